@@ -1,0 +1,1 @@
+"""What calibration and parity are fed: images and arrays, and the ranges measured on them."""

@@ -1,0 +1,165 @@
+"""A source becomes two sets of images that share none."""
+
+from __future__ import annotations
+
+import pickle
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from PIL import Image
+
+from edgecnn.calibration import imageset, photographs
+from edgecnn.calibration.imageset import ImageSet, Split, from_arrays, from_pixels
+from edgecnn.calibration.preprocessing import preprocess
+from edgecnn.calibration.sources import load
+from edgecnn.errors import InputError
+from edgecnn.records import Preprocessing
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SIZE = (12, 10)
+
+
+def fill(folder: Path, count: int) -> Path:
+    folder.mkdir(exist_ok=True)
+    for seed in range(count):
+        noise = np.random.default_rng(seed).integers(0, 256, (20, 20, 3), np.uint8)
+        Image.fromarray(noise).save(folder / f"{seed}.png")
+    return folder
+
+
+def split(source: Path | str, samples: int = 6, held_out: int = 2) -> Split:
+    return load(str(source), size=SIZE, channels=3, samples=samples, held_out=held_out)
+
+
+def images(image_set: ImageSet) -> set[bytes]:
+    values = image_set.pixels if image_set.pixels is not None else image_set.arrays
+    assert values is not None
+    return {value.tobytes() for value in values}
+
+
+def test_a_folder_gives_two_sets_that_share_nothing(tmp_path: Path) -> None:
+    result = split(fill(tmp_path / "cats", 10))
+    assert result.calibration.source == result.held_out.source == "cats"
+    assert (result.calibration.samples, result.held_out.samples) == (6, 2)
+    assert result.warnings == ()
+    assert not images(result.calibration) & images(result.held_out)
+
+
+def test_a_small_folder_is_divided_and_that_is_said(tmp_path: Path) -> None:
+    result = split(fill(tmp_path / "cats", 4))
+    assert (result.calibration.samples, result.held_out.samples) == (3, 1)
+    (warning,) = result.warnings
+    assert warning.startswith(
+        "cats holds 4 usable images: 3 are calibrated on (asked for: 6), 1 are kept for parity."
+    )
+    assert "rough" in warning
+
+
+def test_one_image_is_checked_on_the_photographs_and_that_is_said(tmp_path: Path) -> None:
+    result = split(fill(tmp_path / "cats", 1))
+    assert (result.calibration.source, result.calibration.samples) == ("cats", 1)
+    assert (result.held_out.source, result.held_out.samples) == (photographs.SOURCE, 2)
+    assert "one usable image" in result.warnings[0]
+
+
+def test_an_npz_is_fed_as_it_is(tmp_path: Path) -> None:
+    x = np.random.default_rng(0).normal(size=(8, *SIZE, 3)).astype(np.float32)
+    np.savez(tmp_path / "x.npz", x)
+    result = split(tmp_path / "x.npz")
+    assert result.calibration.source == "x.npz"
+    fed = np.concatenate(list(result.held_out.feed(Preprocessing((99.0,), (7.0,)))))
+    assert np.array_equal(fed, x[-2:])
+    assert not images(result.calibration) & images(result.held_out)
+
+
+def test_an_npz_may_have_any_number_of_channels(tmp_path: Path) -> None:
+    x = np.random.default_rng(0).normal(size=(8, *SIZE, 6)).astype(np.float32)
+    np.savez(tmp_path / "x.npz", x)
+    result = load(str(tmp_path / "x.npz"), size=SIZE, channels=6, samples=6, held_out=2)
+    assert result.calibration.arrays is not None
+    assert result.calibration.arrays.shape == (6, *SIZE, 6)
+
+
+@pytest.mark.parametrize("source", [None, "fashion-mnist", "folder"])
+def test_images_for_six_channels_are_refused(source: str | None) -> None:
+    with pytest.raises(InputError, match="input has 6") as caught:
+        load(source, size=SIZE, channels=6)
+    assert ".npz" in caught.value.hint
+
+
+def test_a_home_folder_is_expanded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    fill(tmp_path / "cats", 8)
+    assert split("~/cats").calibration.source == "cats"
+
+
+def test_a_folder_may_be_named_like_an_archive(tmp_path: Path) -> None:
+    assert split(fill(tmp_path / "odd.npz", 8)).calibration.source == "odd.npz"
+
+
+@pytest.mark.parametrize(
+    ("source", "words", "hint"),
+    [
+        ("nowhere", "there is no 'nowhere'", "folder of images"),
+        ("nowhere.npz", "there is no", "folder of images"),
+        ("", "there is no ''", "folder of images"),
+        ("Fashion_MNIST", "there is no", "did you mean fashion-mnist"),
+        ("photo.jpg", "neither a folder of images nor an .npz", "folder that the image is in"),
+        ("x.npy", "neither a folder of images nor an .npz", "numpy.savez"),
+    ],
+)
+def test_what_is_no_source_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, words: str, hint: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photo.jpg").touch()
+    (tmp_path / "x.npy").touch()
+    with pytest.raises(InputError, match=words) as caught:
+        split(source)
+    assert hint in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("samples", "held_out", "words"),
+    [(0, 2, "at least one"), (-3, 2, "at least one"), (10**7, 2, "do not fit into 2 GiB")],
+)
+def test_a_senseless_number_of_samples_is_refused(
+    tmp_path: Path, samples: int, held_out: int, words: str
+) -> None:
+    fill(tmp_path / "cats", 2)
+    with pytest.raises(InputError, match=words):
+        split(tmp_path / "cats", samples, held_out)
+
+
+def test_feed_yields_one_preprocessed_image_at_a_time() -> None:
+    pixels = np.arange(2 * 2 * 2 * 3, dtype=np.uint8).reshape(2, 2, 2, 3)
+    preprocessing = Preprocessing((3.0,), (2.0,), "BGR")
+    fed = list(from_pixels("x", pixels).feed(preprocessing))
+    assert [item.shape for item in fed] == [(1, 2, 2, 3)] * 2
+    assert np.array_equal(np.concatenate(fed), preprocess(pixels, preprocessing))
+
+
+def test_the_content_address_depends_on_content_order_and_type_alone() -> None:
+    pixels = np.arange(24, dtype=np.uint8).reshape(2, 2, 2, 3)
+    address = from_pixels("a", pixels).sha256
+    assert address == from_pixels("b", np.asfortranarray(pixels), ("warned",)).sha256
+    others: list[npt.NDArray[np.uint8]] = [pixels[::-1], pixels.reshape(2, 1, 4, 3), pixels + 1]
+    addresses = {address, *(from_pixels("a", other).sha256 for other in others)}
+    addresses.add(from_arrays("a", pixels.astype(np.float32)).sha256)
+    assert len(addresses) == 5
+
+
+def test_a_split_survives_the_way_to_another_process(tmp_path: Path) -> None:
+    result = split(fill(tmp_path / "cats", 8))
+    copy: Split = pickle.loads(pickle.dumps(result))  # noqa: S301 - made in this line
+    assert copy.calibration.sha256 == imageset.content_address(_pixels(copy.calibration))
+    assert images(copy.held_out) == images(result.held_out)
+
+
+def _pixels(image_set: ImageSet) -> npt.NDArray[np.uint8]:
+    assert image_set.pixels is not None
+    return image_set.pixels
