@@ -1,0 +1,1 @@
+"""Running model files: LiteRT for .tflite, onnxruntime for .onnx; never TensorFlow."""

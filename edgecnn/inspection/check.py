@@ -1,0 +1,171 @@
+"""Whether a file is what its recipe says."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from edgecnn.errors import CheckFailedError, InputError
+from edgecnn.inspection.record import DYNAMIC
+from edgecnn.recipes import RECIPES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from edgecnn.inspection.record import Inspection, Operator
+
+_FLOATS = {"float16", "bfloat16", "float32", "float64"}
+_BORDER_OPS = {"QUANTIZE", "DEQUANTIZE"}
+# TFLite's converter leaves weights of fewer elements in float under dynamic-range quantization.
+_SMALL_WEIGHTS = 1024
+# onnxruntime's dynamic quantization has no integer kernel for it.
+_NEVER_DYNAMIC = {"ConvTranspose"}
+
+
+def check_recipe(inspection: Inspection, recipe_name: str, io: str) -> None:
+    """Raise when a file is not what its recipe says.
+
+    What holds for every recipe: no Flex, variable or custom operators, and inputs and outputs of
+    dtype `io`. Beyond that, in the words of TFLite's quantization specification:
+    float32: nothing but float32. float16: all weights stored in half precision. dynamic: weights
+    of 1024 elements and more int8, activations float32. int8 and int16x8: weights int8, every MAC
+    in int8 or int16, no float operator but a QUANTIZE or DEQUANTIZE at the border. In an ONNX file
+    of QuantizeLinear/DequantizeLinear pairs (or QLinear operators) only the operators with MACs
+    are held to that, and uint8 activations count as int8.
+
+    Args:
+        inspection: of the file.
+        recipe_name: one of `edgecnn.recipes.RECIPES`.
+        io: dtype its inputs and outputs must have; float32 for an ONNX file of QDQ pairs.
+
+    Raises:
+        CheckFailedError: with everything that does not hold.
+        InputError: there is no such recipe.
+    """
+    if recipe_name not in RECIPES:
+        raise InputError(
+            f"There is no recipe {recipe_name!r}.", hint=f"Recipes: {', '.join(RECIPES)}."
+        )
+    problems = [
+        *_unwanted(inspection),
+        *_io(inspection, io),
+        *_PRECISION[recipe_name](inspection),
+    ]
+    if problems:
+        raise CheckFailedError(
+            f"The {inspection.format} file is not what recipe {recipe_name} says: "
+            + "; ".join(problems)
+            + ".",
+            hint="See all its operators with `edgecnn inspect FILE`.",
+        )
+
+
+def _unwanted(inspection: Inspection) -> list[str]:
+    kinds = {
+        "Flex operators": inspection.graph.flex_ops,
+        "variable operators": inspection.graph.variable_ops,
+        "custom operators": inspection.graph.custom_ops,
+    }
+    return [f"it has {kind} ({', '.join(names)})" for kind, names in kinds.items() if names]
+
+
+def _io(inspection: Inspection, io: str) -> list[str]:
+    sides = {"input": inspection.inputs, "output": inspection.outputs}
+    return [
+        f"{side} {tensor.name!r} is {tensor.dtype}, not {io}"
+        for side, tensors in sides.items()
+        for tensor in tensors
+        if tensor.dtype != io
+    ]
+
+
+def _named(operators: Iterable[Operator], what: str) -> list[str]:
+    """One sentence that counts the operators of which `what` is true; none when there are none."""
+    counts = Counter(operator.name for operator in operators)
+    listed = ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
+    return [f"{listed} {what}"] if listed else []
+
+
+def _multiplying(inspection: Inspection) -> list[Operator]:
+    """The operators with MACs, also those whose MACs an open shape leaves uncounted."""
+    return [op for op in inspection.operators if op.macs or op.weights_dtype is not None]
+
+
+def _check_weights(operators: Iterable[Operator], *dtypes: str) -> list[str]:
+    wrong = (op for op in operators if op.weights_dtype not in (None, *dtypes))
+    return _named(wrong, f"with weights other than {' or '.join(dtypes)}")
+
+
+def _check_compute(inspection: Inspection, *dtypes: str) -> list[str]:
+    wrong = (op for op in _multiplying(inspection) if op.compute_dtype not in dtypes)
+    return _named(wrong, f"that do not compute in {' or '.join(dtypes)}")
+
+
+def _touches(operator: Operator, dtypes: set[str]) -> bool:
+    return not dtypes.isdisjoint((*operator.input_dtypes, *operator.output_dtypes))
+
+
+def _float32(inspection: Inspection) -> list[str]:
+    stored = sorted(set(inspection.graph.parameters_by_dtype) - {"float32"})
+    other = {"int8", "uint8", "int16", "float16", "bfloat16", "int4", "int2"}
+    return [
+        *([f"parameters are stored in {', '.join(stored)}"] if stored else []),
+        *_check_compute(inspection, "float32"),
+        *_named((op for op in inspection.operators if _touches(op, other)), "that are not float32"),
+    ]
+
+
+def _float16(inspection: Inspection) -> list[str]:
+    # An ONNX file may also compute in half precision; a .tflite leaves that to the runtime.
+    computes = ("float32", "float16") if inspection.format == "onnx" else ("float32",)
+    return [
+        *_check_weights(_multiplying(inspection), "float16"),
+        *_check_compute(inspection, *computes),
+    ]
+
+
+def _dynamic(inspection: Inspection) -> list[str]:
+    quantizable = [op for op in _multiplying(inspection) if op.name not in _NEVER_DYNAMIC]
+    # onnxruntime's ConvInteger takes either sign.
+    dtypes = ("int8", "uint8") if inspection.format == "onnx" else ("int8",)
+    large = [op for op in quantizable if op.weights_elements >= _SMALL_WEIGHTS]
+    problems = [
+        *_check_weights(large, *dtypes),
+        *_check_compute(inspection, DYNAMIC, "float32"),
+    ]
+    weighty = [op for op in quantizable if op.weights_dtype is not None]
+    if weighty and not any(op.weights_dtype in dtypes for op in weighty):
+        problems.append("no weights are int8")
+    return problems
+
+
+def _integer(*activations: str) -> Callable[[Inspection], list[str]]:
+    def check(inspection: Inspection) -> list[str]:
+        problems = [
+            *_check_weights(_multiplying(inspection), "int8"),
+            *_check_compute(inspection, *activations),
+        ]
+        if inspection.format == "tflite":
+            problems += _named(
+                (op for op in inspection.operators if _touches(op, _FLOATS) and not _border(op)),
+                "that work on floats",
+            )
+        return problems
+
+    return check
+
+
+def _border(operator: Operator) -> bool:
+    return operator.at_border and operator.name in _BORDER_OPS
+
+
+_int8 = _integer("int8")
+_int8_onnx = _integer("int8", "uint8")
+
+_PRECISION: dict[str, Callable[[Inspection], list[str]]] = {
+    "float32": _float32,
+    "float16": _float16,
+    "dynamic": _dynamic,
+    "int8": lambda found: (_int8_onnx if found.format == "onnx" else _int8)(found),
+    "int16x8": _integer("int16"),
+}

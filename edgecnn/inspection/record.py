@@ -1,0 +1,78 @@
+"""What inspection finds out about one model file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from edgecnn.records import GraphInfo, TensorInfo
+
+DYNAMIC = "dynamic"
+
+
+@dataclass(frozen=True)
+class Operator:
+    """One operator of a graph, in the graph's order.
+
+    Attributes:
+        name: TFLite's builtin name, a custom operator's code, or ONNX's op_type.
+        compute_dtype: the dtype it computes in, which is that of the activations it reads;
+            "dynamic" where float activations meet integer weights and are quantized as they come.
+        weights_dtype: the dtype its weights are stored in; None where it has no constant weights.
+        weights_elements: how many they are.
+        macs: multiply-accumulates at batch 1; 0 for operators that do none.
+        input_shapes: of its activations, constants left out; -1 for a size the file leaves open.
+        output_shapes: likewise.
+        weights_shape: of the weights, in the format's own layout; () without weights.
+        input_dtypes: of its activations, constants left out.
+        output_dtypes: of what it writes.
+        at_border: whether it reads the graph's input or writes its output.
+    """
+
+    name: str
+    compute_dtype: str
+    weights_dtype: str | None
+    weights_elements: int
+    macs: int
+    input_shapes: tuple[tuple[int, ...], ...]
+    output_shapes: tuple[tuple[int, ...], ...]
+    weights_shape: tuple[int, ...]
+    input_dtypes: tuple[str, ...]
+    output_dtypes: tuple[str, ...]
+    at_border: bool
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What a model file really is, read from the file itself.
+
+    Attributes:
+        format: "tflite" or "onnx".
+        size_bytes: of the file (an ONNX file's external data not included).
+        sha256: of the file, hexadecimal.
+        inputs: of the main graph; -1 in a shape for a size the file leaves open.
+        outputs: likewise.
+        graph: the counts that also stand in a manifest.
+        operators: every operator of every subgraph.
+        producer: the program that wrote the file, as the file says; "" when it does not.
+        description: the file's own words.
+        schema_version: TFLite's schema version, or ONNX's IR version.
+        opsets: ONNX operator set versions by domain; empty for TFLite.
+        metadata: the file's metadata, name to text (binary entries by their size).
+        notes: what could not be found out, and why; one sentence each.
+    """
+
+    format: str
+    size_bytes: int
+    sha256: str
+    inputs: tuple[TensorInfo, ...]
+    outputs: tuple[TensorInfo, ...]
+    graph: GraphInfo
+    operators: tuple[Operator, ...]
+    producer: str
+    description: str
+    schema_version: int
+    opsets: dict[str, int] = field(default_factory=dict)
+    metadata: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()

@@ -1,0 +1,151 @@
+"""What each operator of a TFLite subgraph computes in, weighs and costs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from edgecnn.errors import InputError
+from edgecnn.inspection import macs
+from edgecnn.inspection.record import DYNAMIC, Operator
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from edgecnn.inspection.tflite_graph import Graph, Node, Tensor
+
+# Operators that hand constants on: float16 weights stand behind a DEQUANTIZE, sparse ones behind
+# a DENSIFY.
+_UNPACKING = {"DEQUANTIZE", "DENSIFY"}
+_WEIGHT_INTEGERS = {"int2", "int4", "int8", "uint8"}
+# Constants of these dtypes are shapes, axes and indices, save where a slot below says otherwise.
+_STRUCTURAL = {"int32", "uint32", "int64", "uint64", "bool", "string", "resource", "variant"}
+
+
+class _Slots(NamedTuple):
+    """Where an operator keeps what it multiplies, and how many axes the weights have."""
+
+    data: int
+    weights: int
+    bias: int | None
+    weights_rank: int | None
+    rule: macs.Rule
+
+
+# Weight layouts: TFLite's kernels (conv OHWI, depthwise 1HWC, fully connected OI, 3-D DHWIO; the
+# transposed ones take the output's shape first).
+_MAC_OPS = {
+    "CONV_2D": _Slots(0, 1, 2, 4, macs.per_output(1)),
+    "DEPTHWISE_CONV_2D": _Slots(0, 1, 2, 4, macs.per_output(1, 3)),
+    "FULLY_CONNECTED": _Slots(0, 1, 2, 2, macs.per_output(1)),
+    "CONV_3D": _Slots(0, 1, 2, 5, macs.per_output(0, 4)),
+    "TRANSPOSE_CONV": _Slots(2, 1, 3, 4, macs.per_input(0, 3)),
+    "CONV_3D_TRANSPOSE": _Slots(2, 1, 3, 5, macs.per_input(0, 4)),
+    "BATCH_MATMUL": _Slots(0, 1, None, None, macs.matmul(-1)),
+}
+_ADJOINT_LHS = _MAC_OPS["BATCH_MATMUL"]._replace(rule=macs.matmul(-2))
+
+
+class GraphView:
+    """A subgraph, with what is looked up for every operator.
+
+    Args:
+        graph: the subgraph.
+        name: what errors call the file.
+    """
+
+    def __init__(self, graph: Graph, name: str) -> None:
+        self.graph = graph
+        self._name = name
+        self._makers = {out: node for node in graph.nodes for out in node.outputs}
+        self._border_in = set(graph.inputs)
+        self._border_out = set(graph.outputs)
+
+    def count(self, node: Node) -> tuple[Operator, bool]:
+        """The operator, and whether its MACs could be counted.
+
+        Raises:
+            InputError: it lacks an input that every operator of its kind has.
+        """
+        slots = self._slots(node)
+        weights = self._stored(node, slots.weights) if slots else None
+        cost = self._cost(node, slots) if slots else 0
+        activations = [t for t in self._tensors(node.inputs) if t.buffer is None]
+        outputs = self._tensors(node.outputs)
+        operator = Operator(
+            name=node.name,
+            compute_dtype=self._compute_dtype(node, slots, activations, outputs),
+            weights_dtype=weights.dtype if weights else None,
+            weights_elements=weights.elements if weights else 0,
+            macs=cost or 0,
+            input_shapes=tuple(tensor.signature for tensor in activations),
+            output_shapes=tuple(tensor.signature for tensor in outputs),
+            weights_shape=weights.shape if weights else (),
+            input_dtypes=tuple(tensor.dtype for tensor in activations),
+            output_dtypes=tuple(tensor.dtype for tensor in outputs),
+            at_border=not self._border_in.isdisjoint(node.inputs)
+            or not self._border_out.isdisjoint(node.outputs),
+        )
+        return operator, cost is not None
+
+    def parameters_of(self, node: Node) -> list[Tensor]:
+        """The constants an operator reads that were learned, not shapes or axes."""
+        slots = _MAC_OPS.get(node.name)
+        learned = {slots.weights, slots.bias} if slots else set()
+        return [
+            self.graph.tensors[index]
+            for slot, index in enumerate(node.inputs)
+            if index >= 0
+            and self.graph.tensors[index].buffer is not None
+            and (slot in learned or self.graph.tensors[index].dtype not in _STRUCTURAL)
+        ]
+
+    def _tensors(self, indices: Iterable[int]) -> list[Tensor]:
+        return [self.graph.tensors[index] for index in indices if index >= 0]
+
+    def _slots(self, node: Node) -> _Slots | None:
+        slots = None if node.is_custom else _MAC_OPS.get(node.name)
+        if slots is None:
+            return None
+        needed = (slots.data, slots.weights)
+        if not node.outputs or any(
+            slot >= len(node.inputs) or node.inputs[slot] < 0 for slot in needed
+        ):
+            raise InputError(
+                f"{self._name} is damaged at operators: {node.name} lacks an input or its output.",
+                hint="Get or make the file again.",
+            )
+        return _ADJOINT_LHS if node.adjoint_lhs else slots
+
+    def _cost(self, node: Node, slots: _Slots) -> int | None:
+        data = self.graph.tensors[node.inputs[slots.data]]
+        weights = self.graph.tensors[node.inputs[slots.weights]]
+        output = self.graph.tensors[node.outputs[0]]
+        if slots.weights_rank not in (None, len(weights.shape)):
+            return None
+        return slots.rule(data.shape, weights.shape, output.shape)
+
+    def _stored(self, node: Node, slot: int) -> Tensor | None:
+        """The constant behind an input, through what unpacks it; None for an activation."""
+        tensor = self.graph.tensors[node.inputs[slot]]
+        maker = self._makers.get(node.inputs[slot])
+        if tensor.buffer is None and maker and maker.name in _UNPACKING and maker.inputs:
+            source = maker.inputs[0]
+            behind = self._makers.get(source)
+            if behind and behind is not maker and behind.name in _UNPACKING and behind.inputs:
+                source = behind.inputs[0]
+            tensor = self.graph.tensors[source] if source >= 0 else tensor
+        return tensor if tensor.buffer is not None else None
+
+    def _compute_dtype(
+        self,
+        node: Node,
+        slots: _Slots | None,
+        activations: Sequence[Tensor],
+        outputs: Sequence[Tensor],
+    ) -> str:
+        if slots is None:
+            named = [*activations, *outputs]
+            return named[0].dtype if named else "none"
+        data = self.graph.tensors[node.inputs[slots.data]].dtype
+        weights = self.graph.tensors[node.inputs[slots.weights]].dtype
+        return DYNAMIC if data == "float32" and weights in _WEIGHT_INTEGERS else data

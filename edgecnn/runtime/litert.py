@@ -1,0 +1,161 @@
+"""Runs .tflite files with LiteRT's Interpreter and its default XNNPACK delegate."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import importlib.util
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edgecnn.errors import InputError, MissingPartError
+from edgecnn.records import TensorInfo
+from edgecnn.runtime.quiet import quiet_stderr
+from edgecnn.runtime.session import UnsupportedOpsError, check_inputs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from edgecnn.runtime.session import Array
+
+# The first that is installed runs the file. tflite-runtime is what 32-bit Raspberry Pi OS has.
+_RUNTIMES = (("ai_edge_litert", "ai-edge-litert"), ("tflite_runtime", "tflite-runtime"))
+# What LiteRT says of operators it cannot run: Flex, custom, newer than the runtime, and those whose
+# dtypes its kernel does not take.
+_NO_KERNEL = (
+    "Select TensorFlow op",
+    "unresolved custom op",
+    "Didn't find op for builtin opcode",
+    "failed to prepare",
+)
+
+
+class LiteRTSession:
+    """A .tflite file loaded in this process; see `edgecnn.runtime.session.Session`.
+
+    Args:
+        model: path of the file, or its bytes.
+        threads: threads of one inference.
+
+    Raises:
+        InputError: LiteRT refuses the file (`UnsupportedOpsError`: it lacks a kernel).
+        MissingPartError: neither ai-edge-litert nor tflite-runtime is installed.
+    """
+
+    def __init__(self, model: Path | str | bytes, threads: int = 1) -> None:
+        self._interpreter, self.runtime = _load(model, threads)
+        self._input_details = self._interpreter.get_input_details()
+        self._output_details = self._interpreter.get_output_details()
+        self.inputs = tuple(_tensor_info(detail) for detail in self._input_details)
+        self.outputs = tuple(_tensor_info(detail) for detail in self._output_details)
+
+    def run(self, inputs: Sequence[Array]) -> list[Array]:
+        """Run one inference; inputs of exactly the shapes and dtypes of `self.inputs`.
+
+        Raises:
+            InputError: an input does not fit, or an operator fails while running.
+        """
+        check_inputs(inputs, self.inputs)
+        for detail, array in zip(self._input_details, inputs, strict=True):
+            self._interpreter.set_tensor(detail["index"], array)
+        try:
+            self._interpreter.invoke()
+        except RuntimeError as error:
+            raise InputError(f"LiteRT failed while running the model: {error}") from error
+        return [self._interpreter.get_tensor(detail["index"]) for detail in self._output_details]
+
+
+def partitions(model: Path | str | bytes) -> tuple[int, dict[str, int]]:
+    """How XNNPACK divides a file's main graph.
+
+    Args:
+        model: path of the file, or its bytes.
+
+    Returns:
+        The number of delegate partitions, and the operators outside all of them, name to count.
+
+    Raises:
+        InputError: LiteRT refuses the file (`UnsupportedOpsError`: it lacks a kernel).
+        MissingPartError: no LiteRT is installed.
+    """
+    interpreter, _ = _load(model, threads=1)
+    # Private, and the only way to see the delegate's work from Python. The list keeps the nodes
+    # a delegate replaced; the DELEGATE nodes that took their place stand behind them.
+    details: list[dict[str, Any]] = interpreter._get_ops_details()  # noqa: SLF001 - see above
+    delegates = [op for op in details if op["op_name"] == "DELEGATE"]
+    original = [op for op in details if op["op_name"] != "DELEGATE"]
+    replaced = set[int]()
+    for delegate in delegates:
+        replaced |= _replaced_by(delegate, original)
+    left = Counter(op["op_name"] for op in original if op["index"] not in replaced)
+    return len(delegates), dict(sorted(left.items()))
+
+
+def _replaced_by(delegate: dict[str, Any], original: Sequence[dict[str, Any]]) -> set[int]:
+    """Indices of the nodes a DELEGATE node stands for.
+
+    A DELEGATE reads every tensor its nodes read and do not make themselves: walking back from
+    what it writes to what it reads passes through exactly its nodes.
+    """
+    maker = {int(tensor): op for op in original for tensor in op["outputs"]}
+    stop = {int(tensor) for tensor in delegate["inputs"]}
+    open_tensors = [int(tensor) for tensor in delegate["outputs"]]
+    nodes = set[int]()
+    while open_tensors:
+        tensor = open_tensors.pop()
+        op = maker.get(tensor)
+        if op is None or tensor in stop or op["index"] in nodes:
+            continue
+        nodes.add(op["index"])
+        open_tensors += [int(source) for source in op["inputs"]]
+    return nodes
+
+
+def _load(model: Path | str | bytes, threads: int) -> tuple[Any, str]:
+    """An Interpreter with its tensors allocated, and the name of its runtime."""
+    interpreter_class, runtime = _interpreter_class()
+    source = {"model_content": model} if isinstance(model, bytes) else {"model_path": str(model)}
+    name = "the model" if isinstance(model, bytes) else str(model)
+    try:
+        with quiet_stderr():
+            interpreter = interpreter_class(**source, num_threads=threads)
+            interpreter.allocate_tensors()
+    except (ValueError, RuntimeError) as error:
+        text = f"{runtime} refuses {name}: {error}"
+        if any(words in str(error) for words in _NO_KERNEL):
+            hint = "Convert without SELECT_TF_OPS and custom operators, or update the runtime."
+            raise UnsupportedOpsError(text, hint=hint) from error
+        raise InputError(text, hint="The file is damaged, or not for this runtime.") from error
+    return interpreter, runtime
+
+
+def _interpreter_class() -> tuple[Any, str]:
+    for package, distribution in _RUNTIMES:
+        if importlib.util.find_spec(package) is not None:
+            with quiet_stderr():
+                module = importlib.import_module(f"{package}.interpreter")
+            version = importlib.metadata.version(distribution)
+            return module.Interpreter, f"{distribution} {version}"
+    raise MissingPartError(
+        "No runtime for .tflite files is installed: neither ai-edge-litert nor tflite-runtime.",
+        hint="pip install edgecnn",
+    )
+
+
+def _tensor_info(detail: dict[str, Any]) -> TensorInfo:
+    scale, zero_point = detail["quantization"]
+    quantized = scale != 0
+    return TensorInfo(
+        name=detail["name"],
+        dtype=np.dtype(detail["dtype"]).name,
+        shape=_plain(detail["shape"]),
+        scale=float(scale) if quantized else None,
+        zero_point=int(zero_point) if quantized else None,
+    )
+
+
+def _plain(shape: Iterable[Any]) -> tuple[int, ...]:
+    return tuple(int(size) for size in shape)
