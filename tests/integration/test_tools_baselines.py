@@ -1,0 +1,70 @@
+"""The baselines on a real network: files of the kind that the comparisons take them for."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from logits import fidelity, run_logits
+from measuring import child_environment
+
+from edgecnn.formats import tflite_file
+
+pytestmark = pytest.mark.tensorflow
+
+TOOLS = Path(__file__).resolve().parents[2] / "tools"
+
+
+def run_tool(script: str, *arguments: str | Path) -> None:
+    command = [sys.executable, str(TOOLS / script), *map(str, arguments)]
+    done = subprocess.run(
+        command, env=child_environment(), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("baselines")
+    images = np.random.default_rng(0).random((16, 32, 32, 3), np.float32)
+    np.savez(folder / "images.npz", images)
+    made = {name: folder / f"{name}.tflite" for name in ("float", "converter", "quantizer")}
+    weights = folder / "vgg.keras"
+    converter = "baseline_tflite_converter.py"
+    run_tool(converter, "--model", "vgg", "--save", weights, "--out", made["float"])
+    calibration = ("--calibration", folder / "images.npz")
+    run_tool(converter, "--model", weights, "--out", made["converter"], *calibration)
+    run_tool(
+        *("baseline_litert_quantizer.py", "--float", made["float"], *calibration),
+        *("--out", made["quantizer"]),
+    )
+    return made
+
+
+@pytest.mark.parametrize("name", ["converter", "quantizer"])
+def test_a_baseline_computes_in_int8_throughout(files: dict[str, Path], name: str) -> None:
+    model = tflite_file.read(files[name].read_bytes())
+    graph = tflite_file.main_graph(model)
+    convolutions = [
+        operator
+        for operator in graph.operators
+        if tflite_file.operator_name(model, operator) == "CONV_2D"
+    ]
+    assert len(convolutions) == 6
+    for operator in convolutions:
+        types = [tflite_file.type_name(graph.tensors[i]) for i in operator.inputs]
+        assert types == ["INT8", "INT8", "INT32"]
+    for index in (*graph.inputs, *graph.outputs):
+        assert tflite_file.type_name(graph.tensors[index]) == "INT8"
+
+
+@pytest.mark.parametrize("name", ["converter", "quantizer"])
+def test_a_baseline_has_the_float_files_weights(files: dict[str, Path], name: str) -> None:
+    images = np.random.default_rng(1).random((8, 32, 32, 3), np.float32)
+    reference = run_logits(files["float"].read_bytes(), images)
+    assert reference.shape == (8, 10)
+    found = fidelity(reference, run_logits(files[name].read_bytes(), images))
+    assert found.snr_db > 10
