@@ -80,7 +80,7 @@ def check_finite(path: Path, variables: Iterable[Any]) -> None:
     import numpy as np  # noqa: PLC0415 - heavy
 
     for variable in variables:
-        values = np.asarray(variable)
+        values = variable.numpy()
         if values.dtype.kind == "f" and not np.isfinite(values).all():
             raise InputError(
                 f"{path}: its weight {variable.path} holds NaN or infinity.",
@@ -151,9 +151,9 @@ def _read_keras3(file: h5py.File, places: list[_Place]) -> _Contents:
     stored: dict[str, str] = {}
 
     def note(name: str) -> None:
-        key, _, index = name.rpartition("/vars/")
+        key, found, _ = name.rpartition("/vars/")
         # Random generators' states and the optimizer's slots are no weights.
-        if index and "seed_generator" not in key and not key.startswith("optimizer"):
+        if found and "seed_generator" not in key and not key.startswith("optimizer"):
             stored.setdefault(key, str(file[f"{key}/vars"].attrs.get("name", key)))
 
     file.visit(note)

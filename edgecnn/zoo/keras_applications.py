@@ -96,7 +96,7 @@ _FAMILIES: tuple[tuple[str, Preprocessing, int, dict[str, int]], ...] = (
     ("mobilenet", _TF, 32, {"MobileNet": 224}),
     ("mobilenet_v2", _TF, 32, {"MobileNetV2": 224}),
     ("mobilenet_v3", _BUILT_IN, 32, {"MobileNetV3Large": 224, "MobileNetV3Small": 224}),
-    ("nasnet", _TF, 32, {"NASNetLarge": 331, "NASNetMobile": 224}),
+    ("nasnet", _TF, 32, {"NASNetMobile": 224, "NASNetLarge": 331}),
     ("resnet", _CAFFE, 32, {"ResNet50": 224, "ResNet101": 224, "ResNet152": 224}),
     ("resnet_v2", _TF, 32, {"ResNet50V2": 224, "ResNet101V2": 224, "ResNet152V2": 224}),
     ("vgg16", _CAFFE, 32, {"VGG16": 224}),

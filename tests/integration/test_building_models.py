@@ -1,0 +1,134 @@
+"""The zoo and keras.applications through `build`: reproducible, resizable, ready to trace."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import tensorflow as tf  # noqa: TID251 - the test traces as a converter would
+
+from edgecnn.building import BuildRequest, BuiltModel, build, load_builder
+from edgecnn.errors import InputError
+from edgecnn.zoo import MODELS
+from edgecnn.zoo.keras_applications import APPLICATIONS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+pytestmark = pytest.mark.tensorflow
+
+_SMALLER: dict[str, dict[str, Any]] = {
+    "resnet": {"input_size": 8},
+    "xception": {"input_size": 64, "width": 0.25},
+}
+
+
+def _run(built: BuiltModel) -> npt.NDArray[np.float32]:
+    """The output of one image through the traced function."""
+    traced = tf.function(built.function).get_concrete_function(tf.TensorSpec(built.input_shape))
+    return np.asarray(traced(tf.ones(built.input_shape)))
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_zoo_network_at_its_smallest_input(name: str) -> None:
+    smallest = MODELS[name].min_input_size
+    built = build(BuildRequest(name, classes=3, input_size=smallest))
+    assert built.input_shape == (1, smallest, smallest, 3)
+    probabilities = _run(built)
+    assert probabilities.shape == (1, built.classes) == (1, 3)
+    assert probabilities.sum() == pytest.approx(1.0, abs=1e-5)
+
+
+@pytest.mark.parametrize("name", ["vgg", "resnet", "densenet", "inception", "xception-mini"])
+def test_below_its_smallest_input_a_network_cannot_be(name: str) -> None:
+    smallest = MODELS[name].min_input_size
+    assert smallest is not None
+    with pytest.raises(ValueError, match=r"negative|positive|zero|smaller|cannot"):
+        load_builder(MODELS[name])(input_size=smallest - 1, classes=3)
+
+
+def test_parameters_are_counted() -> None:
+    built = build(BuildRequest("densenet"))
+    spec = MODELS["densenet"]
+    assert (built.parameters, built.trainable_parameters) == (
+        spec.parameters,
+        spec.trainable_parameters,
+    )
+
+
+def test_half_the_width_is_about_a_quarter_of_the_weights() -> None:
+    whole = MODELS["xception"].parameters
+    half = build(BuildRequest("xception", width=0.5)).parameters
+    assert 0.25 * whole < half < 0.32 * whole
+
+
+def test_every_channel_count_of_a_narrow_xception_is_a_multiple_of_eight() -> None:
+    model = build(BuildRequest("xception", width=0.3, input_size=64)).keras_model
+    assert model is not None
+    channels = {layer.output.shape[-1] for layer in model.layers[1:-1]}
+    assert min(channels) == 8
+    assert all(count % 8 == 0 for count in channels)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_names_do_not_depend_on_what_was_built_before(name: str) -> None:
+    request = BuildRequest(name, **_SMALLER.get(name, {}))
+    first, second = build(request).keras_model, build(request).keras_model
+    assert first is not None
+    assert second is not None
+    assert [weight.path for weight in first.weights] == [weight.path for weight in second.weights]
+    assert [layer.name for layer in first.layers] == [layer.name for layer in second.layers]
+
+
+@pytest.mark.parametrize(
+    "request_", ["'xception', input_size=64, width=0.25", "'keras:MobileNetV3Small', input_size=64"]
+)
+def test_random_weights_are_the_same_bytes_in_every_process(request_: str) -> None:
+    code = (
+        "import hashlib, sys, numpy as np\n"
+        "import edgecnn.building as b\n"
+        "if len(sys.argv) > 1:\n"
+        "    b.build(b.BuildRequest('vgg', seed=5))\n"
+        f"m = b.build(b.BuildRequest({request_}, seed=3)).keras_model\n"
+        "images = np.random.default_rng(0).random((4, 64, 64, 3), np.float32)\n"
+        "b.adapt_batch_normalization(m, images)\n"
+        "h = hashlib.sha256()\n"
+        "for w in m.weights: h.update(w.path.encode() + np.asarray(w).tobytes())\n"
+        "print('sha256', h.hexdigest())\n"
+    )
+    hashes = {
+        line
+        for arguments in ([], ["vgg first"])
+        for line in subprocess.run(
+            [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True
+        ).stdout.splitlines()
+        if line.startswith("sha256")
+    }
+    assert len(hashes) == 1
+
+
+def test_another_seed_gives_other_weights() -> None:
+    one, two = (build(BuildRequest("vgg", seed=seed)).keras_model for seed in (1, 2))
+    assert one is not None
+    assert two is not None
+    assert not np.array_equal(one.get_weights()[0], two.get_weights()[0])
+
+
+@pytest.mark.parametrize("name", ["MobileNetV3Small", "ResNet50V2"])
+def test_a_keras_network_with_options(name: str) -> None:
+    built = build(BuildRequest(f"keras:{name.lower()}", classes=7, input_size=64))
+    assert built.identity.name == f"keras:{name}"
+    assert built.identity.preprocessing == APPLICATIONS[name].preprocessing
+    assert _run(built).shape == (1, 7)
+
+
+def test_a_tflite_file_is_not_built(tmp_path: Path) -> None:
+    path = tmp_path / "net.tflite"
+    path.write_bytes(b"\x1c\x00\x00\x00TFL3")
+    with pytest.raises(InputError, match="nothing to build"):
+        build(BuildRequest(str(path)))
