@@ -80,7 +80,20 @@ def _parse(data: bytes, path: str) -> ModelProto:
     # Almost any bytes are some protobuf message: ask for what every model has.
     if not model.ir_version or not model.opset_import or not model.graph.node:
         raise InputError(f"{path} is not an ONNX model: it holds no graph.", hint=hint)
+    if not all(isinstance(name, str) for name in _all_names(model)):  # protobuf hands out bytes
+        raise InputError(f"{path} is damaged: a name in it is no text.", hint=hint)
     return model
+
+
+def _all_names(model: ModelProto) -> Iterator[object]:
+    yield from (model.producer_name, model.producer_version, model.doc_string)
+    yield from (entry.domain for entry in model.opset_import)
+    yield from (text for entry in model.metadata_props for text in (entry.key, entry.value))
+    for graph in _graphs(model.graph):
+        named = (*graph.input, *graph.output, *graph.value_info, *graph.initializer)
+        yield from (each.name for each in named)
+        for node in graph.node:
+            yield from (node.op_type, node.domain, *node.input, *node.output)
 
 
 def _check(model: ModelProto) -> list[str]:
@@ -116,7 +129,7 @@ def _expanded(model: ModelProto) -> tuple[ModelProto, list[str]]:
         if copy.functions:
             copy = inliner.inline_local_functions(copy)
         return shape_inference.infer_shapes(copy, data_prop=True), []
-    except (RuntimeError, ValueError, onnx.checker.ValidationError) as error:
+    except (RuntimeError, ValueError, shape_inference.InferenceError) as error:
         return copy, [f"Shapes could not be inferred: {_first_line(error)}"]
 
 

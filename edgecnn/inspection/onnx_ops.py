@@ -54,6 +54,9 @@ _MAC_OPS = {
     "DynamicQuantizeMatMul": _Slots(0, 1, macs.matmul(-1)),
     "QLinearMatMul": _Slots(0, 3, macs.matmul(-1)),
 }
+# Operators on integers whose third input, the data's zero point, has the data's dtype.
+_ZERO_POINT_OPS = {"QLinearConv", "QGemm", "QLinearMatMul"}
+_ZERO_POINT_SLOT = 2
 _DYNAMIC_OPS = {"ConvInteger", "MatMulInteger", "DynamicQuantizeMatMul"}
 
 
@@ -148,7 +151,8 @@ class NodeView:
         self.node = node
         self._values = values
         self._slots = _MAC_OPS.get(node.op_type)
-        if self._slots and len(node.input) <= max(self._slots.data, self._slots.weights):
+        needed = max(self._slots.data, self._slots.weights) if self._slots else 0
+        if len(node.input) <= needed or not node.output:
             self._slots = None  # onnx.checker's objection is in the notes
         own = node.domain in {"", "ai.onnx"}
         self.name = node.op_type if own else f"{node.domain}.{node.op_type}"
@@ -216,6 +220,8 @@ class NodeView:
             return next((value.dtype for value in (*inputs, *outputs)), "none")
         if self.node.op_type in _DYNAMIC_OPS:
             return DYNAMIC
+        if self.node.op_type in _ZERO_POINT_OPS:  # shape inference does not know them all
+            return self._at(_ZERO_POINT_SLOT).dtype
         operands = (self._slots.data, self._slots.weights)
         sources = [self._dequantized(self.node.input[slot]) for slot in operands]
         # A runtime fuses a product of two dequantized integers into an integer product.

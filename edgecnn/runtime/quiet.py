@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 _CHATTER = re.compile(rb"INFO: |I\d{4} \d\d:\d\d|WARNING: All log messages before absl::")
 
 
+def _flush() -> None:
+    """What Python has written must stand in order with what native code writes."""
+    if sys.stderr is not None:  # None where the process was started with its stderr closed
+        sys.stderr.flush()
+
+
 @contextlib.contextmanager
 def quiet_stderr() -> Generator[None, None, None]:
     """Hold back what is written to descriptor 2, and pass on all that is not mere information.
@@ -24,7 +30,7 @@ def quiet_stderr() -> Generator[None, None, None]:
     Warnings and errors appear when the block ends, also when it ends with an exception. The
     descriptor belongs to the whole process, so keep the block short.
     """
-    sys.stderr.flush()
+    _flush()
     try:
         original = os.dup(2)
     except OSError:  # a daemon has no stderr to keep clean
@@ -35,7 +41,7 @@ def quiet_stderr() -> Generator[None, None, None]:
         try:
             yield
         finally:
-            sys.stderr.flush()
+            _flush()
             os.dup2(original, 2)
             os.close(original)
             held.seek(0)
