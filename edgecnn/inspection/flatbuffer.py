@@ -148,7 +148,10 @@ class _Reader:
 
     def _text(self, raw: bytes | None) -> str:
         self._spend(len(raw or b""))
-        return (raw or b"").decode(errors="replace")
+        try:
+            return (raw or b"").decode()
+        except UnicodeDecodeError as error:
+            raise self.damaged("a name or description is no text") from error
 
     def _buffer_bytes(self, buffer: Any) -> int:  # noqa: ANN401 - a generated class
         """Size of a buffer inside the FlatBuffer, or behind it where offset and size say so."""

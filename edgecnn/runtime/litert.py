@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.metadata
 import importlib.util
@@ -16,7 +17,7 @@ from edgecnn.runtime.quiet import quiet_stderr
 from edgecnn.runtime.session import UnsupportedOpsError, check_inputs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Generator, Iterable, Sequence
     from pathlib import Path
 
     from edgecnn.runtime.session import Array
@@ -47,8 +48,9 @@ class LiteRTSession:
 
     def __init__(self, model: Path | str | bytes, threads: int = 1) -> None:
         self._interpreter, self.runtime = _load(model, threads)
-        self._input_details = self._interpreter.get_input_details()
-        self._output_details = self._interpreter.get_output_details()
+        with _readable_names():
+            self._input_details = self._interpreter.get_input_details()
+            self._output_details = self._interpreter.get_output_details()
         self.inputs = tuple(_tensor_info(detail) for detail in self._input_details)
         self.outputs = tuple(_tensor_info(detail) for detail in self._output_details)
 
@@ -84,7 +86,8 @@ def partitions(model: Path | str | bytes) -> tuple[int, dict[str, int]]:
     interpreter, _ = _load(model, threads=1)
     # Private, and the only way to see the delegate's work from Python. The list keeps the nodes
     # a delegate replaced; the DELEGATE nodes that took their place stand behind them.
-    details: list[dict[str, Any]] = interpreter._get_ops_details()  # noqa: SLF001 - see above
+    with _readable_names():
+        details: list[dict[str, Any]] = interpreter._get_ops_details()  # noqa: SLF001 - see above
     delegates = [op for op in details if op["op_name"] == "DELEGATE"]
     original = [op for op in details if op["op_name"] != "DELEGATE"]
     replaced = set[int]()
@@ -130,6 +133,18 @@ def _load(model: Path | str | bytes, threads: int) -> tuple[Any, str]:
             raise UnsupportedOpsError(text, hint=hint) from error
         raise InputError(text, hint="The file is damaged, or not for this runtime.") from error
     return interpreter, runtime
+
+
+@contextlib.contextmanager
+def _readable_names() -> Generator[None, None, None]:
+    """LiteRT hands names out as Python strings, and a damaged file's may not be UTF-8."""
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        raise InputError(
+            "The .tflite file is damaged: a tensor's name is no text.",
+            hint="Get or make the file again.",
+        ) from error
 
 
 def _interpreter_class() -> tuple[Any, str]:

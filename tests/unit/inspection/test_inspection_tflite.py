@@ -363,6 +363,11 @@ def test_a_truncated_file_is_damaged(behind: bool) -> None:  # noqa: FBT001 - a 
         tflite.read(data[: len(data) - 2000], "net")
 
 
+def test_a_name_that_is_no_text_is_damage() -> None:
+    with pytest.raises(InputError, match="damaged at tensors: a name or description is no text"):
+        tflite.read(float_net().to_bytes().replace(b"image", b"im\xff\xfee"), "net")
+
+
 def test_shared_vectors_cannot_make_work_without_end() -> None:
     net = TinyModel()
     data = net.tensor("float32", (1, 1), name="x" * 1000)

@@ -89,6 +89,13 @@ def test_damage_is_refused() -> None:
     assert not isinstance(caught.value, UnsupportedOpsError)
 
 
+def test_names_that_are_no_text_are_damage() -> None:
+    data = FLOAT.replace(b"image", b"im\xff\xfee")
+    for load in (LiteRTSession, partitions):
+        with pytest.raises(InputError, match="no text"):
+            load(data)
+
+
 @pytest.mark.parametrize("name", ["FlexErf", "MyOwn"])
 def test_operators_without_a_kernel_are_told_apart(name: str) -> None:
     net = float_net()
