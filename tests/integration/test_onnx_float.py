@@ -1,0 +1,186 @@
+"""Keras -> float ONNX: the same function, the same bytes, and clear refusals."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import tensorflow as tf  # noqa: TID251 - the test traces as the converter's caller does
+from keras import layers
+from onnx_nets import operators, snr_db
+
+from edgecnn.convert.onnx_float import to_onnx
+from edgecnn.errors import InputError
+from edgecnn.formats import onnx_file
+from edgecnn.quantize.onnx_dynamic import to_dynamic
+from edgecnn.quantize.onnx_float16 import to_float16
+from edgecnn.quantize.onnx_qdq import to_int8
+
+pytestmark = pytest.mark.tensorflow
+
+# The smallest inputs the architectures take: ONNX's operators are the same at any size.
+_SEEDS = {
+    "vgg": 16, "resnet": 8, "densenet": 32, "inception": 32, "xception_mini": 16, "xception": 71,
+}  # fmt: skip
+
+
+def trace(model: keras.Model) -> Any:  # noqa: ANN401 - a ConcreteFunction; TensorFlow has no types
+    """The network as a concrete function over constant weights, batch 1."""
+    trained = [np.asarray(v) for v in model.trainable_variables]
+    other = [np.asarray(v) for v in model.non_trainable_variables]
+    call = tf.function(lambda x: model.stateless_call(trained, other, x, training=False)[0])
+    return call.get_concrete_function(tf.TensorSpec((1, *model.input_shape[1:]), tf.float32))
+
+
+def _shake(model: keras.Model) -> None:
+    """Give normalizations the statistics and scales that training would: not zeros and ones."""
+    random = np.random.default_rng(0)
+    for variable in model.variables:
+        shape = tuple(variable.shape)
+        if variable.name in {"moving_mean", "beta"}:
+            variable.assign(0.1 * random.normal(size=shape))
+        elif variable.name in {"moving_variance", "gamma"}:
+            variable.assign(1 + 0.3 * random.random(size=shape))
+
+
+def _images(model: keras.Model, count: int) -> list[Any]:
+    random = np.random.default_rng(1)
+    shape = (1, *model.input_shape[1:])
+    return [random.random(shape, dtype=np.float32) for _ in range(count)]
+
+
+def _run(path: Path, feeds: list[Any]) -> Any:  # noqa: ANN401 - a numpy array
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    return np.concatenate([session.run(["output"], {"input": feed})[0] for feed in feeds])
+
+
+def _logits(path: Path, feeds: list[Any]) -> Any:  # noqa: ANN401 - a numpy array
+    tap = onnx_file.tap_logits(path.read_bytes())
+    session = onnxruntime.InferenceSession(tap.model, providers=["CPUExecutionProvider"])
+    return np.concatenate([session.run(None, {"input": feed})[0] for feed in feeds])
+
+
+@pytest.mark.parametrize("name", _SEEDS)
+def test_seed_networks_under_every_recipe(name: str, tmp_path: Path) -> None:
+    keras.utils.set_random_seed(0)
+    build = importlib.import_module(f"edgecnn.zoo.{name}").build
+    model = build(input_size=_SEEDS[name], classes=10)
+    _shake(model)
+    function, feeds, path = trace(model), _images(model, 3), tmp_path / "float.onnx"
+    to_onnx(function, path)
+    expected = np.concatenate([np.asarray(function(tf.constant(feed))) for feed in feeds])
+    assert snr_db(expected, _run(path, feeds)) > 80
+    found = operators(onnx.load(str(path)))
+    assert found.count("Transpose") == 1
+    assert "Identity" not in found
+
+    reference, out = _logits(path, feeds), tmp_path / "out.onnx"
+    to_float16(path, out)
+    assert snr_db(reference, _logits(out, feeds)) > 50
+    to_dynamic(path, out)
+    assert snr_db(reference, _logits(out, feeds)) > 25
+    to_int8(path, out, feeds)
+    assert snr_db(reference, _logits(out, feeds)) > 15
+    assert out.stat().st_size < 0.35 * path.stat().st_size
+
+
+def _mobile() -> keras.Model:
+    """What the seeds lack: ReLU6, zero padding before a stride, a sigmoid gate, dilation."""
+    keras.utils.set_random_seed(0)
+    image = keras.Input((33, 33, 3))
+    x = layers.ZeroPadding2D(((0, 1), (0, 1)))(image)
+    x = layers.Conv2D(8, 3, strides=2, use_bias=False)(x)
+    x = layers.ReLU(6.0)(layers.BatchNormalization()(x))
+    gate = layers.GlobalAveragePooling2D(keepdims=True)(x)
+    x = layers.Multiply()([x, layers.Conv2D(8, 1, activation="sigmoid")(gate)])
+    x = layers.Conv2D(8, 3, dilation_rate=2, padding="same", activation="relu")(x)
+    x = layers.AveragePooling2D(2)(x)
+    x = layers.Dense(4)(layers.Flatten()(x))
+    model = keras.Model(image, x)
+    _shake(model)
+    return model
+
+
+def test_a_network_with_what_the_seeds_lack(tmp_path: Path) -> None:
+    model = _mobile()
+    function, feeds, path = trace(model), _images(model, 3), tmp_path / "float.onnx"
+    to_onnx(function, path)
+    expected = np.concatenate([np.asarray(function(tf.constant(feed))) for feed in feeds])
+    assert snr_db(expected, _run(path, feeds)) > 80
+    assert "Pad" not in operators(onnx.load(str(path)))
+    assert not onnx_file.tap_logits(path.read_bytes()).is_logits
+    to_int8(path, tmp_path / "int8.onnx", feeds)
+    assert snr_db(expected, _run(tmp_path / "int8.onnx", feeds)) > 20
+
+
+def test_bytes_do_not_depend_on_the_process(tmp_path: Path) -> None:
+    """Another hash seed, and layer names that another network has moved on."""
+    to_onnx(trace(_mobile()), tmp_path / "here.onnx")
+    script = (
+        "import sys, pathlib; from test_onnx_float import _mobile, trace\n"
+        "from edgecnn.convert.onnx_float import to_onnx\n"
+        "_mobile(); to_onnx(trace(_mobile()), pathlib.Path(sys.argv[1]))\n"
+    )
+    here = Path(__file__).parent
+    paths = [str(here), str(here.parent), str(here.parent.parent)]
+    subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path / "there.onnx")],
+        check=True,
+        env={**os.environ, "PYTHONHASHSEED": "7", "PYTHONPATH": os.pathsep.join(paths)},
+    )
+    digests = {hashlib.sha256(p.read_bytes()).hexdigest() for p in tmp_path.glob("*here.onnx")}
+    assert len(list(tmp_path.glob("*here.onnx"))) == 2
+    assert len(digests) == 1
+
+
+def test_input_and_output_have_the_contract_s_names_and_shapes(tmp_path: Path) -> None:
+    path = tmp_path / "float.onnx"
+    to_onnx(trace(_mobile()), path)
+    graph = onnx.load(str(path)).graph
+    ends = {
+        i.name: [d.dim_value for d in i.type.tensor_type.shape.dim]
+        for i in (*graph.input, *graph.output)
+    }
+    assert ends == {"input": [1, 33, 33, 3], "output": [1, 4]}
+
+
+def test_an_open_batch_is_refused(tmp_path: Path) -> None:
+    function = tf.function(tf.nn.relu).get_concrete_function(tf.TensorSpec((None, 8), tf.float32))
+    with pytest.raises(InputError, match="open shape"):
+        to_onnx(function, tmp_path / "x.onnx")
+
+
+def test_two_outputs_are_refused(tmp_path: Path) -> None:
+    function = tf.function(lambda x: (x, x + 1)).get_concrete_function(
+        tf.TensorSpec((1, 8), tf.float32)
+    )
+    with pytest.raises(InputError, match="2 outputs"):
+        to_onnx(function, tmp_path / "x.onnx")
+
+
+def test_unfrozen_weights_are_refused(tmp_path: Path) -> None:
+    weight = tf.Variable(tf.ones((8, 8)))
+    function = tf.function(lambda x: x @ weight).get_concrete_function(
+        tf.TensorSpec((1, 8), tf.float32)
+    )
+    with pytest.raises(InputError, match="inputs"):
+        to_onnx(function, tmp_path / "x.onnx")
+
+
+def test_an_operator_that_onnx_lacks_is_named(tmp_path: Path) -> None:
+    function = tf.function(tf.math.bessel_i0e).get_concrete_function(
+        tf.TensorSpec((1, 8), tf.float32)
+    )
+    with pytest.raises(InputError, match="BesselI0e"):
+        to_onnx(function, tmp_path / "x.onnx")
+    assert list(tmp_path.iterdir()) == []
