@@ -84,7 +84,7 @@ def _ends(function: Any) -> tuple[str, str]:  # noqa: ANN401 - as in to_onnx
 
 
 def _convert(graph: Any, source: str, target: str, opset: int) -> onnx.ModelProto:  # noqa: ANN401 - tf.Graph
-    from tf2onnx import optimizer, tfonnx  # noqa: PLC0415 - optional
+    from tf2onnx import optimizer, tfonnx
 
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
     try:

@@ -60,7 +60,7 @@ def _drop_identity(graph: OnnxGraph, node: onnx.NodeProto) -> bool:
 
 def _pool_globally(graph: OnnxGraph, node: onnx.NodeProto) -> bool:
     """A mean over height and width is a GlobalAveragePool, whichever layout it is written in."""
-    from onnx import helper  # noqa: PLC0415 - optional
+    from onnx import helper
 
     if node.op_type != "ReduceMean":
         return False
@@ -125,7 +125,7 @@ def _zero_pads(graph: OnnxGraph, node: onnx.NodeProto) -> list[int] | None:
 
 
 def _set_attribute(node: onnx.NodeProto, name: str, value: object) -> None:
-    from onnx import helper  # noqa: PLC0415 - optional
+    from onnx import helper
 
     kept = [item for item in node.attribute if item.name != name]
     del node.attribute[:]
@@ -159,7 +159,7 @@ def _flatten_in_place(
     graph: OnnxGraph, node: onnx.NodeProto, shapes: dict[str, tuple[int, ...]]
 ) -> bool:
     """Flatten(NHWC) @ W = Flatten(NCHW) @ W with its rows in the other order."""
-    from onnx import helper  # noqa: PLC0415 - optional
+    from onnx import helper
 
     if node.op_type != "Reshape" or len(shapes.get(node.output[0], ())) != 2:  # noqa: PLR2004 - a matrix
         return False
@@ -206,7 +206,7 @@ def _compose(first: Affine, then: Affine) -> Affine:
 
 def affine_nodes(graph: OnnxGraph, affine: Affine, target: str) -> list[onnx.NodeProto]:
     """Mul and Add that compute `affine` into `target`."""
-    from onnx import helper  # noqa: PLC0415 - optional
+    from onnx import helper
 
     scale = graph.constant("scale", float32(affine.scale.reshape(1, -1, 1, 1)))
     shift = graph.constant("shift", float32(affine.shift.reshape(1, -1, 1, 1)))

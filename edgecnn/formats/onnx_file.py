@@ -61,8 +61,8 @@ def canonicalize(model: onnx.ModelProto) -> onnx.ModelProto:
     Raises:
         InputError: control flow, a cycle, or shapes that contradict each other.
     """
-    import onnx  # noqa: PLC0415 - optional
-    from onnx import helper, numpy_helper  # noqa: PLC0415 - optional
+    import onnx
+    from onnx import helper, numpy_helper
 
     graph = OnnxGraph(model)
     nodes = _ordered(graph)
@@ -160,7 +160,7 @@ def _stems(nodes: list[onnx.NodeProto], taken: set[str]) -> list[str]:
 
 
 def _renamed(node: onnx.NodeProto, names: dict[str, str]) -> onnx.NodeProto:
-    import onnx  # noqa: PLC0415 - optional
+    import onnx
 
     twin = onnx.NodeProto(
         op_type=node.op_type, domain="" if node.domain == "ai.onnx" else node.domain
@@ -180,7 +180,7 @@ def to_bytes(model: onnx.ModelProto) -> bytes:
     Raises:
         InputError: the checker refuses the model, or it is over protobuf's 2 GiB.
     """
-    from onnx import checker  # noqa: PLC0415 - optional
+    from onnx import checker
 
     canonical = canonicalize(model)
     try:
@@ -217,7 +217,7 @@ def load(path: Path) -> onnx.ModelProto:
 
 
 def _parse(data: bytes, what: str) -> onnx.ModelProto:
-    import onnx  # noqa: PLC0415 - optional
+    import onnx
 
     try:
         model = onnx.load_model_from_string(data)
@@ -239,8 +239,8 @@ def tap_logits(model_bytes: bytes) -> Tap:
         MissingPartError: onnx is not installed.
     """
     require_onnx()
-    import onnx  # noqa: PLC0415 - optional
-    from onnx import TensorProto, helper  # noqa: PLC0415 - optional
+    import onnx
+    from onnx import TensorProto, helper
 
     model = _parse(model_bytes, "The model")
     graph = OnnxGraph(model)

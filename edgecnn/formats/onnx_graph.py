@@ -37,7 +37,7 @@ def require_onnx() -> None:
 
 def attribute(node: onnx.NodeProto, name: str, default: Any = None) -> Any:  # noqa: ANN401 - any type ONNX has
     """The value of a node's attribute, or `default` where it has none."""
-    from onnx import helper  # noqa: PLC0415 - optional
+    from onnx import helper
 
     for item in node.attribute:
         if item.name == name:
@@ -59,7 +59,7 @@ class OnnxGraph:
     """
 
     def __init__(self, model: onnx.ModelProto) -> None:
-        from onnx import AttributeProto, numpy_helper  # noqa: PLC0415 - optional
+        from onnx import AttributeProto, numpy_helper
 
         self.model = model
         self.constants: dict[str, Array] = {
@@ -161,7 +161,7 @@ class OnnxGraph:
 
     def write(self) -> None:
         """Put nodes and constants back into the model, constants nobody reads left out."""
-        from onnx import numpy_helper  # noqa: PLC0415 - optional
+        from onnx import numpy_helper
 
         graph = self.model.graph
         used = {name for node in self.nodes for name in node.input} | set(self.outputs)
@@ -175,7 +175,7 @@ class OnnxGraph:
 
 def _copy(node: onnx.NodeProto) -> onnx.NodeProto:
     # A node that still belongs to the graph dies with `del graph.node[:]`.
-    import onnx  # noqa: PLC0415 - optional
+    import onnx
 
     twin = onnx.NodeProto()
     twin.CopyFrom(node)
@@ -208,8 +208,8 @@ def infer_shapes(model: onnx.ModelProto) -> None:
     Raises:
         InputError: the graph's shapes contradict each other.
     """
-    import onnx  # noqa: PLC0415 - optional
-    from onnx import helper, shape_inference  # noqa: PLC0415 - optional
+    import onnx
+    from onnx import helper, shape_inference
 
     light = onnx.ModelProto(ir_version=model.ir_version)
     light.opset_import.extend(model.opset_import)
@@ -246,7 +246,7 @@ def float32(value: np.ndarray[Any, Any]) -> Array:
 
 def float_tensors(model: onnx.ModelProto) -> set[str]:
     """Names of the float32 tensors among inputs, outputs and `value_info`."""
-    from onnx import TensorProto  # noqa: PLC0415 - optional
+    from onnx import TensorProto
 
     infos = [*model.graph.input, *model.graph.output, *model.graph.value_info]
     return {i.name for i in infos if i.type.tensor_type.elem_type == TensorProto.FLOAT}

@@ -60,7 +60,7 @@ def _output_axis(node: onnx.NodeProto, rank: int) -> int | None:
 def _quantize_weight(
     graph: OnnxGraph, node: onnx.NodeProto, weight: NDArray[np.float32], axis: int | None
 ) -> None:
-    from onnx import TensorProto, helper  # noqa: PLC0415 - optional
+    from onnx import TensorProto, helper
 
     others = tuple(i for i in range(weight.ndim) if i != axis)
     peak = np.abs(weight).max(axis=others, keepdims=True)

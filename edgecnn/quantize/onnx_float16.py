@@ -91,13 +91,13 @@ def _halve(name: str, value: NDArray[np.float32], watcher: Progress) -> NDArray[
 
 
 def _cast(source: str, target: str, kind: int) -> onnx.NodeProto:
-    from onnx import helper  # noqa: PLC0415 - optional
+    from onnx import helper
 
     return helper.make_node("Cast", [source], [target], to=kind)
 
 
 def _cast_constants_back(graph: OnnxGraph, halves: set[str]) -> None:
-    from onnx import TensorProto  # noqa: PLC0415 - optional
+    from onnx import TensorProto
 
     back: dict[str, str] = {}
     for node in list(graph.nodes):
@@ -112,7 +112,7 @@ def _cast_constants_back(graph: OnnxGraph, halves: set[str]) -> None:
 
 
 def _cast_ends(graph: OnnxGraph) -> None:
-    from onnx import TensorProto  # noqa: PLC0415 - optional
+    from onnx import TensorProto
 
     for name in graph.inputs:
         half = graph.fresh(name)

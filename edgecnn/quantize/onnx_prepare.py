@@ -41,7 +41,7 @@ def _affine_to_depthwise(
     As Mul and Add it would be two quantized operators whose constants have one scale for all
     channels; as a convolution it is one, with a scale for each channel and an int32 shift.
     """
-    from onnx import helper  # noqa: PLC0415 - optional
+    from onnx import helper
 
     affine = as_affine(graph, node)
     if affine is None or len(shapes.get(affine.source, ())) != 4:  # noqa: PLR2004 - NCHW
@@ -79,7 +79,7 @@ def _own_producer_for_relu(graph: OnnxGraph, node: onnx.NodeProto) -> bool:
     maker = graph.producer(node.input[0])
     if maker is None or graph.sole_consumer(node.input[0]) is not None or not _cheap(graph, maker):
         return False
-    import onnx  # noqa: PLC0415 - optional
+    import onnx
 
     twin = onnx.NodeProto()
     twin.CopyFrom(maker)

@@ -235,9 +235,9 @@ def measure(
 
 
 def _session(model: onnx.ModelProto, outputs: list[str], threads: int) -> Session:
-    import onnx  # noqa: PLC0415 - optional
-    import onnxruntime  # noqa: PLC0415 - optional
-    from onnx import TensorProto, helper  # noqa: PLC0415 - optional
+    import onnx
+    import onnxruntime
+    from onnx import TensorProto, helper
 
     tapped = onnx.ModelProto()
     tapped.CopyFrom(model)
@@ -256,7 +256,7 @@ def _session(model: onnx.ModelProto, outputs: list[str], threads: int) -> Sessio
 def _run(
     session: Session, names: list[str], source: str, feed: NDArray[np.float32]
 ) -> list[NDArray[np.float32]]:
-    from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument  # noqa: PLC0415 - optional
+    from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
 
     try:
         return session.run(names, {source: feed})
