@@ -1,1 +1,89 @@
-"""Its place puts this folder on the module path: helper modules beside it can be imported."""
+"""What holds for every test: its own cache, quiet libraries, and no skip where all must run.
+
+Its place puts this folder on the module path: helper modules beside it can be imported.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from typing import TYPE_CHECKING, TypeVar
+
+import pytest
+from hypothesis import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+REQUIRE_ALL = "EDGECNN_REQUIRE_ALL"
+CACHE = "EDGECNN_CACHE"
+
+_Report = TypeVar("_Report", pytest.TestReport, pytest.CollectReport)
+_own_cache = pytest.StashKey[str]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Prepare the environment before any test module is imported."""
+    _quiet_libraries()
+    _choose_hypothesis_profile()
+    # Workers inherit the variable: one cache serves the run, so a network is built once.
+    if not hasattr(config, "workerinput"):
+        folder = tempfile.mkdtemp(prefix="edgecnn-tests-")
+        config.stash[_own_cache] = folder
+        os.environ[CACHE] = folder
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove the run's cache."""
+    folder = config.stash.get(_own_cache, None)
+    if folder is not None:
+        shutil.rmtree(folder)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Turn a skipped test into a failure where all must run."""
+    return _refuse_skip((yield))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Turn a module that skips itself (`importorskip`) into an error, likewise."""
+    return _refuse_skip((yield))
+
+
+def _refuse_skip(report: _Report) -> _Report:
+    is_xfail = hasattr(report, "wasxfail")
+    if report.skipped and not is_xfail and os.environ.get(REQUIRE_ALL):
+        report.outcome = "failed"
+        report.longrepr = (
+            f"{_reason(report.longrepr)}\n{REQUIRE_ALL} is set: nothing may be skipped"
+        )
+    return report
+
+
+def _reason(longrepr: object) -> str:
+    """A skip's place and reason, as pytest keeps them: (path, line, reason)."""
+    if isinstance(longrepr, tuple):
+        path, line, reason = longrepr
+        return f"{path}:{line}: {reason}"
+    return str(longrepr)
+
+
+def _quiet_libraries() -> None:
+    """Keep TensorFlow to this worker's share of the cores, off any GPU, and silent."""
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    threads = str(max(1, (os.cpu_count() or 1) // workers))
+    for variable in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
+        os.environ.setdefault(variable, threads)
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
+
+def _choose_hypothesis_profile() -> None:
+    """Fixed examples where a red run must be the change's fault; new ones at a desk."""
+    settings.register_profile("desk", deadline=None)
+    settings.register_profile("ci", deadline=None, derandomize=True, database=None, print_blob=True)
+    unattended = os.environ.get("CI") or os.environ.get(REQUIRE_ALL)
+    settings.load_profile("ci" if unattended else "desk")
