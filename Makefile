@@ -7,6 +7,7 @@ JOBS ?= 2
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
+.NOTPARALLEL: # two pips must not write one .venv
 .PHONY: help export test lint unit constraints clean
 
 # A shell may carry these: the first three would change what runs, a fixed hash seed would hide
@@ -39,6 +40,7 @@ unit: .venv/.unit ## the unit tests alone: seconds, and no TensorFlow is install
 	$(PYTEST) tests/unit
 
 # The stamps say what .venv holds; each is made anew when the requirements or the pins change.
+# `dev` holds all that the other two do.
 .venv/.export: $(PINNED)
 	@echo "Installing edgecnn with TensorFlow into .venv (about a minute) ..."
 	@$(INSTALL) --editable '.[export]'
@@ -52,7 +54,7 @@ unit: .venv/.unit ## the unit tests alone: seconds, and no TensorFlow is install
 .venv/.dev: $(PINNED)
 	@echo "Installing edgecnn with TensorFlow and its tools into .venv (about a minute) ..."
 	@$(INSTALL) --editable . --group dev
-	@touch $@
+	@touch .venv/.unit .venv/.export $@
 
 # A name on PATH may be a launcher for a Python that is not there, or lack venv: each is asked.
 .venv/.created:
