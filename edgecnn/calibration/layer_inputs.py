@@ -1,0 +1,148 @@
+"""How the inputs of each convolution vary together: what adaptive rounding needs to know.
+
+Of every convolution a sample of output positions is taken; what the kernel sees there (a patch,
+zeros beyond the border) goes into a running mean and covariance. Only those stay in memory.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edgecnn.formats import tflite_file as tfl
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+# Samples for each input of a dense layer, within limits; a depthwise kernel has only a few taps.
+_SAMPLES_PER_INPUT = 2
+_FEWEST_SAMPLES, _MOST_SAMPLES = 1024, 4608
+_DEPTHWISE_SAMPLES = 256
+# Larger covariances (a Flatten of a large map into a Dense) are not worth their memory.
+_MOST_INPUTS = 2560
+_FLUSH_ROWS = 128
+
+
+@dataclass(frozen=True)
+class LayerInputs:
+    """Mean and covariance of what a convolution's kernel sees.
+
+    Attributes:
+        mean: float64 (inputs,), or (channels, taps) for a depthwise convolution.
+        covariance: float32 (inputs, inputs), or (channels, taps, taps); None for a layer of more
+            inputs than it is worth.
+    """
+
+    mean: NDArray[np.float64]
+    covariance: NDArray[np.float32] | None
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Where a convolution's kernel looks: enough to cut patches out of its input."""
+
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
+    dilation: tuple[int, int]
+    offset: tuple[int, int]
+    outputs: tuple[int, int]
+
+    @classmethod
+    def of(cls, model: tfl.ModelT, graph: tfl.SubGraphT, operator: tfl.OperatorT) -> Geometry:
+        """Read it from a CONV_2D or DEPTHWISE_CONV_2D; a FULLY_CONNECTED has one position."""
+        if tfl.operator_name(model, operator) == "FULLY_CONNECTED":
+            return cls((1, 1), (1, 1), (1, 1), (0, 0), (1, 1))
+        options = operator.builtinOptions
+        _, height, width, _ = (int(n) for n in graph.tensors[int(operator.inputs[0])].shape)
+        _, kernel_h, kernel_w, _ = (int(n) for n in graph.tensors[int(operator.inputs[1])].shape)
+        _, out_h, out_w, _ = (int(n) for n in graph.tensors[int(operator.outputs[0])].shape)
+        stride = (options.strideH, options.strideW)
+        dilation = (options.dilationHFactor, options.dilationWFactor)
+        offset = (0, 0)
+        if options.padding == 0:  # SAME (schema.fbs): the odd row goes below, the odd column right
+            offset = (
+                max((out_h - 1) * stride[0] + (kernel_h - 1) * dilation[0] + 1 - height, 0) // 2,
+                max((out_w - 1) * stride[1] + (kernel_w - 1) * dilation[1] + 1 - width, 0) // 2,
+            )
+        return cls((kernel_h, kernel_w), stride, dilation, offset, (out_h, out_w))
+
+    @property
+    def positions(self) -> int:
+        """Number of output positions of one image."""
+        return self.outputs[0] * self.outputs[1]
+
+    def patches(
+        self, image: NDArray[np.float32], positions: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """What the kernel sees at these positions: (positions, taps, channels), zeros outside."""
+        height, width, _ = image.shape
+        rows = self._coordinates(positions // self.outputs[1], 0)[:, :, None]
+        columns = self._coordinates(positions % self.outputs[1], 1)[:, None, :]
+        inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
+        seen = image[np.clip(rows, 0, height - 1), np.clip(columns, 0, width - 1)]
+        if not inside.all():
+            seen = seen * inside[..., None]
+        return seen.reshape(len(positions), -1, image.shape[2])
+
+    def _coordinates(self, index: NDArray[np.int64], axis: int) -> NDArray[np.int64]:
+        taps = np.arange(self.kernel[axis]) * self.dilation[axis] - self.offset[axis]
+        return index[:, None] * self.stride[axis] + taps
+
+
+class LayerAccumulator:
+    """Gathers one convolution's `LayerInputs`, image by image."""
+
+    def __init__(
+        self, geometry: Geometry, channels: int, *, depthwise: bool, images: int
+    ) -> None:
+        taps = geometry.kernel[0] * geometry.kernel[1]
+        self._geometry, self._depthwise = geometry, depthwise
+        inputs = taps if depthwise else taps * channels
+        wanted = _DEPTHWISE_SAMPLES if depthwise else int(
+            np.clip(_SAMPLES_PER_INPUT * inputs, _FEWEST_SAMPLES, _MOST_SAMPLES))  # fmt: skip
+        self._per_image = min(geometry.positions, -(-wanted // images))
+        self._rows: list[NDArray[np.float32]] = []
+        self._count = 0
+        shape = (channels, taps) if depthwise else (inputs,)
+        self._sum = np.zeros(shape)
+        self._products = (
+            None if inputs > _MOST_INPUTS else np.zeros((*shape, inputs), np.float32)
+        )
+
+    def add(self, image: NDArray[np.float32], random: np.random.Generator) -> None:
+        """Take this image's positions; `image` is (H, W, C), or (1, 1, C) for a dense layer."""
+        picked = random.choice(
+            self._geometry.positions, self._per_image, replace=False, shuffle=False
+        )
+        self._rows.append(self._geometry.patches(image, picked))
+        if sum(len(rows) for rows in self._rows) >= _FLUSH_ROWS:
+            self._flush()
+
+    def _flush(self) -> None:
+        if not self._rows:
+            return
+        patches = np.concatenate(self._rows)
+        self._rows = []
+        self._count += len(patches)
+        if self._depthwise:
+            by_channel = np.ascontiguousarray(patches.transpose(2, 1, 0))
+            self._sum += by_channel.sum(axis=2)
+            if self._products is not None:
+                self._products += by_channel @ by_channel.transpose(0, 2, 1)
+            return
+        flat = patches.reshape(len(patches), -1)
+        self._sum += flat.sum(axis=0, dtype=np.float64)
+        if self._products is not None:
+            self._products += flat.T @ flat
+
+    def result(self) -> LayerInputs:
+        """Mean and covariance of all that was added."""
+        self._flush()
+        mean = self._sum / self._count
+        if self._products is None:
+            return LayerInputs(mean, None)
+        outer = mean[..., :, None] * mean[..., None, :]
+        covariance = (self._products / self._count - outer).astype(np.float32)
+        return LayerInputs(mean, covariance)

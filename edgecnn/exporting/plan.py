@@ -1,0 +1,141 @@
+"""What will be made of a request; whatever cannot be is refused here, before any work."""
+
+from __future__ import annotations
+
+import difflib
+import importlib.util
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgecnn.building import BuildRequest, ModelIdentity, identify
+from edgecnn.errors import InputError, MissingPartError
+from edgecnn.recipes import FORMATS, RECIPES, IoDtype, Recipe
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from edgecnn.exporting.options import ExportOptions
+
+METHODS = ("auto", "minmax", "percentile", "mse")
+IO_DTYPES = ("float32", "int8", "uint8")
+_LARGEST_THREADS = 256
+
+
+@dataclass(frozen=True)
+class Job:
+    """One recipe and the formats it is written in."""
+
+    recipe: Recipe
+    formats: tuple[str, ...]
+    io: IoDtype
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A request that can be carried out."""
+
+    request: BuildRequest
+    identity: ModelIdentity
+    jobs: tuple[Job, ...]
+    out: Path
+    threads: int
+
+    @property
+    def formats(self) -> tuple[str, ...]:
+        """Every format some job writes."""
+        return tuple(f for f in FORMATS if any(f in job.formats for job in self.jobs))
+
+
+def make_plan(model: str, options: ExportOptions) -> Plan:
+    """Decide, or refuse with the reason.
+
+    Raises:
+        InputError: an unknown name or value, or a recipe that the model or format cannot have.
+        MissingPartError: a package this export needs is not installed.
+    """
+    request = BuildRequest(
+        model, options.classes, options.input_size, options.width, options.weights, options.seed
+    )
+    identity = identify(request)
+    _check_values(options)
+    jobs = tuple(_job(name, identity, options) for name in dict.fromkeys(options.recipes))
+    _require_packages(identity, jobs)
+    out = options.out or Path("artifacts") / folder_name(identity.name)
+    return Plan(request, identity, jobs, Path(out), options.threads or _cores())
+
+
+def folder_name(name: str) -> str:
+    """A model's name as a folder: `keras:MobileNetV2` lies in `keras-MobileNetV2`."""
+    return name.replace(":", "-").replace("/", "-")
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _check_values(options: ExportOptions) -> None:
+    _known("recipe", options.recipes, RECIPES)
+    _known("format", options.formats, FORMATS)
+    _known("calibration method", (options.calibration_method,), METHODS)
+    if options.io is not None:
+        _known("io dtype", (options.io,), IO_DTYPES)
+        if "int8" not in options.recipes:
+            raise InputError(
+                "--io chooses the ends of the int8 recipe, which was not asked for.",
+                hint="Add --int8, or leave --io out.",
+            )
+    if options.calibration_samples < 1:
+        raise InputError("--calibration-samples must be 1 or more.", hint="100 is usual.")
+    if options.threads is not None and not 1 <= options.threads <= _LARGEST_THREADS:
+        raise InputError(f"--threads must be 1 to {_LARGEST_THREADS}.")
+
+
+def _known(what: str, asked: Iterable[str], known: Iterable[str]) -> None:
+    names = list(known)
+    asked = list(asked)
+    if not asked:
+        raise InputError(f"No {what} was named.", hint=f"Choose from: {', '.join(names)}.")
+    for name in asked:
+        if name not in names:
+            close = difflib.get_close_matches(name, names, n=1)
+            hint = f"Did you mean {close[0]}?" if close else f"Choose from: {', '.join(names)}."
+            raise InputError(f"There is no {what} {name!r}.", hint=hint)
+
+
+def _job(name: str, identity: ModelIdentity, options: ExportOptions) -> Job:
+    recipe = RECIPES[name]
+    formats = tuple(f for f in FORMATS if f in options.formats and f in recipe.formats)
+    if not formats:
+        raise InputError(
+            f"Recipe {name} exists for {' and '.join(recipe.formats)} only.",
+            hint=f"Use --format {recipe.formats[0]}.",
+        )
+    if identity.kind == "tflite":
+        if "tflite" not in formats:
+            raise InputError(
+                f"{identity.name}: a .tflite can be quantized, but not turned into ONNX.",
+                hint="Use --format tflite, or start from the Keras model.",
+            )
+        formats = ("tflite",)
+    io: IoDtype = recipe.io
+    if options.io is not None and name == "int8":
+        io = options.io  # type: ignore[assignment] # one of IO_DTYPES, as _check_values saw
+    return Job(recipe, formats, io)
+
+
+def _require_packages(identity: ModelIdentity, jobs: tuple[Job, ...]) -> None:
+    needed = {"litert_quantizer", "PIL"}
+    if identity.kind != "tflite":
+        needed.add("tensorflow")
+    if any("onnx" in job.formats for job in jobs):
+        needed |= {"onnx", "onnxruntime", "tf2onnx"}
+    missing = sorted(name for name in needed if importlib.util.find_spec(name) is None)
+    if missing:
+        raise MissingPartError(
+            f"Exporting needs {', '.join(missing)}, not installed here.",
+            hint="pip install 'edgecnn[export]'",
+        )

@@ -1,0 +1,289 @@
+"""What every recipe of an export shares: float files, images, reference logits and statistics."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edgecnn import isolation, parity, store
+from edgecnn.calibration import preprocessing as scaling
+from edgecnn.calibration import sources, statistics
+from edgecnn.convert import float_stage
+from edgecnn.errors import InputError
+from edgecnn.formats import tflite_file as tfl
+from edgecnn.formats import tflite_logits
+from edgecnn.inspection import inspect
+from edgecnn.quantize.passes import fold_affine
+from edgecnn.records import Preprocessing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from edgecnn.calibration.imageset import Split
+    from edgecnn.exporting.options import ExportOptions
+    from edgecnn.exporting.plan import Plan
+    from edgecnn.progress import Progress
+
+# Enough for a mean and variance over all positions, and little enough memory.
+_ADAPTATION_IMAGES = 8
+_PACKAGES = ("edgecnn", "tensorflow", "keras", "ai-edge-litert", "litert-quantizer", "numpy",
+             "onnx", "onnxruntime", "tf2onnx")  # fmt: skip
+# What decides the bytes of the float stage beside the request itself.
+_DECISIVE = ("edgecnn", "tensorflow", "keras", "tf2onnx", "onnx", "numpy", "ai-edge-litert")
+
+
+@dataclass(frozen=True)
+class Network:
+    """What the float stage found out about a network."""
+
+    input_shape: tuple[int, int, int, int]
+    classes: int
+    parameters: int
+    trainable_parameters: int
+
+
+def versions() -> dict[str, str]:
+    """Version of every package that has a part in an export and is installed."""
+    found = {}
+    for package in _PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def digest(*parts: object) -> str:
+    """sha256 (hex) of JSON-able parts."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+
+
+class Sources:
+    """The shared inputs of one export, each made when it is first needed, or found in the cache."""
+
+    def __init__(self, plan: Plan, options: ExportOptions, progress: Progress) -> None:
+        self.plan, self.options, self.progress = plan, options, progress
+
+    @cached_property
+    def preprocessing(self) -> Preprocessing:
+        """How pixels become inputs: as the user says, else as the model says."""
+        chosen = self.options.preprocessing or self.plan.identity.preprocessing
+        if chosen is not None:
+            return chosen
+        source = self.options.calibration
+        if source is not None and source.endswith(".npz"):
+            return Preprocessing(mean=(0.0,), std=(1.0,))  # its arrays are fed as they are
+        raise InputError(
+            f"{self.plan.identity.name}: how its input is scaled is not known, and images scaled"
+            " wrongly would spoil the calibration unseen.",
+            hint="Say it: --input-range 0,1 (or -1,1, or 0,255), or --mean and --std;"
+            " or give --calibration FILE.npz with arrays that are fed as they are.",
+        )
+
+    @cached_property
+    def images(self) -> Split:
+        """Calibration images, and others for parity."""
+        if self.plan.identity.has_random_weights and self.plan.identity.input_size:
+            size, channels = (self.plan.identity.input_size,) * 2, 3
+        else:
+            _, height, width, channels = self.network.input_shape
+            size = (height, width)
+        preprocessing = self.preprocessing
+        scaling.check_channels(preprocessing, channels)
+        self.progress.stage("loading images")
+        split: Split = isolation.run(
+            "edgecnn.calibration.sources:load",
+            self.options.calibration,
+            what="decoding the calibration images",
+            size=size,
+            channels=channels,
+            samples=self.options.calibration_samples,
+            held_out=sources.DEFAULT_HELD_OUT,
+            seed=self.options.seed,
+        )
+        for warning in split.warnings:
+            self.progress.warn(warning)
+        return split
+
+    def calibration_feeds(self) -> Iterator[NDArray[np.float32]]:
+        """(1, H, W, C) float32, one a calibration image."""
+        return self.images.calibration.feed(self.preprocessing)
+
+    def held_out_feeds(self) -> Iterator[NDArray[np.float32]]:
+        """Likewise, of the images calibration does not see."""
+        return self.images.held_out.feed(self.preprocessing)
+
+    @cached_property
+    def _float_key(self) -> str:
+        decisive = {name: version for name, version in versions().items() if name in _DECISIVE}
+        adapted = self.images.calibration.sha256 if self._adapts else None
+        return digest(self.plan.identity.cache_key, decisive, adapted, str(self.preprocessing)
+                      if self._adapts else None)  # fmt: skip
+
+    @property
+    def _adapts(self) -> bool:
+        return self.plan.identity.has_random_weights
+
+    @cached_property
+    def network(self) -> Network:
+        """Shapes and counts, from the float stage or from the user's own .tflite."""
+        if self.plan.identity.kind == "tflite":
+            return self._foreign_network()
+        folder = self._float_folder(self.plan.formats[0])
+        info = json.loads((folder / float_stage.INFO).read_text(encoding="utf-8"))
+        return Network(tuple(info.pop("input_shape")), **info)
+
+    def _float_folder(self, file_format: str) -> Path:
+        return store.cached(
+            f"float-{file_format}", self._float_key, lambda part: self._make_float(part, file_format)
+        )
+
+    def _make_float(self, part: Path, file_format: str) -> None:
+        """Run the float stage once for all formats; the other format's cache is filled beside."""
+        others = [f for f in self.plan.formats if f != file_format]
+        missing = [f for f in others if not self._is_cached(f)]
+        self._run_float_stage(part, (file_format, *missing))
+        for other in missing:
+            store.cached(f"float-{other}", self._float_key, lambda to, o=other: _move(part, to, o))  # type: ignore[misc] # the default binds the loop's value
+
+    def _is_cached(self, file_format: str) -> bool:
+        return (store.cache_folder() / f"float-{file_format}" / self._float_key).exists()
+
+    def _run_float_stage(self, part: Path, formats: tuple[str, ...]) -> None:
+        images = None
+        if self._adapts:
+            feeds = zip(range(_ADAPTATION_IMAGES), self.calibration_feeds(), strict=False)
+            images = np.concatenate([feed for _, feed in feeds])
+        isolation.run(
+            "edgecnn.convert.float_stage:make",
+            self.plan.request,
+            str(part),
+            what=f"building and converting {self.plan.identity.name}",
+            formats=formats,
+            images=images,
+            progress=self.progress,
+            environment=float_stage.ENVIRONMENT,
+        )
+
+    def _foreign_network(self) -> Network:
+        path = Path(self.plan.request.model)
+        found = inspect(path)
+        if len(found.inputs) != 1 or len(found.outputs) != 1:
+            raise InputError(
+                f"{path}: it has {len(found.inputs)} inputs and {len(found.outputs)} outputs;"
+                " edgecnn quantizes networks with one of each.",
+            )
+        image, output = found.inputs[0], found.outputs[0]
+        if image.dtype != "float32" or set(found.graph.macs_by_dtype) - {"float32"}:
+            raise InputError(
+                f"{path} is not a float model: its input is {image.dtype}, its MACs are"
+                f" {', '.join(found.graph.macs_by_dtype)}.",
+                hint="Quantize the float .tflite it was made from.",
+            )
+        if len(image.shape) != 4 or min(image.shape) < 1 or image.shape[0] != 1:  # noqa: PLR2004 - NHWC
+            raise InputError(
+                f"{path}: its input is {image.shape}; (1, height, width, channels) is needed.",
+                hint="Convert it again with a fixed input shape and batch 1.",
+            )
+        count = sum(found.graph.parameters_by_dtype.values())
+        height, width, channels = image.shape[1:]
+        return Network((1, height, width, channels), output.shape[-1], count, count)
+
+    @cached_property
+    def float_tflite(self) -> bytes:
+        """The float model every .tflite recipe starts from, normalizations folded."""
+        if self.plan.identity.kind == "tflite":
+            data = Path(self.plan.request.model).read_bytes()
+            _ = self.network  # refuses what cannot be quantized
+        else:
+            data = (self._float_folder("tflite") / float_stage.TFLITE).read_bytes()
+        model = tfl.read(data)
+        while fold_affine.apply(model):
+            pass
+        tfl.set_signature(model)
+        return tfl.write(model)
+
+    @cached_property
+    def float_onnx(self) -> Path:
+        """The float .onnx every ONNX recipe starts from."""
+        return self._float_folder("onnx") / float_stage.ONNX
+
+    @cached_property
+    def logits_tensor(self) -> int:
+        """Index of the logits in `float_tflite`."""
+        return tflite_logits.find(self.float_tflite).tensor
+
+    @cached_property
+    def reference(self) -> NDArray[np.float32]:
+        """Float logits of the held-out images, (samples, classes)."""
+        key = digest(self._content_key, self.images.held_out.sha256, str(self.preprocessing))
+        folder = store.cached("reference", key, self._make_reference)
+        found: NDArray[np.float32] = np.load(folder / "logits.npy")
+        return found
+
+    @cached_property
+    def _content_key(self) -> str:
+        """What the float model computes."""
+        model = self.float_tflite if self._has_tflite else self.float_onnx.read_bytes()
+        return hashlib.sha256(model).hexdigest()
+
+    @property
+    def _has_tflite(self) -> bool:
+        return "tflite" in self.plan.formats or self.plan.identity.kind == "tflite"
+
+    def _make_reference(self, part: Path) -> None:
+        self.progress.stage("float reference", self.images.held_out.samples)
+        if self.plan.identity.kind == "tflite":
+            found = isolation.run(
+                "edgecnn.parity:logits",
+                self.float_tflite,
+                list(self.held_out_feeds()),
+                what=f"running {self.plan.request.model}",
+                threads=self.plan.threads,
+                progress=self.progress,
+            )
+        else:
+            model = self.float_tflite if self._has_tflite else self.float_onnx
+            found = parity.logits(
+                model, self.held_out_feeds(), threads=self.plan.threads, progress=self.progress
+            )
+        np.save(part / "logits.npy", found)
+
+    @cached_property
+    def statistics(self) -> statistics.Statistics:
+        """Activation statistics of `float_tflite` on the calibration images."""
+        _ = self.reference  # a foreign model runs in a child process first
+        key = digest(
+            hashlib.sha256(self.float_tflite).hexdigest(), self.images.calibration.sha256,
+            str(self.preprocessing), self.options.seed, statistics.VERSION,
+        )  # fmt: skip
+        folder = store.cached("statistics", key, self._make_statistics)
+        return statistics.load(folder)
+
+    def _make_statistics(self, part: Path) -> None:
+        images = self.images.calibration.samples
+        self.progress.stage("calibrating", images)
+        found = statistics.collect(
+            self.float_tflite,
+            self.calibration_feeds(),
+            images=images,
+            threads=self.plan.threads,
+            seed=self.options.seed,
+            progress=self.progress,
+        )
+        statistics.save(found, part)
+
+
+def _move(source: Path, to: Path, file_format: str) -> None:
+    name = {"tflite": float_stage.TFLITE, "onnx": float_stage.ONNX}[file_format]
+    (source / name).rename(to / name)
+    (to / float_stage.INFO).write_bytes((source / float_stage.INFO).read_bytes())

@@ -1,0 +1,118 @@
+"""Who writes which recipe in which format: one function and one line in the table for each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from edgecnn.formats import tflite_file as tfl
+from edgecnn.quantize import integer, litert
+from edgecnn.quantize.passes import float16
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from edgecnn.exporting.plan import Job
+    from edgecnn.exporting.sources import Sources
+
+_TRIAL_IMAGES = 16
+
+
+@dataclass(frozen=True)
+class Written:
+    """A file's name in its folder, and what the manifest should say of how it came about."""
+
+    name: str
+    notes: tuple[str, ...] = ()
+
+
+def write(job: Job, file_format: str, folder: Path, sources: Sources) -> Written:
+    """Write one file of an artifact."""
+    path = folder / f"model.{file_format}"
+    notes = _WRITERS[file_format, job.recipe.name](job, path, sources)
+    return Written(path.name, notes)
+
+
+def _float32_tflite(_job: Job, path: Path, sources: Sources) -> tuple[str, ...]:
+    path.write_bytes(sources.float_tflite)
+    return ()
+
+
+def _float16_tflite(_job: Job, path: Path, sources: Sources) -> tuple[str, ...]:
+    model = tfl.read(sources.float_tflite)
+    float16.apply(model)
+    tfl.set_signature(model)
+    path.write_bytes(tfl.write(model))
+    return ()
+
+
+def _dynamic_tflite(_job: Job, path: Path, sources: Sources) -> tuple[str, ...]:
+    path.write_bytes(tfl.write(tfl.read(litert.dynamic(sources.float_tflite))))
+    return ()
+
+
+def _integer_tflite(job: Job, path: Path, sources: Sources) -> tuple[str, ...]:
+    known = sources.statistics
+    feeds = zip(range(_TRIAL_IMAGES), sources.calibration_feeds(), strict=False)
+    sources.progress.stage("quantizing", len(known.layers))
+    made = integer.quantize(
+        sources.float_tflite,
+        known,
+        logits=sources.logits_tensor,
+        io=job.io,
+        activation_bits=16 if job.recipe.activations == "int16" else 8,
+        method=sources.options.calibration_method,
+        trial=[feed for _, feed in feeds],
+        threads=sources.plan.threads,
+        progress=sources.progress,
+    )
+    path.write_bytes(made.data)
+    return made.notes
+
+
+def _float32_onnx(_job: Job, path: Path, sources: Sources) -> tuple[str, ...]:
+    path.write_bytes(sources.float_onnx.read_bytes())
+    return ()
+
+
+def _float16_onnx(_job: Job, path: Path, sources: Sources) -> tuple[str, ...]:
+    from edgecnn.quantize.onnx_float16 import to_float16
+
+    to_float16(sources.float_onnx, path, progress=sources.progress)
+    return ()
+
+
+def _dynamic_onnx(_job: Job, path: Path, sources: Sources) -> tuple[str, ...]:
+    from edgecnn.quantize.onnx_dynamic import to_dynamic
+
+    to_dynamic(sources.float_onnx, path)
+    return ()
+
+
+def _integer_onnx(_job: Job, path: Path, sources: Sources) -> tuple[str, ...]:
+    from edgecnn.quantize.onnx_qdq import to_int8
+
+    method = sources.options.calibration_method
+    to_int8(
+        sources.float_onnx,
+        path,
+        sources.calibration_feeds(),
+        method="mse" if method == integer.AUTO else method,  # type: ignore[arg-type] # one of plan.METHODS
+        threads=sources.plan.threads,
+        progress=sources.progress,
+    )
+    return ()
+
+
+_WRITERS: dict[tuple[str, str], Callable[[Job, Path, Sources], tuple[str, ...]]] = {
+    ("tflite", "float32"): _float32_tflite,
+    ("tflite", "float16"): _float16_tflite,
+    ("tflite", "dynamic"): _dynamic_tflite,
+    ("tflite", "int8"): _integer_tflite,
+    ("tflite", "int16x8"): _integer_tflite,
+    ("onnx", "float32"): _float32_onnx,
+    ("onnx", "float16"): _float16_onnx,
+    ("onnx", "dynamic"): _dynamic_onnx,
+    ("onnx", "int8"): _integer_onnx,
+}

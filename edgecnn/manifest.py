@@ -1,0 +1,78 @@
+"""manifest.json: written byte for byte the same for the same artifact, read with every field checked."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from edgecnn.errors import InputError
+from edgecnn.records import SCHEMA, Manifest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NAME = "manifest.json"
+
+
+def to_json_object(manifest: Manifest) -> dict[str, Any]:
+    """The manifest as plain JSON types, `schema` first."""
+    return {"schema": manifest.schema, **asdict(manifest)}
+
+
+def write(manifest: Manifest, folder: Path) -> None:
+    """Write `manifest.json` into a folder that nobody reads yet."""
+    text = json.dumps(to_json_object(manifest), indent=1, ensure_ascii=False, allow_nan=False)
+    (folder / NAME).write_text(text + "\n", encoding="utf-8")
+
+
+def load(path: Path) -> Manifest:
+    """Read a manifest.
+
+    Raises:
+        InputError: there is none, it is damaged, or a later edgecnn wrote it.
+    """
+    import cattrs
+
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        schema = content["schema"]
+    except FileNotFoundError as error:
+        raise InputError(
+            f"{path} does not exist.", hint="Name a folder that `edgecnn export` wrote."
+        ) from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path} is not a manifest: {error}.", hint="Export again.") from error
+    if schema != SCHEMA:
+        raise InputError(
+            f"{path} has schema {schema}; this edgecnn reads {SCHEMA}.", hint="Update edgecnn."
+        )
+    try:
+        return _converter().structure(content, Manifest)
+    except cattrs.BaseValidationError as error:
+        problems = "; ".join(cattrs.transform_error(error))
+        raise InputError(f"{path} is damaged: {problems}.", hint="Export again.") from error
+
+
+def _converter() -> Any:  # noqa: ANN401 - cattrs.Converter, which is imported late
+    import cattrs
+
+    converter = cattrs.Converter(detailed_validation=True)
+
+    def number(value: object, _: type) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise TypeError(f"expected a number, found {value!r}")
+        return float(value)
+
+    def exact(kind: type) -> Any:  # noqa: ANN401 - a hook
+        def hook(value: object, _: type) -> object:
+            if type(value) is not kind:
+                raise TypeError(f"expected {kind.__name__}, found {value!r}")
+            return value
+
+        return hook
+
+    converter.register_structure_hook(float, number)
+    converter.register_structure_hook(int, exact(int))
+    converter.register_structure_hook(str, exact(str))
+    return converter

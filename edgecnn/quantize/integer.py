@@ -1,0 +1,134 @@
+"""From a float .tflite and calibration to a full-integer one: int8, or int16 activations.
+
+Equalize, round the weights with the bias corrected, choose the activations' ranges, let
+litert-quantizer lay the graph out, put our weights in, then make the graph one that XNNPACK takes
+whole. Nothing here runs TensorFlow.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edgecnn.formats import tflite_file as tfl
+from edgecnn.parity import logits_snr_db
+from edgecnn.progress import Progress, Silent
+from edgecnn.quantize import litert, ranges
+from edgecnn.quantize.passes import affine, equalize, io_dtype, relu_to_requantize
+from edgecnn.quantize.weights import quantize_layers, write_layers
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from edgecnn.calibration.statistics import Statistics
+    from edgecnn.quantize.weights import QuantizedLayer
+    from edgecnn.recipes import IoDtype
+
+AUTO = "auto"
+_CANDIDATES = ("minmax", "mse")
+
+
+@dataclass(frozen=True)
+class IntegerModel:
+    """A quantized file and how it came about.
+
+    Attributes:
+        data: the .tflite.
+        method: how the ranges were chosen: minmax, percentile or mse.
+        compared_db: SNR of the logits on calibration images under each method that was tried.
+        equalization_db: by how much equalization lowered the predicted error.
+        notes: sentences for the manifest.
+    """
+
+    data: bytes
+    method: str
+    compared_db: dict[str, float] = field(default_factory=dict)
+    equalization_db: float = 0.0
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was compared and chosen, in sentences for the manifest."""
+        tried = ", ".join(f"{name} {db:.1f} dB" for name, db in self.compared_db.items())
+        return (f"ranges by {self.method}; on calibration images: {tried}",) if tried else ()
+
+
+def quantize(
+    float_model: bytes,
+    statistics: Statistics,
+    *,
+    logits: int,
+    io: IoDtype,
+    activation_bits: int,
+    method: str = AUTO,
+    trial: Sequence[NDArray[np.float32]] = (),
+    threads: int = 1,
+    progress: Progress | None = None,
+) -> IntegerModel:
+    """Quantize a float model.
+
+    Args:
+        float_model: a float .tflite with one signature, batch 1.
+        statistics: of that very model.
+        logits: index of the tensor whose error counts.
+        io: dtype of input and output.
+        activation_bits: 8 or 16.
+        method: minmax, percentile, mse, or auto, which tries and measures minmax and mse.
+        trial: calibration images (1, H, W, C) float32 that auto measures on.
+        threads: for measuring.
+        progress: told of each convolution.
+    """
+    model = tfl.read(float_model)
+    _give_biases(model)
+    done = equalize.apply(model, statistics.tensors, logits)
+    known = equalize.rescaled(model, statistics, done)
+    layers = quantize_layers(model, known.layers, progress or Silent())
+    equalized = tfl.write(model)
+    methods = _CANDIDATES if method == AUTO and activation_bits == 8 else (  # noqa: PLR2004 - bits
+        "minmax" if method == AUTO else method,)  # fmt: skip
+    made = {
+        name: _lay_out(equalized, ranges.choose(known.tensors, name), layers, activation_bits)
+        for name in methods
+    }
+    compared = {}
+    if len(made) > 1 and trial:
+        compared = {n: logits_snr_db(float_model, data, trial, threads) for n, data in made.items()}
+    best = max(made, key=lambda name: compared.get(name, 0.0))
+    return IntegerModel(_with_ends(made[best], io), best, compared, done.gain_db)
+
+
+def _give_biases(model: tfl.ModelT) -> None:
+    """A zero bias where a convolution has none: correction needs a place to go."""
+    graph = tfl.main_graph(model)
+    for operator in graph.operators:
+        if tfl.operator_name(model, operator) not in affine.CONVOLUTIONS:
+            continue
+        kernel = affine.weights(model, graph, operator)
+        if kernel is not None and affine.bias(model, graph, operator) is None:
+            outputs = int(graph.tensors[int(operator.outputs[0])].shape[-1])
+            affine.set_bias(model, graph, operator, np.zeros(outputs))
+
+
+def _lay_out(
+    equalized: bytes,
+    chosen: Mapping[int, ranges.Range],
+    layers: Mapping[str, QuantizedLayer],
+    activation_bits: int,
+) -> bytes:
+    model = tfl.read(litert.static(equalized, chosen, activation_bits))
+    write_layers(model, layers)
+    graph = tfl.main_graph(tfl.read(equalized))
+    named = {tfl.tensor_name(graph.tensors[t]): limits for t, limits in chosen.items()}
+    relu_to_requantize.apply(model, named)
+    tfl.drop_unused(model)
+    return tfl.write(model)
+
+
+def _with_ends(data: bytes, io: IoDtype) -> bytes:
+    model = tfl.read(data)
+    io_dtype.apply(model, io)
+    tfl.drop_unused(model)
+    return tfl.write(model)

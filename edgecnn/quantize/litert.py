@@ -1,0 +1,91 @@
+"""litert-quantizer: lays out a quantized graph from a float one and ranges it is given."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import io
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edgecnn.errors import EdgeCnnError, MissingPartError
+from edgecnn.formats import tflite_file as tfl
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from edgecnn.quantize.ranges import Range
+
+_DYNAMIC_OPERATORS = ("CONV_2D", "FULLY_CONNECTED")
+
+
+def static(float_model: bytes, ranges: Mapping[int, Range], activation_bits: int) -> bytes:
+    """Full-integer quantization: int8 per-channel weights, int8 or int16 activations and ends.
+
+    Args:
+        float_model: a float .tflite with one signature.
+        ranges: (low, high) by tensor index.
+        activation_bits: 8 or 16.
+
+    Raises:
+        EdgeCnnError: the quantizer cannot do this graph.
+        MissingPartError: litert-quantizer is not installed.
+    """
+    recipes = _recipes()
+    recipe = recipes.static_wi8_ai8() if activation_bits == 8 else recipes.static_wi8_ai16()  # noqa: PLR2004 - bits
+    graph = tfl.main_graph(tfl.read(float_model))
+    named = {
+        tfl.tensor_name(graph.tensors[tensor]): {
+            "min": np.float32(low).reshape(1),
+            "max": np.float32(high).reshape(1),
+        }
+        for tensor, (low, high) in ranges.items()
+    }
+    return _quantize(float_model, recipe, named)
+
+
+def dynamic(float_model: bytes) -> bytes:
+    """Weights int8 per channel, activations quantized as they come.
+
+    Depthwise convolutions stay float: XNNPACK has no dynamic kernel for them, and each would cut
+    the graph in two.
+    """
+    from litert_quantizer import recipe_manager
+
+    _recipes()
+    manager = recipe_manager.RecipeManager()
+    for name in _DYNAMIC_OPERATORS:
+        manager.add_dynamic_config(regex=".*", operation_name=name, num_bits=8)
+    return _quantize(float_model, manager.get_quantization_recipe(), None)
+
+
+def _recipes() -> Any:  # noqa: ANN401 - a module without types
+    if importlib.util.find_spec("litert_quantizer") is None:
+        raise MissingPartError(
+            "Quantizing a .tflite needs litert-quantizer, which is not installed.",
+            hint="pip install 'edgecnn[export]'",
+        )
+    from litert_quantizer import recipe
+
+    return recipe
+
+
+def _quantize(float_model: bytes, recipe: Any, ranges: Any) -> bytes:  # noqa: ANN401 - its own types
+    from litert_quantizer import quantizer
+
+    # It prints sizes and times to stdout, which belongs to --json.
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said), \
+            warnings.catch_warnings():  # fmt: skip
+        warnings.simplefilter("ignore")
+        worker = quantizer.Quantizer(bytearray(float_model), recipe)
+        try:
+            result = worker.quantize(ranges).quantized_model
+        except (ValueError, RuntimeError, KeyError, NotImplementedError) as error:
+            raise EdgeCnnError(
+                f"litert-quantizer cannot quantize this graph: {error}",
+                hint="Try another recipe: float16 and dynamic ask less of a graph.",
+            ) from error
+    return bytes(result)

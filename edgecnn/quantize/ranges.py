@@ -1,0 +1,78 @@
+"""From an activation's statistics to the range its int8 scale covers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from numpy.typing import NDArray
+
+    from edgecnn.calibration.statistics import TensorStatistics
+
+Method = Literal["minmax", "percentile", "mse"]
+Range = tuple[float, float]
+
+_LEVELS = 255
+_PERCENTILE = 99.99
+_BINS = 2048
+# Shares of the full range that are tried as clipping limits.
+_SHARES = np.concatenate([np.linspace(1.0, 0.3, 36), np.geomspace(0.28, 0.05, 12)])
+
+
+def minmax(statistics: TensorStatistics) -> Range:
+    """All that was seen; zero is always inside, since padding and ReLU need it exactly."""
+    return min(statistics.minimum, 0.0), max(statistics.maximum, 0.0)
+
+
+def percentile(statistics: TensorStatistics) -> Range:
+    """The middle 99.98% of the values."""
+    low, high = np.percentile(statistics.sample, [100 - _PERCENTILE, _PERCENTILE])
+    return min(float(low), 0.0), max(float(high), 0.0)
+
+
+def mse(statistics: TensorStatistics) -> Range:
+    """The range with the least mean squared error: finer steps against values cut off.
+
+    Searched on a histogram, first both limits together, then each alone. Exact zeros cost nothing
+    whatever the range, and are left out.
+    """
+    low, high = minmax(statistics)
+    if low == high:
+        return low, high
+    values = statistics.sample[statistics.sample != 0]
+    counts, edges = np.histogram(values, bins=_BINS, range=(low, high))
+    centers = (edges[1:] + edges[:-1]) / 2
+
+    def error(limits: Range) -> float:
+        return _error(counts, centers, *limits)
+
+    best = min(((low * share, high * share) for share in _SHARES), key=error)
+    if low < 0 < high:
+        best = min(((low * share, best[1]) for share in _SHARES), key=error)
+        best = min(((best[0], high * share) for share in _SHARES), key=error)
+    return float(best[0]), float(best[1])
+
+
+def _error(
+    counts: NDArray[np.int64], centers: NDArray[np.float64], low: float, high: float
+) -> float:
+    step = (high - low) / _LEVELS
+    beyond = centers - np.clip(centers, low, high)
+    squared = np.where(beyond == 0, step * step / 12, np.square(beyond))
+    return float(np.dot(counts, squared))
+
+
+METHODS: dict[str, Callable[[TensorStatistics], Range]] = {
+    "minmax": minmax,
+    "percentile": percentile,
+    "mse": mse,
+}
+
+
+def choose(statistics: Mapping[int, TensorStatistics], method: str) -> dict[int, Range]:
+    """The range of every tensor under one method."""
+    return {tensor: METHODS[method](found) for tensor, found in statistics.items()}

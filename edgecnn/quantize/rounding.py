@@ -1,0 +1,126 @@
+"""Adaptive rounding: which way to round each weight so that a layer's output changes least.
+
+Rounding to nearest treats weights one by one; what counts is the error of their sum on real inputs,
+tr(dW C dW^T) with C the covariance of the inputs (their mean is left to the bias). Weights are
+rounded one input at a time, and what an input's rounding did wrong is spread over the inputs that
+are still free, in closed form: OBQ and GPTQ (Frantar et al. 2022, arXiv:2210.17323), with the
+largest diagonal of C first.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+INT8_MAX = 127
+_BLOCK = 64
+# Relative to the mean diagonal: keeps C invertible when there are fewer images than inputs.
+_DAMPING = 0.01
+
+
+def symmetric_scale(weights: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Scale of each row so that its largest magnitude becomes 127; 1 for a row of zeros.
+
+    Args:
+        weights: (outputs, inputs).
+    """
+    largest = np.abs(weights).max(axis=1).astype(np.float64)
+    return np.where(largest > 0, largest / INT8_MAX, 1.0)
+
+
+def nearest(weights: NDArray[np.floating], scale: NDArray[np.float64]) -> NDArray[np.int8]:
+    """Each weight rounded on its own; (outputs, inputs)."""
+    rounded = np.rint(weights / scale[:, None])
+    return np.clip(rounded, -INT8_MAX, INT8_MAX).astype(np.int8)
+
+
+def adaptive(
+    weights: NDArray[np.floating], scale: NDArray[np.float64], covariance: NDArray[np.floating]
+) -> NDArray[np.int8]:
+    """Weights rounded together.
+
+    Args:
+        weights: (outputs, inputs), float.
+        scale: (outputs,), the step of each output's weights.
+        covariance: (inputs, inputs) of the layer's inputs, symmetric, positive semi-definite.
+
+    Returns:
+        int8 in -127..127, (outputs, inputs).
+    """
+    order = np.argsort(-np.diag(covariance), kind="stable")
+    factor = _inverse_factor(covariance[np.ix_(order, order)])
+    if factor is None:
+        return nearest(weights, scale)
+    rest = (weights[:, order] / scale[:, None]).astype(np.float32)
+    result = np.empty(rest.shape, np.int8)
+    for start in range(0, rest.shape[1], _BLOCK):
+        stop = min(start + _BLOCK, rest.shape[1])
+        errors = _round_block(rest[:, start:stop], factor[start:stop, start:stop],
+                              result[:, start:stop])  # fmt: skip
+        rest[:, stop:] -= errors @ factor[start:stop, stop:]
+    restored = np.empty_like(result)
+    restored[:, order] = result
+    return restored
+
+
+def adaptive_each(
+    weights: NDArray[np.floating], scale: NDArray[np.float64], covariances: NDArray[np.floating]
+) -> NDArray[np.int8]:
+    """As `adaptive`, with a covariance for every row: what a depthwise convolution needs.
+
+    Args:
+        weights: (channels, taps).
+        scale: (channels,).
+        covariances: (channels, taps, taps).
+    """
+    taps = weights.shape[1]
+    diagonal = np.einsum("ckk->ck", covariances).astype(np.float64)
+    damped = covariances.astype(np.float64) + 1e-12 * np.eye(taps)
+    damped += (_DAMPING * diagonal.mean(axis=1))[:, None, None] * np.eye(taps)
+    inverse = np.linalg.inv(damped)
+    factors = np.linalg.cholesky((inverse + inverse.transpose(0, 2, 1)) / 2).transpose(0, 2, 1)
+    rest = weights / scale[:, None]
+    result = np.empty(rest.shape, np.int8)
+    for tap in range(taps):
+        rounded = np.clip(np.rint(rest[:, tap]), -INT8_MAX, INT8_MAX)
+        result[:, tap] = rounded
+        error = (rest[:, tap] - rounded) / factors[:, tap, tap]
+        rest[:, tap:] -= error[:, None] * factors[:, tap, tap:]
+    return result
+
+
+def _round_block(
+    rest: NDArray[np.float32], factor: NDArray[np.float32], result: NDArray[np.int8]
+) -> NDArray[np.float32]:
+    errors = np.empty_like(rest)
+    for column in range(rest.shape[1]):
+        values = rest[:, column]
+        rounded = np.clip(np.rint(values), -INT8_MAX, INT8_MAX)
+        result[:, column] = rounded
+        errors[:, column] = (values - rounded) / factor[column, column]
+        rest[:, column + 1 :] -= np.outer(errors[:, column], factor[column, column + 1 :])
+    return errors
+
+
+def _inverse_factor(covariance: NDArray[np.floating]) -> NDArray[np.float32] | None:
+    """Upper Cholesky factor of the damped inverse; None when nothing varies.
+
+    With C = U U^T (a Cholesky factorization from the last input to the first) it is U^-1: a third
+    of the work of inverting C and factorizing that, and safe in single precision.
+    """
+    from scipy.linalg import solve_triangular
+
+    diagonal = float(np.mean(np.diag(covariance)))
+    if diagonal <= 0:
+        return None
+    damped = covariance[::-1, ::-1].astype(np.float32)
+    damped[np.diag_indices_from(damped)] += np.float32(_DAMPING * diagonal)
+    lower = np.linalg.cholesky(damped)
+    identity = np.eye(len(lower), dtype=np.float32)
+    inverse = solve_triangular(lower, identity, lower=True, check_finite=False)
+    factor: NDArray[np.float32] = np.ascontiguousarray(inverse[::-1, ::-1])
+    return factor

@@ -1,0 +1,157 @@
+"""int8 weights and biases of a network's convolutions, chosen for what they do to real inputs.
+
+Rounding moves the mean of a layer's output; with the mean of its inputs known, the bias takes that
+back exactly (bias correction, Nagel et al. 2019, arXiv:1906.04721, section 4.2). What is left, the
+error that varies from input to input, adaptive rounding makes small (`rounding`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edgecnn.formats import tflite_file as tfl
+from edgecnn.quantize import rounding
+from edgecnn.quantize.passes import affine
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from edgecnn.calibration.layer_inputs import LayerInputs
+    from edgecnn.progress import Progress
+
+_DEPTHWISE = "DEPTHWISE_CONV_2D"
+_DEPTHWISE_AXIS = 3
+
+
+@dataclass(frozen=True)
+class QuantizedLayer:
+    """One convolution, per-channel symmetric as TFLite's 8-bit specification has it.
+
+    Attributes:
+        weights: int8 in -127..127, in schema.fbs's layout.
+        scale: float64 (outputs,).
+        bias: float64 (outputs,), the corrected one, in real units.
+        axis: the axis of `weights` that counts outputs.
+    """
+
+    weights: NDArray[np.int8]
+    scale: NDArray[np.float64]
+    bias: NDArray[np.float64]
+    axis: int
+
+
+def quantize_layers(
+    model: tfl.ModelT, layers: Mapping[int, LayerInputs], progress: Progress
+) -> dict[str, QuantizedLayer]:
+    """Every convolution with float32 weights and known inputs, by its output tensor's name."""
+    graph = tfl.main_graph(model)
+    found = {}
+    for operator in graph.operators:
+        output = int(operator.outputs[0])
+        kernel = None
+        if tfl.operator_name(model, operator) in affine.CONVOLUTIONS and output in layers:
+            kernel = affine.weights(model, graph, operator)
+        if kernel is not None:
+            name = tfl.operator_name(model, operator)
+            bias = affine.bias(model, graph, operator)
+            found[tfl.tensor_name(graph.tensors[output])] = _quantize(
+                kernel, bias, layers[output], depthwise=name == _DEPTHWISE
+            )
+        progress.advance()
+    return found
+
+
+def _quantize(
+    kernel: NDArray[np.float32],
+    bias: NDArray[np.float32] | None,
+    inputs: LayerInputs,
+    *,
+    depthwise: bool,
+) -> QuantizedLayer:
+    rows = kernel[0].reshape(-1, kernel.shape[-1]).T if depthwise else kernel.reshape(len(kernel), -1)
+    scale = rounding.symmetric_scale(rows)
+    if depthwise:
+        multiplier = len(rows) // len(inputs.mean)
+        mean = np.repeat(inputs.mean, multiplier, axis=0)
+        chosen = _depthwise(rows, scale, inputs.covariance, multiplier)
+    else:
+        mean = inputs.mean[None, :]
+        chosen = (
+            rounding.nearest(rows, scale)
+            if inputs.covariance is None
+            else rounding.adaptive(rows, scale, inputs.covariance)
+        )
+    moved = ((chosen * scale[:, None] - rows) * mean).sum(axis=1)
+    old = 0.0 if bias is None else bias.astype(np.float64)
+    laid_out = chosen.T if depthwise else chosen
+    return QuantizedLayer(
+        np.ascontiguousarray(laid_out.reshape(kernel.shape)),
+        scale,
+        old - moved,
+        _DEPTHWISE_AXIS if depthwise else 0,
+    )
+
+
+def _depthwise(
+    rows: NDArray[np.float32],
+    scale: NDArray[np.float64],
+    covariance: NDArray[np.float32] | None,
+    multiplier: int,
+) -> NDArray[np.int8]:
+    if covariance is None:
+        return rounding.nearest(rows, scale)
+    return rounding.adaptive_each(rows, scale, np.repeat(covariance, multiplier, axis=0))
+
+
+def write_layers(model: tfl.ModelT, layers: Mapping[str, QuantizedLayer]) -> int:
+    """Put the layers into a quantized file, in place of what its quantizer chose.
+
+    The bias's scale is that of input times weights (TFLite's specification), its dtype stays.
+
+    Returns:
+        How many convolutions were found by their output's name.
+    """
+    graph = tfl.main_graph(model)
+    written = 0
+    for operator in graph.operators:
+        if tfl.operator_name(model, operator) not in affine.CONVOLUTIONS:
+            continue
+        layer = layers.get(tfl.tensor_name(graph.tensors[int(operator.outputs[0])]))
+        if layer is not None:
+            _write_layer(model, graph, operator, layer)
+            written += 1
+    return written
+
+
+def _write_layer(
+    model: tfl.ModelT, graph: tfl.SubGraphT, operator: tfl.OperatorT, layer: QuantizedLayer
+) -> None:
+    source, weights, bias = (int(index) for index in operator.inputs[:3])
+    quantization = tfl.quantization_of(graph.tensors[source])
+    assert quantization is not None  # noqa: S101 - a quantized convolution's input has a scale
+    scale = layer.scale.astype(np.float32)
+    bias_scale = (quantization[0][0] * scale).astype(np.float32)
+    limits = np.iinfo(tfl.dtype_of(graph.tensors[bias]))
+    steps = np.clip(np.rint(layer.bias / bias_scale), -(2.0**31) + 1, 2.0**31 - 1)
+    _set(model, graph, weights, layer.weights, scale, layer.axis)
+    _set(model, graph, bias, steps.astype(limits.dtype), bias_scale, 0)
+
+
+def _set(
+    model: tfl.ModelT,
+    graph: tfl.SubGraphT,
+    index: int,
+    values: NDArray[np.integer],
+    scale: NDArray[np.float32],
+    axis: int,
+) -> None:
+    tfl.set_constant(model, graph, index, values)
+    quantization = graph.tensors[index].quantization
+    quantization.scale = scale
+    quantization.zeroPoint = np.zeros(len(scale), np.int64)
+    quantization.quantizedDimension = axis
