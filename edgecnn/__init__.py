@@ -1,0 +1,154 @@
+"""edgecnn takes a CNN to a Raspberry Pi or a phone: builds, quantizes, exports and proves it.
+
+The public verbs, the same code that the command line calls:
+
+>>> import edgecnn
+>>> [spec.name for spec in edgecnn.models()]
+['vgg', 'resnet', 'densenet', 'inception', 'xception-mini', 'xception']
+>>> edgecnn.RECIPES["int8"].formats
+('tflite', 'onnx')
+
+    result = edgecnn.export("xception", recipes=["int8"])
+    for artifact in result.artifacts:
+        assert edgecnn.verify(artifact.folder).ok
+        print(edgecnn.inspect(artifact.folder / "model.tflite").graph.delegate_partitions)
+
+Nothing is imported before it is used (PEP 562), so that `import edgecnn` costs milliseconds. Every
+error raised on purpose is an `EdgeCnnError`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from edgecnn.calibration.preprocessing import parse_preprocessing
+    from edgecnn.errors import (
+        CheckFailedError,
+        DeviceError,
+        EdgeCnnError,
+        InputError,
+        MissingPartError,
+    )
+    from edgecnn.exporting import Artifact, ExportOptions, ExportResult, export
+    from edgecnn.inspection import Inspection, Operator, inspect
+    from edgecnn.isolation import CrashedError
+    from edgecnn.progress import Progress, Silent
+    from edgecnn.recipes import RECIPES, Recipe
+    from edgecnn.records import (
+        CalibrationInfo,
+        FileInfo,
+        GraphInfo,
+        Manifest,
+        ModelInfo,
+        ModelSpec,
+        ParityInfo,
+        Preprocessing,
+        TensorInfo,
+    )
+    from edgecnn.verifying import VerifiedFile, VerifyResult, verify
+
+    __version__: str
+
+__all__ = [
+    "RECIPES",
+    "Artifact",
+    "CalibrationInfo",
+    "CheckFailedError",
+    "CrashedError",
+    "DeviceError",
+    "EdgeCnnError",
+    "ExportOptions",
+    "ExportResult",
+    "FileInfo",
+    "GraphInfo",
+    "InputError",
+    "Inspection",
+    "Manifest",
+    "MissingPartError",
+    "ModelInfo",
+    "ModelSpec",
+    "Operator",
+    "ParityInfo",
+    "Preprocessing",
+    "Progress",
+    "Recipe",
+    "Silent",
+    "TensorInfo",
+    "VerifiedFile",
+    "VerifyResult",
+    "__version__",
+    "export",
+    "inspect",
+    "models",
+    "parse_preprocessing",
+    "verify",
+]
+
+# A verb never has the name of a submodule, which importing would put in the verb's place.
+_HOMES = {
+    "edgecnn.calibration.preprocessing": ("parse_preprocessing",),
+    "edgecnn.errors": (
+        "CheckFailedError",
+        "DeviceError",
+        "EdgeCnnError",
+        "InputError",
+        "MissingPartError",
+    ),
+    "edgecnn.exporting": ("Artifact", "ExportOptions", "ExportResult", "export"),
+    "edgecnn.inspection": ("Inspection", "Operator", "inspect"),
+    "edgecnn.isolation": ("CrashedError",),
+    "edgecnn.progress": ("Progress", "Silent"),
+    "edgecnn.recipes": ("RECIPES", "Recipe"),
+    "edgecnn.records": (
+        "CalibrationInfo",
+        "FileInfo",
+        "GraphInfo",
+        "Manifest",
+        "ModelInfo",
+        "ModelSpec",
+        "ParityInfo",
+        "Preprocessing",
+        "TensorInfo",
+    ),
+    "edgecnn.verifying": ("VerifiedFile", "VerifyResult", "verify"),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+
+def models() -> tuple[ModelSpec, ...]:
+    """Return the zoo: the networks that `export` builds by name, in the order of the table.
+
+    `export` also takes `keras:NAME` and paths of the user's own models.
+    """
+    from edgecnn.zoo import MODELS
+
+    return tuple(MODELS.values())
+
+
+def _version() -> str:
+    from importlib import metadata
+
+    try:
+        return metadata.version("edgecnn")
+    except metadata.PackageNotFoundError:  # a source tree on the path, not an installed package
+        return "0+uninstalled"
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name when it is first used."""
+    value: object
+    if name == "__version__":
+        value = _version()
+    elif name in _HOME_OF:
+        value = getattr(importlib.import_module(_HOME_OF[name]), name)
+    else:
+        raise AttributeError(f"module 'edgecnn' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """The public names, imported or not."""
+    return sorted({*globals(), *__all__})

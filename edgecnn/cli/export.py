@@ -1,0 +1,186 @@
+"""`edgecnn export`: the main job."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+import edgecnn
+from edgecnn.cli import completers, console, export_request
+from edgecnn.cli.group import HintedUsageError
+from edgecnn.cli.options import common_options, quiet_option, threads_option
+from edgecnn.cli.progress import watching
+from edgecnn.recipes import RECIPES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from typing_extensions import Unpack
+
+    from edgecnn.exporting import ExportResult
+
+    AnyFunction = Callable[..., Any]
+
+Decorated = TypeVar("Decorated", bound="AnyFunction")
+
+_WHAT = (
+    click.option("--all", "every", is_flag=True, help="Every recipe above."),
+    click.option(
+        "--format",
+        type=click.Choice(("tflite", "onnx", "both")),
+        default="both",
+        show_default=True,
+        help="The file formats to write.",
+    ),
+    click.option(
+        "--weights",
+        metavar="W",
+        shell_complete=completers.complete_weights,
+        help="random (default), imagenet (for keras:NAME), or a weights file.",
+    ),
+    click.option("--classes", type=int, metavar="N", help="Classes; the model's own by default."),
+    click.option(
+        "--input-size", type=int, metavar="N", help="Height and width of the input, pixels."
+    ),
+    click.option("--width", type=float, metavar="X", help="Width multiplier, for xception."),
+    click.option(
+        "--seed",
+        type=int,
+        default=0,
+        show_default=True,
+        metavar="N",
+        help="Seed of random weights and of the choice of images.",
+    ),
+    click.option(
+        "--io",
+        type=click.Choice(("float32", "int8", "uint8")),
+        help="Input and output of the int8 .tflite; int8 by default.",
+    ),
+)
+_CALIBRATION = (
+    click.option(
+        "--calibration",
+        metavar="SOURCE",
+        shell_complete=completers.complete_calibration,
+        help="A folder of images, an .npz of inputs, or fashion-mnist; photographs by default.",
+    ),
+    click.option(
+        "--calibration-samples",
+        type=click.IntRange(min=1),
+        default=100,
+        show_default=True,
+        metavar="N",
+        help="How many images to measure activation ranges on.",
+    ),
+    click.option(
+        "--calibration-method",
+        type=click.Choice(("auto", "minmax", "percentile", "mse")),
+        help="How ranges come from what was measured.  [default: auto]",
+    ),
+    click.option(
+        "--input-range",
+        metavar="LOW,HIGH",
+        help="For your own model: the range its pixels are scaled to, such as -1,1.",
+    ),
+    click.option("--mean", metavar="M[,M,M]", help="Or: the mean its pixels are reduced by ..."),
+    click.option("--std", metavar="S[,S,S]", help="... and divided by, both for pixels 0..255."),
+    click.option(
+        "--channel-order",
+        type=click.Choice(("RGB", "BGR")),
+        help="The order of its channels.  [default: RGB]",
+    ),
+)
+_WHERE = (
+    click.option(
+        "--out",
+        type=click.Path(path_type=Path),
+        metavar="DIR",
+        help="Where the recipes' folders go; artifacts/MODEL by default.",
+    ),
+    threads_option("all cores"),
+    quiet_option,
+    common_options,
+)
+
+
+def _recipe_flags() -> tuple[Callable[[AnyFunction], AnyFunction], ...]:
+    return tuple(
+        click.option(f"--{name}", is_flag=True, help=f"Recipe: {recipe.summary}.")
+        for name, recipe in RECIPES.items()
+    )
+
+
+def _options(function: Decorated) -> Decorated:
+    """Add every option, so that `--help` shows them in the order they stand in here."""
+    for option in reversed((*_recipe_flags(), *_WHAT, *_CALIBRATION, *_WHERE)):
+        function = option(function)
+    return function
+
+
+class _ExportCommand(click.Command):
+    """Knows what was meant by a recipe without its dashes: `export xception int8`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse as click does, with a hint."""
+        bare = next((each for each in args[1:] if each in RECIPES), None)
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            if bare is None or "unexpected extra argument" not in error.message:
+                raise
+            raise HintedUsageError(
+                error.message, hint=f"Did you mean --{bare}?", context=ctx
+            ) from error
+
+
+@click.command(
+    cls=_ExportCommand, short_help="Build or load MODEL, quantize it, write .tflite and .onnx."
+)
+@click.argument("model", shell_complete=completers.complete_model)
+@_options
+def export(model: str, **flags: Unpack[export_request.Flags]) -> None:
+    """Build or load MODEL and export it, proved against the float original.
+
+    MODEL is a name of `edgecnn models`, keras:NAME for any network of keras.applications, or a path
+    (.keras, .h5, a SavedModel folder, a float .tflite). Without a recipe it is --int8. Each recipe
+    gets a folder with model.tflite, model.onnx, manifest.json and reference.npz.
+    """
+    options = export_request.api_options(model, flags)
+    _say_what_was_chosen(flags)
+    with watching(quiet=flags["quiet"]) as progress:
+        result = edgecnn.export(model, progress=progress, **options)
+    if flags["as_json"]:
+        from edgecnn.reporting.json_objects import export_object
+
+        console.print_json(export_object(result))
+    elif not flags["quiet"]:
+        _print(result)
+
+
+def _say_what_was_chosen(flags: export_request.Flags) -> None:
+    if flags["quiet"]:
+        return
+    if not flags["every"] and not export_request.named_recipes(flags):
+        recipe = RECIPES[export_request.DEFAULT_RECIPE]
+        console.say("", f"No recipe is named: --{recipe.name} it is ({recipe.summary}).")
+    for name in export_request.left_out(flags):
+        only = ", ".join(RECIPES[name].formats)
+        console.say("note", f"{name} is left out: it exists as {only} only.", style="bold")
+
+
+def _print(result: ExportResult) -> None:
+    from edgecnn.reporting import export as report
+
+    console.print_table(report.export_table(result))
+    console.print_paragraph(report.parity_basis(result), "dim")
+    if caution := report.weights_caution(result):
+        console.print_line()
+        console.print_paragraph(caution, "yellow")
+    console.print_line()
+    for artifact in result.artifacts:
+        console.print_line(f"Written: {artifact.folder}")
+    console.print_line("Next:")
+    for command in report.next_commands(result):
+        console.print_line(f"  {command}", "bold")

@@ -1,0 +1,168 @@
+"""From `edgecnn export`'s flags to what the public API takes; conflicts are refused here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from edgecnn.cli.group import HintedUsageError
+from edgecnn.recipes import FORMATS, RECIPES
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Literal
+
+    from edgecnn.records import Preprocessing
+
+DEFAULT_RECIPE = "int8"
+
+
+class Flags(TypedDict):
+    """The parsed command line, as click hands it over; the keys are the API's names."""
+
+    float32: bool
+    float16: bool
+    dynamic: bool
+    int8: bool
+    int16x8: bool
+    every: bool
+    format: str
+    weights: str | None
+    classes: int | None
+    input_size: int | None
+    width: float | None
+    seed: int
+    io: str | None
+    calibration: str | None
+    calibration_samples: int
+    calibration_method: str | None
+    input_range: str | None
+    mean: str | None
+    std: str | None
+    channel_order: Literal["RGB", "BGR"] | None
+    out: Path | None
+    threads: int | None
+    quiet: bool
+    as_json: bool
+
+
+# Handed to the API as they are.
+_PLAIN = (
+    "weights",
+    "classes",
+    "input_size",
+    "width",
+    "seed",
+    "io",
+    "calibration",
+    "calibration_samples",
+    "out",
+    "threads",
+)
+
+
+def api_options(model: str, flags: Flags) -> dict[str, Any]:
+    """Return the keyword arguments of `edgecnn.export`.
+
+    Raises:
+        HintedUsageError: flags that contradict each other, or have no effect together.
+        InputError: a preprocessing that cannot be meant.
+    """
+    recipes = chosen_recipes(flags)
+    formats = chosen_formats(flags)
+    _check_io(flags, recipes, formats)
+    _check_method(flags, recipes)
+    options: dict[str, Any] = {name: value for name, value in flags.items() if name in _PLAIN}
+    return {
+        **options,
+        "recipes": tuple(name for name in recipes if _has_any(name, formats) or not flags["every"]),
+        "formats": formats,
+        "calibration_method": flags["calibration_method"] or "auto",
+        "preprocessing": _preprocessing(model, flags),
+    }
+
+
+def chosen_formats(flags: Flags) -> tuple[str, ...]:
+    """The file formats asked for."""
+    return FORMATS if flags["format"] == "both" else (flags["format"],)
+
+
+def chosen_recipes(flags: Flags) -> tuple[str, ...]:
+    """The recipes asked for, in the table's order; the default where none is.
+
+    Raises:
+        HintedUsageError: --all beside single recipes.
+    """
+    named = named_recipes(flags)
+    if flags["every"] and named:
+        raise HintedUsageError(
+            f"--all and --{named[0]} contradict each other.",
+            hint="--all is every recipe; name single ones to have fewer.",
+        )
+    return tuple(RECIPES) if flags["every"] else named or (DEFAULT_RECIPE,)
+
+
+def named_recipes(flags: Flags) -> tuple[str, ...]:
+    """The recipes with a flag of their own on the command line."""
+    given: dict[str, object] = {**flags}
+    return tuple(name for name in RECIPES if given[name])
+
+
+def left_out(flags: Flags) -> tuple[str, ...]:
+    """The recipes of --all that the asked format cannot have."""
+    formats = chosen_formats(flags)
+    return tuple(name for name in RECIPES if flags["every"] and not _has_any(name, formats))
+
+
+def _has_any(recipe: str, formats: tuple[str, ...]) -> bool:
+    return any(each in formats for each in RECIPES[recipe].formats)
+
+
+def _check_io(flags: Flags, recipes: tuple[str, ...], formats: tuple[str, ...]) -> None:
+    if flags["io"] is None:
+        return
+    if "int8" not in recipes or "tflite" not in formats:
+        raise HintedUsageError(
+            f"--io {flags['io']}: it sets the input and output of the int8 .tflite, which is not"
+            " asked for.",
+            hint="Drop it, or add --int8 and --format tflite.",
+        )
+
+
+def _check_method(flags: Flags, recipes: tuple[str, ...]) -> None:
+    if flags["calibration_method"] is None or any(RECIPES[each].calibrated for each in recipes):
+        return
+    calibrated = " or ".join(f"--{name}" for name, each in RECIPES.items() if each.calibrated)
+    raise HintedUsageError(
+        "--calibration-method: no recipe asked for measures activation ranges.",
+        hint=f"Drop it, or add {calibrated}.",
+    )
+
+
+def _preprocessing(model: str, flags: Flags) -> Preprocessing | None:
+    from edgecnn.calibration.preprocessing import parse_preprocessing
+
+    order = flags["channel_order"]
+    parsed = parse_preprocessing(
+        input_range=flags["input_range"],
+        mean=flags["mean"],
+        std=flags["std"],
+        channel_order=order or "RGB",
+    )
+    if parsed is None and order is not None:
+        raise HintedUsageError(
+            "--channel-order alone does not say how pixels are scaled.",
+            hint="Add --input-range LOW,HIGH, or --mean and --std.",
+        )
+    if parsed is not None and _knows_its_preprocessing(model):
+        raise HintedUsageError(
+            f"{model} has a preprocessing of its own.",
+            hint="Drop --input-range, --mean, --std and --channel-order: they are for your own"
+            " model files.",
+        )
+    return parsed
+
+
+def _knows_its_preprocessing(model: str) -> bool:
+    from edgecnn.zoo import MODELS, keras_applications
+
+    return model.lower() in MODELS or model.lower().startswith(keras_applications.PREFIX)

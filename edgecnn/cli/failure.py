@@ -1,0 +1,107 @@
+"""Whatever ended a command, told as one sentence, one hint and one exit code."""
+
+from __future__ import annotations
+
+import errno
+import json
+from dataclasses import dataclass
+
+import click
+
+from edgecnn.errors import EdgeCnnError
+
+BUG_EXIT_CODE = 70  # EX_SOFTWARE of BSD's sysexits.h
+INTERRUPTED_EXIT_CODE = 130  # as a shell reports a program that SIGINT ended
+_USAGE_EXIT_CODE = 2
+# What the machine refuses, through no fault of ours.
+_ENVIRONMENT = {errno.EACCES, errno.EDQUOT, errno.ENOSPC, errno.EPERM, errno.EROFS}
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What the user is told.
+
+    Attributes:
+        message: what failed and where.
+        hint: what to do next; may be empty.
+        exit_code: of the process.
+        title: the word in front of the message.
+    """
+
+    message: str
+    hint: str
+    exit_code: int
+    title: str = "error"
+
+
+def describe(error: BaseException) -> Failure:
+    """Say what an exception means for the user."""
+    if isinstance(error, EdgeCnnError):
+        return Failure(error.message, error.hint, error.exit_code)
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        return Failure(error.format_message(), "", _USAGE_EXIT_CODE, title="")
+    if isinstance(error, click.ClickException):
+        return Failure(_sentence(error), _usage_hint(error), error.exit_code)
+    if isinstance(error, (KeyboardInterrupt, click.Abort)):
+        return Failure("Interrupted.", "", INTERRUPTED_EXIT_CODE, title="")
+    if isinstance(error, OSError) and error.errno in _ENVIRONMENT:
+        where = f"{error.filename}: " if error.filename else ""
+        return Failure(f"{where}{error.strerror}.", "", _USAGE_EXIT_CODE)
+    return Failure(
+        f"{type(error).__name__}: {error}",
+        "This is a bug in edgecnn. Run the command again with --traceback, and report what it"
+        " prints together with the command.",
+        BUG_EXIT_CODE,
+        title="unexpected error",
+    )
+
+
+def _sentence(error: click.ClickException) -> str:
+    # click's NoSuchOption adds its own, poorer suggestions in format_message.
+    said = error.message if isinstance(error, click.NoSuchOption) else error.format_message()
+    return said if said.endswith((".", ")")) else f"{said}."
+
+
+def _usage_hint(error: click.ClickException) -> str:
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    if hint := getattr(error, "hint", ""):
+        return str(hint)
+    if context is None:
+        return ""
+    if isinstance(error, click.NoSuchOption):
+        return _meant_option(error.option_name, context)
+    return f"See `{context.command_path} --help`."
+
+
+def _meant_option(name: str, context: click.Context) -> str:
+    from edgecnn.zoo.suggest import suggest
+
+    known = [each for p in context.command.get_params(context) for each in p.opts]
+    # Without the dashes, which make any two options alike.
+    bare = {each.lstrip("-"): each for each in known if each.startswith("--")}
+    hint = suggest(name.lstrip("-"), bare)
+    if not hint.startswith("Did"):
+        return f"See `{context.command_path} --help`."
+    near = hint.removeprefix("Did you mean ").removesuffix("?").split(" or ")
+    return f"Did you mean {' or '.join(bare[each] for each in near)}?"
+
+
+def tell(failure: Failure, *, as_json: bool) -> int:
+    """Print it, and return its exit code."""
+    if as_json:
+        from edgecnn.reporting.json_objects import error_object
+
+        told = error_object(failure.message, failure.hint, failure.exit_code)
+        click.echo(json.dumps(told))
+    else:
+        _tell_person(failure)
+    return failure.exit_code
+
+
+def _tell_person(failure: Failure) -> None:
+    from edgecnn.cli import console
+    from edgecnn.reporting.text import printable_lines
+
+    console.say(failure.title, printable_lines(failure.message), style="bold red")
+    if failure.hint:
+        console.say("", printable_lines(failure.hint))

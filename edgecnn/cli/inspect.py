@@ -1,0 +1,50 @@
+"""`edgecnn inspect`: what a model file really is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+import edgecnn
+from edgecnn.cli import console
+from edgecnn.cli.options import common_options
+
+if TYPE_CHECKING:
+    from edgecnn.inspection import Inspection
+
+
+@click.command(short_help="Show what a .tflite or .onnx FILE really is.")
+@click.argument("file", type=click.Path(path_type=Path))
+@common_options
+def inspect(file: Path, *, as_json: bool) -> None:
+    """Show what a .tflite or .onnx FILE really is, whoever wrote it.
+
+    Operators, multiply-accumulates and parameters by precision, inputs and outputs with their
+    scales, XNNPACK partitions and what breaks them. Needs no TensorFlow.
+    """
+    inspection = edgecnn.inspect(file)
+    if as_json:
+        from edgecnn.reporting.json_objects import inspection_object
+
+        console.print_json(inspection_object(file, inspection))
+    else:
+        _print(file, inspection)
+
+
+def _print(file: Path, inspection: Inspection) -> None:
+    from edgecnn.reporting import inspection as report
+    from edgecnn.reporting.text import printable_lines
+
+    console.print_line(printable_lines(str(file)), "bold")
+    console.print_pairs(report.facts(inspection))
+    console.print_line()
+    console.print_table(report.tensors_table(inspection))
+    console.print_line()
+    console.print_table(report.operators_table(inspection))
+    console.print_line()
+    for caution in report.cautions(inspection.graph):
+        console.warn(caution)
+    for note in inspection.notes:
+        console.say("note", printable_lines(note), style="bold")

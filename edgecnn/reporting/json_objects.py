@@ -1,0 +1,73 @@
+"""What `--json` prints: records to plain objects that any JSON parser takes."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from edgecnn.manifest import to_json_object
+from edgecnn.records import SCHEMA
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from edgecnn.exporting import ExportResult
+    from edgecnn.inspection import Inspection
+    from edgecnn.records import ModelSpec
+    from edgecnn.verifying import VerifyResult
+
+JsonObject: TypeAlias = dict[str, Any]
+
+
+def models_object(specs: Iterable[ModelSpec]) -> JsonObject:
+    """The zoo, every field of every network."""
+    return {"schema": SCHEMA, "models": [_plain(spec) for spec in specs]}
+
+
+def inspection_object(path: Path, inspection: Inspection) -> JsonObject:
+    """Everything that was read from the file, operator by operator."""
+    return {"schema": SCHEMA, "path": str(path), **_plain(inspection)}
+
+
+def export_object(result: ExportResult) -> JsonObject:
+    """The manifests of what was written, and where."""
+    artifacts = [
+        {"folder": str(artifact.folder), "manifest": _plain(to_json_object(artifact.manifest))}
+        for artifact in result.artifacts
+    ]
+    return {"schema": SCHEMA, "artifacts": artifacts, "warnings": list(result.warnings)}
+
+
+def verification_object(result: VerifyResult) -> JsonObject:
+    """What was found out about each file of the artifact."""
+    return {
+        "schema": SCHEMA,
+        "folder": str(result.folder),
+        "recipe": result.recipe,
+        "ok": result.ok,
+        "files": [_plain(file) for file in result.files],
+    }
+
+
+def error_object(message: str, hint: str, exit_code: int) -> JsonObject:
+    """What a failed command prints in place of its object."""
+    error = {"message": message, "hint": hint, "exit_code": exit_code}
+    return {"schema": SCHEMA, "error": error}
+
+
+def _plain(value: object) -> Any:  # noqa: ANN401 - whatever JSON can hold
+    """Dataclasses to objects, tuples to lists; what JSON has no number for becomes null.
+
+    A hostile file may well say that a scale is NaN, and JSON has no NaN.
+    """
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {each.name: _plain(getattr(value, each.name)) for each in dataclasses.fields(value)}
+    if isinstance(value, dict):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(each) for each in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,180 @@
+"""The tables: what stands in which cell, and that they fit a terminal of 80 columns."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from sample_results import GRAPH, TENSOR, export_result, manifest, verify_result
+
+from edgecnn.inspection import Inspection, Operator
+from edgecnn.reporting import export, inspection, json_objects, models, verification
+from edgecnn.reporting.table import Column, Table, draw
+from edgecnn.zoo import MODELS
+
+CONV = Operator(
+    "CONV_2D", "int8", "int8", 27, 900, ((1, 8, 8, 3),), ((1, 8, 8, 4),), (4, 3, 3, 3),
+    ("int8",), ("int8",), at_border=True,
+)  # fmt: skip
+RELU = replace(CONV, name="RELU", weights_dtype=None, weights_elements=0, macs=0)
+DENSE = replace(CONV, name="FULLY_CONNECTED", macs=100)
+TFLITE = Inspection(
+    format="tflite", size_bytes=4_521_544, sha256="cd" * 32, inputs=(TENSOR,), outputs=(TENSOR,),
+    graph=GRAPH, operators=(RELU, CONV, RELU, CONV, DENSE), producer="", description="made\x1b[2J",
+    schema_version=3,
+)  # fmt: skip
+
+
+def rendered(table: Table, width: int = 80) -> list[str]:
+    console = Console(file=io.StringIO(), width=width)
+    console.print(draw(table))
+    file = console.file
+    assert isinstance(file, io.StringIO)
+    return [line.rstrip() for line in file.getvalue().splitlines()]
+
+
+def test_numbers_stand_to_the_right_under_an_ascii_rule() -> None:
+    columns = (Column("name"), Column("size", number=True))
+    lines = rendered(Table(columns, (("a", "1"), ("long", "22.9 MB"))))
+    assert lines == ["name     size", "-------------", "a           1", "long  22.9 MB"]
+
+
+def test_long_cells_are_folded_not_cut() -> None:
+    lines = rendered(Table((Column("name"),), (("x" * 130,),)), width=40)
+    assert "".join(lines[2:]) == "x" * 130
+
+
+def test_markup_in_a_cell_is_text() -> None:
+    assert "[red]model[/red]" in rendered(Table((Column("n"),), (("[red]model[/red]",),)))
+
+
+def test_the_zoo_fits_80_columns_unfolded() -> None:
+    lines = rendered(models.models_table(MODELS.values()))
+    assert len(lines) == 2 + len(MODELS)
+    assert lines[-1].split() == [
+        "xception", "22.9", "M", "8.47", "G", "36.6", "M", "299x299x3", "1000", "003",
+    ]  # fmt: skip
+    named = [row[0] for row in models.summaries_table(MODELS.values()).rows]
+    assert named == list(MODELS)
+
+
+def test_export_shows_each_file_against_float32_of_its_own_format() -> None:
+    table = export.export_table(export_result(Path("out"), "int8"))
+    assert table.rows == (
+        ("int8", "model.tflite", "23.4 MB", "25.7%", "24.3", "98.4%", "1"),
+        ("int8", "model.onnx", "23.0 MB", "25.0%", "exact", "100%", "-"),
+    )
+    assert max(map(len, rendered(table))) <= 80
+
+
+def test_export_without_a_float32_size_shows_none() -> None:
+    result = replace(export_result(Path("out"), "int8"), float32_size_bytes={})
+    assert [row[3] for row in export.export_table(result).rows] == ["-", "-"]
+
+
+def test_random_weights_are_named_as_such_and_trained_ones_are_not() -> None:
+    assert "latency" in export.weights_caution(export_result(Path("out"), "int8"))
+    trained = export_result(Path("out"), "int8", weights="flowers.weights.h5")
+    assert export.weights_caution(trained) == ""
+
+
+def test_commands_to_paste_are_quoted() -> None:
+    commands = export.next_commands(export_result(Path("my models"), "float32", "int8"))
+    assert commands == (
+        "edgecnn verify 'my models/int8'",
+        "edgecnn inspect 'my models/int8/model.tflite'",
+    )
+    assert export.next_commands(export_result(Path("out"))) == ()
+
+
+def test_verify_shows_now_beside_recorded() -> None:
+    result = verify_result(Path("out"), "sha256 differs", note="onnxruntime is not installed")
+    assert verification.verification_table(result, manifest()).rows == (
+        ("model.tflite", "FAILED", "24.3", "24.3", "98.4%", "98.4%", "64"),
+        ("model.onnx", "OK", "-", "exact", "-", "100%", "-"),
+    )
+    assert verification.problem_lines(result) == ("model.tflite: sha256 differs",)
+    assert verification.note_lines(result) == ("model.onnx: onnxruntime is not installed",)
+
+
+def test_what_was_not_checked_is_not_called_ok_without_reserve() -> None:
+    assert "as far as" in verification.verdict(verify_result(Path("out"), note="no onnxruntime"))
+    assert "every file" in verification.verdict(verify_result(Path("out")))
+
+
+def test_inspection_sums_operators_by_type_costliest_first() -> None:
+    assert inspection.operators_table(TFLITE).rows == (
+        ("CONV_2D", "int8", "2", "1.80 k", "94.7%"),
+        ("FULLY_CONNECTED", "int8", "1", "100", "5.3%"),
+        ("RELU", "int8", "2", "-", "-"),
+    )
+
+
+def test_inspection_shows_inputs_and_outputs_with_their_scales() -> None:
+    assert inspection.tensors_table(TFLITE).rows == (
+        ("in", "input", "int8", "1x299x299x3", "0.0078", "-1"),
+        ("out", "input", "int8", "1x299x299x3", "0.0078", "-1"),
+    )
+
+
+def test_inspection_facts_are_safe_to_print() -> None:
+    facts = dict(inspection.facts(TFLITE))
+    assert facts["description"] == "made\\x1b[2J"
+    assert facts["size"] == "4.52 MB (4,521,544 bytes)"
+    assert facts["MACs"] == "8.47 G, all int8"
+    assert facts["partitions"] == "1 XNNPACK partition, with every operator in it"
+    assert "producer" not in facts
+
+
+@pytest.mark.parametrize(
+    ("count", "outside", "said"),
+    [(None, {}, "not known"), (0, {"ADD": 1}, "none: XNNPACK takes no operator of this graph"),
+     (2, {}, "2 XNNPACK partitions, with every operator in them"),
+     (1, {"SOFTMAX": 1}, "1 XNNPACK partition; outside it: SOFTMAX"),
+     (4, {"PACK": 1, "RELU": 2}, "4 XNNPACK partitions; outside them: RELU x2, PACK")],
+)  # fmt: skip
+def test_partitions_in_words(count: int | None, outside: dict[str, int], said: str) -> None:
+    graph = replace(GRAPH, delegate_partitions=count, undelegated_ops=outside)
+    assert inspection.partitions_text(replace(TFLITE, graph=graph)) == said
+
+
+def test_onnx_has_opsets_and_no_partitions() -> None:
+    graph = replace(GRAPH, delegate_partitions=None, macs_by_dtype={"int8": 10, "float32": 90})
+    onnx = replace(TFLITE, format="onnx", graph=graph, schema_version=8, opsets={"": 15, "x": 1})
+    facts = dict(inspection.facts(onnx))
+    assert facts["format"] == "ONNX, IR version 8, opset ai.onnx 15, x 1"
+    assert facts["MACs"] == "100: 90 float32, 10 int8"
+    assert "partitions" not in facts
+
+
+def test_what_slows_or_stops_a_file_is_said() -> None:
+    troubled = replace(
+        GRAPH, delegate_partitions=4, undelegated_ops={"RELU": 3}, flex_ops=("FlexErf", "FlexErf"),
+        variable_ops=("READ_VARIABLE",), custom_ops=("MyOp",),
+    )  # fmt: skip
+    said = " ".join(inspection.cautions(troubled))
+    for word in ("4 XNNPACK", "FlexErf x2", "TensorFlow", "READ_VARIABLE", "MyOp"):
+        assert word in said
+    assert inspection.cautions(GRAPH) == ()
+
+
+def test_json_holds_a_scale_that_is_no_number_as_null() -> None:
+    odd = replace(TFLITE, inputs=(replace(TENSOR, scale=math.nan),))
+    shown = json.loads(json.dumps(json_objects.inspection_object(Path("m"), odd), allow_nan=False))
+    assert shown["inputs"][0]["scale"] is None
+    assert shown["outputs"][0]["scale"] == 0.0078
+    assert [each["name"] for each in shown["operators"]].count("RELU") == 2
+
+
+def test_json_of_an_export_is_the_manifest_as_written() -> None:
+    shown = json_objects.export_object(export_result(Path("out"), "int8"))
+    assert list(shown) == ["schema", "artifacts", "warnings"]
+    assert shown["artifacts"][0]["folder"] == "out/int8"
+    written = shown["artifacts"][0]["manifest"]
+    assert written["files"][1]["parity"]["snr_db"] is None
+    assert next(iter(written)) == "schema"
