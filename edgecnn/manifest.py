@@ -1,4 +1,4 @@
-"""manifest.json: written byte for byte the same for the same artifact, read with every field checked."""
+"""manifest.json: the same bytes for the same artifact, and every field checked when read."""
 
 from __future__ import annotations
 
@@ -48,10 +48,11 @@ def load(path: Path) -> Manifest:
             f"{path} has schema {schema}; this edgecnn reads {SCHEMA}.", hint="Update edgecnn."
         )
     try:
-        return _converter().structure(content, Manifest)
+        manifest: Manifest = _converter().structure(content, Manifest)
     except cattrs.BaseValidationError as error:
         problems = "; ".join(cattrs.transform_error(error))
         raise InputError(f"{path} is damaged: {problems}.", hint="Export again.") from error
+    return manifest
 
 
 def _converter() -> Any:  # noqa: ANN401 - cattrs.Converter, which is imported late

@@ -10,7 +10,7 @@ from edgecnn.errors import InputError
 from edgecnn.records import ParityInfo
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     import numpy as np
     from numpy.typing import NDArray
@@ -118,12 +118,3 @@ def _tapped(model: bytes | Path | str, threads: int) -> Session:
     from edgecnn.runtime.litert import LiteRTSession
 
     return LiteRTSession(tap(data), threads=threads)
-
-
-def logits_snr_db(
-    reference: bytes, found: bytes, feeds: Sequence[NDArray[np.float32]], threads: int
-) -> float:
-    """SNR of one .tflite's logits against another's; infinite when equal."""
-    wanted, got = (logits(model, feeds, threads=threads) for model in (reference, found))
-    result = snr_db(wanted, got)
-    return math.inf if result is None else result

@@ -40,7 +40,7 @@ class TinyModel:
         self.model.buffers.append(buffer)
         return len(self.model.buffers) - 1
 
-    def tensor(  # noqa: PLR0913 - a tensor has that many properties
+    def tensor(
         self,
         dtype: str,
         shape: tuple[int, ...],

@@ -83,7 +83,7 @@ def load_builder(spec: ModelSpec) -> Callable[..., keras.Model]:
 
 def _prepare_keras(seed: int) -> None:
     os.environ["KERAS_BACKEND"] = "tensorflow"
-    import keras  # noqa: PLC0415 - heavy
+    import keras
 
     if keras.backend.backend() != "tensorflow":
         raise InputError(
@@ -128,7 +128,7 @@ def _load_weights(model: keras.Model, request: BuildRequest) -> None:
 
 
 def _load_keras_file(path: Path) -> keras.Model:
-    import keras  # noqa: PLC0415 - heavy
+    import keras
 
     if path.suffix.lower() != ".keras":
         keras_config.check_config(path, weights.read_legacy_config(path))
@@ -151,7 +151,7 @@ def _first_line(error: Exception) -> str:
 
 
 def _from_keras(identity: ModelIdentity, model: keras.Model, request: BuildRequest) -> BuiltModel:
-    import keras  # noqa: PLC0415 - heavy
+    import keras
 
     image, output = (
         _single(model, "inputs", identity.name),

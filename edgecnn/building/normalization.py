@@ -50,7 +50,7 @@ def adapt_batch_normalization(model: keras.Model, images: npt.NDArray[np.float32
 
 
 def _normalizations(model: keras.Model) -> list[keras.Layer]:
-    import keras  # noqa: PLC0415 - heavy
+    import keras
 
     nested = (model, *model._flatten_layers(include_self=False))  # noqa: SLF001 - no public walk
     return [layer for layer in nested if isinstance(layer, keras.layers.BatchNormalization)]
@@ -61,8 +61,8 @@ def _run_and_adapt(model: keras.Model, images: npt.NDArray[np.float32]) -> Itera
 
     Keras's own call keeps every tensor to the end (gigabytes), and a tf.function costs its tracing.
     """
-    import keras  # noqa: PLC0415 - heavy
-    import tensorflow as tf  # noqa: PLC0415, TID251 - heavy; building is one of TensorFlow's rooms
+    import keras
+    import tensorflow as tf
 
     nodes = [node for node in _nodes(model) if not node.is_input]
     uses = Counter(id(tensor) for node in nodes for tensor in node.input_tensors)
@@ -92,7 +92,7 @@ def _nodes(model: keras.Model) -> Iterator[Any]:
 
 
 def _store_statistics(layer: keras.Layer, values: Any) -> None:  # noqa: ANN401 - a tensor
-    import tensorflow as tf  # noqa: PLC0415, TID251 - heavy; building is one of TensorFlow's rooms
+    import tensorflow as tf
 
     rank = len(values.shape)
     axes = [axis for axis in range(rank) if axis != layer.axis % rank]

@@ -41,7 +41,7 @@ def load(path: Path) -> Signature:
     Raises:
         InputError: it is corrupt, or has no signature of one input and one output.
     """
-    import tensorflow as tf  # noqa: PLC0415, TID251 - heavy; building is one of TensorFlow's rooms
+    import tensorflow as tf
 
     try:
         loaded = tf.saved_model.load(str(path))

@@ -77,7 +77,7 @@ def load(model: keras.Model, path: Path) -> None:
 
 def check_finite(path: Path, variables: Iterable[Any]) -> None:
     """Raise InputError when a weight is NaN or infinite, naming the first."""
-    import numpy as np  # noqa: PLC0415 - heavy
+    import numpy as np
 
     for variable in variables:
         values = variable.numpy()
@@ -94,7 +94,7 @@ def read_legacy_config(path: Path) -> str:
     Raises:
         InputError: the file is corrupt, or holds weights only.
     """
-    import h5py  # noqa: PLC0415 - heavy
+    import h5py
 
     try:
         with h5py.File(path, "r") as file:
@@ -128,7 +128,7 @@ def _snake_case(name: str) -> str:
 
 
 def _read(path: Path, places: list[_Place], open_files: contextlib.ExitStack) -> _Contents:
-    import h5py  # noqa: PLC0415 - heavy
+    import h5py
 
     suffix = path.suffix.lower()
     if suffix == ".npz":
@@ -171,7 +171,7 @@ def _read_legacy(group: h5py.Group, places: list[_Place]) -> _Contents:
 
 
 def _read_npz(path: Path, places: list[_Place], open_files: contextlib.ExitStack) -> _Contents:
-    import numpy as np  # noqa: PLC0415 - heavy
+    import numpy as np
 
     # A pickled array would run code; numpy refuses it by a ValueError.
     archive = open_files.enter_context(np.load(path, allow_pickle=False))

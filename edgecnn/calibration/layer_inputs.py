@@ -95,8 +95,15 @@ class LayerAccumulator:
     """Gathers one convolution's `LayerInputs`, image by image."""
 
     def __init__(
-        self, geometry: Geometry, channels: int, *, depthwise: bool, images: int
+        self,
+        geometry: Geometry,
+        channels: int,
+        *,
+        depthwise: bool,
+        images: int,
+        seed: tuple[int, ...],
     ) -> None:
+        self._random = np.random.default_rng(seed)
         taps = geometry.kernel[0] * geometry.kernel[1]
         self._geometry, self._depthwise = geometry, depthwise
         inputs = taps if depthwise else taps * channels
@@ -107,13 +114,11 @@ class LayerAccumulator:
         self._count = 0
         shape = (channels, taps) if depthwise else (inputs,)
         self._sum = np.zeros(shape)
-        self._products = (
-            None if inputs > _MOST_INPUTS else np.zeros((*shape, inputs), np.float32)
-        )
+        self._products = None if inputs > _MOST_INPUTS else np.zeros((*shape, inputs), np.float32)
 
-    def add(self, image: NDArray[np.float32], random: np.random.Generator) -> None:
+    def add(self, image: NDArray[np.float32]) -> None:
         """Take this image's positions; `image` is (H, W, C), or (1, 1, C) for a dense layer."""
-        picked = random.choice(
+        picked = self._random.choice(
             self._geometry.positions, self._per_image, replace=False, shuffle=False
         )
         self._rows.append(self._geometry.patches(image, picked))

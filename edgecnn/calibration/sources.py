@@ -36,7 +36,7 @@ class _Request:
     seed: int
 
 
-def load(  # noqa: PLR0913 - the options of a calibration, all named
+def load(
     source: str | None,
     *,
     size: tuple[int, int],

@@ -1,4 +1,4 @@
-"""Activation statistics of a float .tflite: what every intermediate tensor looks like on real images.
+"""Activation statistics of a float .tflite: what its tensors look like on real images.
 
 Every intermediate tensor is made an output of a copy of the graph, which then runs under XNNPACK
 with threads; a fifth of the time a calibrating interpreter takes for the same numbers. Memory does
@@ -9,6 +9,7 @@ channels vary together.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -56,12 +57,14 @@ class TensorStatistics:
     @property
     def power(self) -> NDArray[np.float64]:
         """Mean square of each channel, (C,)."""
-        return np.square(self.sample, dtype=np.float64).mean(axis=0)
+        power: NDArray[np.float64] = np.square(self.sample, dtype=np.float64).mean(axis=0)
+        return power
 
     @property
     def active(self) -> NDArray[np.float64]:
         """Share of positions where a channel is above zero, (C,)."""
-        return (self.sample > 0).mean(axis=0)
+        share: NDArray[np.float64] = (self.sample > 0).mean(axis=0)
+        return share
 
 
 @dataclass(frozen=True)
@@ -71,14 +74,17 @@ class Statistics:
     Attributes:
         tensors: by tensor index of the float model, its input included.
         layers: by the index of a convolution's output tensor.
+        logits: float32 (images, classes), what each image gave.
     """
 
     tensors: dict[int, TensorStatistics]
     layers: dict[int, LayerInputs]
+    logits: NDArray[np.float32]
 
 
 class _TensorAccumulator:
-    def __init__(self, shape: Sequence[int], images: int) -> None:
+    def __init__(self, shape: Sequence[int], images: int, seed: tuple[int, int]) -> None:
+        self.random = np.random.default_rng(seed)
         self.channels = int(shape[-1]) if len(shape) else 1
         self.positions = int(np.prod(shape, dtype=np.int64)) // self.channels
         wanted = np.clip(_SAMPLED_VALUES // self.channels, _FEWEST_POSITIONS, _MOST_POSITIONS)
@@ -87,12 +93,12 @@ class _TensorAccumulator:
         self.sample = np.empty((self.per_image * images, self.channels), np.float32)
         self.filled = 0
 
-    def add(self, values: NDArray[np.float32], random: np.random.Generator) -> None:
+    def add(self, values: NDArray[np.float32]) -> None:
         rows = values.reshape(self.positions, self.channels)
         # numpy's min and max, not Python's: theirs let a NaN through to the end
         self.minimum = float(np.minimum(self.minimum, values.min()))
         self.maximum = float(np.maximum(self.maximum, values.max()))
-        picked = random.choice(self.positions, self.per_image, replace=False, shuffle=False)
+        picked = self.random.choice(self.positions, self.per_image, replace=False, shuffle=False)
         self.sample[self.filled : self.filled + self.per_image] = rows[picked]
         self.filled += self.per_image
 
@@ -104,6 +110,7 @@ def collect(
     float_model: bytes,
     feeds: Iterable[NDArray[np.float32]],
     *,
+    logits: int,
     images: int,
     threads: int,
     seed: int = 0,
@@ -114,6 +121,7 @@ def collect(
     Args:
         float_model: a float .tflite with one input.
         feeds: one (1, H, W, C) float32 array an image, `images` of them.
+        logits: index of the tensor whose values are kept for every image.
         images: how many there are.
         threads: for the interpreter.
         seed: of the positions that are sampled.
@@ -122,6 +130,8 @@ def collect(
     Raises:
         InputError: a tensor is NaN or infinite, so no range can be told.
     """
+    from threadpoolctl import threadpool_limits
+
     from edgecnn.runtime.litert import LiteRTSession
 
     model = tfl.read(float_model)
@@ -131,31 +141,43 @@ def collect(
     watched = [t for t in made if tfl.type_name(graph.tensors[t]) == "FLOAT32"]
     session = LiteRTSession(tap(model, watched), threads=threads)
     tensors = {
-        t: _TensorAccumulator([int(n) for n in graph.tensors[t].shape], images)
+        t: _TensorAccumulator([int(n) for n in graph.tensors[t].shape], images, (seed, t))
         for t in (entry, *watched)
     }
-    layers = _layer_accumulators(model, graph, tensors, images)
-    random = np.random.default_rng(seed)
-    for feed in feeds:
-        _add_image((feed, *session.run_in_place([feed])), tensors, layers, random)
-        (progress or Silent()).advance()
+    layers = _layer_accumulators(model, graph, tensors, images, seed)
+    answers = []
+    # Between two products OpenBLAS's own threads wait spinning, which costs XNNPACK a third of its
+    # speed; the pool keeps all cores busy without them.
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads) as pool:
+        for feed in feeds:
+            values = dict(zip(tensors, (feed, *session.run_in_place([feed])), strict=True))
+            answers.append(values[logits].reshape(-1).copy())
+            _add_image(values, tensors, layers, pool)
+            del values  # no view may outlive its inference
+            (progress or Silent()).advance()
     result = {t: a.result() for t, a in tensors.items()}
     _refuse_nan(result, graph)
-    return Statistics(result, {out: layer.result() for out, (_, layer) in layers.items()})
+    known = {out: layer.result() for out, (_, layer) in layers.items()}
+    return Statistics(result, known, np.stack(answers))
 
 
 def _add_image(
-    arrays: Sequence[NDArray[np.float32]],
+    values: dict[int, NDArray[np.float32]],
     tensors: dict[int, _TensorAccumulator],
     layers: dict[int, tuple[int, LayerAccumulator]],
-    random: np.random.Generator,
+    pool: ThreadPoolExecutor,
 ) -> None:
-    """Take in one image; a function of its own, so that no view outlives it."""
-    values = dict(zip(tensors, arrays, strict=True))
-    for tensor, found in values.items():
-        tensors[tensor].add(found, random)
-    for source, layer in layers.values():
-        layer.add(_as_image(values[source]), random)
+    """Take in one image.
+
+    numpy lets go of the interpreter lock in all of this, and every accumulator draws from a
+    generator of its own, so threads change the time and not the result.
+    """
+    work = [
+        *(pool.submit(tensors[t].add, found) for t, found in values.items()),
+        *(pool.submit(a.add, _as_image(values[t])) for t, a in layers.values()),
+    ]
+    for done in work:
+        done.result()
 
 
 def _layer_accumulators(
@@ -163,6 +185,7 @@ def _layer_accumulators(
     graph: tfl.SubGraphT,
     tensors: dict[int, _TensorAccumulator],
     images: int,
+    seed: int,
 ) -> dict[int, tuple[int, LayerAccumulator]]:
     """By output tensor: the tensor a convolution reads, and what gathers its inputs."""
     found = {}
@@ -177,6 +200,7 @@ def _layer_accumulators(
                     _features(graph, operator, name),
                     depthwise=name == "DEPTHWISE_CONV_2D",
                     images=images,
+                    seed=(seed, 1, source),
                 ),
             )
     return found
@@ -214,12 +238,12 @@ def _refuse_nan(result: dict[int, TensorStatistics], graph: tfl.SubGraphT) -> No
 
 
 # Raise it when what is collected changes: cached statistics of another version are not read.
-VERSION = 1
+VERSION = 2
 
 
 def save(statistics: Statistics, folder: Path) -> None:
     """Write to a folder what `load` reads."""
-    arrays: dict[str, NDArray[Any]] = {}
+    arrays: dict[str, NDArray[Any]] = {"logits": statistics.logits}
     for tensor, found in statistics.tensors.items():
         arrays[f"tensor/{tensor}/extremes"] = np.array([found.minimum, found.maximum])
         arrays[f"tensor/{tensor}/sample"] = found.sample
@@ -235,7 +259,8 @@ def load(folder: Path) -> Statistics:
     tensors, layers = {}, {}
     with np.load(folder / _FILE, allow_pickle=False) as arrays:
         for name in arrays.files:
-            kind, index, field = name.split("/")
+            kind, _, rest = name.partition("/")
+            index, _, field = rest.partition("/")
             if (kind, field) == ("tensor", "sample"):
                 low, high = arrays[f"tensor/{index}/extremes"].tolist()
                 tensors[int(index)] = TensorStatistics(low, high, arrays[name])
@@ -243,4 +268,4 @@ def load(folder: Path) -> Statistics:
                 key = f"layer/{index}/covariance"
                 covariance = arrays[key] if key in arrays.files else None
                 layers[int(index)] = LayerInputs(arrays[name], covariance)
-    return Statistics(tensors, layers)
+        return Statistics(tensors, layers, arrays["logits"])

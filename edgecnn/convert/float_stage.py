@@ -6,6 +6,7 @@ crashes to itself. It writes model.tflite, model.onnx where asked for, and info.
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 from pathlib import Path
@@ -23,7 +24,11 @@ if TYPE_CHECKING:
 
 INFO, TFLITE, ONNX = "info.json", "model.tflite", "model.onnx"
 # What the child sets before TensorFlow is imported: no GPU probing, no chatter.
-ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "", "TF_ENABLE_ONEDNN_OPTS": "1"}
+ENVIRONMENT = {
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    "CUDA_VISIBLE_DEVICES": "",
+    "TF_ENABLE_ONEDNN_OPTS": "1",
+}
 _FAITHFUL_DB = 60.0
 
 
@@ -53,8 +58,7 @@ def make(
 
     os.environ.update(ENVIRONMENT)
     progress.stage("importing TensorFlow")
-    import tensorflow  # noqa: F401, TID253 - imported here so that its seconds have a name
-
+    importlib.import_module("tensorflow")  # here, so that its seconds have a name
     progress.stage("building the network")
     built = building.build(request)
     if images is not None and built.keras_model is not None:
@@ -63,9 +67,7 @@ def make(
     _convert(built, Path(folder), formats, progress)
 
 
-def _convert(
-    built: BuiltModel, folder: Path, formats: tuple[str, ...], progress: Progress
-) -> None:
+def _convert(built: BuiltModel, folder: Path, formats: tuple[str, ...], progress: Progress) -> None:
     from edgecnn.convert import onnx_float, tflite_float
 
     progress.stage("tracing")
@@ -74,7 +76,7 @@ def _convert(
         progress.stage("converting to float .tflite")
         data = tflite_float.to_tflite(function, built.identity.name)
         (folder / TFLITE).write_bytes(data)
-        _check(built, function, data)
+        _check(built, data)
     if "onnx" in formats:
         progress.stage("converting to float .onnx")
         onnx_float.to_onnx(function, folder / ONNX)
@@ -90,15 +92,15 @@ def _info(built: BuiltModel) -> dict[str, Any]:
     }
 
 
-def _check(built: BuiltModel, function: Any, data: bytes) -> None:  # noqa: ANN401 - as traced
-    """Hold the file against the traced network on noise: a converter's mistake ends here."""
-    import tensorflow as tf  # noqa: TID253 - this room's job
+def _check(built: BuiltModel, data: bytes) -> None:
+    """Hold the file against the network on noise: a converter's mistake ends here."""
+    import tensorflow as tf
 
     from edgecnn.parity import snr_db
     from edgecnn.runtime.litert import LiteRTSession
 
     noise = np.random.default_rng(0).uniform(-1, 1, built.input_shape).astype(np.float32)
-    wanted = np.asarray(tf.nest.flatten(function(tf.constant(noise)))[0])
+    wanted = np.asarray(built.function(tf.constant(noise)))
     found = LiteRTSession(data, threads=os.cpu_count() or 1).run([noise])[0]
     ratio = snr_db(wanted, found)
     if ratio is not None and not ratio >= _FAITHFUL_DB:

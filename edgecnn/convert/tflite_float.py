@@ -22,7 +22,7 @@ def trace(built: BuiltModel) -> Any:  # noqa: ANN401 - a ConcreteFunction; Tenso
     enter the graph as constants; a third of the time that tracing variables and freezing them
     takes. A SavedModel's function is frozen by TensorFlow.
     """
-    import tensorflow as tf  # noqa: TID253 - this room's job
+    import tensorflow as tf
 
     signature = [tf.TensorSpec(built.input_shape, tf.float32, name=INPUT)]
     if built.keras_model is None:
@@ -37,9 +37,9 @@ def trace(built: BuiltModel) -> Any:  # noqa: ANN401 - a ConcreteFunction; Tenso
 
 def _stateless(built: BuiltModel) -> Any:  # noqa: ANN401 - a function of tensors
     import keras
-    import tensorflow as tf  # noqa: TID253 - this room's job
+    import tensorflow as tf
 
-    model = built.keras_model
+    model: Any = built.keras_model
     trainable = [np.asarray(variable) for variable in model.trainable_variables]
     fixed = [np.asarray(variable) for variable in model.non_trainable_variables]
 
@@ -64,14 +64,12 @@ def to_tflite(function: Any, name: str) -> bytes:  # noqa: ANN401 - as trace ret
     Raises:
         InputError: an operator that TFLite does not have.
     """
-    import tensorflow as tf  # noqa: TID253 - this room's job
-    from tensorflow.lite.python.convert import ConverterError  # noqa: TID253 - likewise
+    import tensorflow as tf
+    from tensorflow.lite.python.convert import ConverterError
 
     graph = function.graph
     inputs = [tensor for tensor in graph.inputs if tensor.dtype != tf.resource]
-    converter = tf.compat.v1.lite.TFLiteConverter(
-        graph.as_graph_def(), inputs, list(graph.outputs)
-    )
+    converter = tf.compat.v1.lite.TFLiteConverter(graph.as_graph_def(), inputs, list(graph.outputs))
     try:
         data = converter.convert()
     except ConverterError as error:

@@ -1,4 +1,4 @@
-"""The verb `export`: plan, float stage, calibrate, then each recipe made, inspected and compared."""
+"""The verb `export`: plan, float stage, calibrate; then each recipe made, inspected, compared."""
 
 from __future__ import annotations
 

@@ -60,6 +60,11 @@ def make_plan(model: str, options: ExportOptions) -> Plan:
     )
     identity = identify(request)
     _check_values(options)
+    if options.preprocessing is not None and identity.preprocessing is not None:
+        raise InputError(
+            f"{identity.name} comes with its own preprocessing; another would be a wrong one.",
+            hint="Leave --input-range, --mean and --std out.",
+        )
     jobs = tuple(_job(name, identity, options) for name in dict.fromkeys(options.recipes))
     _require_packages(identity, jobs)
     out = options.out or Path("artifacts") / folder_name(identity.name)

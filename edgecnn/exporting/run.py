@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,10 +17,11 @@ from edgecnn.inspection import check_recipe, inspect
 from edgecnn.progress import Progress, Silent
 from edgecnn.records import CalibrationInfo, FileInfo, Manifest, ModelInfo
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 REFERENCE = "reference.npz"
-RANDOM_WEIGHTS = (
-    "The weights are random: the files are fit for measuring latency, not for answers."
-)
+RANDOM_WEIGHTS = "The weights are random: the files are fit for measuring latency, not for answers."
 
 
 class _Recorder:

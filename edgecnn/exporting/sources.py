@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 # Enough for a mean and variance over all positions, and little enough memory.
 _ADAPTATION_IMAGES = 8
+_IMAGE_RANK = 4
 _PACKAGES = ("edgecnn", "tensorflow", "keras", "ai-edge-litert", "litert-quantizer", "numpy",
              "onnx", "onnxruntime", "tf2onnx")  # fmt: skip
 # What decides the bytes of the float stage beside the request itself.
@@ -53,13 +54,15 @@ class Network:
 
 def versions() -> dict[str, str]:
     """Version of every package that has a part in an export and is installed."""
-    found = {}
-    for package in _PACKAGES:
-        try:
-            found[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
+    found = {name: _version(name) for name in _PACKAGES}
+    return {name: version for name, version in found.items() if version is not None}
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 def digest(*parts: object) -> str:
@@ -144,7 +147,9 @@ class Sources:
 
     def _float_folder(self, file_format: str) -> Path:
         return store.cached(
-            f"float-{file_format}", self._float_key, lambda part: self._make_float(part, file_format)
+            f"float-{file_format}",
+            self._float_key,
+            lambda part: self._make_float(part, file_format),
         )
 
     def _make_float(self, part: Path, file_format: str) -> None:
@@ -189,7 +194,7 @@ class Sources:
                 f" {', '.join(found.graph.macs_by_dtype)}.",
                 hint="Quantize the float .tflite it was made from.",
             )
-        if len(image.shape) != 4 or min(image.shape) < 1 or image.shape[0] != 1:  # noqa: PLR2004 - NHWC
+        if len(image.shape) != _IMAGE_RANK or min(image.shape) < 1 or image.shape[0] != 1:
             raise InputError(
                 f"{path}: its input is {image.shape}; (1, height, width, channels) is needed.",
                 hint="Convert it again with a fixed input shape and batch 1.",
@@ -275,6 +280,7 @@ class Sources:
         found = statistics.collect(
             self.float_tflite,
             self.calibration_feeds(),
+            logits=self.logits_tensor,
             images=images,
             threads=self.plan.threads,
             seed=self.options.seed,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from edgecnn.formats import tflite_file as tfl
 from edgecnn.quantize import integer, litert
-from edgecnn.quantize.passes import float16
+from edgecnn.quantize.passes import float16, io_dtype
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from edgecnn.exporting.plan import Job
     from edgecnn.exporting.sources import Sources
 
-_TRIAL_IMAGES = 16
+_TRIAL_IMAGES = 8
 
 
 @dataclass(frozen=True)
@@ -60,14 +60,16 @@ def _integer_tflite(job: Job, path: Path, sources: Sources) -> tuple[str, ...]:
         sources.float_tflite,
         known,
         logits=sources.logits_tensor,
-        io=job.io,
         activation_bits=16 if job.recipe.activations == "int16" else 8,
         method=sources.options.calibration_method,
         trial=[feed for _, feed in feeds],
         threads=sources.plan.threads,
         progress=sources.progress,
     )
-    path.write_bytes(made.data)
+    model = tfl.read(made.data)
+    io_dtype.apply(model, job.io)
+    tfl.drop_unused(model)
+    path.write_bytes(tfl.write(model))
     return made.notes
 
 

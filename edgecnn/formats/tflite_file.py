@@ -124,7 +124,7 @@ def dtype_of(tensor: TensorT) -> np.dtype[Any]:
 def type_name(tensor: TensorT) -> str:
     """The tensor's element type as schema.fbs has it, such as FLOAT32."""
     table = vars(_schema().TensorType)
-    return next(name for name, number in table.items() if number == tensor.type)
+    return str(next(name for name, number in table.items() if number == tensor.type))
 
 
 def tensor_type(name: str) -> int:

@@ -65,7 +65,7 @@ def read(path: str) -> Inspection:
 
 def _parse(data: bytes, path: str) -> ModelProto:
     try:
-        import onnx  # noqa: PLC0415 - optional
+        import onnx
     except ModuleNotFoundError as error:
         raise MissingPartError(
             "The onnx package is not installed, and it reads .onnx files.",
@@ -98,7 +98,7 @@ def _all_names(model: ModelProto) -> Iterator[object]:
 
 def _check(model: ModelProto) -> list[str]:
     """What onnx.checker objects to; external weights it would look for are not its business."""
-    import onnx  # noqa: PLC0415 - optional
+    import onnx
 
     tensors = [tensor for graph in _graphs(model.graph) for tensor in graph.initializer]
     if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in tensors):
@@ -116,8 +116,8 @@ def _first_line(error: Exception) -> str:
 
 def _expanded(model: ModelProto) -> tuple[ModelProto, list[str]]:
     """The model at batch 1, functions inlined, every shape inferred that can be."""
-    import onnx  # noqa: PLC0415 - optional
-    from onnx import inliner, shape_inference  # noqa: PLC0415 - optional
+    import onnx
+    from onnx import inliner, shape_inference
 
     copy = onnx.ModelProto()
     copy.CopyFrom(model)

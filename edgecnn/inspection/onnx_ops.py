@@ -62,7 +62,7 @@ _DYNAMIC_OPS = {"ConvInteger", "MatMulInteger", "DynamicQuantizeMatMul"}
 
 def dtype_name(elem_type: int) -> str:
     """The dtype, in numpy's words, of a TensorProto.DataType."""
-    from onnx import TensorProto  # noqa: PLC0415 - optional
+    from onnx import TensorProto
 
     if elem_type not in TensorProto.DataType.values():
         return f"type{elem_type}"

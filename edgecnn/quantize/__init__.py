@@ -1,0 +1,1 @@
+"""From float files and statistics to quantized ones."""

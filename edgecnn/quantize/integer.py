@@ -7,16 +7,17 @@ whole. Nothing here runs TensorFlow.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edgecnn import parity
 from edgecnn.formats import tflite_file as tfl
-from edgecnn.parity import logits_snr_db
 from edgecnn.progress import Progress, Silent
 from edgecnn.quantize import litert, ranges
-from edgecnn.quantize.passes import affine, equalize, io_dtype, relu_to_requantize
+from edgecnn.quantize.passes import affine, equalize, relu_to_requantize
 from edgecnn.quantize.weights import quantize_layers, write_layers
 
 if TYPE_CHECKING:
@@ -26,10 +27,10 @@ if TYPE_CHECKING:
 
     from edgecnn.calibration.statistics import Statistics
     from edgecnn.quantize.weights import QuantizedLayer
-    from edgecnn.recipes import IoDtype
 
 AUTO = "auto"
 _CANDIDATES = ("minmax", "mse")
+_INT8_BITS = 8
 
 
 @dataclass(frozen=True)
@@ -61,43 +62,57 @@ def quantize(
     statistics: Statistics,
     *,
     logits: int,
-    io: IoDtype,
     activation_bits: int,
     method: str = AUTO,
     trial: Sequence[NDArray[np.float32]] = (),
     threads: int = 1,
     progress: Progress | None = None,
 ) -> IntegerModel:
-    """Quantize a float model.
+    """Quantize a float model; its ends become int8, or int16 with 16-bit activations.
 
     Args:
         float_model: a float .tflite with one signature, batch 1.
         statistics: of that very model.
         logits: index of the tensor whose error counts.
-        io: dtype of input and output.
         activation_bits: 8 or 16.
         method: minmax, percentile, mse, or auto, which tries and measures minmax and mse.
-        trial: calibration images (1, H, W, C) float32 that auto measures on.
-        threads: for measuring.
+        trial: the first calibration images (1, H, W, C) float32, which auto measures on.
+        threads: for rounding and measuring.
         progress: told of each convolution.
     """
     model = tfl.read(float_model)
     _give_biases(model)
     done = equalize.apply(model, statistics.tensors, logits)
     known = equalize.rescaled(model, statistics, done)
-    layers = quantize_layers(model, known.layers, progress or Silent())
+    layers = quantize_layers(model, known.layers, threads=threads, progress=progress or Silent())
     equalized = tfl.write(model)
-    methods = _CANDIDATES if method == AUTO and activation_bits == 8 else (  # noqa: PLR2004 - bits
-        "minmax" if method == AUTO else method,)  # fmt: skip
     made = {
         name: _lay_out(equalized, ranges.choose(known.tensors, name), layers, activation_bits)
-        for name in methods
+        for name in _methods(method, activation_bits)
     }
     compared = {}
     if len(made) > 1 and trial:
-        compared = {n: logits_snr_db(float_model, data, trial, threads) for n, data in made.items()}
+        compared = {n: _snr_db(data, trial, known.logits, threads) for n, data in made.items()}
     best = max(made, key=lambda name: compared.get(name, 0.0))
-    return IntegerModel(_with_ends(made[best], io), best, compared, done.gain_db)
+    return IntegerModel(made[best], best, compared, done.gain_db)
+
+
+def _methods(method: str, activation_bits: int) -> tuple[str, ...]:
+    """What is tried: 16 bits have levels to spare, and nothing is worth cutting off."""
+    if method != AUTO:
+        return (method,)
+    return _CANDIDATES if activation_bits == _INT8_BITS else _CANDIDATES[:1]
+
+
+def _snr_db(
+    data: bytes,
+    trial: Sequence[NDArray[np.float32]],
+    logits: NDArray[np.float32],
+    threads: int,
+) -> float:
+    """SNR of a file's logits on the trial images against what the float model gave."""
+    found = parity.snr_db(logits[: len(trial)], parity.logits(data, trial, threads=threads))
+    return math.inf if found is None else found
 
 
 def _give_biases(model: tfl.ModelT) -> None:
@@ -123,12 +138,5 @@ def _lay_out(
     graph = tfl.main_graph(tfl.read(equalized))
     named = {tfl.tensor_name(graph.tensors[t]): limits for t, limits in chosen.items()}
     relu_to_requantize.apply(model, named)
-    tfl.drop_unused(model)
-    return tfl.write(model)
-
-
-def _with_ends(data: bytes, io: IoDtype) -> bytes:
-    model = tfl.read(data)
-    io_dtype.apply(model, io)
     tfl.drop_unused(model)
     return tfl.write(model)

@@ -35,7 +35,7 @@ _QUANTIZED = (
 )  # fmt: skip
 
 
-def to_int8(  # noqa: PLR0913 - the five after * are options, each with its default
+def to_int8(
     float_path: Path,
     out_path: Path,
     feeds: Iterable[NDArray[np.float32]],

@@ -19,6 +19,9 @@ Range = tuple[float, float]
 _LEVELS = 255
 _PERCENTILE = 99.99
 _BINS = 2048
+# Rounding errors are independent and average out downstream; what is cut off is cut off in the same
+# direction at every position, and does not. (Trained xception-mini: 17 dB with 1, 22 with 32.)
+_CLIPPING_WEIGHT = 32.0
 # Shares of the full range that are tried as clipping limits.
 _SHARES = np.concatenate([np.linspace(1.0, 0.3, 36), np.geomspace(0.28, 0.05, 12)])
 
@@ -35,7 +38,7 @@ def percentile(statistics: TensorStatistics) -> Range:
 
 
 def mse(statistics: TensorStatistics) -> Range:
-    """The range with the least mean squared error: finer steps against values cut off.
+    """The range with the least squared error: finer steps against values cut off.
 
     Searched on a histogram, first both limits together, then each alone. Exact zeros cost nothing
     whatever the range, and are left out.
@@ -62,7 +65,7 @@ def _error(
 ) -> float:
     step = (high - low) / _LEVELS
     beyond = centers - np.clip(centers, low, high)
-    squared = np.where(beyond == 0, step * step / 12, np.square(beyond))
+    squared = np.where(beyond == 0, step * step / 12, _CLIPPING_WEIGHT * np.square(beyond))
     return float(np.dot(counts, squared))
 
 

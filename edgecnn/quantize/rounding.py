@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 INT8_MAX = 127
-_BLOCK = 64
+_BLOCK = 32
 # Relative to the mean diagonal: keeps C invertible when there are fewer images than inputs.
 _DAMPING = 0.01
 
@@ -55,15 +55,16 @@ def adaptive(
     factor = _inverse_factor(covariance[np.ix_(order, order)])
     if factor is None:
         return nearest(weights, scale)
-    rest = (weights[:, order] / scale[:, None]).astype(np.float32)
+    # One input a row: what is read and written together lies together.
+    rest = (weights[:, order] / scale[:, None]).T.astype(np.float32, order="C")
     result = np.empty(rest.shape, np.int8)
-    for start in range(0, rest.shape[1], _BLOCK):
-        stop = min(start + _BLOCK, rest.shape[1])
-        errors = _round_block(rest[:, start:stop], factor[start:stop, start:stop],
-                              result[:, start:stop])  # fmt: skip
-        rest[:, stop:] -= errors @ factor[start:stop, stop:]
-    restored = np.empty_like(result)
-    restored[:, order] = result
+    for start in range(0, len(rest), _BLOCK):
+        stop = min(start + _BLOCK, len(rest))
+        block = factor[start:stop]
+        errors = _round_block(rest[start:stop], block[:, start:stop], result[start:stop])
+        rest[stop:] -= block[:, stop:].T @ errors
+    restored = np.empty((len(scale), len(order)), np.int8)
+    restored[:, order] = result.T
     return restored
 
 
@@ -96,13 +97,13 @@ def adaptive_each(
 def _round_block(
     rest: NDArray[np.float32], factor: NDArray[np.float32], result: NDArray[np.int8]
 ) -> NDArray[np.float32]:
+    """Round these inputs one after the other; returns each one's error over its pivot."""
     errors = np.empty_like(rest)
-    for column in range(rest.shape[1]):
-        values = rest[:, column]
+    for row, values in enumerate(rest):
         rounded = np.clip(np.rint(values), -INT8_MAX, INT8_MAX)
-        result[:, column] = rounded
-        errors[:, column] = (values - rounded) / factor[column, column]
-        rest[:, column + 1 :] -= np.outer(errors[:, column], factor[column, column + 1 :])
+        result[row] = rounded
+        errors[row] = (values - rounded) / factor[row, row]
+        rest[row + 1 :] -= factor[row, row + 1 :, None] * errors[row]
     return errors
 
 

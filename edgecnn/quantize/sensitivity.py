@@ -60,7 +60,7 @@ def before_activation(
         return h * statistics.active
     if activation == _RELU6:
         inside = (statistics.sample > 0) & (statistics.sample < _NO_GRADIENT_BEYOND)
-        return h * inside.mean(axis=0)
+        h = h * inside.mean(axis=0)
     return h
 
 
@@ -100,7 +100,9 @@ def through_weights(
     """H at a convolution's input, (channels,), from H at its output."""
     squares = np.square(kernel, dtype=np.float64)
     if name == "DEPTHWISE_CONV_2D":
-        return (squares.sum(axis=(0, 1, 2)) * h).reshape(channels, -1).sum(axis=1)
+        by_output = squares.sum(axis=(0, 1, 2)) * h
+        folded: NDArray[np.float64] = by_output.reshape(channels, -1).sum(axis=1)
+        return folded
     by_input = np.tensordot(h, squares.reshape(len(squares), -1), axes=1)
     summed: NDArray[np.float64] = by_input.reshape(-1, channels).sum(axis=0)
     return summed
@@ -120,8 +122,7 @@ def _window(graph: tfl.SubGraphT, operator: tfl.OperatorT) -> int:
     if hasattr(options, "filterHeight"):
         return int(options.filterHeight * options.filterWidth)
     before, after = (
-        int(np.prod(graph.tensors[int(t)].shape))
-        for t in (operator.inputs[0], operator.outputs[0])
+        int(np.prod(graph.tensors[int(t)].shape)) for t in (operator.inputs[0], operator.outputs[0])
     )
     return before // after
 

@@ -7,6 +7,7 @@ error that varies from input to input, adaptive rounding makes small (`rounding`
 
 from __future__ import annotations
 
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -46,24 +47,36 @@ class QuantizedLayer:
 
 
 def quantize_layers(
-    model: tfl.ModelT, layers: Mapping[int, LayerInputs], progress: Progress
+    model: tfl.ModelT, layers: Mapping[int, LayerInputs], *, threads: int, progress: Progress
 ) -> dict[str, QuantizedLayer]:
     """Every convolution with float32 weights and known inputs, by its output tensor's name."""
+    from threadpoolctl import threadpool_limits
+
     graph = tfl.main_graph(model)
-    found = {}
-    for operator in graph.operators:
-        output = int(operator.outputs[0])
-        kernel = None
-        if tfl.operator_name(model, operator) in affine.CONVOLUTIONS and output in layers:
-            kernel = affine.weights(model, graph, operator)
-        if kernel is not None:
-            name = tfl.operator_name(model, operator)
-            bias = affine.bias(model, graph, operator)
-            found[tfl.tensor_name(graph.tensors[output])] = _quantize(
-                kernel, bias, layers[output], depthwise=name == _DEPTHWISE
-            )
-        progress.advance()
-    return found
+    work = {}
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads) as pool:
+        for operator in graph.operators:
+            output = int(operator.outputs[0])
+            kernel = None
+            if tfl.operator_name(model, operator) in affine.CONVOLUTIONS and output in layers:
+                kernel = affine.weights(model, graph, operator)
+            if kernel is not None:
+                depthwise = tfl.operator_name(model, operator) == _DEPTHWISE
+                bias = affine.bias(model, graph, operator)
+                work[tfl.tensor_name(graph.tensors[output])] = pool.submit(
+                    _quantize, kernel, bias, layers[output], depthwise=depthwise
+                )
+        try:
+            return {name: _finished(future, progress) for name, future in work.items()}
+        except BaseException:  # an interrupt must not wait for layers nobody wants any more
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _finished(future: Future[QuantizedLayer], progress: Progress) -> QuantizedLayer:
+    result = future.result()
+    progress.advance()
+    return result
 
 
 def _quantize(
@@ -73,7 +86,9 @@ def _quantize(
     *,
     depthwise: bool,
 ) -> QuantizedLayer:
-    rows = kernel[0].reshape(-1, kernel.shape[-1]).T if depthwise else kernel.reshape(len(kernel), -1)
+    rows = (
+        kernel[0].reshape(-1, kernel.shape[-1]).T if depthwise else kernel.reshape(len(kernel), -1)
+    )
     scale = rounding.symmetric_scale(rows)
     if depthwise:
         multiplier = len(rows) // len(inputs.mean)

@@ -7,6 +7,7 @@ import importlib
 import importlib.metadata
 import importlib.util
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +19,6 @@ from edgecnn.runtime.session import UnsupportedOpsError, check_inputs
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Sequence
-    from pathlib import Path
 
     from edgecnn.runtime.session import Array
 
@@ -131,7 +131,7 @@ def _replaced_by(delegate: dict[str, Any], original: Sequence[dict[str, Any]]) -
 def _load(model: Path | str | bytes, threads: int) -> tuple[Any, str]:
     """An Interpreter with its tensors allocated, and the name of its runtime."""
     interpreter_class, runtime = _interpreter_class()
-    source = {"model_content": model} if isinstance(model, bytes) else {"model_path": str(model)}
+    source = {"model_content": model} if isinstance(model, bytes) else _source(str(model))
     name = "the model" if isinstance(model, bytes) else str(model)
     try:
         with quiet_stderr():
@@ -156,6 +156,15 @@ def _readable_names() -> Generator[None, None, None]:
             "The .tflite file is damaged: a tensor's name is no text.",
             hint="Get or make the file again.",
         ) from error
+
+
+def _source(path: str) -> dict[str, Any]:
+    """How the file is handed over: LiteRT's own reader takes only names that are UTF-8."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return {"model_content": Path(path).read_bytes()}
+    return {"model_path": path}
 
 
 def _interpreter_class() -> tuple[Any, str]:

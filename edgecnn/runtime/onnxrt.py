@@ -76,7 +76,7 @@ class OnnxSession:
 def _onnxruntime() -> Any:  # noqa: ANN401 - a module without type information
     try:
         with quiet_stderr():
-            import onnxruntime  # noqa: PLC0415 - heavy, and optional
+            import onnxruntime
     except ModuleNotFoundError as error:
         raise MissingPartError(
             "onnxruntime is not installed, and it runs .onnx files.",

@@ -68,10 +68,10 @@ def open_session(path: Path, threads: int = 1) -> Session:
     if not path.is_file():
         raise InputError(f"{path} does not exist or is no file.", hint="Check the path.")
     if path.suffix == ".tflite":
-        from edgecnn.runtime.litert import LiteRTSession  # noqa: PLC0415 - heavy
+        from edgecnn.runtime.litert import LiteRTSession
 
         return LiteRTSession(path, threads)
-    from edgecnn.runtime.onnxrt import OnnxSession  # noqa: PLC0415 - heavy
+    from edgecnn.runtime.onnxrt import OnnxSession
 
     return OnnxSession(path, threads)
 
@@ -131,7 +131,7 @@ def quantize_input(values: Array, info: TensorInfo) -> Array:
     Raises:
         InputError: the values hold a NaN, or the input is an integer without a scale.
     """
-    import numpy as np  # noqa: PLC0415 - heavy
+    import numpy as np
 
     if info.dtype not in _INTEGER_DTYPES:
         if not info.dtype.startswith("float"):
@@ -152,7 +152,7 @@ def dequantize_output(values: Array, info: TensorInfo) -> Array:
     Raises:
         InputError: the output is an integer without a scale.
     """
-    import numpy as np  # noqa: PLC0415 - heavy
+    import numpy as np
 
     if info.dtype not in _INTEGER_DTYPES:
         return values.astype(np.float32)

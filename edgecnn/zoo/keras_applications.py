@@ -142,7 +142,7 @@ def build(
     Raises:
         InputError: the download failed.
     """
-    import keras  # noqa: PLC0415 - heavy
+    import keras
 
     function = getattr(keras.applications, application.name)
     try:

@@ -25,8 +25,8 @@ FLOAT_RECIPES = ("float32", "float16", "dynamic")
 
 def small_network() -> Any:  # noqa: ANN401 - a Keras model
     """A little of everything, with a ReLU after an Add that no operator can take in."""
-    import keras  # noqa: PLC0415 - heavy
-    from keras import layers  # noqa: PLC0415 - heavy
+    import keras
+    from keras import layers
 
     keras.utils.set_random_seed(0)
     source = keras.Input(INPUT_SHAPE[1:], batch_size=1)
@@ -47,7 +47,7 @@ def images() -> Iterator[list[np.ndarray[Any, Any]]]:
 
 
 def converted(model: Any, recipe: str) -> bytes:  # noqa: ANN401 - a Keras model
-    import tensorflow as tf  # noqa: PLC0415, TID251 - heavy, and what the test compares with
+    import tensorflow as tf  # noqa: TID251 - heavy, and what the test compares with
 
     converter = tf.lite.TFLiteConverter.from_keras_model(model)
     if recipe != "float32":
@@ -140,7 +140,7 @@ def test_operators_outside_partitions_are_those_whose_outputs_exist(
     [("MobileNetV2", 0.3008), ("MobileNet", 0.5687), ("ResNet50", 3.858)],
 )
 def test_published_mac_counts(name: str, gmacs: float, tmp_path: Path) -> None:
-    import keras  # noqa: PLC0415 - heavy
+    import keras
 
     network = getattr(keras.applications, name)(weights=None)
     fixed = keras.Input((224, 224, 3), batch_size=1)
@@ -152,8 +152,8 @@ def test_published_mac_counts(name: str, gmacs: float, tmp_path: Path) -> None:
 
 
 def test_onnx_counts_what_tflite_counts(files: dict[str, Path], tmp_path: Path) -> None:
-    import tensorflow as tf  # noqa: PLC0415, TID251 - heavy, and what the test compares with
-    import tf2onnx  # noqa: PLC0415 - heavy
+    import tensorflow as tf  # noqa: TID251 - heavy, and what the test compares with
+    import tf2onnx
 
     network = small_network()
     signature = [tf.TensorSpec(INPUT_SHAPE, tf.float32, name="image")]

@@ -1,14 +1,16 @@
-"""Views of a float graph that several passes share: convolution-like operators and affine chains."""
+"""Views of a float graph that several passes share: convolutions and affine chains."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgecnn.formats import tflite_file as tfl
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 # Data only moves through these; the last axis stays the channels, or becomes position x channels.
@@ -164,9 +166,11 @@ def response(
 ) -> NDArray[np.float64]:
     """What an unpadded convolution answers to an input that is `shift` everywhere, by channel."""
     scaled = scale_inputs(kernel, operator_name, shift)
-    if operator_name == "DEPTHWISE_CONV_2D":
-        return scaled.sum(axis=(0, 1, 2))
-    return scaled.reshape(len(scaled), -1).sum(axis=1)
+    by_output = (
+        scaled if operator_name == "DEPTHWISE_CONV_2D" else scaled.reshape(len(scaled), -1).T
+    )
+    summed: NDArray[np.float64] = by_output.reshape(-1, by_output.shape[-1]).sum(axis=0)
+    return summed
 
 
 def remove_dead(model: tfl.ModelT, graph: tfl.SubGraphT) -> None:

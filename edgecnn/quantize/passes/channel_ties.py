@@ -99,25 +99,30 @@ def _commutes(
     output = int(operator.outputs[0])
     if output not in builder.nodes:
         return False
-    free = affine.fused_activation(operator) in {_NONE, _RELU}
+    scalable = affine.fused_activation(operator) in {_NONE, _RELU}
     if name in affine.CONVOLUTIONS:
-        if not free:
+        if not scalable:
             builder.fix([output])  # its weights still take up any scale of its input
         return len(variable) == 1 and affine.weights(model, graph, operator) is not None
-    if not free:
-        return False
-    if name == "CONCATENATION":
-        return _tie_slices(variable, output, builder)
-    if name == "RESHAPE":
-        return _tie_flattened(variable[0], output, builder)
-    if name == "MUL" and len(variable) != 1:
-        return False
-    if name == "ADD" and len(variable) == 1:
-        if affine.channel_constant(model, graph, operator) is None:
-            return False
-    elif name not in {*_HOMOGENEOUS, "ADD", "MUL"}:
-        return False
-    return _tie_whole(variable, output, builder)
+    if name in _SHUFFLES:
+        return scalable and _SHUFFLES[name](variable, output, builder)
+    return (
+        scalable
+        and _is_homogeneous(model, graph, operator, variable)
+        and _tie_whole(variable, output, builder)
+    )
+
+
+def _is_homogeneous(
+    model: tfl.ModelT, graph: tfl.SubGraphT, operator: tfl.OperatorT, variable: list[int]
+) -> bool:
+    """Whether f(a * x) = a * f(x), channel by channel."""
+    name = tfl.operator_name(model, operator)
+    if name == "ADD":  # of two tensors, or of a constant that can be scaled along
+        return len(variable) != 1 or affine.channel_constant(model, graph, operator) is not None
+    if name == "MUL":
+        return len(variable) == 1
+    return name in _HOMOGENEOUS
 
 
 def _tie_whole(variable: list[int], output: int, builder: _Builder) -> bool:
@@ -137,9 +142,12 @@ def _tie_slices(variable: list[int], output: int, builder: _Builder) -> bool:
     return True
 
 
-def _tie_flattened(source: int, output: int, builder: _Builder) -> bool:
-    before, after = builder.nodes[source], builder.nodes[output]
+def _tie_flattened(variable: list[int], output: int, builder: _Builder) -> bool:
+    before, after = builder.nodes[variable[0]], builder.nodes[output]
     if len(after) % len(before):
         return False
     builder.tie(np.tile(before, len(after) // len(before)), after)
     return True
+
+
+_SHUFFLES = {"CONCATENATION": _tie_slices, "RESHAPE": _tie_flattened}

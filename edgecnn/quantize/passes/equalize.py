@@ -37,7 +37,7 @@ _WEIGHT_ERROR_LEFT = 0.3
 # taken for a tenth of the loudest: on others it may stir.
 _LARGEST_LOG_SCALE = 2.0
 _QUIETEST = 0.1
-_ITERATIONS = 60
+_ITERATIONS = 16
 _DEPTHWISE_RANK = 2
 
 
@@ -157,7 +157,7 @@ def rescaled(model: tfl.ModelT, statistics: Statistics, done: Equalization) -> S
         output: _rescaled_layer(layer, done.scale[sources[output]])
         for output, layer in statistics.layers.items()
     }
-    return Statistics(tensors, layers)
+    return Statistics(tensors, layers, statistics.logits)
 
 
 def _rescaled_tensor(old: TensorStatistics, scale: NDArray[np.float64]) -> TensorStatistics:

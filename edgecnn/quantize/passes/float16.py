@@ -6,9 +6,14 @@ runs it once. What does not fit half precision (beyond 65504) stays float32.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from edgecnn.formats import tflite_file as tfl
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _LARGEST = np.finfo(np.float16).max
 # Scalars and the like: a DEQUANTIZE would cost more than it saves.
@@ -28,7 +33,7 @@ def apply(model: tfl.ModelT) -> int:
     return halved
 
 
-def _fits(values: np.ndarray) -> bool:  # type: ignore[type-arg] # any dtype is looked at
+def _fits(values: NDArray[Any]) -> bool:
     return bool(
         values.dtype == np.float32
         and values.size >= _FEWEST_ELEMENTS
@@ -40,7 +45,7 @@ def _halve(
     model: tfl.ModelT,
     graph: tfl.SubGraphT,
     index: int,
-    values: np.ndarray,  # type: ignore[type-arg] # float32, as _fits saw
+    values: NDArray[np.float32],
 ) -> None:
     tensor = graph.tensors[index]
     half = tfl.add_tensor(graph, tensor, f"{tfl.tensor_name(tensor)}/float16")

@@ -1,4 +1,4 @@
-"""Folds what a BatchNormalization after a ReLU leaves behind (MUL and ADD) into the next convolution.
+"""Folds a BatchNormalization that follows a ReLU (MUL and ADD) into the next convolution.
 
 A convolution is linear: conv(a * x + b) = conv_a(x) + conv(b), where conv_a has its weights scaled
 by `a` along the input channels. With nothing padded, conv(b) is one number a channel and joins the

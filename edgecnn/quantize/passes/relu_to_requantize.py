@@ -64,7 +64,7 @@ def _starts_at_zero(
     name = tfl.tensor_name(output)
     if name not in ranges or _constrained(model, graph, int(operator.outputs[0])):
         return False
-    high = max(ranges[name][1], np.finfo(np.float32).tiny)
+    high = max(ranges[name][1], float(np.finfo(np.float32).tiny))
     output.quantization.scale = np.asarray([high / _LEVELS], np.float32)
     output.quantization.zeroPoint = np.asarray([_ZERO_POINT], np.int64)
     return True
