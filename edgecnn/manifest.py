@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +42,7 @@ def load(path: Path) -> Manifest:
         raise InputError(
             f"{path} does not exist.", hint="Name a folder that `edgecnn export` wrote."
         ) from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(f"{path} is not a manifest: {error}.", hint="Export again.") from error
     if schema != SCHEMA:
         raise InputError(
@@ -63,6 +64,8 @@ def _converter() -> Any:  # noqa: ANN401 - cattrs.Converter, which is imported l
     def number(value: object, _: type) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise TypeError(f"expected a number, found {value!r}")
+        if not math.isfinite(value):  # JSON has no such number, Python reads and writes it
+            raise ValueError(f"expected a finite number, found {value!r}")
         return float(value)
 
     def exact(kind: type) -> Any:  # noqa: ANN401 - a hook

@@ -29,6 +29,7 @@ _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
 _PART = re.compile(r"^\.(?P<name>.+)\.(?P<pid>\d+)-[0-9a-f]+\.part$")
 _ASIDE = ".{name}.aside"
+_KEY = re.compile(r"^[0-9a-f]{16,}$")
 _CACHE_LIMIT_BYTES = 8 << 30
 
 
@@ -168,9 +169,13 @@ def cached(kind: str, key: str, make: Callable[[Path], None]) -> Path:
 
 
 def _evict(keep: Path) -> None:
-    """Remove what was not used for longest until the cache is within its limit."""
-    entries = [entry for entry in cache_folder().glob("*/*") if not entry.name.startswith(".")]
-    sized = [(entry.stat().st_mtime, _size_bytes(entry), entry) for entry in entries]
+    """Remove what was not used for longest until the cache is within its limit.
+
+    Only what has a cache's name is counted and removed: $EDGECNN_CACHE may name a folder in which
+    the user keeps other things.
+    """
+    entries = [entry for entry in cache_folder().glob("*/*") if _KEY.match(entry.name)]
+    sized = [(_used(entry), _size_bytes(entry), entry) for entry in entries]
     total = sum(size for _, size, _ in sized)
     for used, size, entry in sorted(sized):
         if total <= _CACHE_LIMIT_BYTES or entry == keep or time.time() - used < 60 * 60:
@@ -179,5 +184,16 @@ def _evict(keep: Path) -> None:
         total -= size
 
 
+def _used(entry: Path) -> float:
+    """When an entry was last used; 0 when another run has just removed it."""
+    with contextlib.suppress(FileNotFoundError):
+        return entry.stat().st_mtime
+    return 0.0
+
+
 def _size_bytes(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    total = 0
+    for path in folder.rglob("*"):
+        with contextlib.suppress(FileNotFoundError):  # another run has just removed it
+            total += path.stat().st_size if path.is_file() else 0
+    return total

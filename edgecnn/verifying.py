@@ -91,6 +91,11 @@ def verify(
             f"{path} is not among the files of its manifest.", hint=f"Those are: {names}."
         )
     inputs, logits = _read_reference(folder / REFERENCE)
+    if not any(only in {None, file.path} for file in manifest.files):
+        raise InputError(
+            f"{path}: {folder / manifests.NAME} lists no such file.",
+            hint=f"It lists: {', '.join(file.path for file in manifest.files) or 'nothing'}.",
+        )
     watcher = progress or Silent()
     files = tuple(
         replace(
@@ -100,7 +105,7 @@ def verify(
         for file in manifest.files
         if only in {None, file.path}
     )
-    if files and all(file.note for file in files):
+    if all(file.note for file in files):
         raise MissingPartError(
             f"{folder}: {files[0].note}", hint="pip install edgecnn 'edgecnn[onnx]'"
         )

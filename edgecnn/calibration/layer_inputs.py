@@ -31,11 +31,13 @@ class LayerInputs:
 
     Attributes:
         mean: float64 (inputs,), or (channels, taps) for a depthwise convolution.
+        power: mean square, likewise; 0 for an input that never stirred.
         covariance: float32 (inputs, inputs), or (channels, taps, taps); None for a layer of more
             inputs than it is worth.
     """
 
     mean: NDArray[np.float64]
+    power: NDArray[np.float64]
     covariance: NDArray[np.float32] | None
 
 
@@ -114,6 +116,7 @@ class LayerAccumulator:
         self._count = 0
         shape = (channels, taps) if depthwise else (inputs,)
         self._sum = np.zeros(shape)
+        self._squares = np.zeros(shape)
         self._products = None if inputs > _MOST_INPUTS else np.zeros((*shape, inputs), np.float32)
 
     def add(self, image: NDArray[np.float32]) -> None:
@@ -134,20 +137,22 @@ class LayerAccumulator:
         if self._depthwise:
             by_channel = np.ascontiguousarray(patches.transpose(2, 1, 0))
             self._sum += by_channel.sum(axis=2)
+            self._squares += np.square(by_channel).sum(axis=2)
             if self._products is not None:
                 self._products += by_channel @ by_channel.transpose(0, 2, 1)
             return
         flat = patches.reshape(len(patches), -1)
         self._sum += flat.sum(axis=0, dtype=np.float64)
+        self._squares += np.square(flat).sum(axis=0, dtype=np.float64)
         if self._products is not None:
             self._products += flat.T @ flat
 
     def result(self) -> LayerInputs:
         """Mean and covariance of all that was added."""
         self._flush()
-        mean = self._sum / self._count
+        mean, power = self._sum / self._count, self._squares / self._count
         if self._products is None:
-            return LayerInputs(mean, None)
+            return LayerInputs(mean, power, None)
         outer = mean[..., :, None] * mean[..., None, :]
         covariance = (self._products / self._count - outer).astype(np.float32)
-        return LayerInputs(mean, covariance)
+        return LayerInputs(mean, power, covariance)

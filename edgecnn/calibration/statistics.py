@@ -238,7 +238,7 @@ def _refuse_nan(result: dict[int, TensorStatistics], graph: tfl.SubGraphT) -> No
 
 
 # Raise it when what is collected changes: cached statistics of another version are not read.
-VERSION = 2
+VERSION = 3
 
 
 def save(statistics: Statistics, folder: Path) -> None:
@@ -249,6 +249,7 @@ def save(statistics: Statistics, folder: Path) -> None:
         arrays[f"tensor/{tensor}/sample"] = found.sample
     for output, layer in statistics.layers.items():
         arrays[f"layer/{output}/mean"] = layer.mean
+        arrays[f"layer/{output}/power"] = layer.power
         if layer.covariance is not None:
             arrays[f"layer/{output}/covariance"] = layer.covariance
     np.savez(folder / _FILE, **arrays)  # type: ignore[arg-type] # names never meet savez's own
@@ -267,5 +268,6 @@ def load(folder: Path) -> Statistics:
             elif (kind, field) == ("layer", "mean"):
                 key = f"layer/{index}/covariance"
                 covariance = arrays[key] if key in arrays.files else None
-                layers[int(index)] = LayerInputs(arrays[name], covariance)
+                power = arrays[f"layer/{index}/power"]
+                layers[int(index)] = LayerInputs(arrays[name], power, covariance)
         return Statistics(tensors, layers, arrays["logits"])

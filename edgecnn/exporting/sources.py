@@ -20,7 +20,7 @@ from edgecnn.errors import InputError
 from edgecnn.formats import tflite_file as tfl
 from edgecnn.formats import tflite_logits
 from edgecnn.inspection import inspect
-from edgecnn.quantize.passes import fold_affine
+from edgecnn.quantize.passes import average_pool_to_depthwise, fold_affine
 from edgecnn.records import Preprocessing
 
 if TYPE_CHECKING:
@@ -204,14 +204,20 @@ class Sources:
         return Network((1, height, width, channels), output.shape[-1], count, count)
 
     @cached_property
-    def float_tflite(self) -> bytes:
-        """The float model every .tflite recipe starts from, normalizations folded."""
+    def unfolded_tflite(self) -> bytes:
+        """The float model as it was converted: its weights as they were trained."""
         if self.plan.identity.kind == "tflite":
-            data = Path(self.plan.request.model).read_bytes()
             _ = self.network  # refuses what cannot be quantized
-        else:
-            data = (self._float_folder("tflite") / float_stage.TFLITE).read_bytes()
-        model = tfl.read(data)
+            model = tfl.read(Path(self.plan.request.model).read_bytes())
+            tfl.set_signature(model)
+            return tfl.write(model)
+        return (self._float_folder("tflite") / float_stage.TFLITE).read_bytes()
+
+    @cached_property
+    def float_tflite(self) -> bytes:
+        """The same function with normalizations folded: what most recipes start from."""
+        model = tfl.read(self.unfolded_tflite)
+        average_pool_to_depthwise.apply(model)
         while fold_affine.apply(model):
             pass
         tfl.set_signature(model)

@@ -245,3 +245,15 @@ def _drop_unused_tensors(model: ModelT, graph: SubGraphT) -> None:
         if model.subgraphs[signature.subgraphIndex] is graph:
             for entry in (*signature.inputs, *signature.outputs):
                 entry.tensorIndex = renumbered[entry.tensorIndex]
+
+
+def depthwise_options(pool: Any) -> tuple[int, Any]:  # noqa: ANN401 - generated classes
+    """Options of a depthwise convolution that moves as a pool does: (union type, options)."""
+    schema = _schema()
+    options = schema.DepthwiseConv2DOptionsT()
+    options.padding = pool.padding
+    options.strideH, options.strideW = pool.strideH, pool.strideW
+    options.dilationHFactor = options.dilationWFactor = 1
+    options.depthMultiplier = 1
+    options.fusedActivationFunction = pool.fusedActivationFunction
+    return int(schema.BuiltinOptions.DepthwiseConv2DOptions), options

@@ -134,9 +134,9 @@ def _lay_out(
     activation_bits: int,
 ) -> bytes:
     model = tfl.read(litert.static(equalized, chosen, activation_bits))
-    write_layers(model, layers)
     graph = tfl.main_graph(tfl.read(equalized))
     named = {tfl.tensor_name(graph.tensors[t]): limits for t, limits in chosen.items()}
-    relu_to_requantize.apply(model, named)
+    relu_to_requantize.apply(model, named)  # it may change scales, which the biases depend on
+    write_layers(model, layers)
     tfl.drop_unused(model)
     return tfl.write(model)

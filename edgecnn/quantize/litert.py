@@ -49,8 +49,8 @@ def static(float_model: bytes, ranges: Mapping[int, Range], activation_bits: int
 def dynamic(float_model: bytes) -> bytes:
     """Weights int8 per channel, activations quantized as they come.
 
-    Depthwise convolutions stay float: XNNPACK has no dynamic kernel for them, and each would cut
-    the graph in two.
+    XNNPACK has no dynamic kernel for depthwise convolutions, and each would cut the graph in two:
+    their weights are stored as int8 too, but turned back into float when the file is loaded.
     """
     from litert_quantizer import recipe_manager
 
@@ -58,6 +58,7 @@ def dynamic(float_model: bytes) -> bytes:
     manager = recipe_manager.RecipeManager()
     for name in _DYNAMIC_OPERATORS:
         manager.add_dynamic_config(regex=".*", operation_name=name, num_bits=8)
+    manager.add_weight_only_config(regex=".*", operation_name="DEPTHWISE_CONV_2D", num_bits=8)
     return _quantize(float_model, manager.get_quantization_recipe(), None)
 
 

@@ -89,7 +89,7 @@ def _quantize(
     rows = (
         kernel[0].reshape(-1, kernel.shape[-1]).T if depthwise else kernel.reshape(len(kernel), -1)
     )
-    scale = rounding.symmetric_scale(rows)
+    scale = _scale(rows, inputs, depthwise=depthwise)
     if depthwise:
         multiplier = len(rows) // len(inputs.mean)
         mean = np.repeat(inputs.mean, multiplier, axis=0)
@@ -110,6 +110,20 @@ def _quantize(
         old - moved,
         _DEPTHWISE_AXIS if depthwise else 0,
     )
+
+
+def _scale(
+    rows: NDArray[np.float32], inputs: LayerInputs, *, depthwise: bool
+) -> NDArray[np.float64]:
+    """Each row's step, from the weights of inputs that stirred.
+
+    Behind a normalization a channel that never stirred can have weights thousands of times larger
+    than the others; they are cut off, and the others keep their precision.
+    """
+    if depthwise:
+        return rounding.symmetric_scale(rows)
+    live = rows[:, inputs.power > 0]
+    return rounding.symmetric_scale(live if live.shape[1] else rows)
 
 
 def _depthwise(

@@ -6,7 +6,8 @@ clamp(rescale(q) , -128, 127); with the output's zero point at -128 the lower cl
 zero, so every negative value becomes zero and every other what RELU would make of it: the same
 function, in an operator XNNPACK takes. The output's range starts at zero already (a RELU's does),
 so only its zero point is held to -128; where the quantizer gave input and output one scale and
-zero point, the output gets its own range from zero up.
+zero point, the output gets its own range from zero up. An output range too small beside the
+input's for XNNPACK is widened to what it takes.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 _LEVELS = 255
 _ZERO_POINT = -128
+# XNNPACK converts between scales whose ratio stays below 2^7 (xnn_define_convert).
+_LARGEST_SCALE_RATIO = 100.0
 
 
 def apply(model: tfl.ModelT, ranges: Mapping[str, Range]) -> int:
@@ -58,14 +61,17 @@ def _starts_at_zero(
     source, output = (graph.tensors[int(t)] for t in (operator.inputs[0], operator.outputs[0]))
     if not (tfl.type_name(source) == tfl.type_name(output) == "INT8"):
         return False
-    quantization = tfl.quantization_of(output)
-    if quantization is not None and quantization[1][0] == _ZERO_POINT:
+    before, after = tfl.quantization_of(source), tfl.quantization_of(output)
+    if before is None or after is None:
+        return False
+    finest = float(before[0][0]) / _LARGEST_SCALE_RATIO
+    if after[1][0] == _ZERO_POINT and after[0][0] >= finest:
         return True
     name = tfl.tensor_name(output)
     if name not in ranges or _constrained(model, graph, int(operator.outputs[0])):
-        return False
-    high = max(ranges[name][1], float(np.finfo(np.float32).tiny))
-    output.quantization.scale = np.asarray([high / _LEVELS], np.float32)
+        return bool(after[1][0] == _ZERO_POINT)
+    step = max(ranges[name][1] / _LEVELS, finest)
+    output.quantization.scale = np.asarray([step], np.float32)
     output.quantization.zeroPoint = np.asarray([_ZERO_POINT], np.int64)
     return True
 
