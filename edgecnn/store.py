@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
+_NO_PLACE = {errno.EACCES, errno.EEXIST, errno.ELOOP, errno.ENAMETOOLONG, errno.ENOTDIR,
+             errno.EPERM, errno.EROFS}  # fmt: skip
 _PART = re.compile(r"^\.(?P<name>.+)\.(?P<pid>\d+)-[0-9a-f]+\.part$")
 _ASIDE = ".{name}.aside"
 _KEY = re.compile(r"^[0-9a-f]{16,}$")
@@ -64,10 +66,10 @@ def _file_errors(final: Path) -> Generator[None, None, None]:
                 hint="Free some space, or choose another folder with --out"
                 " (the cache: EDGECNN_CACHE).",
             ) from error
-        if error.errno in {errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOTDIR, errno.EEXIST}:
+        if error.errno in _NO_PLACE:
             raise InputError(
                 f"{final} cannot be written: {error.strerror} ({error.filename}).",
-                hint="Choose another folder with --out.",
+                hint="Choose another folder with --out (the cache: EDGECNN_CACHE).",
             ) from error
         raise
 
