@@ -43,8 +43,18 @@ class LayerInputs:
 
 @dataclass(frozen=True)
 class Geometry:
-    """Where a convolution's kernel looks: enough to cut patches out of its input."""
+    """Where a convolution's kernel looks: enough to cut patches out of its input.
 
+    Attributes:
+        size: height and width of the input.
+        kernel: height and width.
+        stride: vertical and horizontal.
+        dilation: likewise.
+        offset: rows above and columns left of the input that are read as zeros.
+        outputs: height and width of the output.
+    """
+
+    size: tuple[int, int]
     kernel: tuple[int, int]
     stride: tuple[int, int]
     dilation: tuple[int, int]
@@ -53,9 +63,18 @@ class Geometry:
 
     @classmethod
     def of(cls, model: tfl.ModelT, graph: tfl.SubGraphT, operator: tfl.OperatorT) -> Geometry:
-        """Read it from a CONV_2D or DEPTHWISE_CONV_2D; a FULLY_CONNECTED has one position."""
+        """Read it from a CONV_2D, DEPTHWISE_CONV_2D or FULLY_CONNECTED.
+
+        The last takes a tensor of any shape for rows of as many inputs as its weights have; each
+        row is a position.
+        """
         if tfl.operator_name(model, operator) == "FULLY_CONNECTED":
-            return cls((1, 1), (1, 1), (1, 1), (0, 0), (1, 1))
+            elements, inputs = (
+                int(np.prod(graph.tensors[int(operator.inputs[0])].shape)),
+                int(graph.tensors[int(operator.inputs[1])].shape[-1]),
+            )
+            rows = (elements // inputs, 1)
+            return cls(rows, (1, 1), (1, 1), (1, 1), (0, 0), rows)
         options = operator.builtinOptions
         _, height, width, _ = (int(n) for n in graph.tensors[int(operator.inputs[0])].shape)
         _, kernel_h, kernel_w, _ = (int(n) for n in graph.tensors[int(operator.inputs[1])].shape)
@@ -68,7 +87,8 @@ class Geometry:
                 max((out_h - 1) * stride[0] + (kernel_h - 1) * dilation[0] + 1 - height, 0) // 2,
                 max((out_w - 1) * stride[1] + (kernel_w - 1) * dilation[1] + 1 - width, 0) // 2,
             )
-        return cls((kernel_h, kernel_w), stride, dilation, offset, (out_h, out_w))
+        size = (height, width)
+        return cls(size, (kernel_h, kernel_w), stride, dilation, offset, (out_h, out_w))
 
     @property
     def positions(self) -> int:
@@ -108,6 +128,7 @@ class LayerAccumulator:
         self._random = np.random.default_rng(seed)
         taps = geometry.kernel[0] * geometry.kernel[1]
         self._geometry, self._depthwise = geometry, depthwise
+        self._shape = (-1, *geometry.size, channels)
         inputs = taps if depthwise else taps * channels
         wanted = _DEPTHWISE_SAMPLES if depthwise else int(
             np.clip(_SAMPLES_PER_INPUT * inputs, _FEWEST_SAMPLES, _MOST_SAMPLES))  # fmt: skip
@@ -119,12 +140,12 @@ class LayerAccumulator:
         self._squares = np.zeros(shape)
         self._products = None if inputs > _MOST_INPUTS else np.zeros((*shape, inputs), np.float32)
 
-    def add(self, image: NDArray[np.float32]) -> None:
-        """Take this image's positions; `image` is (H, W, C), or (1, 1, C) for a dense layer."""
+    def add(self, values: NDArray[np.float32]) -> None:
+        """Take positions of one image; `values` is what the convolution reads, batch first."""
         picked = self._random.choice(
             self._geometry.positions, self._per_image, replace=False, shuffle=False
         )
-        self._rows.append(self._geometry.patches(image, picked))
+        self._rows.append(self._geometry.patches(values.reshape(self._shape)[0], picked))
         if sum(len(rows) for rows in self._rows) >= _FLUSH_ROWS:
             self._flush()
 

@@ -31,7 +31,6 @@ _SAMPLED_VALUES = 1 << 17
 _FEWEST_POSITIONS = 256
 _MOST_POSITIONS = 4096
 _WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
-_IMAGE_RANK = 4
 _FILE = "statistics.npz"
 
 
@@ -40,14 +39,24 @@ class TensorStatistics:
     """One tensor on the calibration images.
 
     Attributes:
-        minimum: smallest value of every channel and position of every image.
-        maximum: largest likewise.
+        low: smallest value of each channel, float32 (C,), over every position of every image.
+        high: largest likewise.
         sample: float32 (P, C), positions drawn at random, the same number from each image.
     """
 
-    minimum: float
-    maximum: float
+    low: NDArray[np.float32]
+    high: NDArray[np.float32]
     sample: NDArray[np.float32]
+
+    @property
+    def minimum(self) -> float:
+        """Smallest value of all."""
+        return float(self.low.min())
+
+    @property
+    def maximum(self) -> float:
+        """Largest value of all."""
+        return float(self.high.max())
 
     @property
     def channels(self) -> int:
@@ -89,21 +98,21 @@ class _TensorAccumulator:
         self.positions = int(np.prod(shape, dtype=np.int64)) // self.channels
         wanted = np.clip(_SAMPLED_VALUES // self.channels, _FEWEST_POSITIONS, _MOST_POSITIONS)
         self.per_image = min(self.positions, -(-int(wanted) // images))
-        self.minimum, self.maximum = np.inf, -np.inf
+        self.low = np.full(self.channels, np.inf, np.float32)
+        self.high = np.full(self.channels, -np.inf, np.float32)
         self.sample = np.empty((self.per_image * images, self.channels), np.float32)
         self.filled = 0
 
     def add(self, values: NDArray[np.float32]) -> None:
         rows = values.reshape(self.positions, self.channels)
-        # numpy's min and max, not Python's: theirs let a NaN through to the end
-        self.minimum = float(np.minimum(self.minimum, values.min()))
-        self.maximum = float(np.maximum(self.maximum, values.max()))
+        np.minimum(self.low, rows.min(axis=0), out=self.low)
+        np.maximum(self.high, rows.max(axis=0), out=self.high)
         picked = self.random.choice(self.positions, self.per_image, replace=False, shuffle=False)
         self.sample[self.filled : self.filled + self.per_image] = rows[picked]
         self.filled += self.per_image
 
     def result(self) -> TensorStatistics:
-        return TensorStatistics(self.minimum, self.maximum, self.sample[: self.filled])
+        return TensorStatistics(self.low, self.high, self.sample[: self.filled])
 
 
 def collect(
@@ -174,7 +183,7 @@ def _add_image(
     """
     work = [
         *(pool.submit(tensors[t].add, found) for t, found in values.items()),
-        *(pool.submit(a.add, _as_image(values[t])) for t, a in layers.values()),
+        *(pool.submit(a.add, values[t]) for t, a in layers.values()),
     ]
     for done in work:
         done.result()
@@ -211,10 +220,6 @@ def _features(graph: tfl.SubGraphT, operator: tfl.OperatorT, name: str) -> int:
     return int(graph.tensors[int(tensor)].shape[-1])
 
 
-def _as_image(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    return values[0] if values.ndim == _IMAGE_RANK else values.reshape(1, 1, -1)
-
-
 def tap(model: tfl.ModelT, tensors: Sequence[int]) -> bytes:
     """The model's bytes with these tensors as its outputs; the model itself is left as it was."""
     graph = tfl.main_graph(model)
@@ -228,7 +233,7 @@ def tap(model: tfl.ModelT, tensors: Sequence[int]) -> bytes:
 
 def _refuse_nan(result: dict[int, TensorStatistics], graph: tfl.SubGraphT) -> None:
     for tensor, found in result.items():
-        if not (np.isfinite(found.minimum) and np.isfinite(found.maximum)):
+        if not (np.isfinite(found.low).all() and np.isfinite(found.high).all()):
             name = tfl.tensor_name(graph.tensors[tensor])
             raise InputError(
                 f"The activations of '{name}' are not finite on the calibration images.",
@@ -238,14 +243,14 @@ def _refuse_nan(result: dict[int, TensorStatistics], graph: tfl.SubGraphT) -> No
 
 
 # Raise it when what is collected changes: cached statistics of another version are not read.
-VERSION = 3
+VERSION = 4
 
 
 def save(statistics: Statistics, folder: Path) -> None:
     """Write to a folder what `load` reads."""
     arrays: dict[str, NDArray[Any]] = {"logits": statistics.logits}
     for tensor, found in statistics.tensors.items():
-        arrays[f"tensor/{tensor}/extremes"] = np.array([found.minimum, found.maximum])
+        arrays[f"tensor/{tensor}/extremes"] = np.stack([found.low, found.high])
         arrays[f"tensor/{tensor}/sample"] = found.sample
     for output, layer in statistics.layers.items():
         arrays[f"layer/{output}/mean"] = layer.mean
@@ -263,7 +268,7 @@ def load(folder: Path) -> Statistics:
             kind, _, rest = name.partition("/")
             index, _, field = rest.partition("/")
             if (kind, field) == ("tensor", "sample"):
-                low, high = arrays[f"tensor/{index}/extremes"].tolist()
+                low, high = arrays[f"tensor/{index}/extremes"]
                 tensors[int(index)] = TensorStatistics(low, high, arrays[name])
             elif (kind, field) == ("layer", "mean"):
                 key = f"layer/{index}/covariance"

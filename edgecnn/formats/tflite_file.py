@@ -158,6 +158,7 @@ def set_constant(model: ModelT, graph: SubGraphT, index: int, values: NDArray[An
     model.buffers.append(buffer)
     tensor.buffer = len(model.buffers) - 1
     tensor.shape = np.asarray(values.shape, np.int32)
+    tensor.shapeSignature = None  # it may have been made like a tensor whose batch is open
 
 
 def add_tensor(graph: SubGraphT, like: TensorT, name: str) -> int:

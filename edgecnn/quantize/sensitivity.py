@@ -75,13 +75,13 @@ def _back(
     output = int(operator.outputs[0])
     h = before_activation(operator, found[output], statistics[output])
     if name in affine.CONVOLUTIONS:
-        kernel = affine.weights(model, graph, operator)
+        kernel = affine.kernel(model, graph, operator)
         source = int(operator.inputs[0])
         if kernel is not None and source in found:
             found[source] += through_weights(kernel, name, h, len(found[source]))
         return
     if name == "CONCATENATION":
-        _split(operator, h, found)
+        _split(graph, operator, h, found)
         return
     if name in {"RELU", "RELU6"}:
         h = h * statistics[output].active
@@ -98,6 +98,10 @@ def through_weights(
     kernel: NDArray[np.float32], name: str, h: NDArray[np.float64], channels: int
 ) -> NDArray[np.float64]:
     """H at a convolution's input, (channels,), from H at its output."""
+    groups = channels // kernel.shape[-1] if name == "CONV_2D" else 1
+    if groups > 1:
+        each = zip(np.split(kernel, groups), np.split(h, groups), strict=True)
+        return np.concatenate([through_weights(k, name, p, channels // groups) for k, p in each])
     squares = np.square(kernel, dtype=np.float64)
     if name == "DEPTHWISE_CONV_2D":
         by_output = squares.sum(axis=(0, 1, 2)) * h
@@ -108,11 +112,17 @@ def through_weights(
     return summed
 
 
-def _split(operator: tfl.OperatorT, h: NDArray[np.float64], found: Sensitivity) -> None:
+def _split(
+    graph: tfl.SubGraphT, operator: tfl.OperatorT, h: NDArray[np.float64], found: Sensitivity
+) -> None:
+    tensors = [int(tensor) for tensor in operator.inputs]
+    counts = [int(graph.tensors[tensor].shape[-1]) for tensor in tensors]
+    along_channels = sum(counts) == len(h)
     start = 0
-    for tensor in operator.inputs:
-        channels = len(found[int(tensor)])
-        found[int(tensor)] += _fit(h[start : start + channels], channels)
+    for tensor, channels in zip(tensors, counts, strict=True):
+        part = h[start : start + channels] if along_channels else h
+        if tensor in found:
+            found[tensor] += _fit(part, channels)
         start += channels
 
 

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 _DEPTHWISE = "DEPTHWISE_CONV_2D"
 _DEPTHWISE_AXIS = 3
+# Steps a bias may count, by its dtype: the sum over the inputs is added to it.
+_LARGEST_BIAS = {"int32": 2.0**30, "int64": 2.0**40}
 
 
 @dataclass(frozen=True)
@@ -163,12 +165,28 @@ def _write_layer(
     source, weights, bias = (int(index) for index in operator.inputs[:3])
     quantization = tfl.quantization_of(graph.tensors[source])
     assert quantization is not None  # noqa: S101 - a quantized convolution's input has a scale
-    scale = layer.scale.astype(np.float32)
+    dtype = tfl.dtype_of(graph.tensors[bias])
+    values, scale = _room_for_bias(layer, float(quantization[0][0]), _LARGEST_BIAS[dtype.name])
     bias_scale = (quantization[0][0] * scale).astype(np.float32)
-    limits = np.iinfo(tfl.dtype_of(graph.tensors[bias]))
-    steps = np.clip(np.rint(layer.bias / bias_scale), -(2.0**31) + 1, 2.0**31 - 1)
-    _set(model, graph, weights, layer.weights, scale, layer.axis)
-    _set(model, graph, bias, steps.astype(limits.dtype), bias_scale, 0)
+    _set(model, graph, weights, values, scale, layer.axis)
+    _set(model, graph, bias, np.rint(layer.bias / bias_scale).astype(dtype), bias_scale, 0)
+
+
+def _room_for_bias(
+    layer: QuantizedLayer, input_scale: float, largest: float
+) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """Weights and scales with which every bias can be counted in steps.
+
+    A row whose weights are all but zero (a dead channel, its normalization folded in) would count
+    its bias in steps too small for the bias's dtype. Such rows get a larger step.
+    """
+    smallest = np.maximum(np.abs(layer.bias) / largest, float(np.finfo(np.float32).tiny))
+    scale = np.maximum(layer.scale, smallest / input_scale)
+    if np.array_equal(scale, layer.scale):
+        return layer.weights, scale.astype(np.float32)
+    by_row = np.moveaxis(layer.weights, layer.axis, -1) * (layer.scale / scale)
+    values = np.moveaxis(np.rint(by_row), -1, layer.axis).astype(np.int8)
+    return np.ascontiguousarray(values), scale.astype(np.float32)
 
 
 def _set(

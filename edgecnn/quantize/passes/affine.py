@@ -97,9 +97,30 @@ def _pads(size: int, kernel: int, stride: int, dilation: int) -> bool:
 def weights(
     model: tfl.ModelT, graph: tfl.SubGraphT, operator: tfl.OperatorT
 ) -> NDArray[np.float32] | None:
-    """A convolution's constant float32 weights as schema.fbs lays them out, else None."""
+    """A convolution's constant float32 weights as schema.fbs lays them out, else None.
+
+    None too where no pass can work on it: a grouped convolution, whose outputs read some of the
+    channels each, and one whose bias is computed.
+    """
+    values = kernel(model, graph, operator)
+    if values is None or _computes_bias(model, graph, operator):
+        return None
+    channels = int(graph.tensors[int(operator.inputs[0])].shape[-1])
+    grouped = tfl.operator_name(model, operator) == "CONV_2D" and values.shape[-1] != channels
+    return None if grouped or values.shape[-1] % channels else values
+
+
+def kernel(
+    model: tfl.ModelT, graph: tfl.SubGraphT, operator: tfl.OperatorT
+) -> NDArray[np.float32] | None:
+    """As `weights`, of grouped convolutions too."""
     values = tfl.constant(model, graph, int(operator.inputs[_WEIGHTS]))
     return None if values is None or values.dtype != np.float32 else values
+
+
+def _computes_bias(model: tfl.ModelT, graph: tfl.SubGraphT, operator: tfl.OperatorT) -> bool:
+    named = len(operator.inputs) > _BIAS and int(operator.inputs[_BIAS]) != tfl.NO_TENSOR
+    return named and bias(model, graph, operator) is None
 
 
 def bias(

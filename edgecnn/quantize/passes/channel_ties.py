@@ -122,7 +122,16 @@ def _is_homogeneous(
         return len(variable) != 1 or affine.channel_constant(model, graph, operator) is not None
     if name == "MUL":
         return len(variable) == 1
+    if name == "MEAN":
+        return _keeps_channels(model, graph, operator)
     return name in _HOMOGENEOUS
+
+
+def _keeps_channels(model: tfl.ModelT, graph: tfl.SubGraphT, operator: tfl.OperatorT) -> bool:
+    """Whether a MEAN leaves the last axis alone."""
+    axes = tfl.constant(model, graph, int(operator.inputs[1]))
+    rank = len(graph.tensors[int(operator.inputs[0])].shape)
+    return axes is not None and not np.any((axes % rank) == rank - 1)
 
 
 def _tie_whole(variable: list[int], output: int, builder: _Builder) -> bool:

@@ -164,18 +164,10 @@ def rescaled(model: tfl.ModelT, statistics: Statistics, done: Equalization) -> S
 def _rescaled_tensor(old: TensorStatistics, scale: NDArray[np.float64]) -> TensorStatistics:
     if np.all(scale == 1):
         return old
-    sample = (old.sample * scale).astype(np.float32)
-    # The extremes of the channels are known from the sample; the tensor's own from everything.
-    return TensorStatistics(
-        min(float(sample.min()), old.minimum * _where(old.sample.min(axis=0), scale, -1)),
-        max(float(sample.max()), old.maximum * _where(old.sample.max(axis=0), scale, 1)),
-        sample,
+    low, high, sample = (
+        (values * scale).astype(np.float32) for values in (old.low, old.high, old.sample)
     )
-
-
-def _where(extremes: NDArray[np.float32], scale: NDArray[np.float64], sign: int) -> float:
-    """The scale of the channel that holds the tensor's extreme, as far as the sample tells."""
-    return float(scale[np.argmax(sign * extremes)])
+    return TensorStatistics(low, high, sample)
 
 
 def _rescaled_layer(old: LayerInputs, scale: NDArray[np.float64]) -> LayerInputs:
@@ -202,7 +194,9 @@ def _starts(terms: list[_Activations | _Weights], ties: Ties) -> list[NDArray[np
                 np.maximum.at(wide, term.variables, np.log(widest))
             else:
                 np.maximum.at(loud, term.variables, np.log(np.maximum(term.above, term.below)))
-    met = np.where(np.isfinite(loud) & np.isfinite(wide) & ~ties.fixed, (wide - loud) / 2, 0.0)
+    met = np.zeros(ties.count)
+    known = np.isfinite(loud) & np.isfinite(wide) & ~ties.fixed
+    met[known] = (wide[known] - loud[known]) / 2
     if np.any(met != 0):
         met[met != 0] -= np.median(met[met != 0])
     limit = _LARGEST_LOG_SCALE
@@ -225,8 +219,8 @@ def _terms(
     terms: list[_Activations | _Weights] = [
         _Activations(
             ties.variables[t],
-            _extent(s.sample.max(axis=0)),
-            _extent(-s.sample.min(axis=0)),
+            _extent(s.high),
+            _extent(-s.low),
             h[t],
         )
         for t, s in statistics.items()

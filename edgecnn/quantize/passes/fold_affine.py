@@ -55,7 +55,11 @@ def _reshape_before(
     if made_by is None or tfl.operator_name(model, operator) != "FULLY_CONNECTED":
         return None
     reshape = graph.operators[made_by]
-    return reshape if tfl.operator_name(model, reshape) == "RESHAPE" else None
+    if tfl.operator_name(model, reshape) != "RESHAPE":
+        return None
+    before, after = (graph.tensors[int(t)].shape for t in (reshape.inputs[0], reshape.outputs[0]))
+    keeps_order = len(before) > 0 and int(after[-1]) % int(before[-1]) == 0
+    return reshape if keeps_order else None
 
 
 def _absorb(
@@ -85,7 +89,7 @@ def _redirect(
     """Let the convolution read the chain's source, through a reshape of its own if need be."""
     if reshape is None:
         operator.inputs = np.asarray([source, *operator.inputs[1:]], np.int32)
-    elif len(tfl.consumers(graph)[int(reshape.outputs[0])]) == 1:
+    elif _only_reader(graph, int(reshape.outputs[0])):
         reshape.inputs = np.asarray([source, *reshape.inputs[1:]], np.int32)
     else:
         flat = tfl.add_tensor(graph, graph.tensors[int(reshape.outputs[0])], f"flat_{source}")
@@ -94,6 +98,11 @@ def _redirect(
             reshape.builtinOptionsType, reshape.builtinOptions)  # fmt: skip
         graph.operators.insert(graph.operators.index(operator), twin)
         operator.inputs = np.asarray([flat, *operator.inputs[1:]], np.int32)
+
+
+def _only_reader(graph: tfl.SubGraphT, tensor: int) -> bool:
+    outputs = {int(t) for t in graph.outputs}
+    return tensor not in outputs and len(tfl.consumers(graph)[tensor]) == 1
 
 
 def _fold_scale(
