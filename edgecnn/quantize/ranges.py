@@ -18,6 +18,7 @@ Range = tuple[float, float]
 
 _LEVELS = 255
 _PERCENTILE = 99.99
+_MARGIN = 1.05
 _BINS = 2048
 # Rounding errors are independent and average out downstream; what is cut off is cut off in the same
 # direction at every position, and does not. (Trained xception-mini: 17 dB with 1, 22 with 32.)
@@ -70,6 +71,16 @@ def _error(
     beyond = centers - np.clip(centers, low, high)
     squared = np.where(beyond == 0, step * step / 12, _CLIPPING_WEIGHT * np.square(beyond))
     return float(np.dot(counts, squared))
+
+
+def with_margin(statistics: TensorStatistics) -> Range:
+    """All that was seen and a little more: for the logits, where what is cut off is the answer.
+
+    The largest logit of a hundred images is passed by others (trained vgg, unseen images: 42.0 dB
+    SNR without the margin, 42.7 with it).
+    """
+    low, high = minmax(statistics)
+    return low * _MARGIN, high * _MARGIN
 
 
 METHODS: dict[str, Callable[[TensorStatistics], Range]] = {

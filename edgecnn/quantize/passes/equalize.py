@@ -70,6 +70,7 @@ class _Weights:
     variables: NDArray[np.int64]
     powers: NDArray[np.float32]
     largest: NDArray[np.float64]
+    widest: NDArray[np.float64]
     input_power: NDArray[np.float64]
     sensitivity: NDArray[np.float64]
 
@@ -171,12 +172,12 @@ def _rescaled_tensor(old: TensorStatistics, scale: NDArray[np.float64]) -> Tenso
 
 
 def _rescaled_layer(old: LayerInputs, scale: NDArray[np.float64]) -> LayerInputs:
-    if old.mean.ndim == _DEPTHWISE_RANK:
-        by_input, across = scale[:, None], np.square(scale)[:, None, None]
-    else:
-        by_input = np.tile(scale, len(old.mean) // len(scale))
-        across = by_input[:, None] * by_input
-    covariance = None if old.covariance is None else (old.covariance * across).astype(np.float32)
+    by_input = scale[:, None] if old.mean.ndim == _DEPTHWISE_RANK else np.tile(
+        scale, len(old.mean) // len(scale))  # fmt: skip
+    covariance = old.covariance
+    if covariance is not None:
+        single = np.broadcast_to(by_input, old.mean.shape).astype(np.float32)
+        covariance = covariance * single[..., :, None] * single[..., None, :]
     return LayerInputs(old.mean * by_input, old.power * np.square(by_input), covariance)
 
 
@@ -190,8 +191,7 @@ def _starts(terms: list[_Activations | _Weights], ties: Ties) -> list[NDArray[np
     with np.errstate(divide="ignore"):
         for term in terms:
             if isinstance(term, _Weights):
-                widest = (term.powers * term.largest[:, None] ** _NORM).max(axis=0) ** (1 / _NORM)
-                np.maximum.at(wide, term.variables, np.log(widest))
+                np.maximum.at(wide, term.variables, np.log(term.widest))
             else:
                 np.maximum.at(loud, term.variables, np.log(np.maximum(term.above, term.below)))
     met = np.zeros(ties.count)
@@ -261,6 +261,7 @@ def _weights_term(
             ties.variables[source],
             (magnitude / largest[:, None]) ** _NORM,
             largest.astype(np.float64),
+            magnitude.max(axis=0).astype(np.float64),
             power * (kernel[0].size // inputs),
             sensitivity.before_activation(operator, h[output], statistics[output]),
         )
