@@ -135,9 +135,12 @@ class LayerAccumulator:
         self._per_image = min(geometry.positions, -(-wanted // images))
         self._rows: list[NDArray[np.float32]] = []
         self._count = 0
+        # Single-precision products of what varies little around a large mean would keep nothing but
+        # rounding errors: all is counted from the first rows' mean.
+        self._shift = np.zeros((taps, channels), np.float32)
+        self._sum = np.zeros((taps, channels))
+        self._squares = np.zeros((taps, channels))
         shape = (channels, taps) if depthwise else (inputs,)
-        self._sum = np.zeros(shape)
-        self._squares = np.zeros(shape)
         self._products = None if inputs > _MOST_INPUTS else np.zeros((*shape, inputs), np.float32)
 
     def add(self, values: NDArray[np.float32]) -> None:
@@ -154,26 +157,36 @@ class LayerAccumulator:
             return
         patches = np.concatenate(self._rows)
         self._rows = []
+        if self._count == 0:
+            self._shift = patches.mean(axis=0)
         self._count += len(patches)
+        self._squares += np.square(patches).sum(axis=0, dtype=np.float64)
+        patches -= self._shift
+        self._sum += patches.sum(axis=0, dtype=np.float64)
+        if self._products is None:
+            return
         if self._depthwise:
             by_channel = np.ascontiguousarray(patches.transpose(2, 1, 0))
-            self._sum += by_channel.sum(axis=2)
-            self._squares += np.square(by_channel).sum(axis=2)
-            if self._products is not None:
-                self._products += by_channel @ by_channel.transpose(0, 2, 1)
-            return
-        flat = patches.reshape(len(patches), -1)
-        self._sum += flat.sum(axis=0, dtype=np.float64)
-        self._squares += np.square(flat).sum(axis=0, dtype=np.float64)
-        if self._products is not None:
+            self._products += by_channel @ by_channel.transpose(0, 2, 1)
+        else:
+            flat = patches.reshape(len(patches), -1)
             self._products += flat.T @ flat
 
     def result(self) -> LayerInputs:
         """Mean and covariance of all that was added."""
         self._flush()
-        mean, power = self._sum / self._count, self._squares / self._count
+        moved = self._sum / self._count
+        mean, power = (
+            self._by_input(moved + self._shift),
+            self._by_input(self._squares / self._count),
+        )
         if self._products is None:
             return LayerInputs(mean, power, None)
-        outer = mean[..., :, None] * mean[..., None, :]
+        left = self._by_input(moved)
+        outer = left[..., :, None] * left[..., None, :]
         covariance = (self._products / self._count - outer).astype(np.float32)
         return LayerInputs(mean, power, covariance)
+
+    def _by_input(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(taps, channels) as `LayerInputs` has it."""
+        return values.T.copy() if self._depthwise else values.reshape(-1)
