@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import importlib.metadata
 import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -168,6 +170,8 @@ class Sources:
         if self._adapts:
             feeds = zip(range(_ADAPTATION_IMAGES), self.calibration_feeds(), strict=False)
             images = np.concatenate([feed for _, feed in feeds])
+        if any(job.recipe.calibrated for job in self.plan.jobs):
+            Thread(target=_import_ahead, daemon=True).start()
         isolation.run(
             "edgecnn.convert.float_stage:make",
             self.plan.request,
@@ -293,6 +297,12 @@ class Sources:
             progress=self.progress,
         )
         statistics.save(found, part)
+
+
+def _import_ahead() -> None:
+    """Import what quantizing needs while the child process is busy with TensorFlow."""
+    for module in ("scipy.optimize", "scipy.sparse.csgraph", "litert_quantizer.quantizer"):
+        importlib.import_module(module)
 
 
 def _move(source: Path, to: Path, file_format: str) -> None:

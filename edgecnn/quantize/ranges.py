@@ -80,7 +80,7 @@ def with_margin(statistics: TensorStatistics) -> Range:
     SNR without the margin, 42.7 with it).
     """
     low, high = minmax(statistics)
-    return low * _MARGIN, high * _MARGIN
+    return _with_width((low * _MARGIN, high * _MARGIN))
 
 
 METHODS: dict[str, Callable[[TensorStatistics], Range]] = {
