@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _DEPTHWISE = "DEPTHWISE_CONV_2D"
 _DEPTHWISE_AXIS = 3
+_WEIGHTS, _BIAS = 1, 2
 # Steps a bias may count, by its dtype: the sum over the inputs is added to it.
 _LARGEST_BIAS = {"int32": 2.0**30, "int64": 2.0**40}
 
@@ -162,14 +163,15 @@ def write_layers(model: tfl.ModelT, layers: Mapping[str, QuantizedLayer]) -> int
 def _write_layer(
     model: tfl.ModelT, graph: tfl.SubGraphT, operator: tfl.OperatorT, layer: QuantizedLayer
 ) -> None:
-    source, weights, bias = (int(index) for index in operator.inputs[:3])
+    source, bias = int(operator.inputs[0]), int(operator.inputs[_BIAS])
     quantization = tfl.quantization_of(graph.tensors[source])
     assert quantization is not None  # noqa: S101 - a quantized convolution's input has a scale
     dtype = tfl.dtype_of(graph.tensors[bias])
     values, scale = _room_for_bias(layer, float(quantization[0][0]), _LARGEST_BIAS[dtype.name])
     bias_scale = (quantization[0][0] * scale).astype(np.float32)
-    _set(model, graph, weights, values, scale, layer.axis)
-    _set(model, graph, bias, np.rint(layer.bias / bias_scale).astype(dtype), bias_scale, 0)
+    _set(model, graph, operator, _WEIGHTS, values, scale, layer.axis)
+    steps = np.rint(layer.bias / bias_scale).astype(dtype)
+    _set(model, graph, operator, _BIAS, steps, bias_scale, 0)
 
 
 def _room_for_bias(
@@ -192,11 +194,19 @@ def _room_for_bias(
 def _set(
     model: tfl.ModelT,
     graph: tfl.SubGraphT,
-    index: int,
+    operator: tfl.OperatorT,
+    position: int,
     values: NDArray[np.integer],
     scale: NDArray[np.float32],
     axis: int,
 ) -> None:
+    """Give one convolution a constant of its own, though it may have shared it before."""
+    index = int(operator.inputs[position])
+    if len(tfl.consumers(graph)[index]) > 1:
+        tensor = graph.tensors[index]
+        index = tfl.add_tensor(graph, tensor, f"{tfl.tensor_name(tensor)}_{len(graph.tensors)}")
+        operator.inputs = np.array(operator.inputs, np.int32)
+        operator.inputs[position] = index
     tfl.set_constant(model, graph, index, values)
     quantization = graph.tensors[index].quantization
     quantization.scale = scale
