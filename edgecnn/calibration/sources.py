@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 DEFAULT_SAMPLES = 100
-DEFAULT_HELD_OUT = 32
+DEFAULT_HELD_OUT = 16
 
 _FEW = 10
 _DEFAULT_WARNING = (

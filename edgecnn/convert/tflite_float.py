@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgecnn.errors import InputError
-from edgecnn.formats import tflite_file as tfl
 
 if TYPE_CHECKING:
     from edgecnn.building import BuiltModel
 
-INPUT, OUTPUT = "input", "output"
+INPUT = "input"
 
 
 def trace(built: BuiltModel) -> Any:  # noqa: ANN401 - a ConcreteFunction; TensorFlow has no types
@@ -71,19 +70,9 @@ def to_tflite(function: Any, name: str) -> bytes:  # noqa: ANN401 - as trace ret
     inputs = [tensor for tensor in graph.inputs if tensor.dtype != tf.resource]
     converter = tf.compat.v1.lite.TFLiteConverter(graph.as_graph_def(), inputs, list(graph.outputs))
     try:
-        data = converter.convert()
+        return bytes(converter.convert())
     except ConverterError as error:
         raise InputError(
             f"{name}: TFLite cannot have this network: {str(error).splitlines()[0]}",
             hint="Replace the operators it names; edgecnn does not fall back on Flex operators.",
         ) from error
-    return _named(data)
-
-
-def _named(data: bytes) -> bytes:
-    model = tfl.read(data)
-    graph = tfl.main_graph(model)
-    graph.tensors[int(graph.inputs[0])].name = INPUT.encode()
-    graph.tensors[int(graph.outputs[0])].name = OUTPUT.encode()
-    tfl.set_signature(model)
-    return tfl.write(model)

@@ -207,25 +207,25 @@ class Sources:
         height, width, channels = image.shape[1:]
         return Network((1, height, width, channels), output.shape[-1], count, count)
 
-    @cached_property
+    @property
     def unfolded_tflite(self) -> bytes:
         """The float model as it was converted: its weights as they were trained."""
-        if self.plan.identity.kind == "tflite":
-            _ = self.network  # refuses what cannot be quantized
-            model = tfl.read(Path(self.plan.request.model).read_bytes())
-            tfl.set_signature(model)
-            return tfl.write(model)
-        return (self._float_folder("tflite") / float_stage.TFLITE).read_bytes()
+        return _with_names(self._read_float())
 
     @cached_property
     def float_tflite(self) -> bytes:
         """The same function with normalizations folded: what most recipes start from."""
-        model = tfl.read(self.unfolded_tflite)
+        model = self._read_float()
         average_pool_to_depthwise.apply(model)
         while fold_affine.apply(model):
             pass
-        tfl.set_signature(model)
-        return tfl.write(model)
+        return _with_names(model)
+
+    def _read_float(self) -> tfl.ModelT:
+        if self.plan.identity.kind == "tflite":
+            _ = self.network  # refuses what cannot be quantized
+            return tfl.read(Path(self.plan.request.model).read_bytes())
+        return tfl.read((self._float_folder("tflite") / float_stage.TFLITE).read_bytes())
 
     @cached_property
     def float_onnx(self) -> Path:
@@ -278,7 +278,7 @@ class Sources:
         """Activation statistics of `float_tflite` on the calibration images."""
         _ = self.reference  # a foreign model runs in a child process first
         key = digest(
-            hashlib.sha256(self.float_tflite).hexdigest(), self.images.calibration.sha256,
+            self._content_key, self.images.calibration.sha256,
             str(self.preprocessing), self.options.seed, statistics.VERSION,
         )  # fmt: skip
         folder = store.cached("statistics", key, self._make_statistics)
@@ -297,6 +297,17 @@ class Sources:
             progress=self.progress,
         )
         statistics.save(found, part)
+
+
+def _with_names(model: tfl.ModelT) -> bytes:
+    """The model with ends called input and output, and the signature that tools ask for."""
+    graph = tfl.main_graph(model)
+    for name, index in (("input", graph.inputs[0]), ("output", graph.outputs[0])):
+        taken = {tfl.tensor_name(tensor) for tensor in graph.tensors}
+        if name not in taken:
+            graph.tensors[int(index)].name = name.encode()
+    tfl.set_signature(model)
+    return tfl.write(model)
 
 
 def _import_ahead() -> None:
