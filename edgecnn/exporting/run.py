@@ -67,6 +67,7 @@ def export(model: str, *, progress: Progress | None = None, **options: Any) -> E
     if plan.identity.has_random_weights:
         recorder.warn(RANDOM_WEIGHTS)
     sources = Sources(plan, chosen, recorder)
+    _ = sources.preprocessing  # refused now rather than after the conversion
     info = _model_info(plan, sources)
     artifacts = tuple(_make(job, sources, info) for job in plan.jobs)
     return ExportResult(artifacts, tuple(recorder.warnings), _float_sizes(plan, sources))
