@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
+import struct
 import zipfile
+import zlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +32,12 @@ REFERENCE = "reference.npz"
 _TOLERANCE_DB = 1.0
 _BEYOND_DOUBT_DB = 60.0
 _CHUNK_BYTES = 1 << 20
+_LONGEST_NAME = 255  # bytes, on every usual file system
+# All that numpy and zipfile raise on a damaged file.
+_UNREADABLE = (
+    OSError, ValueError, KeyError, EOFError, AttributeError, MemoryError, NotImplementedError,
+    OverflowError, RuntimeError, TypeError, struct.error, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -85,25 +94,20 @@ def verify(
     """
     folder, only = _locate(Path(path))
     manifest = manifests.load(folder / manifests.NAME)
-    if only is not None and only not in {file.path for file in manifest.files}:
-        names = ", ".join(file.path for file in manifest.files)
+    meant = [file for file in manifest.files if only in {None, file.path}]
+    if not meant:
+        names = ", ".join(file.path for file in manifest.files) or "none"
         raise InputError(
             f"{path} is not among the files of its manifest.", hint=f"Those are: {names}."
         )
     inputs, logits = _read_reference(folder / REFERENCE)
-    if not any(only in {None, file.path} for file in manifest.files):
-        raise InputError(
-            f"{path}: {folder / manifests.NAME} lists no such file.",
-            hint=f"It lists: {', '.join(file.path for file in manifest.files) or 'nothing'}.",
-        )
     watcher = progress or Silent()
     files = tuple(
         replace(
             _verify_file(folder, file, manifest, inputs, logits, threads or 1, watcher),
             recorded=file.parity,
         )
-        for file in manifest.files
-        if only in {None, file.path}
+        for file in meant
     )
     if all(file.note for file in files):
         raise MissingPartError(
@@ -126,11 +130,27 @@ def _read_reference(path: Path) -> tuple[NDArray[np.generic], NDArray[np.float32
 
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            return arrays["inputs"], arrays["logits"]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            inputs, logits = arrays["inputs"], arrays["logits"]
+            _check_reference(inputs, logits)
+    except _UNREADABLE as error:
         raise InputError(
             f"{path} cannot be read: {error}", hint="Export again; the folder is not whole."
         ) from error
+    return inputs, logits
+
+
+def _check_reference(inputs: NDArray[np.generic], logits: NDArray[np.float32]) -> None:
+    """Hold two arrays to what `export` writes: N images, and N finite logits of each class."""
+    import numpy as np
+
+    if inputs.dtype.name not in {"uint8", "float32"} or logits.dtype.name != "float32":
+        raise ValueError(f"its arrays are {inputs.dtype} and {logits.dtype}")
+    if (inputs.ndim, logits.ndim) != (4, 2):
+        raise ValueError(f"its arrays have shapes {inputs.shape} and {logits.shape}")
+    if len(inputs) != len(logits) or not logits.size:
+        raise ValueError(f"it holds {len(inputs)} inputs and {len(logits)} outputs")
+    if not np.isfinite(logits).all():
+        raise ValueError("its logits are not finite")
 
 
 def _verify_file(
@@ -188,6 +208,8 @@ def run_logits(
 
 
 def _check_bytes(path: Path, file: FileInfo, folder: Path) -> list[str]:
+    if not _can_be_a_path(file.path):
+        return [f"{file.path!r} is no file's name; the manifest was tampered with"]
     if not path.resolve().is_relative_to(folder.resolve()):
         return [f"{file.path} lies outside the folder; the manifest was tampered with"]
     if not path.is_file():
@@ -201,6 +223,14 @@ def _check_bytes(path: Path, file: FileInfo, folder: Path) -> list[str]:
     if found.hexdigest() != file.sha256:
         return [f"{file.path} was changed: its sha256 is {found.hexdigest()}, not {file.sha256}"]
     return []
+
+
+def _can_be_a_path(text: str) -> bool:
+    try:
+        names = os.fsencode(text).split(b"/")
+    except UnicodeEncodeError:  # half a surrogate pair
+        return False
+    return "\0" not in text and max(map(len, names)) <= _LONGEST_NAME
 
 
 def _check_parity(recorded: ParityInfo, measured: ParityInfo) -> list[str]:

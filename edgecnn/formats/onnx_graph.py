@@ -31,7 +31,7 @@ def require_onnx() -> None:
     if missing:
         raise MissingPartError(
             f"ONNX files need {' and '.join(missing)}, not installed here.",
-            hint="pip install 'edgecnn[export]'",
+            hint="pip install 'edgecnn[onnx]'",
         )
 
 

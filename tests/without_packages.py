@@ -1,0 +1,44 @@
+"""Python without some packages: the others are linked into a folder, these are really not there."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import edgecnn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def run_without(
+    packages: Sequence[str], folder: Path, args: Sequence[str]
+) -> subprocess.CompletedProcess[str]:
+    """Run `python ARGS` where only the standard library, edgecnn and other packages exist.
+
+    Args:
+        packages: import names that must not exist, such as "onnxruntime".
+        folder: an empty folder for the links.
+        args: Python's arguments, such as ["-m", "edgecnn", "verify", "x"].
+    """
+    for site in {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}:
+        for entry in Path(site).iterdir():
+            # "onnx", "onnx-1.23.2.dist-info", "six.py" and "_x.cpython-311.so" by their name
+            name = re.split(r"[-.]", entry.name)[0].lower()
+            if name not in packages and not entry.name.endswith(".pth"):
+                (folder / entry.name).symlink_to(entry)
+    (folder / "edgecnn").unlink(missing_ok=True)
+    (folder / "edgecnn").symlink_to(Path(edgecnn.__file__).parent)
+    return subprocess.run(
+        [sys.executable, "-S", *args],  # -S: site-packages are not on the path by themselves
+        env={**os.environ, "PYTHONPATH": str(folder)},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
