@@ -12,7 +12,8 @@ from edgecnn import parity, store
 from edgecnn.exporting import writers
 from edgecnn.exporting.options import Artifact, ExportOptions, ExportResult
 from edgecnn.exporting.plan import Job, Plan, make_plan
-from edgecnn.exporting.sources import Sources, versions
+from edgecnn.exporting.sources import Sources
+from edgecnn.exporting.versions import versions
 from edgecnn.inspection import check_recipe, inspect
 from edgecnn.progress import Progress, Silent
 from edgecnn.records import CalibrationInfo, FileInfo, Manifest, ModelInfo

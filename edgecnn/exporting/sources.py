@@ -6,7 +6,6 @@ import hashlib
 import importlib
 import importlib.metadata
 import json
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from threading import Thread
@@ -19,9 +18,10 @@ from edgecnn.calibration import preprocessing as scaling
 from edgecnn.calibration import sources, statistics
 from edgecnn.convert import float_stage
 from edgecnn.errors import InputError
+from edgecnn.exporting.network import Network, read_foreign
+from edgecnn.exporting.versions import DECISIVE, digest, versions
 from edgecnn.formats import tflite_file as tfl
 from edgecnn.formats import tflite_logits
-from edgecnn.inspection import inspect
 from edgecnn.quantize.passes import average_pool_to_depthwise, fold_affine
 from edgecnn.records import Preprocessing
 
@@ -37,39 +37,6 @@ if TYPE_CHECKING:
 
 # Enough for a mean and variance over all positions, and little enough memory.
 _ADAPTATION_IMAGES = 8
-_IMAGE_RANK = 4
-_PACKAGES = ("edgecnn", "tensorflow", "keras", "ai-edge-litert", "litert-quantizer", "numpy",
-             "onnx", "onnxruntime", "tf2onnx")  # fmt: skip
-# What decides the bytes of the float stage beside the request itself.
-_DECISIVE = ("edgecnn", "tensorflow", "keras", "tf2onnx", "onnx", "numpy", "ai-edge-litert")
-
-
-@dataclass(frozen=True)
-class Network:
-    """What the float stage found out about a network."""
-
-    input_shape: tuple[int, int, int, int]
-    classes: int
-    parameters: int
-    trainable_parameters: int
-
-
-def versions() -> dict[str, str]:
-    """Version of every package that has a part in an export and is installed."""
-    found = {name: _version(name) for name in _PACKAGES}
-    return {name: version for name, version in found.items() if version is not None}
-
-
-def _version(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
-
-
-def digest(*parts: object) -> str:
-    """sha256 (hex) of JSON-able parts."""
-    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
 
 
 class Sources:
@@ -129,7 +96,7 @@ class Sources:
 
     @cached_property
     def _float_key(self) -> str:
-        decisive = {name: version for name, version in versions().items() if name in _DECISIVE}
+        decisive = {name: version for name, version in versions().items() if name in DECISIVE}
         adapted = self.images.calibration.sha256 if self._adapts else None
         return digest(self.plan.identity.cache_key, decisive, adapted, str(self.preprocessing)
                       if self._adapts else None)  # fmt: skip
@@ -142,7 +109,7 @@ class Sources:
     def network(self) -> Network:
         """Shapes and counts, from the float stage or from the user's own .tflite."""
         if self.plan.identity.kind == "tflite":
-            return self._foreign_network()
+            return read_foreign(Path(self.plan.request.model))
         folder = self._float_folder(self.plan.formats[0])
         info = json.loads((folder / float_stage.INFO).read_text(encoding="utf-8"))
         return Network(tuple(info.pop("input_shape")), **info)
@@ -182,30 +149,6 @@ class Sources:
             progress=self.progress,
             environment=float_stage.ENVIRONMENT,
         )
-
-    def _foreign_network(self) -> Network:
-        path = Path(self.plan.request.model)
-        found = inspect(path)
-        if len(found.inputs) != 1 or len(found.outputs) != 1:
-            raise InputError(
-                f"{path}: it has {len(found.inputs)} inputs and {len(found.outputs)} outputs;"
-                " edgecnn quantizes networks with one of each.",
-            )
-        image, output = found.inputs[0], found.outputs[0]
-        if image.dtype != "float32" or set(found.graph.macs_by_dtype) - {"float32"}:
-            raise InputError(
-                f"{path} is not a float model: its input is {image.dtype}, its MACs are"
-                f" {', '.join(found.graph.macs_by_dtype)}.",
-                hint="Quantize the float .tflite it was made from.",
-            )
-        if len(image.shape) != _IMAGE_RANK or min(image.shape) < 1 or image.shape[0] != 1:
-            raise InputError(
-                f"{path}: its input is {image.shape}; (1, height, width, channels) is needed.",
-                hint="Convert it again with a fixed input shape and batch 1.",
-            )
-        count = sum(found.graph.parameters_by_dtype.values())
-        height, width, channels = image.shape[1:]
-        return Network((1, height, width, channels), output.shape[-1], count, count)
 
     @property
     def unfolded_tflite(self) -> bytes:

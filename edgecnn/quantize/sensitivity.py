@@ -117,10 +117,12 @@ def _split(
 ) -> None:
     tensors = [int(tensor) for tensor in operator.inputs]
     counts = [int(graph.tensors[tensor].shape[-1]) for tensor in tensors]
+    sizes = [int(np.prod(graph.tensors[tensor].shape)) for tensor in tensors]
     along_channels = sum(counts) == len(h)
     start = 0
-    for tensor, channels in zip(tensors, counts, strict=True):
-        part = h[start : start + channels] if along_channels else h
+    for tensor, channels, size in zip(tensors, counts, sizes, strict=True):
+        # Joined along another axis, each has its share of the positions.
+        part = h[start : start + channels] if along_channels else h * size / sum(sizes)
         if tensor in found:
             found[tensor] += _fit(part, channels)
         start += channels
