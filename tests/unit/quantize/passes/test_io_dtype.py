@@ -1,0 +1,114 @@
+"""Other ends on an integer model: the same numbers, in another dtype."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from random_nets import RandomNet, operators, run, statistics_of
+
+from edgecnn.formats import tflite_file as tfl
+from edgecnn.quantize import integer
+from edgecnn.quantize.passes import io_dtype
+from edgecnn.runtime.litert import LiteRTSession, partitions
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from edgecnn.recipes import IoDtype
+
+
+def int8_file(seed: int = 0, *, two_outputs: bool = False, bits: int = 8) -> bytes:
+    net = RandomNet(seed)
+    x = net.conv(net.image, 4, activation="RELU")
+    outputs = [net.dense(net.flatten(x), 5)]
+    if two_outputs:
+        outputs.append(net.conv(x, 2))
+    data = net.finish(*outputs)
+    known, logits = statistics_of(data, net.feeds())
+    made = integer.quantize(data, known, logits=logits, activation_bits=bits, method="minmax")
+    return made.data
+
+
+def with_ends(data: bytes, dtype: IoDtype) -> bytes:
+    model = tfl.read(data)
+    io_dtype.apply(model, dtype)
+    return tfl.write(model)
+
+
+def steps(seed: int, shape: tuple[int, ...]) -> NDArray[np.int8]:
+    return np.random.default_rng(seed).integers(-128, 128, shape).astype(np.int8)
+
+
+def dequantized(values: NDArray[Any], info: Any) -> NDArray[np.float32]:  # noqa: ANN401 - a TensorInfo
+    real: NDArray[np.float32] = np.float32(info.scale) * (
+        values.astype(np.int32) - info.zero_point
+    ).astype(np.float32)
+    return real
+
+
+@given(seed=st.integers(0, 2**16), two_outputs=st.booleans())
+@settings(max_examples=15)
+def test_uint8_ends_are_the_int8_ones_moved_by_128(*, seed: int, two_outputs: bool) -> None:
+    plain = int8_file(seed % 3, two_outputs=two_outputs)
+    moved = with_ends(plain, "uint8")
+    feed = steps(seed, (1, 8, 8, 3))
+    for wanted, found in zip(
+        run(plain, [feed]),
+        run(moved, [(feed.astype(np.int16) + 128).astype(np.uint8)]),
+        strict=True,
+    ):
+        assert found.dtype == np.uint8
+        np.testing.assert_array_equal(found.astype(np.int16) - 128, wanted)
+
+
+@given(seed=st.integers(0, 2**16), two_outputs=st.booleans())
+@settings(max_examples=15)
+def test_float32_ends_stand_for_the_same_numbers(*, seed: int, two_outputs: bool) -> None:
+    plain = int8_file(seed % 3, two_outputs=two_outputs)
+    session = LiteRTSession(plain)
+    feed = steps(seed, (1, 8, 8, 3))
+    real = dequantized(feed, session.inputs[0])
+    for wanted, found, info in zip(
+        session.run([feed]), run(with_ends(plain, "float32"), [real]), session.outputs, strict=True
+    ):
+        assert found.dtype == np.float32
+        np.testing.assert_array_equal(found[0], dequantized(wanted, info))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "uint8"])
+def test_the_names_and_the_signature_stay(dtype: IoDtype) -> None:
+    plain = int8_file(two_outputs=True)
+    before, after = LiteRTSession(plain), LiteRTSession(with_ends(plain, dtype))
+    assert [t.name for t in after.inputs] == [t.name for t in before.inputs]
+    assert [t.name for t in after.outputs] == [t.name for t in before.outputs]
+    assert {t.dtype for t in (*after.inputs, *after.outputs)} == {dtype}
+    model = tfl.read(with_ends(plain, dtype))
+    signature = model.signatureDefs[0]
+    assert [e.tensorIndex for e in signature.inputs] == list(tfl.main_graph(model).inputs)
+    assert [e.tensorIndex for e in signature.outputs] == list(tfl.main_graph(model).outputs)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "uint8"])
+def test_the_graph_stays_one_partition(dtype: IoDtype) -> None:
+    assert partitions(with_ends(int8_file(), dtype))[0] == 1
+
+
+@pytest.mark.parametrize(("bits", "dtype"), [(8, "int8"), (16, "int16")])
+def test_ends_that_are_right_already_stay(bits: int, dtype: IoDtype) -> None:
+    data = int8_file(bits=bits)
+    model = tfl.read(data)
+    assert io_dtype.apply(model, dtype) == 0
+    assert operators(tfl.write(model)) == operators(data)
+
+
+def test_float32_ends_on_int16() -> None:
+    plain = int8_file(bits=16)
+    session = LiteRTSession(plain)
+    feed = steps(0, (1, 8, 8, 3)).astype(np.int16) * 200
+    real = dequantized(feed, session.inputs[0])
+    wanted = dequantized(session.run([feed])[0], session.outputs[0])
+    np.testing.assert_array_equal(run(with_ends(plain, "float32"), [real])[0][0], wanted)

@@ -1,0 +1,110 @@
+"""Ranges: zero inside, nothing invented, and mse the best it can find under its own metric."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from edgecnn.calibration.statistics import TensorStatistics
+from edgecnn.quantize.ranges import METHODS, choose, with_margin
+
+CLIPPING_WEIGHT = 32
+
+
+def statistics_of(sample: np.ndarray[tuple[int, int], np.dtype[np.float32]]) -> TensorStatistics:
+    return TensorStatistics(sample.min(axis=0), sample.max(axis=0), sample)
+
+
+samples = hnp.arrays(
+    np.float32,
+    st.tuples(st.integers(1, 40), st.integers(1, 4)),
+    elements=st.one_of(
+        st.floats(-10, 10, width=32),
+        st.floats(width=32, allow_nan=False, allow_infinity=False),
+        st.just(0.0),
+    ),
+).map(statistics_of)
+
+
+@given(samples, st.sampled_from(sorted(METHODS)))
+def test_zero_is_inside_and_nothing_beyond_what_was_seen(
+    found: TensorStatistics, method: str
+) -> None:
+    low, high = METHODS[method](found)
+    assert low <= 0 <= high
+    seen_low, seen_high = METHODS["minmax"](found)
+    # What is no power of two cannot be halved between bins without a rounding in the last digit.
+    assert low >= seen_low * (1 + 1e-6)
+    assert high <= seen_high * (1 + 1e-6)
+
+
+@given(samples)
+def test_minmax_holds_every_value(found: TensorStatistics) -> None:
+    low, high = METHODS["minmax"](found)
+    assert (found.sample >= low).all()
+    assert (found.sample <= high).all()
+
+
+def measured_error(found: TensorStatistics, low: float, high: float) -> float:
+    """What `mse` says it minimizes, on the values themselves rather than a histogram."""
+    values = found.sample[found.sample != 0].astype(np.float64)
+    beyond = values - np.clip(values, low, high)
+    inside = ((high - low) / 255) ** 2 / 12
+    return float(np.where(beyond == 0, inside, CLIPPING_WEIGHT * beyond**2).sum())
+
+
+@given(st.integers(0, 2**16), st.sampled_from(["normal", "laplace", "relu", "outlier"]))
+def test_mse_is_no_worse_than_minmax_under_its_own_metric(seed: int, shape: str) -> None:
+    random = np.random.default_rng(seed)
+    values = random.standard_normal((500, 4)).astype(np.float32)
+    if shape == "laplace":
+        values = random.laplace(size=(500, 4)).astype(np.float32)
+    if shape == "relu":
+        values = np.maximum(values, 0)
+    if shape == "outlier":
+        values[7, 2] = 300
+    found = statistics_of(values)
+    mse, minmax = METHODS["mse"](found), METHODS["minmax"](found)
+    # A histogram's bins are a 2048th of the range wide.
+    assert measured_error(found, *mse) <= measured_error(found, *minmax) * 1.01
+    assert mse[1] <= minmax[1]
+
+
+@pytest.mark.parametrize(("count", "cut"), [(10_000, False), (3_000_000, True)])
+def test_mse_cuts_off_a_lonely_outlier_only_where_that_pays(count: int, cut: bool) -> None:  # noqa: FBT001 - a parameter
+    values = np.random.default_rng(0).uniform(-3, 3, (count, 1)).astype(np.float32)
+    values[0, 0] = 12
+    low, high = METHODS["mse"](statistics_of(values))
+    assert low == pytest.approx(-3, abs=0.2)
+    assert (high < 11) == cut
+
+
+def test_percentile_leaves_out_one_value_in_ten_thousand_at_each_end() -> None:
+    values = np.linspace(-1, 1, 100_001, dtype=np.float32).reshape(-1, 1)
+    low, high = METHODS["percentile"](statistics_of(values))
+    assert low == pytest.approx(-0.9998, abs=1e-6)
+    assert high == pytest.approx(0.9998, abs=1e-6)
+
+
+@pytest.mark.parametrize("method", sorted(METHODS))
+@pytest.mark.parametrize("value", [0.0, 1e-42, -1e-42])
+def test_a_tensor_without_width_gets_a_range_that_has_a_scale(method: str, value: float) -> None:
+    found = statistics_of(np.full((10, 2), value, np.float32))
+    assert choose({5: found}, method) == {5: (0.0, 1.0)}
+    assert with_margin(found) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize("method", sorted(METHODS))
+def test_choose_asks_the_method_for_every_tensor(method: str) -> None:
+    random = np.random.default_rng(0)
+    known = {3: statistics_of(random.standard_normal((50, 2)).astype(np.float32)),
+             8: statistics_of(random.uniform(1, 2, (50, 1)).astype(np.float32))}  # fmt: skip
+    assert choose(known, method) == {t: METHODS[method](found) for t, found in known.items()}
+
+
+def test_the_logits_get_a_margin_on_both_sides() -> None:
+    found = statistics_of(np.array([[-2, 1], [4, 0]], np.float32))
+    assert with_margin(found) == pytest.approx((-2.1, 4.2))
