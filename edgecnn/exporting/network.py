@@ -48,6 +48,11 @@ def read_foreign(path: Path) -> Network:
             f"{path}: its input is {image.shape}; (1, height, width, channels) is needed.",
             hint="Convert it again with a fixed input shape and batch 1.",
         )
+    if not output.shape or min(output.shape) < 1:
+        raise InputError(
+            f"{path}: its output is {output.shape}; one value for each class is needed.",
+            hint="Convert it again with a fixed output shape.",
+        )
     count = sum(found.graph.parameters_by_dtype.values())
     height, width, channels = image.shape[1:]
     return Network((1, height, width, channels), output.shape[-1], count, count)
