@@ -6,6 +6,8 @@ crashes to itself. It writes model.tflite, model.onnx where asked for, and info.
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import importlib
 import json
 import os
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edgecnn.building import BuildRequest, BuiltModel
+    from edgecnn.convert.tflite_float import Traced
     from edgecnn.progress import Progress
 
 INFO, TFLITE, ONNX = "info.json", "model.tflite", "model.onnx"
@@ -55,6 +58,7 @@ def make(
         EdgeCnnError: a float file does not compute what Keras computes.
     """
     from edgecnn import building
+    from edgecnn.convert import tflite_float
 
     os.environ.update(ENVIRONMENT)
     progress.stage("importing TensorFlow")
@@ -64,23 +68,41 @@ def make(
     if images is not None and built.keras_model is not None:
         progress.stage("adapting normalization statistics")
         building.adapt_batch_normalization(built.keras_model, images)
-    _convert(built, Path(folder), formats, progress)
+    (Path(folder) / INFO).write_text(json.dumps(_info(built)), encoding="utf-8")
+    progress.stage("tracing")
+    question, answer = _sample(built)
+    traced, name = tflite_float.trace(built), built.identity.name
+    # The graph holds the weights now; the converters copy them several times over.
+    del built
+    _give_memory_back()
+    _convert(traced, name, Path(folder), formats, progress)
+    if "tflite" in formats:
+        _check(name, Path(folder) / TFLITE, question, answer)
 
 
-def _convert(built: BuiltModel, folder: Path, formats: tuple[str, ...], progress: Progress) -> None:
+def _give_memory_back() -> None:
+    """Free what nothing refers to, and hand it to the system where the C library can (glibc)."""
+    gc.collect()
+    library = ctypes.CDLL(None)
+    if hasattr(library, "malloc_trim"):
+        library.malloc_trim(0)
+
+
+def _convert(
+    traced: Traced,
+    name: str,
+    folder: Path,
+    formats: tuple[str, ...],
+    progress: Progress,
+) -> None:
     from edgecnn.convert import onnx_float, tflite_float
 
-    progress.stage("tracing")
-    function = tflite_float.trace(built)
-    if "tflite" in formats:
-        progress.stage("converting to float .tflite")
-        data = tflite_float.to_tflite(function, built.identity.name)
-        (folder / TFLITE).write_bytes(data)
-        _check(built, data)
     if "onnx" in formats:
         progress.stage("converting to float .onnx")
-        onnx_float.to_onnx(function, folder / ONNX)
-    (folder / INFO).write_text(json.dumps(_info(built)), encoding="utf-8")
+        onnx_float.to_onnx(traced, folder / ONNX)
+    if "tflite" in formats:
+        progress.stage("converting to float .tflite")
+        (folder / TFLITE).write_bytes(tflite_float.to_tflite(traced, name))
 
 
 def _info(built: BuiltModel) -> dict[str, Any]:
@@ -92,20 +114,26 @@ def _info(built: BuiltModel) -> dict[str, Any]:
     }
 
 
-def _check(built: BuiltModel, data: bytes) -> None:
-    """Hold the file against the network on noise: a converter's mistake ends here."""
+def _sample(built: BuiltModel) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Noise, and what the network makes of it."""
     import tensorflow as tf
 
+    noise = np.random.default_rng(0).uniform(-1, 1, built.input_shape).astype(np.float32)
+    return noise, np.asarray(built.function(tf.constant(noise)))
+
+
+def _check(
+    name: str, path: Path, question: NDArray[np.float32], answer: NDArray[np.float32]
+) -> None:
+    """Hold the file against the network: a converter's mistake ends here."""
     from edgecnn.parity import snr_db
     from edgecnn.runtime.litert import LiteRTSession
 
-    noise = np.random.default_rng(0).uniform(-1, 1, built.input_shape).astype(np.float32)
-    wanted = np.asarray(built.function(tf.constant(noise)))
-    found = LiteRTSession(data, threads=os.cpu_count() or 1).run([noise])[0]
-    ratio = snr_db(wanted, found)
+    found = LiteRTSession(path, threads=os.cpu_count() or 1).run([question])[0]
+    ratio = snr_db(answer, found)
     if ratio is not None and not ratio >= _FAITHFUL_DB:
         raise EdgeCnnError(
-            f"{built.identity.name}: the converted .tflite is not the same function as the"
-            f" network ({ratio:.1f} dB SNR on noise; {_FAITHFUL_DB:.0f} at least).",
+            f"{name}: the converted .tflite is not the same function as the network"
+            f" ({ratio:.1f} dB SNR on noise; {_FAITHFUL_DB:.0f} at least).",
             hint="This is a converter's mistake; please report the network.",
         )

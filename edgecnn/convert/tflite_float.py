@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,50 +12,65 @@ from edgecnn.errors import InputError
 if TYPE_CHECKING:
     from edgecnn.building import BuiltModel
 
-INPUT = "input"
+INPUT, OUTPUT = "input", "output"
 
 
-def trace(built: BuiltModel) -> Any:  # noqa: ANN401 - a ConcreteFunction; TensorFlow has no types
-    """The network as a graph over constants: batch 1, every size fixed, no variables.
+@dataclass(frozen=True)
+class Traced:
+    """A network as a graph over constants, with one input and one output.
 
-    A Keras model is traced through `stateless_call` with its weights as numpy arrays, so that they
-    enter the graph as constants; a third of the time that tracing variables and freezing them
-    takes. A SavedModel's function is frozen by TensorFlow.
+    Attributes:
+        graph: the tf.Graph.
+        inputs: its one input tensor, (1, H, W, C) float32.
+        outputs: its one output tensor.
+    """
+
+    graph: Any
+    inputs: tuple[Any, ...]
+    outputs: tuple[Any, ...]
+
+
+def trace(built: BuiltModel) -> Traced:
+    """The network at batch 1, every size fixed, no variables.
+
+    A Keras model is called without state in a plain graph, its weights as constants: half a second
+    for Xception, where tracing variables and freezing them takes three. A SavedModel's function is
+    frozen by TensorFlow.
     """
     import tensorflow as tf
 
+    if built.keras_model is not None:
+        return _trace_keras(built)
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
     signature = [tf.TensorSpec(built.input_shape, tf.float32, name=INPUT)]
-    if built.keras_model is None:
-        from tensorflow.python.framework.convert_to_constants import (
-            convert_variables_to_constants_v2,
-        )
-
-        traced = tf.function(built.function, input_signature=signature).get_concrete_function()
-        return convert_variables_to_constants_v2(traced)
-    return tf.function(_stateless(built), input_signature=signature).get_concrete_function()
+    traced = tf.function(built.function, input_signature=signature).get_concrete_function()
+    frozen = convert_variables_to_constants_v2(traced)
+    images = tuple(tensor for tensor in frozen.graph.inputs if tensor.dtype != tf.resource)
+    return Traced(frozen.graph, images, tuple(frozen.graph.outputs))
 
 
-def _stateless(built: BuiltModel) -> Any:  # noqa: ANN401 - a function of tensors
+def _trace_keras(built: BuiltModel) -> Traced:
     import keras
     import tensorflow as tf
 
     model: Any = built.keras_model
     trainable = [np.asarray(variable) for variable in model.trainable_variables]
     fixed = [np.asarray(variable) for variable in model.non_trainable_variables]
-
-    def function(images: Any) -> Any:  # noqa: ANN401 - tensors
+    graph = tf.Graph()
+    with graph.as_default():
+        images = tf.compat.v1.placeholder(tf.float32, built.input_shape, name=INPUT)
         outputs, _ = model.stateless_call(
-            [tf.constant(value) for value in trainable],
-            [tf.constant(value) for value in fixed],
+            [tf.constant(values) for values in trainable],
+            [tf.constant(values) for values in fixed],
             images,
             training=False,
         )
-        return keras.tree.flatten(outputs)[0]
+        output = tf.identity(keras.tree.flatten(outputs)[0], name=OUTPUT)
+    return Traced(graph, (images,), (output,))
 
-    return function
 
-
-def to_tflite(function: Any, name: str) -> bytes:  # noqa: ANN401 - as trace returns it
+def to_tflite(traced: Traced, name: str) -> bytes:
     """Convert a traced network; the same network gives the same bytes in every process.
 
     The graph goes to the converter as it is (its frozen-graph entry): `from_concrete_functions`
@@ -66,9 +82,9 @@ def to_tflite(function: Any, name: str) -> bytes:  # noqa: ANN401 - as trace ret
     import tensorflow as tf
     from tensorflow.lite.python.convert import ConverterError
 
-    graph = function.graph
-    inputs = [tensor for tensor in graph.inputs if tensor.dtype != tf.resource]
-    converter = tf.compat.v1.lite.TFLiteConverter(graph.as_graph_def(), inputs, list(graph.outputs))
+    converter = tf.compat.v1.lite.TFLiteConverter(
+        traced.graph.as_graph_def(), list(traced.inputs), list(traced.outputs)
+    )
     try:
         return bytes(converter.convert())
     except ConverterError as error:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from edgecnn.progress import Progress
 
 # Enough for a mean and variance over all positions, and little enough memory.
-_ADAPTATION_IMAGES = 8
+_ADAPTATION_IMAGES = 4
 
 
 class Sources:

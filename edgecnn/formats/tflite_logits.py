@@ -59,10 +59,7 @@ def tap(data: bytes) -> bytes:
 def _find(data: bytes) -> Logits:
     graph = _graph(data)
     codes = _codes(data)
-    made_by = {}
-    for operator in _tables(graph, _GRAPH_OPERATORS):
-        for output in _integers(operator, _OP_OUTPUTS):
-            made_by[output] = operator
+    made_by = _makers(data, graph)
     output = _integers(graph, _GRAPH_OUTPUTS)[0]
     tensor, seen = output, set[int]()
     while tensor in made_by and tensor not in seen:
@@ -75,6 +72,19 @@ def _find(data: bytes) -> Logits:
         if code not in _SEEN_THROUGH:
             break
     return Logits(output, has_softmax=False)
+
+
+def _makers(data: bytes, graph: Any) -> dict[int, Any]:  # noqa: ANN401 - flatbuffers has no types
+    """Tensor index to the operator that makes it."""
+    made_by = {}
+    room = len(data) // 4
+    for operator in _tables(graph, _GRAPH_OPERATORS):
+        outputs = _integers(operator, _OP_OUTPUTS)
+        room -= len(outputs)
+        if room < 0:  # a hostile file would have a million operators read one long vector
+            raise IndexError("its operators have more outputs than the file has room for")
+        made_by.update(dict.fromkeys(outputs, operator))
+    return made_by
 
 
 def _root(data: bytes) -> Any:  # noqa: ANN401 - flatbuffers has no types
