@@ -1,0 +1,158 @@
+"""A float file to a full-integer one: close to float, whole under XNNPACK, the same every time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from random_nets import Drawn, RandomNet, networks, operators, statistics_of
+
+from edgecnn import parity
+from edgecnn.errors import EdgeCnnError
+from edgecnn.formats import tflite_file as tfl
+from edgecnn.quantize import integer, litert
+from edgecnn.runtime.litert import partitions
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from edgecnn.quantize.integer import IntegerModel
+
+
+def quantized(
+    data: bytes,
+    feeds: Sequence[NDArray[np.float32]],
+    *,
+    bits: int = 8,
+    method: str = "auto",
+    threads: int = 1,
+) -> tuple[IntegerModel, float]:
+    """The integer model, and the SNR of its logits on the calibration inputs."""
+    known, logits = statistics_of(data, feeds)
+    made = integer.quantize(
+        data, known, logits=logits, activation_bits=bits, method=method, trial=feeds,
+        threads=threads,
+    )  # fmt: skip
+    found = parity.snr_db(known.logits, parity.logits(made.data, feeds))
+    return made, float("inf") if found is None else found
+
+
+def residual_net(seed: int = 0) -> tuple[bytes, list[NDArray[np.float32]]]:
+    net = RandomNet(seed)
+    x = net.conv(net.image, 8)
+    for _ in range(2):
+        x = net.sum_of(net.depthwise(net.conv(net.relu(x), 8)), x)
+    x = net.pool(net.relu(x), "MAX_POOL_2D")
+    return net.finish(net.softmax(net.dense(net.flatten(x), 5))), net.feeds(8)
+
+
+def test_a_residual_network_is_one_partition_of_integers_and_close_to_float() -> None:
+    data, feeds = residual_net()
+    made, snr_db = quantized(data, feeds)
+    assert partitions(made.data) == (1, {"SOFTMAX": 1})  # the last, which XNNPACK has no int8 of
+    assert "RELU" not in operators(made.data)
+    graph = tfl.main_graph(tfl.read(made.data))
+    assert {tfl.type_name(t) for t in graph.tensors} <= {"INT8", "INT32"}
+    assert snr_db > 25
+
+
+@settings(max_examples=25)
+@given(net=networks(), bits=st.sampled_from([8, 16]))
+def test_any_network_is_quantized_and_close_to_float(*, net: Drawn, bits: int) -> None:
+    if not net.operators:
+        return
+    made, snr_db = quantized(net.data, net.feeds, bits=bits)
+    # int8 is coarse for a random chain of normalizations; a wrong graph is below 10.
+    assert snr_db > 15
+    assert made.method in {"minmax", "mse"}
+
+
+def test_sixteen_bits_are_closer_than_eight() -> None:
+    data, feeds = residual_net()
+    assert quantized(data, feeds, bits=16)[1] > quantized(data, feeds)[1] + 3
+
+
+def test_auto_takes_the_better_of_what_it_measured() -> None:
+    data, feeds = residual_net(1)
+    made, snr_db = quantized(data, feeds)
+    assert set(made.compared_db) == {"minmax", "mse"}
+    assert made.compared_db[made.method] == max(made.compared_db.values())
+    assert snr_db == pytest.approx(made.compared_db[made.method])
+    assert made.method in made.notes[0]
+    for method, compared_db in made.compared_db.items():
+        again, again_db = quantized(data, feeds, method=method)
+        assert again.method == method
+        assert again.compared_db == {}
+        assert again_db == pytest.approx(compared_db)
+
+
+def test_the_same_bytes_whatever_the_threads() -> None:
+    data, feeds = residual_net()
+    assert quantized(data, feeds)[0].data == quantized(data, feeds, threads=2)[0].data
+
+
+def test_a_layer_without_bias_gets_one() -> None:
+    net = RandomNet(0)
+    data = net.finish(net.dense(net.image, 4, bias=False))
+    made, snr_db = quantized(data, net.feeds())
+    dense = tfl.main_graph(tfl.read(made.data)).operators[-1]
+    assert (np.asarray(dense.inputs) >= 0).all()
+    assert len(dense.inputs) == 3
+    assert snr_db > 30
+
+
+@pytest.mark.parametrize("dead", ["tensor", "logits", "input"])
+def test_what_is_zero_throughout_does_not_break_the_file(dead: str) -> None:
+    net = RandomNet(0)
+    nothing = np.zeros(3, np.float32)
+    x = net.mul(net.image, nothing) if dead == "tensor" else net.image
+    x = net.dense(net.flatten(net.relu(net.conv(x, 4))), 3)
+    if dead == "logits":
+        x = net.mul(x, nothing)
+    data = net.finish(x)
+    feeds = net.feeds()
+    if dead == "input":
+        feeds = [np.zeros_like(feed) for feed in feeds]
+    made, snr_db = quantized(data, feeds)
+    assert operators(made.data)
+    assert snr_db > 30
+
+
+def test_a_grouped_convolution_is_quantized_too() -> None:
+    net = RandomNet(0, (1, 6, 6, 4))
+    x = net.relu(net.conv(net.conv(net.image, 8), 8, groups=2))
+    made, snr_db = quantized(net.finish(net.conv(x, 4)), net.feeds())
+    assert operators(made.data).count("CONV_2D") == 3
+    assert snr_db > 25
+
+
+def test_what_the_quantizer_cannot_do_is_told() -> None:
+    net = RandomNet(0)
+    data = net.finish(net.conv(net.image, 4))
+    with pytest.raises(EdgeCnnError, match="litert-quantizer cannot quantize") as caught:
+        litert.static(data, {}, 8)  # no range for any tensor
+    assert caught.value.hint
+
+
+def test_dynamic_keeps_float_ends_and_the_answers() -> None:
+    net = RandomNet(0)
+    x = net.depthwise(net.conv(net.image, 16))
+    data = net.finish(net.dense(net.flatten(x), 8))
+    feeds = net.feeds()
+    made = litert.dynamic(data)
+    known, _ = statistics_of(data, feeds)
+    found = parity.snr_db(known.logits, parity.logits(made, feeds))
+    assert found is not None
+    assert found > 30
+    assert len(made) < len(data)
+
+
+def test_the_quantizers_chatter_stays_out_of_stdout(capfd: pytest.CaptureFixture[str]) -> None:
+    data, feeds = residual_net()
+    quantized(data, feeds)
+    assert capfd.readouterr().out == ""

@@ -1,0 +1,193 @@
+"""int8 weights: the bias takes back what rounding moves, and the file holds what was chosen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from random_nets import Drawn, RandomNet, networks, run, snr_db, statistics_of
+
+from edgecnn import parity
+from edgecnn.formats import tflite_file as tfl
+from edgecnn.progress import Silent
+from edgecnn.quantize import litert, ranges
+from edgecnn.quantize.passes import affine
+from edgecnn.quantize.weights import QuantizedLayer, quantize_layers, write_layers
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from edgecnn.calibration.statistics import Statistics
+
+
+def layers_of(data: bytes, known: Statistics, threads: int = 1) -> dict[str, QuantizedLayer]:
+    return quantize_layers(tfl.read(data), known.layers, threads=threads, progress=Silent())
+
+
+def in_float(data: bytes, layers: dict[str, QuantizedLayer]) -> bytes:
+    """The float file with the int8 weights' real values in it."""
+    model = tfl.read(data)
+    graph = tfl.main_graph(model)
+    for operator in graph.operators:
+        layer = layers.get(tfl.tensor_name(graph.tensors[int(operator.outputs[0])]))
+        if layer is not None:
+            shape = [1] * layer.weights.ndim
+            shape[layer.axis] = -1
+            affine.set_weights(model, graph, operator, layer.weights * layer.scale.reshape(shape))
+            affine.set_bias(model, graph, operator, layer.bias)
+    return tfl.write(model)
+
+
+def calibration(net: RandomNet, data: bytes, count: int = 40) -> Statistics:
+    """Of inputs with a large mean, which rounding would move the output by."""
+    feeds = [feed + np.float32(3) for feed in net.feeds(count)]
+    return statistics_of(data, feeds)[0]
+
+
+LAYERS = ("conv", "strided", "depthwise", "multiplier", "dense", "map")
+
+
+def one_layer(kind: str, seed: int = 0) -> tuple[RandomNet, bytes]:
+    net = RandomNet(seed, (1, 6, 5, 4))
+    x = net.image
+    made = {
+        "conv": lambda: net.conv(x, 6, padding="VALID"),
+        "strided": lambda: net.conv(x, 6, stride=2),
+        "depthwise": lambda: net.depthwise(x),
+        "multiplier": lambda: net.depthwise(x, 3, padding="VALID"),
+        "dense": lambda: net.dense(net.flatten(x), 6),
+        "map": lambda: net.dense(x, 6),
+    }[kind]()
+    return net, net.finish(made)
+
+
+@pytest.mark.parametrize("kind", LAYERS)
+def test_the_outputs_mean_stays_where_it_was(kind: str) -> None:
+    net, data = one_layer(kind)
+    feeds = [feed + np.float32(3) for feed in net.feeds(8)]
+    known, _ = statistics_of(data, feeds)  # few enough for every position to be seen
+    found = in_float(data, layers_of(data, known))
+    wanted, got = (run(d, feeds)[0] for d in (data, found))
+    axes = tuple(range(wanted.ndim - 1))
+    np.testing.assert_allclose(got.mean(axis=axes), wanted.mean(axis=axes), atol=2e-4)
+    assert np.abs(got - wanted).max() > 1e-4
+
+
+@pytest.mark.parametrize("kind", LAYERS)
+def test_weights_keep_their_layout_and_stay_near(kind: str) -> None:
+    net, data = one_layer(kind)
+    (layer,) = layers_of(data, calibration(net, data)).values()
+    model = tfl.read(data)
+    graph = tfl.main_graph(model)
+    kernel = affine.weights(model, graph, graph.operators[-1])
+    assert kernel is not None
+    assert layer.weights.shape == kernel.shape
+    assert layer.weights.dtype == np.int8
+    assert layer.weights.min() >= -127
+    assert layer.scale.shape == layer.bias.shape == (kernel.shape[layer.axis],)
+    shape = [1] * kernel.ndim
+    shape[layer.axis] = -1
+    real = layer.weights * layer.scale.reshape(shape)
+    assert snr_db(kernel, real) > 25
+
+
+def test_threads_change_nothing() -> None:
+    net = RandomNet(0)
+    x = net.depthwise(net.conv(net.image, 8))
+    data = net.finish(net.dense(net.flatten(x), 4))
+    known = calibration(net, data)
+    one, two = layers_of(data, known), layers_of(data, known, threads=2)
+    assert list(one) == list(two)
+    for name, layer in one.items():
+        np.testing.assert_array_equal(layer.weights, two[name].weights)
+        np.testing.assert_array_equal(layer.bias, two[name].bias)
+
+
+def test_grouped_convolutions_are_left_to_the_quantizer() -> None:
+    net = RandomNet(0, (1, 6, 6, 4))
+    data = net.finish(net.conv(net.conv(net.image, 4, groups=2), 2))
+    assert len(layers_of(data, calibration(net, data))) == 1
+
+
+def quantized(data: bytes, known: Statistics, bits: int = 8) -> tfl.ModelT:
+    return tfl.read(litert.static(data, ranges.choose(known.tensors, "minmax"), bits))
+
+
+@settings(max_examples=20)
+@given(net=networks(), bits=st.sampled_from([8, 16]))
+def test_the_file_holds_every_layer_as_it_was_chosen(*, net: Drawn, bits: int) -> None:
+    if "CONV_2D" not in net.operators:
+        return
+    model = tfl.read(net.data)
+    graph = tfl.main_graph(model)
+    for operator in graph.operators:  # every layer needs a bias to be written
+        if tfl.operator_name(model, operator) == "FULLY_CONNECTED":
+            channels = int(graph.tensors[int(operator.outputs[0])].shape[-1])
+            affine.set_bias(model, graph, operator, np.zeros(channels))
+    data = tfl.write(model)
+    known, _ = statistics_of(data, net.feeds)
+    layers = layers_of(data, known)
+    made = quantized(data, known, bits)
+    assert write_layers(made, layers) == len(layers)
+    graph = tfl.main_graph(made)
+    for operator in graph.operators:
+        layer = layers.get(tfl.tensor_name(graph.tensors[int(operator.outputs[0])]))
+        if layer is None:
+            continue
+        source, weights, bias = (graph.tensors[int(t)] for t in operator.inputs)
+        steps = tfl.constant(made, graph, int(operator.inputs[2]))
+        scales = [tfl.quantization_of(tensor) for tensor in (source, weights, bias)]
+        assert steps is not None
+        assert None not in scales
+        input_scale, weight_scale, bias_scale = (s[0] for s in scales if s is not None)
+        np.testing.assert_allclose(bias_scale, input_scale * weight_scale, rtol=1e-6)
+        np.testing.assert_allclose(steps * bias_scale, layer.bias, atol=float(bias_scale.max()))
+        assert weights.quantization.quantizedDimension == layer.axis
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("size", [1, 1e-3, 1e-5, 1e-7, 1e-12, 1e-40, 0])
+def test_a_dead_channel_keeps_its_bias(size: float, bits: int) -> None:
+    net = RandomNet(0)
+    weights = net.normal(4, 3, 3, 3) / np.float32(5)
+    weights[1] *= np.float32(size)
+    x = net.conv(net.image, 4, weights=weights, activation="RELU")
+    model = tfl.read(net.finish(net.conv(x, 4)))
+    graph = tfl.main_graph(model)
+    affine.set_bias(model, graph, graph.operators[0], np.array([0.1, 0.9, 0.1, 0.1]))
+    data = tfl.write(model)
+    feeds = net.feeds()
+    known, _ = statistics_of(data, feeds)
+    made = quantized(data, known, bits)
+    write_layers(made, layers_of(data, known))
+    assert snr_db(known.logits, parity.logits(tfl.write(made), feeds)) > 30
+
+
+def test_layers_that_share_weights_in_the_file_get_their_own() -> None:
+    net = RandomNet(0)
+    x = net.conv(net.image, 3, activation="RELU6")
+    first = net.tiny.graph.operators[0]
+    for _ in range(2):
+        x = net.op("CONV_2D", [x, *first.inputs[1:]], net.shape(x), first.builtinOptions)
+    data = net.finish(x)
+    feeds = net.feeds(20)
+    known, _ = statistics_of(data, feeds)
+    made = quantized(data, known)
+    write_layers(made, layers_of(data, known))
+    assert len({int(op.inputs[1]) for op in tfl.main_graph(made).operators}) == 3
+    assert snr_db(known.logits, parity.logits(tfl.write(made), feeds)) > 30
+
+
+def test_an_input_that_never_stirs_does_not_widen_the_scale() -> None:
+    net = RandomNet(0, (1, 4, 4, 3))
+    weights = net.normal(4, 1, 1, 3)
+    weights[..., 2] *= 1000
+    alive = net.mul(net.image, np.array([1, 1, 0], np.float32))
+    data = net.finish(net.conv(alive, 4, kernel=(1, 1), weights=weights))
+    feeds = net.feeds(20)
+    (layer,) = layers_of(data, statistics_of(data, feeds)[0]).values()
+    largest: NDArray[np.float32] = np.abs(weights[..., :2]).max(axis=(1, 2, 3))
+    np.testing.assert_allclose(layer.scale, largest / 127, rtol=1e-6)
