@@ -6,7 +6,6 @@ crashes to itself. It writes model.tflite, model.onnx where asked for, and info.
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import importlib
 import json
@@ -74,18 +73,10 @@ def make(
     traced, name = tflite_float.trace(built), built.identity.name
     # The graph holds the weights now; the converters copy them several times over.
     del built
-    _give_memory_back()
+    gc.collect()
     _convert(traced, name, Path(folder), formats, progress)
     if "tflite" in formats:
         _check(name, Path(folder) / TFLITE, question, answer)
-
-
-def _give_memory_back() -> None:
-    """Free what nothing refers to, and hand it to the system where the C library can (glibc)."""
-    gc.collect()
-    library = ctypes.CDLL(None)
-    if hasattr(library, "malloc_trim"):
-        library.malloc_trim(0)
 
 
 def _convert(

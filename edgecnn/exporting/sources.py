@@ -159,7 +159,6 @@ class Sources:
     def float_tflite(self) -> bytes:
         """The same function with normalizations folded: what most recipes start from."""
         model = self._read_float()
-        average_pool_to_depthwise.apply(model)
         while fold_affine.apply(model):
             pass
         return _with_names(model)
@@ -167,8 +166,12 @@ class Sources:
     def _read_float(self) -> tfl.ModelT:
         if self.plan.identity.kind == "tflite":
             _ = self.network  # refuses what cannot be quantized
-            return tfl.read(Path(self.plan.request.model).read_bytes())
-        return tfl.read((self._float_folder("tflite") / float_stage.TFLITE).read_bytes())
+            path = Path(self.plan.request.model)
+        else:
+            path = self._float_folder("tflite") / float_stage.TFLITE
+        model = tfl.read(path.read_bytes())
+        average_pool_to_depthwise.apply(model)
+        return model
 
     @cached_property
     def float_onnx(self) -> Path:
