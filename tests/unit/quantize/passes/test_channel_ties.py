@@ -53,8 +53,8 @@ OTHERS: dict[str, Callable[[RandomNet, int], int]] = {
         [x, net.fixed(net.normal(1, 8, 8, 2))]
     ),
     "softmax": lambda net, x: net.softmax(x),
-    "mean of channels": lambda net, x: net.reshape(net.mean(x, (3,)), (1, 8, 8, 1)),
-    "mean of channels from behind": lambda net, x: net.reshape(net.mean(x, (-1,)), (1, 8, 8, 1)),
+    "mean of channels": lambda net, x: net.reshape(net.mean(x, (3,)), (1, 1, 8, 8)),
+    "mean of channels from behind": lambda net, x: net.reshape(net.mean(x, (-1,)), (1, 1, 8, 8)),
     "grouped": lambda net, x: net.conv(x, 8, groups=2),
     "reshape that splits channels": lambda net, x: net.reshape(x, (1, 8, 16, 4)),
 }

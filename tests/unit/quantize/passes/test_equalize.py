@@ -119,7 +119,7 @@ def test_a_dead_network_is_left_alone_without_a_complaint(dead: str) -> None:
 def test_an_average_over_channels_is_kept() -> None:
     net = RandomNet(4)
     x = net.conv(net.image, 8)  # as many channels as the map is wide
-    x = net.reshape(net.mean(x, (3,)), (1, 8, 8, 1))
+    x = net.reshape(net.mean(x, (3,)), (1, 1, 8, 8))
     data = net.finish(net.dense(net.flatten(net.conv(x, 3)), 4))
     known, logits = statistics_of(data, net.feeds())
     model = tfl.read(data)
