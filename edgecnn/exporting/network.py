@@ -11,6 +11,8 @@ from edgecnn.inspection import inspect
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from edgecnn.records import GraphInfo
+
 _IMAGE_RANK = 4
 
 
@@ -28,7 +30,8 @@ def read_foreign(path: Path) -> Network:
     """Look at a user's own .tflite, and refuse what cannot be quantized.
 
     Raises:
-        InputError: it has several inputs or outputs, is not float, or a size is open.
+        InputError: it has several inputs or outputs, is not float, a size is open, or it has
+            operators that are more than a function of tensors.
     """
     found = inspect(path)
     if len(found.inputs) != 1 or len(found.outputs) != 1:
@@ -36,6 +39,7 @@ def read_foreign(path: Path) -> Network:
             f"{path}: it has {len(found.inputs)} inputs and {len(found.outputs)} outputs;"
             " edgecnn quantizes networks with one of each.",
         )
+    _refuse_operators(path, found.graph)
     image, output = found.inputs[0], found.outputs[0]
     if image.dtype != "float32" or set(found.graph.macs_by_dtype) - {"float32"}:
         raise InputError(
@@ -56,3 +60,13 @@ def read_foreign(path: Path) -> Network:
     count = sum(found.graph.parameters_by_dtype.values())
     height, width, channels = image.shape[1:]
     return Network((1, height, width, channels), output.shape[-1], count, count)
+
+
+def _refuse_operators(path: Path, graph: GraphInfo) -> None:
+    foreign = (*graph.variable_ops, *graph.flex_ops, *graph.custom_ops)
+    if foreign:
+        raise InputError(
+            f"{path}: edgecnn cannot quantize {', '.join(foreign)}.",
+            hint="Convert it again with TFLiteConverter.from_keras_model or from_saved_model, and"
+            " without SELECT_TF_OPS.",
+        )

@@ -1,0 +1,50 @@
+"""The `edgecnn` command as a user starts it, in an environment without the suite's own settings."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+COMMAND = [sys.executable, "-m", "edgecnn"]
+# What TensorFlow, absl, oneDNN and LiteRT write when nobody keeps them from it.
+NOISE = ("I0000", "W0000", "E0000", "oneDNN", "WARNING: All log messages", "INFO: Created", "cuda",
+         "Traceback", "absl", "FutureWarning", "DeprecationWarning", "UserWarning",
+         "RuntimeWarning")  # fmt: skip
+
+
+def environment(**more: str | Path) -> dict[str, str]:
+    """The environment a user has: the suite's quieting of TensorFlow taken out."""
+    ours = {"TF_CPP_MIN_LOG_LEVEL", "CUDA_VISIBLE_DEVICES"}
+    kept = {name: value for name, value in os.environ.items() if name not in ours}
+    return {**kept, **{name: str(value) for name, value in more.items()}}
+
+
+def run(*args: str | Path, **more: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run `edgecnn ARGS`; keywords are environment variables."""
+    return subprocess.run(
+        [*COMMAND, *map(str, args)],
+        env=environment(**more),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def run_json(*args: str | Path, code: int = 0, **more: str | Path) -> dict[str, Any]:
+    """Run `edgecnn ARGS --json`, hold its exit code, and return its one object."""
+    done = run(*args, "--json", **more)
+    assert done.returncode == code, done.stdout + done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder, by its relative path."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(files)}

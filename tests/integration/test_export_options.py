@@ -1,0 +1,160 @@
+"""What `edgecnn export` can be told, through the command line."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import command_line
+import numpy as np
+import pytest
+
+import edgecnn
+from edgecnn.runtime.session import open_session
+
+pytestmark = pytest.mark.tensorflow
+
+FEW = ("--calibration-samples", "8")
+
+
+def export(out: Path, *args: str) -> dict[str, Any]:
+    """Run `edgecnn export ARGS`; returns the manifest of its one artifact."""
+    (artifact,) = command_line.run_json("export", *args, *FEW, "--out", out)["artifacts"]
+    manifest: dict[str, Any] = artifact["manifest"]
+    assert json.loads((Path(artifact["folder"]) / "manifest.json").read_text("utf-8")) == manifest
+    return manifest
+
+
+def test_a_network_of_keras_applications(tmp_path: Path) -> None:
+    manifest = export(tmp_path, "keras:MobileNetV2", "--input-size", "96", "--weights", "none")
+    assert manifest["model"]["name"] == "keras:MobileNetV2"
+    assert manifest["model"]["input_shape"] == [1, 96, 96, 3]
+    assert manifest["model"]["weights"] == "random"
+    assert manifest["model"]["parameters"] == 3_538_984
+    assert [file["format"] for file in manifest["files"]] == ["tflite", "onnx"]
+    assert manifest["files"][0]["graph"]["delegate_partitions"] == 1
+    assert set(manifest["files"][0]["graph"]["undelegated_ops"]) <= {"SOFTMAX"}
+    assert command_line.run_json("verify", tmp_path / "int8")["ok"]
+
+
+@pytest.mark.parametrize("io", ["float32", "uint8"])
+def test_the_ends_of_the_int8_file(tmp_path: Path, io: str) -> None:
+    manifest = export(tmp_path, "vgg", "--int8", "--io", io, "--format", "tflite")
+    (file,) = manifest["files"]
+    assert (file["inputs"][0]["dtype"], file["outputs"][0]["dtype"]) == (io, io)
+    assert set(file["graph"]["macs_by_dtype"]) == {"int8"}
+    assert set(file["graph"]["undelegated_ops"]) <= {"SOFTMAX"}
+    # Behind the softmax, which is not XNNPACK's, comes the DEQUANTIZE that float ends ask for.
+    assert file["graph"]["delegate_partitions"] <= (2 if io == "float32" else 1)
+    session = open_session(tmp_path / "int8" / "model.tflite", threads=1)
+    (scores,) = session.run([np.zeros((1, 32, 32, 3), io)])
+    assert scores.dtype == io
+    assert edgecnn.verify(tmp_path / "int8").ok
+
+
+def test_classes(tmp_path: Path) -> None:
+    manifest = export(tmp_path, "vgg", "--classes", "7", "--float16")
+    assert manifest["model"]["classes"] == 7
+    assert [file["outputs"][0]["shape"] for file in manifest["files"]] == [[1, 7], [1, 7]]
+
+
+def test_width_and_input_size(tmp_path: Path) -> None:
+    small = ("xception", "--width", "0.25", "--input-size", "71", "--classes", "10")
+    manifest = export(tmp_path, *small, "--float32", "--format", "tflite")
+    assert manifest["model"]["input_shape"] == [1, 71, 71, 3]
+    assert manifest["model"]["parameters"] < 22_910_480 / 10
+
+
+def test_another_seed_is_another_network(tmp_path: Path) -> None:
+    args = ("vgg", "--float32", "--format", "tflite", "--seed")
+    digests = [export(tmp_path / s, *args, s)["files"][0]["sha256"] for s in ("0", "1")]
+    assert len(set(digests)) == 2
+
+
+def test_fashion_mnist(tmp_path: Path) -> None:
+    args = ("vgg", "--int8", "--calibration", "fashion-mnist", "--calibration-method", "percentile")
+    manifest = export(tmp_path, *args)
+    assert manifest["calibration"]["source"] == "fashion-mnist"
+    assert manifest["calibration"]["method"] == "percentile"
+
+
+def test_all_formats_and_recipes_that_the_format_has(tmp_path: Path) -> None:
+    found = command_line.run_json("export", "vgg", "--all", "--format", "onnx", *FEW,
+                                  "--out", tmp_path)  # fmt: skip
+    recipes = [artifact["manifest"]["recipe"] for artifact in found["artifacts"]]
+    assert recipes == ["float32", "float16", "dynamic", "int8"]
+
+
+def test_weights_of_a_file_are_named_and_kept(tmp_path: Path) -> None:
+    from edgecnn.building import BuildRequest, build
+
+    model: Any = build(BuildRequest("vgg", seed=5)).keras_model
+    model.save_weights(tmp_path / "mine.weights.h5")
+    args = (
+        "vgg",
+        "--float32",
+        "--format",
+        "tflite",
+        "--weights",
+        str(tmp_path / "mine.weights.h5"),
+    )
+    manifest = export(tmp_path / "out", *args)
+    assert manifest["model"]["weights"] == "mine.weights.h5"
+    assert not any("random" in note for note in manifest["notes"])
+
+
+@pytest.mark.parametrize("json_too", [True, False])
+def test_tensorflows_noise_never_reaches_the_user(tmp_path: Path, *, json_too: bool) -> None:
+    args = ["export", "vgg", "--int8", *FEW, "--out", str(tmp_path / "out")]
+    done = command_line.run(*args, *["--json"][:json_too], EDGECNN_CACHE=tmp_path / "cache")
+    assert done.returncode == 0
+    assert "importing TensorFlow" in done.stderr  # it did run
+    for noise in command_line.NOISE:
+        assert noise not in done.stdout + done.stderr
+    if json_too:
+        assert json.loads(done.stdout)["schema"] == 1
+
+
+def test_quiet_says_nothing_but_warnings(tmp_path: Path) -> None:
+    done = command_line.run("export", "vgg", "--int8", "--quiet", *FEW, "--out", tmp_path)
+    assert done.returncode == 0
+    assert done.stdout == ""
+    assert done.stderr
+    assert [line for line in done.stderr.splitlines() if not line.startswith("warning: ")] == []
+
+
+def test_people_are_told_what_was_written_and_what_comes_next(tmp_path: Path) -> None:
+    done = command_line.run("export", "vgg", "--int8", "--float32", *FEW, "--out", tmp_path)
+    assert done.returncode == 0
+    for said in ("SNR dB", "partitions", "of float32", "random", f"edgecnn verify {tmp_path}"):
+        assert said in done.stdout
+
+
+SCRIPT = """
+import edgecnn
+result = edgecnn.export("vgg", recipes=["int8"], calibration_samples=8)
+print(result.artifacts[0].folder)
+assert edgecnn.verify(result.artifacts[0].folder).ok
+assert edgecnn.inspect(result.artifacts[0].folder / "model.tflite").graph.delegate_partitions == 1
+"""
+
+
+def test_a_plain_script_needs_no_guard(tmp_path: Path) -> None:
+    """A process started by multiprocessing's spawn would run the script once more."""
+    (tmp_path / "script.py").write_text(SCRIPT)
+    done = subprocess.run(
+        [sys.executable, "script.py"],
+        cwd=tmp_path,
+        env=command_line.environment(EDGECNN_CACHE=tmp_path / "cache"),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "artifacts/vgg/int8\n"
+    assert {path.name for path in (tmp_path / "artifacts/vgg/int8").iterdir()} == {
+        "model.tflite", "model.onnx", "manifest.json", "reference.npz",
+    }  # fmt: skip

@@ -1,0 +1,163 @@
+"""A user's own network, in every form it may have, exported as int8 and held to Keras's answers."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import command_line
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf  # noqa: TID251 - makes models as users do
+from PIL import Image
+
+import edgecnn
+from edgecnn.errors import InputError
+from edgecnn.records import Preprocessing
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.tensorflow
+
+layers = keras.layers
+SIDE, CLASSES = 24, 5
+MEAN, STD = (103.9, 116.8, 123.7), (57.4, 57.1, 58.4)
+# Pixels a user's network may want: reversed channels, each with a mean and a divisor of its own.
+FED = Preprocessing(mean=MEAN, std=STD, channel_order="BGR")
+
+
+def network(batch: int | None = None) -> keras.Model:
+    keras.utils.set_random_seed(0)
+    image = keras.Input((SIDE, SIDE, 3), batch_size=batch, name="picture")
+    x = layers.Conv2D(16, 3, strides=2, activation="relu", padding="same")(image)
+    x = layers.BatchNormalization()(x)
+    skip = layers.SeparableConv2D(16, 3, padding="same")(x)
+    x = layers.ReLU(6.0)(layers.Add()([x, skip]))
+    x = layers.Dropout(0.5)(layers.GlobalAveragePooling2D()(x))
+    return keras.Model(image, layers.Dense(CLASSES, activation="softmax")(x))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The network as net.keras, net.h5, a SavedModel and net.tflite, and photographs to feed it."""
+    made = tmp_path_factory.mktemp("own")
+    model = network()
+    model.save(made / "net.keras")
+    model.save(made / "net.h5")
+    model.export(made / "saved", verbose=False)
+    fixed = tf.lite.TFLiteConverter.from_keras_model(network(batch=1))
+    (made / "net.tflite").write_bytes(fixed.convert())
+    random = np.random.default_rng(0)
+    for number in range(40):
+        place = made / "photographs" / "ab"[number % 2]
+        place.mkdir(parents=True, exist_ok=True)
+        rough = random.integers(0, 256, (5, 6, 3), np.uint8)
+        Image.fromarray(rough).resize((60, 40)).save(place / f"{number}.png")
+    return made
+
+
+def keras_logits(pixels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """What Keras computes of RGB pixels, up to the constant that a softmax forgets."""
+    fed = (pixels[..., ::-1].astype(np.float64) - MEAN) / STD
+    logits: np.ndarray[Any, Any] = np.log(np.asarray(network()(fed.astype(np.float32))))
+    return logits
+
+
+def centred(logits: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    centred: np.ndarray[Any, Any] = logits - logits.mean(axis=1, keepdims=True)
+    return centred
+
+
+@pytest.mark.parametrize("name", ["net.keras", "net.h5", "saved", "net.tflite"])
+def test_every_form_of_a_network_is_exported_and_fed_as_the_user_says(
+    folder: Path, tmp_path: Path, name: str
+) -> None:
+    (artifact,) = edgecnn.export(
+        str(folder / name),
+        calibration=str(folder / "photographs"),
+        calibration_samples=8,
+        preprocessing=FED,
+        out=tmp_path,
+    ).artifacts
+    formats = ["tflite"] if name == "net.tflite" else ["tflite", "onnx"]
+    assert [file.format for file in artifact.manifest.files] == formats
+    assert edgecnn.verify(artifact.folder).ok
+    assert artifact.manifest.preprocessing == FED
+    assert artifact.manifest.model.weights == name
+    assert artifact.manifest.model.input_shape == (1, SIDE, SIDE, 3)
+    with np.load(artifact.folder / "reference.npz") as reference:
+        wanted = keras_logits(reference["inputs"])
+        np.testing.assert_allclose(centred(reference["logits"]), centred(wanted), atol=2e-3)
+    for file in artifact.manifest.files:
+        assert file.parity.snr_db is not None
+        assert file.parity.snr_db > 15, file.format
+        assert set(file.graph.macs_by_dtype) <= {"int8", "uint8"}
+
+
+def test_images_are_not_fed_before_the_user_says_how(folder: Path, tmp_path: Path) -> None:
+    for calibration in (None, str(folder / "photographs")):
+        with pytest.raises(InputError, match="how its input is scaled is not known") as caught:
+            edgecnn.export(str(folder / "net.keras"), calibration=calibration, out=tmp_path / "out")
+        assert "--input-range" in caught.value.hint
+    assert not (tmp_path / "out").exists()
+
+
+def test_arrays_are_fed_as_they_are(folder: Path, tmp_path: Path) -> None:
+    values = np.random.default_rng(0).normal(size=(20, SIDE, SIDE, 3)).astype(np.float32)
+    np.savez(tmp_path / "inputs.npz", values)
+    (artifact,) = edgecnn.export(
+        str(folder / "net.keras"), calibration=str(tmp_path / "inputs.npz"), out=tmp_path / "out",
+        calibration_samples=8, recipes=["float32"], formats=["tflite"],
+    ).artifacts  # fmt: skip
+    with np.load(artifact.folder / "reference.npz") as reference:
+        fed, logits = reference["inputs"], reference["logits"]
+    assert all((values == each).all(axis=(1, 2, 3)).any() for each in fed)
+    wanted = np.log(np.asarray(network()(fed)))
+    np.testing.assert_allclose(centred(logits), centred(wanted), atol=2e-3)
+    assert edgecnn.verify(artifact.folder).ok
+
+
+def test_a_tflite_that_reads_variables_is_refused(tmp_path: Path) -> None:
+    """TFLiteConverter makes such a file of a function that was not frozen."""
+    model = network()
+    function = tf.function(model).get_concrete_function(tf.TensorSpec((1, SIDE, SIDE, 3)))
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([function], model)
+    (tmp_path / "net.tflite").write_bytes(converter.convert())
+    with pytest.raises(InputError, match="READ_VARIABLE") as caught:
+        edgecnn.export(str(tmp_path / "net.tflite"), preprocessing=FED, out=tmp_path / "out")
+    assert "from_keras_model" in caught.value.hint
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", ["net.keras", "net.h5"])
+def test_a_lambda_is_refused_with_exit_code_2(tmp_path: Path, name: str) -> None:
+    image = keras.Input((8, 8, 3))
+    halved = layers.Lambda(lambda x: x / 2, name="halve", output_shape=(8, 8, 3))(image)
+    keras.Model(image, layers.GlobalAveragePooling2D()(halved)).save(tmp_path / name)
+    out = tmp_path / "out"
+    args = ("export", tmp_path / name, "--input-range", "0,1", "--out", out)
+    error = command_line.run_json(*args, code=2)["error"]
+    assert "'halve' is a Lambda" in error["message"]
+    assert "model.export" in error["hint"]
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("name", ["net.keras", "net.h5", "saved/saved_model.pb"])
+@pytest.mark.parametrize("size", [0, 100, -100])
+def test_a_damaged_file_is_refused_with_exit_code_2(
+    folder: Path, tmp_path: Path, name: str, size: int
+) -> None:
+    whole = folder / name.partition("/")[0]
+    copy = tmp_path / whole.name
+    if whole.is_dir():
+        shutil.copytree(whole, copy)
+    else:
+        shutil.copy(whole, copy)
+    damaged = tmp_path / name
+    damaged.write_bytes(damaged.read_bytes()[:size])
+    args = ("export", copy, "--input-range", "0,1", "--out", tmp_path / "out")
+    error = command_line.run_json(*args, code=2)["error"]
+    assert copy.name in error["message"]
+    assert not (tmp_path / "out").exists()
