@@ -83,7 +83,8 @@ def _run(args: Sequence[str]) -> int:
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last stop: all is told
         if _asked("--traceback", args) or os.environ.get("EDGECNN_TRACEBACK", "0") not in {"", "0"}:
             traceback.print_exception(error)
-        return failure.tell(failure.describe(error), as_json=_asked("--json", args))
+        code = failure.tell(failure.describe(error), as_json=_asked("--json", args))
+        _flush_or_discard()
     return code
 
 
@@ -112,6 +113,17 @@ def _write_any_character() -> None:
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(errors="backslashreplace")
+
+
+def _flush_or_discard() -> None:
+    """What a full disk refused is told already; it must not change the exit code at the end."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError:
+        _discard_output()
 
 
 def _discard_output() -> None:

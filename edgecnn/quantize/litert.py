@@ -12,6 +12,7 @@ import numpy as np
 
 from edgecnn.errors import EdgeCnnError, MissingPartError
 from edgecnn.formats import tflite_file as tfl
+from edgecnn.runtime.quiet import quiet_stderr
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -78,7 +79,7 @@ def _quantize(float_model: bytes, recipe: Any, ranges: Any) -> bytes:  # noqa: A
 
     # It prints sizes and times to stdout, which belongs to --json.
     said = io.StringIO()
-    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said), \
+    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said), quiet_stderr(), \
             warnings.catch_warnings():  # fmt: skip
         warnings.simplefilter("ignore")
         worker = quantizer.Quantizer(bytearray(float_model), recipe)

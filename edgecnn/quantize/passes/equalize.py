@@ -21,85 +21,19 @@ from edgecnn.formats import tflite_file as tfl
 from edgecnn.quantize import sensitivity
 from edgecnn.quantize.passes import affine
 from edgecnn.quantize.passes.channel_ties import Ties, find_ties
+from edgecnn.quantize.passes.equalize_error import Activations, Weights, sixteenth_power
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
-_LEVELS = 255
-_WEIGHT_LEVELS = 127
-# A smooth stand-in for the maximum; larger comes closer and converges more slowly.
-_NORM = 16
-# Adaptive rounding and bias correction later remove most of the error counted here for weights.
-_WEIGHT_ERROR_LEFT = 0.3
 # Scales stay within a factor of 55, and a channel that hardly stirred on the calibration images is
 # taken for a tenth of the loudest: on others it may stir.
 _LARGEST_LOG_SCALE = 4.0
 _QUIETEST = 0.1
 _ITERATIONS = 12
 _DEPTHWISE_RANK = 2
-
-
-@dataclass(frozen=True)
-class _Activations:
-    """One tensor's share of the error, as a function of its channels' log scales."""
-
-    variables: NDArray[np.int64]
-    above: NDArray[np.float64]
-    below: NDArray[np.float64]
-    sensitivity: NDArray[np.float64]
-
-    def error(self, theta: NDArray[np.float64], gradient: NDArray[np.float64]) -> float:
-        mine = theta[self.variables]
-        high, d_high = _smooth_max(self.above, mine)
-        low, d_low = _smooth_max(self.below, mine)
-        spread = self.sensitivity * np.exp(-2 * mine)
-        step_power = ((high + low) / _LEVELS) ** 2 / 12
-        total = step_power * spread.sum()
-        if high + low > 0:
-            slope = total * 2 * (d_high + d_low) / (high + low) - 2 * step_power * spread
-            np.add.at(gradient, self.variables, slope)
-        return float(total)
-
-
-@dataclass(frozen=True)
-class _Weights:
-    """One convolution's share: its rows' steps grow with what its inputs' scales do to them."""
-
-    variables: NDArray[np.int64]
-    powers: NDArray[np.float32]
-    largest: NDArray[np.float64]
-    widest: NDArray[np.float64]
-    input_power: NDArray[np.float64]
-    sensitivity: NDArray[np.float64]
-
-    def error(self, theta: NDArray[np.float64], gradient: NDArray[np.float64]) -> float:
-        mine = theta[self.variables]
-        shrunk = np.exp(-_NORM * (mine - mine.min()))
-        sums = np.maximum(self.powers @ shrunk.astype(np.float32), np.finfo(np.float32).tiny)
-        squared_max = np.square(self.largest * np.exp(-mine.min())) * sums ** (2 / _NORM)
-        loud = self.input_power * np.exp(2 * mine)
-        by_row = _WEIGHT_ERROR_LEFT * self.sensitivity * squared_max / (_WEIGHT_LEVELS**2 * 12)
-        total = float(by_row.sum() * loud.sum())
-        pull = ((by_row / sums).astype(np.float32) @ self.powers) * shrunk
-        slope = 2 * by_row.sum() * loud - 2 * pull * loud.sum()
-        np.add.at(gradient, self.variables, slope)
-        return total
-
-
-def _smooth_max(
-    values: NDArray[np.float64], theta: NDArray[np.float64]
-) -> tuple[float, NDArray[np.float64]]:
-    """The p-norm of values * exp(theta), and its gradient in theta."""
-    scaled = values * np.exp(theta)
-    peak = scaled.max()
-    if peak <= 0:
-        return 0.0, np.zeros(len(values))
-    powers = (scaled / peak) ** _NORM
-    total = powers.sum()
-    norm = float(peak * total ** (1 / _NORM))
-    return norm, norm * powers / total
 
 
 @dataclass(frozen=True)
@@ -182,7 +116,7 @@ def _rescaled_layer(old: LayerInputs, scale: NDArray[np.float64]) -> LayerInputs
     return LayerInputs(old.mean * by_input, old.power * np.square(by_input), covariance)
 
 
-def _starts(terms: list[_Activations | _Weights], ties: Ties) -> list[NDArray[np.float64]]:
+def _starts(terms: list[Activations | Weights], ties: Ties) -> list[NDArray[np.float64]]:
     """Scales to begin the search from: none; weights' and activations' ranges half or fully met.
 
     Meeting both is the closed form of cross-layer equalization: sqrt(weights' / activations').
@@ -191,7 +125,7 @@ def _starts(terms: list[_Activations | _Weights], ties: Ties) -> list[NDArray[np
     wide = np.full(ties.count, -np.inf)
     with np.errstate(divide="ignore"):
         for term in terms:
-            if isinstance(term, _Weights):
+            if isinstance(term, Weights):
                 np.maximum.at(wide, term.variables, np.log(term.widest))
             else:
                 np.maximum.at(loud, term.variables, np.log(np.maximum(term.above, term.below)))
@@ -215,10 +149,10 @@ def _terms(
     statistics: Mapping[int, TensorStatistics],
     ties: Ties,
     logits: int,
-) -> list[_Activations | _Weights]:
+) -> list[Activations | Weights]:
     h = sensitivity.measure(model, statistics, logits)
-    terms: list[_Activations | _Weights] = [
-        _Activations(
+    terms: list[Activations | Weights] = [
+        Activations(
             ties.variables[t],
             _extent(s.high),
             _extent(-s.low),
@@ -231,13 +165,6 @@ def _terms(
         if tfl.operator_name(model, operator) in {"CONV_2D", "FULLY_CONNECTED"}:
             terms += _weights_term(model, graph, operator, statistics, ties, h)
     return terms
-
-
-def _sixteenth_power(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Raise to `_NORM` by squaring in place: numpy's own power takes ten times as long."""
-    for _ in range(_NORM.bit_length() - 1):
-        np.multiply(values, values, out=values)
-    return values
 
 
 def _extent(extremes: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -254,7 +181,7 @@ def _weights_term(
     statistics: Mapping[int, TensorStatistics],
     ties: Ties,
     h: sensitivity.Sensitivity,
-) -> list[_Weights]:
+) -> list[Weights]:
     kernel = affine.weights(model, graph, operator)
     source, output = int(operator.inputs[0]), int(operator.outputs[0])
     if kernel is None or source not in statistics or not h[output].any():
@@ -265,9 +192,9 @@ def _weights_term(
     magnitude = np.abs(kernel).reshape(len(kernel), -1, inputs).max(axis=1) * (power > 0)
     largest = np.maximum(magnitude.max(axis=1), np.finfo(np.float32).tiny)
     return [
-        _Weights(
+        Weights(
             ties.variables[source],
-            _sixteenth_power(magnitude / largest[:, None]),
+            sixteenth_power(magnitude / largest[:, None]),
             largest.astype(np.float64),
             magnitude.max(axis=0).astype(np.float64),
             power * (kernel[0].size // inputs),
