@@ -1,0 +1,150 @@
+"""Every network of the zoo under every recipe in both formats: written, true, verified, run."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+import edgecnn
+from edgecnn.recipes import RECIPES
+from edgecnn.runtime.session import open_session
+from edgecnn.zoo import MODELS
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from edgecnn.records import FileInfo
+
+pytestmark = pytest.mark.tensorflow
+
+# xception at a size that is quick; its full size is in test_export_full_size.py.
+SMALLER: dict[str, dict[str, Any]] = {"xception": {"input_size": 96, "width": 0.25}}
+# dB that a recipe keeps on random weights and 8 calibration images. Random weights are far harder
+# to quantize than trained ones; logits that have nothing to do with the reference have -3 dB.
+LEAST_DB = {"float32": 80, "float16": 30, "dynamic": 8, "int8": 4, "int16x8": 6}
+LEAST_DB_OF = {("xception-mini", "int8", "onnx"): 0.5}
+
+
+@dataclass(frozen=True)
+class Exported:
+    """One network's export."""
+
+    name: str
+    result: edgecnn.ExportResult
+
+    def file(self, recipe: str, file_format: str) -> FileInfo:
+        """What the manifest says of one file."""
+        (manifest,) = (a.manifest for a in self.result.artifacts if a.manifest.recipe == recipe)
+        (found,) = (file for file in manifest.files if file.format == file_format)
+        return found
+
+
+@pytest.fixture(scope="module", params=list(MODELS))
+def exported(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Generator[Exported, None, None]:
+    name: str = request.param
+    out = tmp_path_factory.mktemp(name)
+    result = edgecnn.export(
+        name, recipes=list(RECIPES), calibration_samples=8, out=out, **SMALLER.get(name, {})
+    )
+    yield Exported(name, result)
+    shutil.rmtree(out)  # a gigabyte, of resnet
+
+
+def test_every_recipe_has_its_folder_and_nothing_else_is_left(exported: Exported) -> None:
+    folders = [artifact.folder for artifact in exported.result.artifacts]
+    assert [folder.name for folder in folders] == list(RECIPES)
+    assert {path.name for path in folders[0].parent.iterdir()} == set(RECIPES)
+    for folder in folders:
+        models = {f"model.{each}" for each in RECIPES[folder.name].formats}
+        assert {path.name for path in folder.iterdir()} == models | {
+            "manifest.json",
+            "reference.npz",
+        }
+
+
+def test_every_folder_verifies(exported: Exported) -> None:
+    for artifact in exported.result.artifacts:
+        if artifact.folder.name == "int16x8" and exported.name == "densenet":
+            continue  # LiteRT's int16 kernels take half a minute for it; vgg's are verified
+        result = edgecnn.verify(artifact.folder, threads=2)
+        assert result.ok, result
+        for file, recorded in zip(result.files, artifact.manifest.files, strict=True):
+            assert file.parity == recorded.parity  # on the machine that made it
+
+
+def test_every_file_runs_on_what_its_manifest_says(exported: Exported) -> None:
+    for artifact in exported.result.artifacts:
+        for file in artifact.manifest.files:
+            session = open_session(artifact.folder / file.path, threads=2)
+            assert session.inputs == file.inputs
+            assert session.outputs == file.outputs
+            (image,), (scores,) = file.inputs, file.outputs
+            zeros = np.zeros(image.shape, image.dtype)
+            assert session.run([zeros])[0].shape == scores.shape
+
+
+def test_the_manifest_tells_the_networks_truth(exported: Exported) -> None:
+    spec = MODELS[exported.name]
+    for artifact in exported.result.artifacts:
+        model = artifact.manifest.model
+        assert (model.name, model.weights) == (spec.name, "random")
+        assert model.classes == spec.classes
+        assert any("random" in note for note in artifact.manifest.notes)
+        if exported.name not in SMALLER:
+            side = spec.input_size
+            assert model.input_shape == (1, side, side, 3)
+            assert model.parameters == spec.parameters
+            assert model.trainable_parameters == spec.trainable_parameters
+            assert model.macs == pytest.approx(spec.macs, rel=0.01)
+
+
+def test_every_file_is_what_its_recipe_says(exported: Exported) -> None:
+    computed = {
+        "float32": {"float32"}, "float16": {"float32", "float16"},
+        "dynamic": {"dynamic", "float32"}, "int8": {"int8"}, "int16x8": {"int16"},
+    }  # fmt: skip
+    for artifact in exported.result.artifacts:
+        recipe = RECIPES[artifact.manifest.recipe]
+        for file in artifact.manifest.files:
+            io = recipe.io if file.format == "tflite" else "float32"
+            assert file.inputs[0].dtype == file.outputs[0].dtype == io
+            graph = file.graph
+            assert graph.flex_ops == graph.variable_ops == graph.custom_ops == ()
+            allowed = computed[recipe.name] | ({"uint8"} if file.format == "onnx" else set())
+            assert set(graph.macs_by_dtype) <= allowed, (recipe.name, file.format)
+            assert (artifact.manifest.calibration is not None) == recipe.calibrated
+
+
+def test_logits_stay_close_to_the_float_network(exported: Exported) -> None:
+    for artifact in exported.result.artifacts:
+        for file in artifact.manifest.files:
+            found, recipe = file.parity.snr_db, artifact.manifest.recipe
+            least = LEAST_DB_OF.get((exported.name, recipe, file.format), LEAST_DB[recipe])
+            assert found is None or found >= least, (recipe, file.format, found)
+
+
+def test_quantizing_makes_files_smaller(exported: Exported) -> None:
+    for file_format in ("tflite", "onnx"):
+        whole = exported.file("float32", file_format).bytes
+        assert whole == exported.result.float32_size_bytes[file_format]
+        assert exported.file("float16", file_format).bytes < 0.55 * whole
+        assert exported.file("int8", file_format).bytes < 0.32 * whole
+        assert exported.file("dynamic", file_format).bytes < 0.4 * whole
+
+
+@pytest.mark.parametrize("recipe", ["float32", "float16", "dynamic", "int8"])
+def test_xnnpack_takes_the_graph_in_one_piece(exported: Exported, recipe: str) -> None:
+    graph = exported.file(recipe, "tflite").graph
+    assert graph.delegate_partitions == 1
+    assert set(graph.undelegated_ops) <= ({"SOFTMAX"} if recipe == "int8" else set())
+
+
+def test_the_int8_file_needs_no_relu_of_its_own(exported: Exported) -> None:
+    """XNNPACK takes no int8 RELU: each has become a requantize that saturates."""
+    assert "RELU" not in exported.file("int8", "tflite").graph.ops
