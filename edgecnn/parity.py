@@ -27,14 +27,25 @@ def compare(reference: NDArray[np.float32], found: NDArray[np.float32]) -> Parit
         found: likewise, of the file under test.
 
     Raises:
-        InputError: the shapes differ, or the found logits are not finite.
+        InputError: the shapes differ, logits are not finite, or the reference is all zeros and
+            the found logits are not: no ratio says how far they are apart.
     """
     import numpy as np
 
     if reference.shape != found.shape:
         raise InputError(f"The file's logits are {found.shape}, the reference's {reference.shape}.")
+    if not np.isfinite(reference).all():
+        raise InputError(
+            "The float model's own logits are not finite on the reference images.",
+            hint="Look at its weights, and at how its input is scaled.",
+        )
     if not np.isfinite(found).all():
         raise InputError("The file's logits are not finite.", hint="Look at the model's weights.")
+    if found.any() and not reference.any():
+        raise InputError(
+            "The float model's logits are all zero on the reference images, the file's are not.",
+            hint="Train the model first: its last layer is still zero.",
+        )
     wanted, got = reference.astype(np.float64), found.astype(np.float64)
     norms = float(np.linalg.norm(wanted) * np.linalg.norm(got))
     return ParityInfo(

@@ -252,6 +252,14 @@ def test_an_earlier_artifact_outlives_an_export_that_fails(own: Path, arrays: st
     assert {path.name: path.read_bytes() for path in artifact.folder.iterdir()} == before
 
 
+def test_a_network_whose_answers_overflow_is_refused(tmp_path: Path, arrays: str) -> None:
+    net = float_net()
+    matrix = net.model.buffers[net.graph.tensors[7].buffer]
+    matrix.data = (matrix.data.view(np.float32) * np.float32(1e38)).view(np.uint8)
+    error = refusal(put(tmp_path / "net.tflite", net), arrays, recipes=("float32",))
+    assert "float model's own logits are not finite" in error.message
+
+
 WHOLE = float_net().to_bytes()
 
 
