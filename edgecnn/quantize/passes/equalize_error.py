@@ -61,7 +61,10 @@ class Weights:
         loud = self.input_power * np.exp(2 * mine)
         by_row = _WEIGHT_ERROR_LEFT * self.sensitivity * squared_max / (_WEIGHT_LEVELS**2 * 12)
         total = float(by_row.sum() * loud.sum())
-        pull = ((by_row / sums).astype(np.float32) @ self.powers) * shrunk
+        # A row whose weights all shrink has a tiny sum: in single precision only the shares fit.
+        shares = by_row / sums
+        peak = max(float(shares.max()), np.finfo(np.float64).tiny)
+        pull = ((shares / peak).astype(np.float32) @ self.powers) * shrunk * peak
         slope = 2 * by_row.sum() * loud - 2 * pull * loud.sum()
         np.add.at(gradient, self.variables, slope)
         return total
