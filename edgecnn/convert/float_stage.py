@@ -32,6 +32,9 @@ ENVIRONMENT = {
     "TF_ENABLE_ONEDNN_OPTS": "1",
 }
 _FAITHFUL_DB = 60.0
+# Raise it when the stage writes other bytes for the same request: files of another version that lie
+# in a cache are not mixed with ours.
+VERSION = 1
 
 
 def make(

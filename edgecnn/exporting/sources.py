@@ -97,9 +97,12 @@ class Sources:
     @cached_property
     def _float_key(self) -> str:
         decisive = {name: version for name, version in versions().items() if name in DECISIVE}
-        adapted = self.images.calibration.sha256 if self._adapts else None
-        return digest(self.plan.identity.cache_key, decisive, adapted, str(self.preprocessing)
-                      if self._adapts else None)  # fmt: skip
+        adapted = (
+            (self.images.calibration.sha256, _ADAPTATION_IMAGES, str(self.preprocessing))
+            if self._adapts
+            else None
+        )
+        return digest(self.plan.identity.cache_key, decisive, float_stage.VERSION, adapted)
 
     @property
     def _adapts(self) -> bool:
