@@ -1,0 +1,1 @@
+"""`edgecnn bench`, `compare` and `check`: latency, and whether it may be believed."""

@@ -1,0 +1,1 @@
+"""`edgecnn deploy`: a self-contained folder on a device that proves itself."""

@@ -1,0 +1,91 @@
+"""What every kind of device can do: say what it is, and lend a folder to run programs in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from edgecnn.measurements import DeviceFacts
+
+
+@dataclass(frozen=True)
+class Completed:
+    """A program that ended on a device.
+
+    Attributes:
+        exit_code: as a shell reports it; 128 + n for one that signal n ended.
+        stdout: all it printed.
+        stderr: its last 64 KiB of errors.
+    """
+
+    exit_code: int
+    stdout: str
+    stderr: str
+
+
+class Workspace(Protocol):
+    """A folder on a device, ours alone, that is gone when we are gone, however we go.
+
+    Nothing a workspace is given passes through a shell unquoted: names may hold anything.
+    """
+
+    folder: str
+
+    def send(self, files: Mapping[str, Path | bytes]) -> None:
+        """Put files (relative name on the device to local file or bytes) into the folder.
+
+        Each is read back by its SHA-256 over there before this returns.
+
+        Raises:
+            DeviceError: the connection broke, the device's disk is full, or a sum differs.
+        """
+
+    def fetch(self, name: str, to: Path) -> None:
+        """Bring one file back, likewise checked.
+
+        Raises:
+            DeviceError: it is not there, the connection broke, or the sum differs.
+        """
+
+    def run(
+        self,
+        command: Sequence[str],
+        *,
+        environment: Mapping[str, str] | None = None,
+        on_error_line: Callable[[str], None] | None = None,
+        timeout_s: float | None = None,
+    ) -> Completed:
+        """Run a program in the folder; each line of its stderr is handed on as it comes.
+
+        Raises:
+            DeviceError: it could not be started, the connection broke, or the time is up;
+                the program does not go on over there.
+        """
+
+
+class Device(Protocol):
+    """One thing to measure on. Nothing is brought there before `workspace`."""
+
+    target: str
+
+    def facts(self) -> DeviceFacts:
+        """What it is.
+
+        Raises:
+            DeviceError: it cannot be reached, or does not let us in.
+        """
+
+    def workspace(self, *, keep: bool = False) -> AbstractContextManager[Workspace]:
+        """A folder there, and the device's lock: one bench at a time.
+
+        Args:
+            keep: leave the runtime's libraries there for the next run (never the model).
+
+        Raises:
+            DeviceError: another bench holds the device, or there is no place to write.
+        """
