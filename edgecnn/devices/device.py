@@ -32,9 +32,14 @@ class Workspace(Protocol):
     """A folder on a device, ours alone, that is gone when we are gone, however we go.
 
     Nothing a workspace is given passes through a shell unquoted: names may hold anything.
+
+    Attributes:
+        folder: its absolute path there.
+        python: the Python over there that was found fit (3.9 or newer), as `run` takes it.
     """
 
     folder: str
+    python: str
 
     def send(self, files: Mapping[str, Path | bytes]) -> None:
         """Put files (relative name on the device to local file or bytes) into the folder.
@@ -67,6 +72,21 @@ class Workspace(Protocol):
                 the program does not go on over there.
         """
 
+    def runtime(self, key: str, archive: Path) -> str:
+        """The folder over there that holds a runtime's libraries, to be put on PYTHONPATH.
+
+        One that an earlier run kept is used as it is when its sums still hold, and nothing is
+        sent. Else the archive is sent and unpacked: to stay when the workspace was asked to
+        keep, else to go with it.
+
+        Args:
+            key: names the runtime and its version; letters, digits, "._+-".
+            archive: a .tar (or .tar.gz) of regular files and folders.
+
+        Raises:
+            DeviceError: the connection broke, the device's disk is full, or a sum differs.
+        """
+
 
 class Device(Protocol):
     """One thing to measure on. Nothing is brought there before `workspace`."""
@@ -87,5 +107,9 @@ class Device(Protocol):
             keep: leave the runtime's libraries there for the next run (never the model).
 
         Raises:
-            DeviceError: another bench holds the device, or there is no place to write.
+            DeviceError: another bench holds the device, there is no place to write, or no
+                Python 3.9 or newer.
         """
+
+    def close(self) -> None:
+        """End the connection, if there is one; the device can be used again, by a new one."""
