@@ -49,14 +49,15 @@ def load(path: Path) -> Manifest:
             f"{path} has schema {schema}; this edgecnn reads {SCHEMA}.", hint="Update edgecnn."
         )
     try:
-        manifest: Manifest = _converter().structure(content, Manifest)
+        manifest: Manifest = strict_converter().structure(content, Manifest)
     except cattrs.BaseValidationError as error:
         problems = "; ".join(cattrs.transform_error(error))
         raise InputError(f"{path} is damaged: {problems}.", hint="Export again.") from error
     return manifest
 
 
-def _converter() -> Any:  # noqa: ANN401 - cattrs.Converter, which is imported late
+def strict_converter() -> Any:  # noqa: ANN401 - cattrs.Converter, which is imported late
+    """A reader of JSON into records that takes no other type, and no NaN, for a number."""
     import cattrs
 
     converter = cattrs.Converter(detailed_validation=True)

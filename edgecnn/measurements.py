@@ -9,6 +9,7 @@ from edgecnn.records import SCHEMA
 
 Grade = Literal["trusted", "warned", "void"]
 Provenance = Literal["measured", "emulated"]
+Outcome = Literal["holds", "broken", "undecided"]
 
 
 @dataclass(frozen=True)
@@ -205,9 +206,93 @@ class DeviceFailure:
 
 
 @dataclass(frozen=True)
+class Comparison:
+    """Two files that ran in turns on one device, at the same number of threads.
+
+    Attributes:
+        target: the device, as the user named it.
+        threads: of one inference.
+        a: the first file, as the user named it.
+        b: the second one.
+        ratio: b's latency over a's; above 1, b is slower.
+        low: lower end of the ratio's 95% confidence interval.
+        high: its upper end.
+        differ: whether the interval leaves 1 out; where it does not, no difference was shown.
+        emulated: the times are an emulator's, and so is their ratio.
+    """
+
+    target: str
+    threads: int
+    a: str
+    b: str
+    ratio: float
+    low: float
+    high: float
+    differ: bool
+    emulated: bool
+
+
+@dataclass(frozen=True)
 class BenchReport:
-    """All that one `bench` call measured, and what failed; failures make the exit code 3."""
+    """All that one `bench` call measured, and what failed; failures make the exit code 3.
+
+    Attributes:
+        results: device by device, file by file, threads by threads.
+        failures: devices and files that gave nothing, or not all.
+        warnings: what else the user should know, one sentence each.
+        comparisons: of each further file with the first one, where several were measured.
+    """
 
     results: tuple[BenchResult, ...]
     failures: tuple[DeviceFailure, ...]
     warnings: tuple[str, ...] = ()
+    comparisons: tuple[Comparison, ...] = ()
+
+
+@dataclass(frozen=True)
+class BudgetCheck:
+    """One budget held against one file, and where it needs one, one device.
+
+    Attributes:
+        budget: "p90", "size", "memory", "snr" or "outputs".
+        limit: what was asked for: at most (p90, size, memory), at least (snr).
+        found: what was found; None where nothing could be measured.
+        unit: of both: "ms", "B" or "dB"; "" for "outputs".
+        file: as the user named it.
+        target: the device; "" where the budget is the file's alone.
+        threads: of one inference; None where the budget does not depend on it.
+        outcome: "undecided" where the measurement cannot tell.
+        reason: why, one sentence.
+        warning: what makes the outcome less than certain; "" for nothing.
+    """
+
+    budget: str
+    limit: float | None
+    found: float | None
+    unit: str
+    file: str
+    target: str
+    threads: int | None
+    outcome: Outcome
+    reason: str
+    warning: str = ""
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """What became of every budget, and the measurements behind it."""
+
+    checks: tuple[BudgetCheck, ...]
+    results: tuple[BenchResult, ...] = ()
+    failures: tuple[DeviceFailure, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def broken(self) -> bool:
+        """Whether a budget certainly does not hold."""
+        return any(check.outcome == "broken" for check in self.checks)
+
+    @property
+    def undecided(self) -> bool:
+        """Whether a device failed, or a measurement could not tell."""
+        return bool(self.failures) or any(each.outcome == "undecided" for each in self.checks)

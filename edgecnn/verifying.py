@@ -100,7 +100,7 @@ def verify(
         raise InputError(
             f"{path} is not among the files of its manifest.", hint=f"Those are: {names}."
         )
-    inputs, logits = _read_reference(folder / REFERENCE)
+    inputs, logits = read_reference(folder / REFERENCE)
     watcher = progress or Silent()
     files = tuple(
         replace(
@@ -125,7 +125,16 @@ def _locate(path: Path) -> tuple[Path, str | None]:
     return path.parent, None if path.name == manifests.NAME else path.name
 
 
-def _read_reference(path: Path) -> tuple[NDArray[np.generic], NDArray[np.float32]]:
+def read_reference(path: Path) -> tuple[NDArray[np.generic], NDArray[np.float32]]:
+    """Read a reference.npz.
+
+    Returns:
+        Inputs (N, H, W, C), uint8 pixels before preprocessing or float32 as they are fed, and
+        the float network's logits (N, classes).
+
+    Raises:
+        InputError: it is not there, or damaged.
+    """
     import numpy as np
 
     try:
@@ -163,7 +172,7 @@ def _verify_file(
     progress: Progress,
 ) -> VerifiedFile:
     path = folder / file.path
-    problems = _check_bytes(path, file, folder)
+    problems = check_bytes(path, file, folder)
     if problems:
         return VerifiedFile(file.path, ok=False, problems=tuple(problems), parity=None)
     progress.stage(f"running {file.path}", len(inputs))
@@ -207,7 +216,8 @@ def run_logits(
     return parity.logits(path, feeds, threads=threads, progress=progress)  # type: ignore[arg-type] # float32
 
 
-def _check_bytes(path: Path, file: FileInfo, folder: Path) -> list[str]:
+def check_bytes(path: Path, file: FileInfo, folder: Path) -> list[str]:
+    """What is wrong with a file's bytes, against its manifest; nothing runs it."""
     if not _can_be_a_path(file.path):
         return [f"{file.path!r} is no file's name; the manifest was tampered with"]
     if not path.resolve().is_relative_to(folder.resolve()):

@@ -300,7 +300,7 @@ def test_a_reference_that_says_it_is_huge_is_an_error(artifact: Path) -> None:
 @given(st.data())
 @settings(max_examples=150)
 def test_any_bytes_in_the_reference_are_read_or_refused(made: Path, data: st.DataObject) -> None:
-    from edgecnn.verifying import _read_reference
+    from edgecnn.verifying import read_reference
 
     content = bytearray((made / "reference.npz").read_bytes())
     for _ in range(data.draw(st.integers(1, 4))):
@@ -310,7 +310,7 @@ def test_any_bytes_in_the_reference_are_read_or_refused(made: Path, data: st.Dat
     changed = made.parent / "changed.npz"
     changed.write_bytes(content)
     try:
-        inputs, logits = _read_reference(changed)
+        inputs, logits = read_reference(changed)
     except InputError as error:
         assert str(changed) in error.message  # noqa: PT017 - most, but not all, must be refused
     else:
