@@ -79,5 +79,6 @@ def strict_converter() -> Any:  # noqa: ANN401 - cattrs.Converter, which is impo
 
     converter.register_structure_hook(float, number)
     converter.register_structure_hook(int, exact(int))
+    converter.register_structure_hook(bool, exact(bool))
     converter.register_structure_hook(str, exact(str))
     return converter
