@@ -1,0 +1,170 @@
+"""What a bench measures: model files, with what their manifest knows of them and feeds them."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgecnn import manifest as manifests
+from edgecnn.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from edgecnn.records import FileInfo, Manifest, ParityInfo
+
+FORMATS = ("tflite", "onnx")
+_REFERENCE_IMAGES = 4  # enough to tell a wrong answer, and small enough to send anywhere
+_CHUNK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class BenchFile:
+    """One model file.
+
+    Attributes:
+        path: where it is.
+        name: as the user named it, or within the folder the user named.
+        format: "tflite" or "onnx".
+        sha256: of its bytes.
+        size_bytes: how many they are.
+        model: the network's name, "" without a manifest.
+        recipe: likewise.
+        parity: as the manifest recorded it; None without one.
+        inputs: (images, H, W, C) float32 as the network is fed; None for seeded inputs.
+    """
+
+    path: Path
+    name: str
+    format: str
+    sha256: str
+    size_bytes: int
+    model: str = ""
+    recipe: str = ""
+    parity: ParityInfo | None = None
+    inputs: NDArray[np.float32] | None = field(default=None, compare=False, repr=False)
+
+
+def collect(
+    paths: Iterable[Path | str], formats: Sequence[str] = ("tflite",)
+) -> tuple[BenchFile, ...]:
+    """The files that are meant, each once, in the order they are named.
+
+    Args:
+        paths: artifact folders, their manifest.json, or model files. A model file in an artifact
+            folder gets what the manifest knows, as long as its bytes are the manifest's.
+        formats: which files of a folder.
+
+    Raises:
+        InputError: one does not exist, is no model, or a folder is not what its manifest says.
+    """
+    found: dict[Path, BenchFile] = {}
+    for path in map(Path, paths):
+        for file in _files_of(path, formats):
+            found.setdefault(file.path.resolve(), file)
+    if not found:
+        raise InputError("No file is named.", hint="Name an artifact folder, or a model file.")
+    return tuple(found.values())
+
+
+def _files_of(path: Path, formats: Sequence[str]) -> list[BenchFile]:
+    if path.name == manifests.NAME:
+        path = path.parent
+    if path.is_dir():
+        return _artifact(path, formats)
+    if path.suffix.removeprefix(".") not in FORMATS:
+        raise InputError(
+            f"{path} is neither an artifact folder nor a .tflite or .onnx file.",
+            hint="`edgecnn export MODEL` makes them.",
+        )
+    return [_single(path)]
+
+
+def _artifact(folder: Path, formats: Sequence[str]) -> list[BenchFile]:
+    if not (folder / manifests.NAME).exists():
+        raise InputError(f"{folder} holds no {manifests.NAME}.", hint=_which_folder(folder))
+    manifest = manifests.load(folder / manifests.NAME)
+    meant = [info for info in manifest.files if info.format in formats]
+    if not meant:
+        there = " and ".join(info.format for info in manifest.files) or "nothing"
+        raise InputError(
+            f"{folder} has no {' or '.join(formats)} file, but {there}.",
+            hint="Choose with --format, or export again.",
+        )
+    return [_described(folder, info, manifest) for info in meant]
+
+
+def _which_folder(folder: Path) -> str:
+    inside = sorted(each.parent.name for each in folder.glob(f"*/{manifests.NAME}"))
+    if inside:
+        return f"Its folders {', '.join(inside)} do: name one, or several."
+    return "Name a folder that `edgecnn export` wrote, or a model file."
+
+
+def _described(folder: Path, info: FileInfo, manifest: Manifest) -> BenchFile:
+    from edgecnn.verifying import check_bytes
+
+    path = folder / info.path
+    if problems := check_bytes(path, info, folder):
+        raise InputError(
+            f"{folder}: {problems[0]}.", hint=f"Export again, or see `edgecnn verify {folder}`."
+        )
+    return _known(path, info, manifest)
+
+
+def _known(path: Path, info: FileInfo, manifest: Manifest) -> BenchFile:
+    return BenchFile(
+        path=path,
+        name=str(path),
+        format=info.format,
+        sha256=info.sha256,
+        size_bytes=info.bytes,
+        model=manifest.model.name,
+        recipe=manifest.recipe,
+        parity=info.parity,
+        inputs=_reference_inputs(path.parent, manifest),
+    )
+
+
+def _reference_inputs(folder: Path, manifest: Manifest) -> NDArray[np.float32]:
+    import numpy as np
+
+    from edgecnn.calibration.preprocessing import preprocess
+    from edgecnn.verifying import REFERENCE, read_reference
+
+    inputs, _ = read_reference(folder / REFERENCE)
+    first = inputs[:_REFERENCE_IMAGES]
+    if first.dtype == np.uint8:
+        return preprocess(first.astype(np.uint8), manifest.preprocessing)
+    return np.ascontiguousarray(first, np.float32)
+
+
+def _single(path: Path) -> BenchFile:
+    """A file the user named, with its manifest's knowledge where that is about these bytes."""
+    sha256, size_bytes = _digest(path)
+    beside = path.parent / manifests.NAME
+    if beside.is_file():
+        manifest = manifests.load(beside)
+        for info in manifest.files:
+            if (info.path, info.sha256) == (path.name, sha256):
+                return _known(path, info, manifest)
+    return BenchFile(path, str(path), path.suffix.removeprefix("."), sha256, size_bytes)
+
+
+def _digest(path: Path) -> tuple[str, int]:
+    found, size_bytes = hashlib.sha256(), 0
+    try:
+        with path.open("rb") as stream:
+            while chunk := stream.read(_CHUNK_BYTES):
+                found.update(chunk)
+                size_bytes += len(chunk)
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be read: {error.strerror}.", hint="Check the path."
+        ) from error
+    return found.hexdigest(), size_bytes
