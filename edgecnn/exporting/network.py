@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from edgecnn.records import GraphInfo
 
 _IMAGE_RANK = 4
+_BATCH = {1, -1}  # -1: open, to be fixed at 1
 
 
 @dataclass(frozen=True)
@@ -47,12 +48,12 @@ def read_foreign(path: Path) -> Network:
             f" {', '.join(found.graph.macs_by_dtype)}.",
             hint="Quantize the float .tflite it was made from.",
         )
-    if len(image.shape) != _IMAGE_RANK or min(image.shape) < 1 or image.shape[0] != 1:
+    if len(image.shape) != _IMAGE_RANK or min(image.shape[1:]) < 1 or image.shape[0] not in _BATCH:
         raise InputError(
             f"{path}: its input is {image.shape}; (1, height, width, channels) is needed.",
-            hint="Convert it again with a fixed input shape and batch 1.",
+            hint="Convert it again with a fixed height and width, and a batch that is 1 or open.",
         )
-    if not output.shape or min(output.shape) < 1:
+    if not output.shape or output.shape[-1] < 1:
         raise InputError(
             f"{path}: its output is {output.shape}; one value for each class is needed.",
             hint="Convert it again with a fixed output shape.",

@@ -22,6 +22,7 @@ from edgecnn.exporting.network import Network, read_foreign
 from edgecnn.exporting.versions import DECISIVE, digest, versions
 from edgecnn.formats import tflite_file as tfl
 from edgecnn.formats import tflite_logits
+from edgecnn.quantize import fixed_batch
 from edgecnn.quantize.passes import average_pool_to_depthwise, fold_affine
 from edgecnn.records import Preprocessing
 
@@ -168,13 +169,24 @@ class Sources:
 
     def _read_float(self) -> tfl.ModelT:
         if self.plan.identity.kind == "tflite":
-            _ = self.network  # refuses what cannot be quantized
-            path = Path(self.plan.request.model)
+            model = self._read_foreign()
         else:
             path = self._float_folder("tflite") / float_stage.TFLITE
-        model = tfl.read(path.read_bytes())
+            model = tfl.read(path.read_bytes())
         average_pool_to_depthwise.apply(model)
         return model
+
+    def _read_foreign(self) -> tfl.ModelT:
+        _ = self.network  # refuses what cannot be quantized
+        path = self.plan.request.model
+        data = Path(path).read_bytes()
+        model = tfl.read(data)
+        if not fixed_batch.is_open(model):
+            return model
+        fixed: bytes = isolation.run(
+            "edgecnn.quantize.fixed_batch:fix", data, what=f"fixing the batch of {path} at 1"
+        )
+        return tfl.read(fixed)
 
     @cached_property
     def float_onnx(self) -> Path:

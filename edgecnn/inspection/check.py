@@ -10,7 +10,7 @@ from edgecnn.inspection.record import DYNAMIC
 from edgecnn.recipes import RECIPES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from edgecnn.inspection.record import Inspection, Operator
 
@@ -29,7 +29,8 @@ def check_recipe(inspection: Inspection, recipe_name: str, io: str) -> None:
     dtype `io`. Beyond that, in the words of TFLite's quantization specification:
     float32: nothing but float32. float16: all weights stored in half precision. dynamic: weights
     of 1024 elements and more int8, activations float32. int8 and int16x8: weights int8, every MAC
-    in int8 or int16, no float operator but a QUANTIZE or DEQUANTIZE at the border. In an ONNX file
+    in int8 or int16, no float operator but a QUANTIZE or DEQUANTIZE at the border, and a SOFTMAX
+    behind the DEQUANTIZE. In an ONNX file
     of QuantizeLinear/DequantizeLinear pairs (or QLinear operators) only the operators with MACs
     are held to that, and uint8 activations count as int8.
 
@@ -147,7 +148,7 @@ def _integer(*activations: str) -> Callable[[Inspection], list[str]]:
         ]
         if inspection.format == "tflite":
             problems += _named(
-                (op for op in inspection.operators if _touches(op, _FLOATS) and not _border(op)),
+                (op for op in _within(inspection.operators) if _touches(op, _FLOATS)),
                 "that work on floats",
             )
         return problems
@@ -155,8 +156,19 @@ def _integer(*activations: str) -> Callable[[Inspection], list[str]]:
     return check
 
 
-def _border(operator: Operator) -> bool:
-    return operator.at_border and operator.name in _BORDER_OPS
+def _within(operators: Sequence[Operator]) -> list[Operator]:
+    """All but the QUANTIZE and DEQUANTIZE at the border, and a SOFTMAX right behind the latter."""
+    found: list[Operator] = []
+    for operator in operators:
+        if operator.at_border and operator.name == "SOFTMAX" and _follows_dequantize(found):
+            found.pop()
+        elif not (operator.at_border and operator.name in _BORDER_OPS):
+            found.append(operator)
+    return found
+
+
+def _follows_dequantize(before: Sequence[Operator]) -> bool:
+    return bool(before) and before[-1].name == "DEQUANTIZE"
 
 
 _int8 = _integer("int8")

@@ -16,8 +16,8 @@ import numpy as np
 from edgecnn import parity
 from edgecnn.formats import tflite_file as tfl
 from edgecnn.progress import Progress, Silent
-from edgecnn.quantize import litert, ranges
-from edgecnn.quantize.passes import affine, equalize, relu_to_requantize
+from edgecnn.quantize import add_ranges, litert, ranges
+from edgecnn.quantize.passes import affine, equalize, relu6_to_relu, relu_to_requantize
 from edgecnn.quantize.weights import quantize_layers, write_layers
 
 if TYPE_CHECKING:
@@ -84,12 +84,14 @@ def quantize(
         progress: told of each convolution.
     """
     model, known, gain_db = _equalized(float_model, statistics, logits)
+    relu6_to_relu.apply(model)  # not earlier: equalization may scale through a RELU, not a RELU6
     layers = quantize_layers(model, known.layers, threads=threads, progress=progress or Silent())
     equalized = tfl.write(model)
     made = {}
     for name in _methods(method, activation_bits):
         chosen = ranges.choose(known.tensors, name)
         chosen[logits] = ranges.with_margin(known.tensors[logits])
+        add_ranges.widen(model, chosen)
         made[name] = _lay_out(equalized, chosen, layers, activation_bits)
     compared = {}
     if len(made) > 1 and trial:
@@ -106,14 +108,18 @@ def _equalized(
     A small predicted gain is left alone: it is within what the prediction leaves out (trained vgg:
     0.6 dB predicted, 0.8 lost on unseen images).
     """
-    model = tfl.read(float_model)
-    _give_biases(model)
+    model = _prepared(float_model)
     done = equalize.apply(model, statistics.tensors, logits)
     if done.gain_db >= _LEAST_GAIN_DB:
         return model, equalize.rescaled(model, statistics, done), done.gain_db
-    untouched = tfl.read(float_model)
-    _give_biases(untouched)
+    untouched = _prepared(float_model)
     return untouched, statistics, 0.0
+
+
+def _prepared(float_model: bytes) -> tfl.ModelT:
+    model = tfl.read(float_model)
+    _give_biases(model)
+    return model
 
 
 def _methods(method: str, activation_bits: int) -> tuple[str, ...]:

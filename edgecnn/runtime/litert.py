@@ -75,10 +75,7 @@ class LiteRTSession:
         check_inputs(inputs, self.inputs)
         for detail, array in zip(self._input_details, inputs, strict=True):
             self._interpreter.set_tensor(detail["index"], array)
-        try:
-            self._interpreter.invoke()
-        except RuntimeError as error:
-            raise InputError(f"LiteRT failed while running the model: {error}") from error
+        _invoke(self._interpreter)
 
 
 def partitions(model: Path | str | bytes) -> tuple[int, dict[str, int]]:
@@ -108,6 +105,46 @@ def partitions(model: Path | str | bytes) -> tuple[int, dict[str, int]]:
     return len(delegates), dict(sorted(left.items()))
 
 
+def run_on_zeros(model: bytes) -> dict[int, Array]:
+    """Every tensor of the main graph after one run on zeros, by its index in the file.
+
+    On kernels that keep all tensors and take no delegate; tensors that no operator reads or writes
+    may be missing.
+
+    Raises:
+        InputError: LiteRT refuses the file, or fails while running it.
+        MissingPartError: no LiteRT is installed.
+    """
+    interpreter, _ = _load(model, threads=1, **_keeping_all_tensors())
+    for detail in interpreter.get_input_details():
+        interpreter.set_tensor(detail["index"], np.zeros(detail["shape"], detail["dtype"]))
+    _invoke(interpreter)
+    with _readable_names():
+        details = interpreter.get_tensor_details()
+    return {
+        detail["index"]: found
+        for detail in details
+        if (found := _value(interpreter, detail)) is not None
+    }
+
+
+def _keeping_all_tensors() -> dict[str, Any]:
+    package = next(name for name, _ in _RUNTIMES if importlib.util.find_spec(name) is not None)
+    resolver = importlib.import_module(f"{package}.interpreter").OpResolverType
+    return {
+        "experimental_preserve_all_tensors": True,
+        "experimental_op_resolver_type": resolver.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+    }
+
+
+def _value(interpreter: Any, detail: dict[str, Any]) -> Array | None:  # noqa: ANN401 - no types
+    try:
+        value: Array = interpreter.get_tensor(detail["index"])
+    except ValueError:  # a tensor that was given no memory: nothing reads or writes it
+        return None
+    return value
+
+
 def _replaced_by(delegate: dict[str, Any], original: Sequence[dict[str, Any]]) -> set[int]:
     """Indices of the nodes a DELEGATE node stands for.
 
@@ -128,14 +165,21 @@ def _replaced_by(delegate: dict[str, Any], original: Sequence[dict[str, Any]]) -
     return nodes
 
 
-def _load(model: Path | str | bytes, threads: int) -> tuple[Any, str]:
+def _invoke(interpreter: Any) -> None:  # noqa: ANN401 - the runtime has no types
+    try:
+        interpreter.invoke()
+    except RuntimeError as error:
+        raise InputError(f"LiteRT failed while running the model: {error}") from error
+
+
+def _load(model: Path | str | bytes, threads: int, **options: Any) -> tuple[Any, str]:  # noqa: ANN401 - the runtime's own options
     """An Interpreter with its tensors allocated, and the name of its runtime."""
     interpreter_class, runtime = _interpreter_class()
     source = {"model_content": model} if isinstance(model, bytes) else _source(str(model))
     name = "the model" if isinstance(model, bytes) else str(model)
     try:
         with quiet_stderr():
-            interpreter = interpreter_class(**source, num_threads=threads)
+            interpreter = interpreter_class(**source, num_threads=threads, **options)
             interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:
         text = f"{runtime} refuses {name}: {error}"

@@ -49,6 +49,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model.export(made / "saved", verbose=False)
     fixed = tf.lite.TFLiteConverter.from_keras_model(network(batch=1))
     (made / "net.tflite").write_bytes(fixed.convert())
+    left_open = tf.lite.TFLiteConverter.from_keras_model(network())
+    (made / "open.tflite").write_bytes(left_open.convert())
     random = np.random.default_rng(0)
     for number in range(40):
         place = made / "photographs" / "ab"[number % 2]
@@ -70,7 +72,7 @@ def centred(logits: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return centred
 
 
-@pytest.mark.parametrize("name", ["net.keras", "net.h5", "saved", "net.tflite"])
+@pytest.mark.parametrize("name", ["net.keras", "net.h5", "saved", "net.tflite", "open.tflite"])
 def test_every_form_of_a_network_is_exported_and_fed_as_the_user_says(
     folder: Path, tmp_path: Path, name: str
 ) -> None:
@@ -81,7 +83,7 @@ def test_every_form_of_a_network_is_exported_and_fed_as_the_user_says(
         preprocessing=FED,
         out=tmp_path,
     ).artifacts
-    formats = ["tflite"] if name == "net.tflite" else ["tflite", "onnx"]
+    formats = ["tflite"] if name.endswith(".tflite") else ["tflite", "onnx"]
     assert [file.format for file in artifact.manifest.files] == formats
     assert edgecnn.verify(artifact.folder).ok
     assert artifact.manifest.preprocessing == FED
@@ -117,6 +119,31 @@ def test_arrays_are_fed_as_they_are(folder: Path, tmp_path: Path) -> None:
     wanted = np.log(np.asarray(network()(fed)))
     np.testing.assert_allclose(centred(logits), centred(wanted), atol=2e-3)
     assert edgecnn.verify(artifact.folder).ok
+
+
+def test_the_shapes_a_flatten_computes_are_gone_once_the_batch_is_fixed(tmp_path: Path) -> None:
+    image = keras.Input((8, 8, 3))
+    x = layers.Conv2D(4, 3, activation="relu")(image)
+    x = layers.Reshape((6, 3, 8))(x)
+    x = layers.Dense(CLASSES)(layers.Flatten()(x))
+    model = keras.Model(image, layers.Softmax()(x))
+    path = tmp_path / "flat.tflite"
+    path.write_bytes(tf.lite.TFLiteConverter.from_keras_model(model).convert())
+    assert "SHAPE" in edgecnn.inspect(path).graph.ops
+    np.savez(tmp_path / "inputs.npz", np.random.default_rng(0).normal(size=(24, 8, 8, 3)))
+    artifacts = edgecnn.export(
+        str(path), calibration=str(tmp_path / "inputs.npz"), out=tmp_path / "out",
+        calibration_samples=8, recipes=["float32", "int8"], formats=["tflite"],
+    ).artifacts  # fmt: skip
+    for artifact in artifacts:
+        graph = artifact.manifest.files[0].graph
+        assert not {"SHAPE", "PACK", "STRIDED_SLICE"} & set(graph.ops)
+        assert graph.delegate_partitions == 1
+        assert edgecnn.verify(artifact.folder).ok
+    with np.load(artifacts[0].folder / "reference.npz") as reference:
+        fed, logits = reference["inputs"], reference["logits"]
+    wanted = np.log(np.asarray(model(fed)))
+    np.testing.assert_allclose(centred(logits), centred(wanted), atol=2e-3)
 
 
 def test_a_tflite_that_reads_variables_is_refused(tmp_path: Path) -> None:

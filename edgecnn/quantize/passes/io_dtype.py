@@ -2,6 +2,10 @@
 
 A QUANTIZE behind the input and a QUANTIZE or DEQUANTIZE ahead of the output. uint8 and int8 with
 zero points 128 apart stand for the same real numbers, so that conversion loses nothing.
+
+A final SOFTMAX with a float output computes in float: its input is dequantized in the place of its
+output. XNNPACK takes no integer SOFTMAX, and the graph would fall in two there; and probabilities
+that are not rounded to 1/256 do not tie.
 """
 
 from __future__ import annotations
@@ -62,8 +66,33 @@ def _change_input(model: tfl.ModelT, graph: tfl.SubGraphT, position: int, wanted
 
 def _change_output(model: tfl.ModelT, graph: tfl.SubGraphT, position: int, wanted: str) -> None:
     inner = int(graph.outputs[position])
+    if wanted == "FLOAT32" and _ends_in_softmax(model, graph, inner):
+        _compute_in_float(model, graph, inner)
+        return
     end = _end_like(graph, inner, wanted)
     name = "DEQUANTIZE" if wanted == "FLOAT32" else "QUANTIZE"
     graph.operators.append(tfl.add_operator(model, name, [inner], [end], version=2))
     graph.outputs = np.array(graph.outputs, np.int32)
     graph.outputs[position] = end
+
+
+def _ends_in_softmax(model: tfl.ModelT, graph: tfl.SubGraphT, output: int) -> bool:
+    maker = tfl.producers(graph).get(output)
+    if maker is None or output in tfl.consumers(graph):
+        return False
+    return tfl.operator_name(model, graph.operators[maker]) == "SOFTMAX"
+
+
+def _compute_in_float(model: tfl.ModelT, graph: tfl.SubGraphT, output: int) -> None:
+    place = tfl.producers(graph)[output]
+    softmax = graph.operators[place]
+    source = int(softmax.inputs[0])
+    logits = graph.tensors[source]
+    real = tfl.add_tensor(graph, logits, f"{tfl.tensor_name(logits)}_float")
+    for index in (real, output):
+        graph.tensors[index].type = tfl.tensor_type("FLOAT32")
+        graph.tensors[index].quantization = None
+    softmax.inputs = np.asarray([real], np.int32)
+    graph.operators.insert(
+        place, tfl.add_operator(model, "DEQUANTIZE", [source], [real], version=2)
+    )

@@ -10,7 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_nets import RandomNet, operators, run, statistics_of
 
+from edgecnn import parity
+from edgecnn.errors import CheckFailedError
 from edgecnn.formats import tflite_file as tfl
+from edgecnn.inspection import check_recipe, tflite
 from edgecnn.quantize import integer
 from edgecnn.quantize.passes import io_dtype
 from edgecnn.runtime.litert import LiteRTSession, partitions
@@ -112,3 +115,32 @@ def test_float32_ends_on_int16() -> None:
     real = dequantized(feed, session.inputs[0])
     wanted = dequantized(session.run([feed])[0], session.outputs[0])
     np.testing.assert_array_equal(run(with_ends(plain, "float32"), [real])[0][0], wanted)
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_a_softmax_with_a_float_output_computes_in_float(bits: int) -> None:
+    net = RandomNet(4)
+    x = net.conv(net.image, 4, activation="RELU")
+    data = net.finish(net.softmax(net.dense(net.flatten(x), 5)))
+    known, logits = statistics_of(data, net.feeds())
+    plain = integer.quantize(data, known, logits=logits, activation_bits=bits, method="minmax").data
+    changed = with_ends(plain, "float32")
+    check_recipe(tflite.read(changed, "changed"), "int8" if bits == 8 else "int16x8", "float32")
+    feed = net.feeds(1)[0]
+    (probabilities,) = run(changed, [feed])[0]
+    assert probabilities.shape == (1, 5)
+    assert probabilities.dtype == np.float32
+    assert probabilities.sum() == pytest.approx(1.0, abs=1e-6)
+    wanted = np.exp(parity.logits(changed, [feed])[0].astype(np.float64))
+    np.testing.assert_allclose(probabilities[0], wanted / wanted.sum(), rtol=1e-4)
+    if bits == 8:
+        assert partitions(changed) == (1, {})
+        assert partitions(plain)[1] == {"SOFTMAX": 1}
+
+
+def test_a_float_softmax_in_the_middle_is_still_refused() -> None:
+    net = RandomNet(5)
+    x = net.softmax(net.conv(net.image, 4))
+    data = net.finish(net.dense(net.flatten(x), 5))
+    with pytest.raises(CheckFailedError, match="SOFTMAX"):
+        check_recipe(tflite.read(data, "float"), "int8", "float32")

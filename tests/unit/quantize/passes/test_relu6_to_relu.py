@@ -1,0 +1,48 @@
+"""An unfused RELU6 quantizes to integer operators alone, and still ends at 6."""
+
+from __future__ import annotations
+
+import numpy as np
+from random_nets import RandomNet, operators, statistics_of
+
+from edgecnn import parity
+from edgecnn.formats import tflite_file as tfl
+from edgecnn.quantize import integer
+from edgecnn.runtime.litert import LiteRTSession, partitions
+
+
+def net_with_relu6() -> tuple[RandomNet, bytes]:
+    """Its RELU6 cuts off much of what it is fed: the sum is also read by others."""
+    net = RandomNet(3)
+    x = net.conv(net.image, 6)
+    total = net.sum_of(net.mul(x, np.full(6, 8, np.float32)), x)
+    y = net.conv(net.relu6(total), 6)
+    return net, net.finish(net.dense(net.flatten(net.sum_of(y, total)), 5))
+
+
+def test_the_whole_net_is_integer_and_one_partition() -> None:
+    net, data = net_with_relu6()
+    known, logits = statistics_of(data, net.feeds())
+    made = integer.quantize(data, known, logits=logits, activation_bits=8, method="minmax").data
+    assert not {"RELU6", "RELU", "DEQUANTIZE"} & set(operators(made))
+    assert partitions(made)[0] == 1
+    feeds = net.feeds()
+    found = parity.snr_db(parity.logits(data, feeds), parity.logits(made, feeds))
+    assert found is not None
+    assert found > 20
+
+
+def test_what_passes_6_is_cut_off_at_6() -> None:
+    net = RandomNet(3, shape=(1, 4, 4, 1))
+    doubled = net.conv(net.image, 1, kernel=(1, 1), weights=np.full((1, 1, 1, 1), 4, np.float32))
+    output = net.relu6(net.sum_of(doubled, net.conv(net.image, 1)))
+    data = net.finish(net.sum_of(output, output))
+    known, logits = statistics_of(data, net.feeds(16))
+    made = integer.quantize(data, known, logits=logits, activation_bits=8, method="minmax").data
+    session = LiteRTSession(made)
+    info = session.outputs[0]
+    assert info.scale is not None
+    assert info.zero_point is not None
+    highest = session.run([np.full((1, 4, 4, 1), 127, np.int8)])[0].max()
+    assert (int(highest) - info.zero_point) * info.scale <= 12 * 1.06  # the output's own margin
+    assert tfl.read(made).subgraphs
