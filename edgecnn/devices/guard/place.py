@@ -1,0 +1,234 @@
+"""Where the guard works on the device: the lock, the private folder, and what others left behind.
+
+Sent to the device: Python 3.9, standard library alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import shutil
+import signal
+import stat
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+MARK = "EDGECNN_GUARD"
+_STALE_S = 60.0
+SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+
+
+class RefusedError(Exception):
+    """What was asked for cannot be; the other side is told why."""
+
+    def __init__(self, kind: str, text: str = "") -> None:
+        super().__init__(text)
+        self.kind = kind
+        self.text = text
+
+
+def open_lock(path: Path) -> int:
+    """The lock file, made if need be; every user of the device may lock it."""
+    flags = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK
+    try:
+        # Without O_CREAT: Linux refuses that for another user's file in /tmp (protected_regular).
+        descriptor = os.open(path, flags)
+    except FileNotFoundError:
+        mask = os.umask(0)
+        try:
+            descriptor = os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o666)
+        finally:
+            os.umask(mask)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise FileExistsError(errno.EEXIST, "not a regular file", str(path))
+    return descriptor
+
+
+def lock_at(path: Path, who: str) -> int:
+    """Hold the lock at `path`, with our name in it.
+
+    Raises:
+        RefusedError: another one holds it.
+        OSError: there can be no such file.
+    """
+    while True:
+        try:
+            descriptor = open_lock(path)
+        except FileExistsError:
+            if path.is_file() and not path.is_symlink():  # made a moment ago by another guard
+                continue
+            raise
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            by = os.pread(descriptor, 200, 0).decode("utf-8", "replace")
+            raise RefusedError("taken", by) from error
+        # Its last holder removes it: what we locked may no longer be what others find.
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(descriptor), path.stat()):
+                os.ftruncate(descriptor, 0)
+                os.pwrite(descriptor, f"{who}, since {time.strftime('%H:%M:%S')}".encode(), 0)
+                return descriptor
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def device_lock(who: str) -> Generator[None, None, None]:
+    """Hold the device's lock: in /tmp, or at home where /tmp cannot be written.
+
+    Raises:
+        RefusedError: another one holds it, or there is no place for it.
+    """
+    path, descriptor = _take_lock(who)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):  # another user's file in /tmp stays
+            path.unlink()
+        os.close(descriptor)
+
+
+def _take_lock(who: str) -> tuple[Path, int]:
+    chosen = os.environ.get("EDGECNN_LOCK")
+    home = Path(os.environ.get("HOME") or "/", ".edgecnn.lock")
+    # /tmp is the one folder that all users of a device share; symbolic links are not followed.
+    places = [Path(chosen)] if chosen else [Path("/tmp", "edgecnn.lock"), home]  # noqa: S108 - see above
+    problems: list[str] = []
+    for path in places:
+        with _noted(path, problems):
+            return path, lock_at(path, who)
+    raise RefusedError("place", "; ".join(problems))
+
+
+@contextlib.contextmanager
+def _noted(place: Path, problems: list[str]) -> Generator[None, None, None]:
+    """Go on with the next place when this one cannot be used."""
+    try:
+        yield
+    except OSError as error:
+        problems.append(f"{place}: {error.strerror}")
+
+
+@contextlib.contextmanager
+def private_folder() -> Generator[tuple[Path, Path], None, None]:
+    """A new folder, ours alone, and the base it stands in; nothing of it is left afterwards.
+
+    Raises:
+        RefusedError: there is no place to write.
+        OSError: the disk is full, or something in the folder cannot be removed.
+    """
+    base, made = _base_folder()
+    _sweep(base / "work")
+    root = Path(tempfile.mkdtemp(prefix="edgecnn-", dir=base / "work"))
+    try:
+        alive = os.open(root / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        fcntl.flock(alive, fcntl.LOCK_EX)  # held until this process ends
+        yield base, root
+    finally:
+        for each in SIGNALS:  # we are ending already
+            signal.signal(each, signal.SIG_IGN)
+        kill_marked(root)
+        remove(root)
+        _remove_empty(made)
+
+
+def _base_folder() -> tuple[Path, list[Path]]:
+    """The user's cache, else a shared place; and what may go again once it is empty.
+
+    Libraries cannot be loaded from some file systems (noexec): those come last.
+    """
+    home = os.environ.get("XDG_CACHE_HOME") or Path(os.environ.get("HOME") or "/", ".cache")
+    own = f"edgecnn-{os.getuid()}"
+    # The shared ones are checked to be ours.
+    places = [Path(home, "edgecnn"), Path("/var/tmp", own), Path("/tmp", own)]  # noqa: S108 - see above
+    made: dict[Path, list[Path]] = {}
+    problems: list[str] = []
+    for place in places:
+        with _noted(place, problems):
+            made[place] = _make_base(place)
+    if not made:
+        raise RefusedError("place", "; ".join(problems))
+    runs = [place for place in made if not os.statvfs(place).f_flag & os.ST_NOEXEC]
+    best = [*runs, *made][0]
+    for place, folders in made.items():
+        if place != best:
+            _remove_empty(folders)
+    return best, made[best]
+
+
+def _make_base(place: Path) -> list[Path]:
+    """Make the folders, and make sure that they are ours and can be written.
+
+    Returns:
+        What may be removed when it is empty, the deepest first.
+
+    Raises:
+        OSError: they are not, or cannot.
+    """
+    new = [parent for parent in place.parents if not parent.exists()]
+    (place / "work").mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = place.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+        raise PermissionError(errno.EACCES, "it is another user's", str(place))
+    tempfile.TemporaryFile(dir=place / "work").close()
+    return [place / "work", place, *new]
+
+
+def _remove_empty(folders: list[Path]) -> None:
+    for folder in folders:
+        with contextlib.suppress(OSError):  # something is in it: a kept runtime, the user's own
+            folder.rmdir()
+
+
+def remove(folder: Path) -> None:
+    """Remove a folder, whatever its programs did to its permissions."""
+
+    def again(function: Callable[[str], object], path: str, _: object) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            Path(path).parent.chmod(0o700)
+            if Path(path).is_dir():
+                Path(path).chmod(0o700)
+                shutil.rmtree(path)
+            else:
+                function(path)
+
+    shutil.rmtree(folder, onerror=again)
+
+
+def kill_marked(root: Path) -> None:
+    """Kill every process that was started for this folder, and what those started."""
+    mark = f"{MARK}={root}".encode()
+    for _ in range(200):
+        found = 0
+        for process in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):  # it has ended, or is another user's
+                if mark in (process / "environ").read_bytes().split(b"\0"):
+                    os.kill(int(process.name), signal.SIGKILL)
+                    found += 1
+        if not found:
+            return
+        time.sleep(0.01)
+
+
+def _sweep(work: Path) -> None:
+    """Remove what guards left that were killed, or lost to a reboot."""
+    for root in work.iterdir():
+        try:
+            descriptor = os.open(root / "lock", os.O_RDWR)
+        except FileNotFoundError:
+            if abs(time.time() - root.stat().st_mtime) > _STALE_S:  # else it is just being made
+                remove(root)
+            continue
+        with contextlib.suppress(BlockingIOError):  # its guard lives
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            kill_marked(root)
+            remove(root)
+        os.close(descriptor)
