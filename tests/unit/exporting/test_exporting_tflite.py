@@ -178,9 +178,9 @@ def two_outputs() -> TinyModel:
     return net
 
 
-def open_batch() -> TinyModel:
+def open_height() -> TinyModel:
     net = float_net()
-    net.graph.tensors[0].shapeSignature = [-1, 8, 8, 3]
+    net.graph.tensors[0].shapeSignature = [1, -1, 8, 3]
     return net
 
 
@@ -210,7 +210,7 @@ def scalar_output() -> TinyModel:
         (two_inputs, "2 inputs and 1 outputs"),
         (two_outputs, "1 inputs and 2 outputs"),
         (int8_net, "is not a float model"),
-        (open_batch, "(-1, 8, 8, 3)"),
+        (open_height, "(1, -1, 8, 3)"),
         (vectors, "(1, 9)"),
         (scalar_output, "()"),
     ],
