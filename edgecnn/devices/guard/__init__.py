@@ -28,7 +28,8 @@ sys.modules[package + ".main"].main(json.loads(sys.argv[1]))
 def source() -> str:
     """The guard as one Python program; its one argument is a JSON object.
 
-    {"marker": the line it prints before its first frame, "who": for others who find the lock}
+    {"marker": the line it prints before its first frame, "who": for others who find the lock,
+    "patience_s": it ends after so many seconds without a word}
     """
     folder = Path(__file__).parent
     sources = [(name, (folder / f"{name}.py").read_text("utf-8")) for name in _MODULES]

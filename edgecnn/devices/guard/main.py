@@ -137,7 +137,7 @@ def end(*_: object) -> None:
 
 def main(options: Header) -> None:
     """Hold lock and folder until the client is gone."""
-    pipe = Pipe()
+    pipe = Pipe(options["patience_s"])
     os.umask(0o077)
     os.chdir("/")
     for each in place.SIGNALS:

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 Header = dict[str, Any]
 CHUNK = 1 << 18
-# A client that lives says so every ten seconds.
-_PATIENCE_S = 60.0
 
 
 class GoneError(Exception):
@@ -29,7 +27,8 @@ class GoneError(Exception):
 class Pipe:
     """Frames in on stdin, out on what stdout was."""
 
-    def __init__(self) -> None:
+    def __init__(self, patience_s: float) -> None:
+        self._patience_s = patience_s
         self._out = os.dup(1)
         os.dup2(2, 1)  # a stray print would break the frames
         self._pending = b""
@@ -37,7 +36,7 @@ class Pipe:
 
     def wait(self, others: list[int], until: float = float("inf")) -> list[int]:
         """Which of `others` can be read, once one can or the time has come."""
-        end = min(until, self._heard + _PATIENCE_S)
+        end = min(until, self._heard + self._patience_s)
         ready = select.select([0, *others], [], [], max(0.0, end - time.monotonic()))[0]
         if 0 in ready:
             chunk = os.read(0, CHUNK)
@@ -45,7 +44,7 @@ class Pipe:
                 raise GoneError
             self._pending += chunk
             self._heard = time.monotonic()
-        elif time.monotonic() >= self._heard + _PATIENCE_S:
+        elif time.monotonic() >= self._heard + self._patience_s:
             raise GoneError
         return [each for each in ready if each != 0]
 

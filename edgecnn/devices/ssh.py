@@ -1,0 +1,244 @@
+"""A device over SSH: the system's own OpenSSH, with the user's configuration, agent and keys.
+
+One connection carries everything (ssh_config(5), ControlMaster); its socket lies in a private
+folder and goes with it. The connection lives as long as the stdin of its first command, which is a
+pipe from this process: however this process ends, it ends, and the guard over there clears up.
+
+What goes to the device's login shell is always the word `sh`, so that any shell will do; all else
+goes through stdin.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+import weakref
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from edgecnn.devices import ssh_errors
+from edgecnn.devices.channel import tail
+from edgecnn.devices.facts import printable
+from edgecnn.devices.shell import ShellDevice
+from edgecnn.errors import DeviceError
+
+if TYPE_CHECKING:
+    from edgecnn.devices.target import Target
+
+CONFIG_VARIABLE = "EDGECNN_SSH_CONFIG"
+_CONNECT_S = 10
+_AUTHENTICATE_S = 60.0
+_CLOSE_S = 5.0
+_POLL_S = 0.02
+_OPTIONS = (
+    "BatchMode=yes",  # never a question: a bench runs unattended
+    "StrictHostKeyChecking=yes",  # an unknown key is the user's to accept, by hand
+    f"ConnectTimeout={_CONNECT_S}",
+    "ConnectionAttempts=1",
+    "ServerAliveInterval=5",  # a cut connection is noticed after 15 s
+    "ServerAliveCountMax=3",
+    "TCPKeepAlive=yes",
+    "LogLevel=ERROR",  # whatever the user's is: its sentences are read
+    # What the user may have set for working by hand.
+    "RequestTTY=no",
+    "RemoteCommand=none",
+    "PermitLocalCommand=no",
+    "ClearAllForwardings=yes",
+    "ForwardAgent=no",
+    "ForwardX11=no",
+    "Tunnel=no",
+)
+
+
+class SshDevice(ShellDevice):
+    """A host over SSH. Nothing is connected before it is first used.
+
+    The environment variable EDGECNN_SSH_CONFIG names a configuration file to use instead of
+    ~/.ssh/config and the system's (as `ssh -F` does).
+    """
+
+    def __init__(self, target: Target) -> None:
+        super().__init__(target)
+        self._parsed = target
+        self._connection: _Connection | None = None
+
+    def shell(self, errors: IO[bytes]) -> subprocess.Popen[bytes]:
+        """Start `sh` over there, in the one connection.
+
+        Raises:
+            DeviceError: the device cannot be reached, or does not let us in.
+        """
+        if self._connection is not None and self._connection.is_over(within_s=0.0):
+            self.close()  # the device was started anew, say
+        if self._connection is None:
+            self._connection = self._connect()
+        return self._connection.shell(errors)
+
+    def lost(self, step: str, code: int | None, said: str) -> DeviceError:
+        """The error for a shell over there that ended too soon."""
+        connection, self._connection = self._connection, None
+        ended = connection is None or connection.is_over(within_s=1.0)
+        first = "" if connection is None else connection.said()
+        if connection is not None:
+            connection.close()
+        if not ended and code is not None and code != _SSH_FAILED:
+            return self._guard_ended(step, code, said)
+        reason = ssh_errors.why(f"{first}\n{said}", self._parsed, _config())
+        what = f" ({reason.what})" if reason else ""
+        return DeviceError(
+            f"{self.target}: the connection broke while {step}{what}.",
+            hint="The device clears up by itself. Is it still on, and its network too? "
+            f"Try {ssh_errors.by_hand('ssh', self._parsed, _config())}, and run it again.",
+        )
+
+    def _guard_ended(self, step: str, code: int, said: str) -> DeviceError:
+        """The connection stands: something over there went wrong."""
+        hint = f"It said: {printable(said[-200:])}" if said else "Try again."
+        if code == _KILLED:
+            hint = "Out of memory over there? Close what else runs on it."
+        return DeviceError(
+            f"{self.target}: our program there ended while {step} (exit code {code}).", hint=hint
+        )
+
+    def close(self) -> None:
+        """End the connection; a later use makes a new one."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def _connect(self) -> _Connection:
+        ssh = shutil.which("ssh")
+        if ssh is None:
+            raise DeviceError(
+                f"{self.target}: there is no ssh on this machine.",
+                hint="On Debian and Ubuntu: sudo apt install openssh-client",
+            )
+        connection = _Connection(_command(ssh, self._parsed), self._parsed.address)
+        try:
+            connection.wait()
+        except TimeoutError:
+            said = connection.said()
+            connection.close()
+            raise self._no_connection(said) from None
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _no_connection(self, said: str) -> DeviceError:
+        reason = ssh_errors.why(said, self._parsed, _config())
+        if reason is not None:
+            return DeviceError(f"{self.target}: {reason.what}.", hint=reason.hint)
+        words = printable(said.rpartition("\n")[2]) or "it does not answer"
+        return DeviceError(
+            f"{self.target}: ssh cannot connect: {words}.",
+            hint=f"Try by hand: {ssh_errors.by_hand('ssh', self._parsed, _config())}",
+        )
+
+
+_SSH_FAILED = 255
+_KILLED = 137
+
+
+def _config() -> str:
+    return os.environ.get(CONFIG_VARIABLE, "")
+
+
+def _command(ssh: str, target: Target) -> list[str]:
+    """Ssh with all options but those of multiplexing; the host comes behind them."""
+    words = [ssh, *(["-F", _config()] if _config() else []), "-a", "-x", "-T"]
+    for option in _OPTIONS:
+        words += ["-o", option]
+    if target.user:
+        words += ["-l", target.user]
+    if target.port is not None:
+        words += ["-p", str(target.port)]
+    return words
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """What a connection has to give back."""
+
+    folder: str
+    process: subprocess.Popen[bytes]
+    errors: IO[bytes]
+
+    def release(self) -> None:
+        """End the process: by the end of its stdin, by force if need be."""
+        if self.process.stdin is not None:
+            with contextlib.suppress(OSError):
+                self.process.stdin.close()
+        try:
+            self.process.wait(_CLOSE_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.errors.close()
+        shutil.rmtree(self.folder)
+
+
+class _Connection:
+    """The first ssh process, which all others go through."""
+
+    def __init__(self, command: list[str], host: str) -> None:
+        # A socket's path has some 100 bytes, and ssh adds some: a long TMPDIR would not do.
+        short = "/tmp"  # noqa: S108 - mkdtemp makes a private folder there
+        place = short if os.access(short, os.W_OK) else None
+        folder = tempfile.mkdtemp(prefix="edgecnn-", dir=place)
+        self._socket = f"{folder}/s"
+        self._command = command
+        self._host = host
+        errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the connection
+        process = subprocess.Popen(
+            [*command, "-o", "ControlMaster=yes", "-o", "ControlPersist=no", "-S", self._socket,
+             "--", host, "cat"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=errors,
+            start_new_session=True,  # Ctrl-C is ours: the guard ends in good order
+        )  # fmt: skip
+        self._parts = _Parts(folder, process, errors)
+        # Also when nobody calls close: at the latest when this process ends in good order.
+        self.close = weakref.finalize(self, self._parts.release)
+
+    def wait(self) -> None:
+        """Wait until others can go through it.
+
+        Raises:
+            TimeoutError: it ended instead, or took too long.
+        """
+        deadline = time.monotonic() + _AUTHENTICATE_S
+        while not Path(self._socket).exists():
+            if self._parts.process.poll() is not None or time.monotonic() > deadline:
+                raise TimeoutError
+            time.sleep(_POLL_S)
+
+    def is_over(self, within_s: float) -> bool:
+        """Whether it ends by itself."""
+        try:
+            self._parts.process.wait(within_s)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def said(self) -> str:
+        """What it wrote to stderr."""
+        return tail(self._parts.errors)
+
+    def shell(self, errors: IO[bytes]) -> subprocess.Popen[bytes]:
+        """Start `sh` through it, and never by a connection of its own."""
+        return subprocess.Popen(
+            [*self._command, "-o", "ControlMaster=no", "-o", "ProxyCommand=false",
+             "-S", self._socket, "--", self._host, "sh"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            bufsize=0,
+            start_new_session=True,
+        )  # fmt: skip
