@@ -1,4 +1,4 @@
-"""edgecnn takes a CNN to a Raspberry Pi or a phone: builds, quantizes, exports and proves it.
+"""edgecnn takes a CNN to a Raspberry Pi or a phone: builds, exports, proves and measures it.
 
 The public verbs, the same code that the command line calls:
 
@@ -12,6 +12,8 @@ The public verbs, the same code that the command line calls:
     for artifact in result.artifacts:
         assert edgecnn.verify(artifact.folder).ok
         print(edgecnn.inspect(artifact.folder / "model.tflite").graph.delegate_partitions)
+    report = edgecnn.bench(result.artifacts[0].folder, on=["local", "ssh://pi@raspberrypi.local"])
+    print([(each.target, each.latency_ms.p90, each.trust) for each in report.results])
 
 Nothing is imported before it is used (PEP 562), so that `import edgecnn` costs milliseconds. Every
 error raised on purpose is an `EdgeCnnError`.
@@ -23,6 +25,10 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from edgecnn.benchmark.checking import check
+    from edgecnn.benchmark.compare import compare
+    from edgecnn.benchmark.options import BenchOptions
+    from edgecnn.benchmark.run import bench
     from edgecnn.calibration.preprocessing import parse_preprocessing
     from edgecnn.errors import (
         CheckFailedError,
@@ -34,6 +40,20 @@ if TYPE_CHECKING:
     from edgecnn.exporting import Artifact, ExportOptions, ExportResult, export
     from edgecnn.inspection import Inspection, Operator, inspect
     from edgecnn.isolation import CrashedError
+    from edgecnn.measurements import (
+        BenchPlan,
+        BenchReport,
+        BenchResult,
+        BudgetCheck,
+        CheckReport,
+        Comparison,
+        DeviceFacts,
+        DeviceFailure,
+        DeviceState,
+        Interval,
+        Latency,
+        Trust,
+    )
     from edgecnn.progress import Progress, Silent
     from edgecnn.recipes import RECIPES, Recipe
     from edgecnn.records import (
@@ -54,10 +74,20 @@ if TYPE_CHECKING:
 __all__ = [
     "RECIPES",
     "Artifact",
+    "BenchOptions",
+    "BenchPlan",
+    "BenchReport",
+    "BenchResult",
+    "BudgetCheck",
     "CalibrationInfo",
     "CheckFailedError",
+    "CheckReport",
+    "Comparison",
     "CrashedError",
     "DeviceError",
+    "DeviceFacts",
+    "DeviceFailure",
+    "DeviceState",
     "EdgeCnnError",
     "ExportOptions",
     "ExportResult",
@@ -65,6 +95,8 @@ __all__ = [
     "GraphInfo",
     "InputError",
     "Inspection",
+    "Interval",
+    "Latency",
     "Manifest",
     "MissingPartError",
     "ModelInfo",
@@ -76,9 +108,13 @@ __all__ = [
     "Recipe",
     "Silent",
     "TensorInfo",
+    "Trust",
     "VerifiedFile",
     "VerifyResult",
     "__version__",
+    "bench",
+    "check",
+    "compare",
     "export",
     "inspect",
     "models",
@@ -88,6 +124,10 @@ __all__ = [
 
 # A verb never has the name of a submodule, which importing would put in the verb's place.
 _HOMES = {
+    "edgecnn.benchmark.checking": ("check",),
+    "edgecnn.benchmark.compare": ("compare",),
+    "edgecnn.benchmark.options": ("BenchOptions",),
+    "edgecnn.benchmark.run": ("bench",),
     "edgecnn.calibration.preprocessing": ("parse_preprocessing",),
     "edgecnn.errors": (
         "CheckFailedError",
@@ -99,6 +139,20 @@ _HOMES = {
     "edgecnn.exporting": ("Artifact", "ExportOptions", "ExportResult", "export"),
     "edgecnn.inspection": ("Inspection", "Operator", "inspect"),
     "edgecnn.isolation": ("CrashedError",),
+    "edgecnn.measurements": (
+        "BenchPlan",
+        "BenchReport",
+        "BenchResult",
+        "BudgetCheck",
+        "CheckReport",
+        "Comparison",
+        "DeviceFacts",
+        "DeviceFailure",
+        "DeviceState",
+        "Interval",
+        "Latency",
+        "Trust",
+    ),
     "edgecnn.progress": ("Progress", "Silent"),
     "edgecnn.recipes": ("RECIPES", "Recipe"),
     "edgecnn.records": (

@@ -77,7 +77,16 @@ def strict_converter() -> Any:  # noqa: ANN401 - cattrs.Converter, which is impo
 
         return hook
 
+    def numbers(values: object, _: type) -> tuple[float, ...]:
+        """A million samples in a fraction of a second: the same test, without a call for each."""
+        if not isinstance(values, list | tuple) or not set(map(type, values)) <= {int, float}:
+            raise TypeError("expected numbers")
+        if not all(map(math.isfinite, values)):
+            raise ValueError("expected finite numbers")
+        return tuple(map(float, values))
+
     converter.register_structure_hook(float, number)
+    converter.register_structure_hook_func(lambda kind: kind == tuple[float, ...], numbers)
     converter.register_structure_hook(int, exact(int))
     converter.register_structure_hook(bool, exact(bool))
     converter.register_structure_hook(str, exact(str))

@@ -24,6 +24,9 @@ COMMANDS = {
     "export": "edgecnn.cli.export:export",
     "inspect": "edgecnn.cli.inspect:inspect",
     "verify": "edgecnn.cli.verify:verify",
+    "bench": "edgecnn.cli.bench:bench",
+    "compare": "edgecnn.cli.compare:compare",
+    "check": "edgecnn.cli.check:check",
     "completion": "edgecnn.cli.completion:completion",
 }
 
@@ -52,12 +55,13 @@ def _print_version(context: click.Context, _option: click.Parameter, value: bool
     help="Show the version and exit.",
 )
 def cli() -> None:
-    """Take a CNN to a Raspberry Pi or a phone: build, quantize, export, prove.
+    """Take a CNN to a Raspberry Pi or a phone: build, quantize, export, prove, measure.
 
     \b
     Begin with:
       edgecnn models
       edgecnn export xception --int8
+      edgecnn bench artifacts/xception/int8
     """  # noqa: D301 - \b is click's mark for lines that are not to be wrapped
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from edgecnn.exporting import ExportResult
     from edgecnn.inspection import Inspection
+    from edgecnn.measurements import BenchReport, CheckReport
     from edgecnn.records import ModelSpec
     from edgecnn.verifying import VerifyResult
 
@@ -49,6 +50,17 @@ def verification_object(result: VerifyResult) -> JsonObject:
         "ok": result.ok,
         "files": [_plain(file) for file in result.files],
     }
+
+
+def bench_object(report: BenchReport) -> JsonObject:
+    """All results with all their samples, what failed, and how the files compare."""
+    return {"schema": SCHEMA, **_plain(report)}
+
+
+def check_object(report: CheckReport) -> JsonObject:
+    """Every budget with its outcome, and the measurements behind it."""
+    ok = not report.broken and not report.undecided
+    return {"schema": SCHEMA, "ok": ok, "broken": report.broken, **_plain(report)}
 
 
 def error_object(message: str, hint: str, exit_code: int) -> JsonObject:

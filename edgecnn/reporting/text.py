@@ -43,6 +43,20 @@ def _scaled(number: int, units: tuple[str, ...]) -> str:
     return f"{value:.{digits}f} {units[index]}"
 
 
+def milliseconds_text(value_ms: float) -> str:
+    """Milliseconds with three digits that mean something, never with an exponent.
+
+    >>> milliseconds_text(38.09), milliseconds_text(0.04213), milliseconds_text(1234.5)
+    ('38.1', '0.0421', '1234')
+    """
+    if value_ms >= _HUNDRED - 0.05 or not math.isfinite(value_ms):
+        return f"{value_ms:.0f}"
+    for digits, limit in ((1, _TEN - 0.005), (2, 1 - 0.0005), (3, 0.1 - 0.00005)):
+        if value_ms >= limit:
+            return f"{value_ms:.{digits}f}"
+    return f"{value_ms:.4f}"
+
+
 def percent_text(share: float) -> str:
     """A share of one in per cent; short of all is never shown as 100%, nor something as nothing.
 

@@ -1,0 +1,72 @@
+"""The verb `check`: whether an artifact keeps its budgets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from edgecnn.benchmark import budgets as held
+from edgecnn.benchmark import files as bench_files
+from edgecnn.benchmark.options import BenchOptions
+from edgecnn.benchmark.run import measure
+from edgecnn.errors import InputError
+from edgecnn.measurements import BenchReport, CheckReport
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from edgecnn.progress import Progress
+
+
+def check(
+    path: Path | str,
+    *,
+    p90_ms: float | None = None,
+    size_bytes: int | None = None,
+    memory_bytes: int | None = None,
+    snr_db: float | None = None,
+    progress: Progress | None = None,
+    **options: Any,  # noqa: ANN401 - the fields of BenchOptions
+) -> CheckReport:
+    """Hold an artifact against budgets.
+
+    Devices are measured when a latency or memory budget is given, or `on` is; each must then
+    also compute what this machine computes. An emulated device cannot answer for latency: that
+    budget stays undecided there.
+
+    Args:
+        path: an artifact folder, or a model file.
+        p90_ms: the 90th percentile of the latency, milliseconds, at most.
+        size_bytes: of each file, at most.
+        memory_bytes: peak resident memory of a process that runs the file, at most.
+        snr_db: of the logits against the float network's, as the manifest recorded it, at least.
+        progress: told of each step.
+        **options: the fields of `BenchOptions`; without `on` it is this machine, and that only
+            where a budget needs measuring.
+
+    Returns:
+        Every budget with its outcome; see `CheckReport.broken` and `CheckReport.undecided`.
+
+    Raises:
+        InputError: no budget is given, or the input is wrong, as in `bench`.
+        MissingPartError: as in `bench`.
+    """
+    asked = held.Budgets(p90_ms, size_bytes, memory_bytes, snr_db)
+    if not asked.any:
+        raise InputError(
+            "No budget is given: there is nothing to check.",
+            hint="Give at least one: --p90 40ms --size 6MB --memory 64MB --snr 20dB",
+        )
+    chosen = BenchOptions(**options)
+    files = bench_files.collect([path], chosen.formats)
+    if asked.snr_db is not None and all(file.parity is None for file in files):
+        raise InputError(
+            f"{path} has no manifest, and so no recorded SNR to hold --snr against.",
+            hint="Name an artifact folder that `edgecnn export` wrote.",
+        )
+    report = BenchReport((), ())
+    if asked.measured or "on" in options:
+        report = measure(files, chosen, progress)
+    checks = list(held.check_files(asked, files))
+    for result in report.results:
+        checks += held.check_result(asked, result)
+    return CheckReport(tuple(checks), report.results, report.failures, report.warnings)

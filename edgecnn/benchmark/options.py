@@ -1,0 +1,68 @@
+"""What a user may ask of `bench`, `compare` and `check`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgecnn.benchmark.results import DEFAULT
+from edgecnn.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchOptions:
+    """Everything but the files.
+
+    Attributes:
+        on: "local", "ssh://[user@]host[:port]", "adb://SERIAL", one or several.
+        threads: numbers of threads; each file is measured with each.
+        profile: "quick" (seconds), "publish" (minutes) or "sustained" (half an hour).
+        formats: which files of an artifact folder: "tflite", "onnx" or both.
+        keep: leave the runtime on the devices, so that the next run starts at once.
+        operators: also find out where the time goes, operator by operator; on this machine.
+        benchmark_model: TFLite's benchmark_model for an adb device, instead of a Python there.
+        results: JSON lines file that each device's results are appended to as they arrive; None
+            keeps none.
+    """
+
+    on: str | Sequence[str] = ("local",)
+    threads: int | Sequence[int] = (1,)
+    profile: str = "quick"
+    formats: Sequence[str] = ("tflite",)
+    keep: bool = False
+    operators: bool = False
+    benchmark_model: Path | str | None = None
+    results: Path | str | None = DEFAULT
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The devices, each once.
+
+        Raises:
+            InputError: there is none.
+        """
+        found = (self.on,) if isinstance(self.on, str) else tuple(dict.fromkeys(self.on))
+        if not found:
+            raise InputError("No device is named.", hint="Name one: --on local")
+        return found
+
+    @property
+    def thread_counts(self) -> tuple[int, ...]:
+        """The numbers of threads, each once.
+
+        Raises:
+            InputError: there is none, or one is below 1.
+        """
+        threads = (self.threads,) if isinstance(self.threads, int) else self.threads
+        if not threads or min(threads) < 1:
+            raise InputError("At least 1 thread computes.", hint="For example --threads 1,2,4")
+        return tuple(dict.fromkeys(threads))
+
+    @property
+    def results_file(self) -> Path | None:
+        """Where results are kept."""
+        return None if self.results is None else Path(self.results)

@@ -1,0 +1,143 @@
+"""Whether a device computes what this machine computes, for the same file and the same inputs.
+
+Both run the same `runner.load`: the same inputs, quantized the same way. Integer outputs of the
+same runtime are the same bytes on every CPU (measured: LiteRT on x86-64, Cortex-A72, Cortex-A76).
+Other kernels round otherwise: then the outputs themselves are compared.
+"""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgecnn.errors import EdgeCnnError, InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from edgecnn.benchmark.files import BenchFile
+
+# Float kernels of other CPUs differ in the last bits: some 100 dB. A file with integer arithmetic
+# inside that ends in floats differs by a rounding step here and there.
+_FLOAT_DB = 60.0
+_ROUNDED_DB = 30.0
+# Seen between LiteRT's kernels and those of tflite-runtime; see above.
+_ROUNDING_STEPS = 3
+_FLOAT_RECIPES = {"float32", "float16"}
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What a file's first output is for the images (or the seeded input) of a bench.
+
+    Attributes:
+        sha256: of all outputs' bytes.
+        runtime: that computed them.
+        values: (images, ...) in the network's own dtype; None where they were not kept.
+    """
+
+    sha256: str
+    runtime: str
+    values: NDArray[Any] | None = field(default=None, compare=False, repr=False)
+
+
+def compute_here(file: BenchFile) -> Outputs:
+    """Run a file once on this machine, in a child process.
+
+    Raises:
+        EdgeCnnError: the runtime is not installed, or refuses the file.
+    """
+    from edgecnn import isolation
+
+    found: Outputs = isolation.run(
+        "edgecnn.benchmark.outputs:compute",
+        str(file.path),
+        file.inputs,
+        what=f"running {file.name}",
+    )
+    return found
+
+
+def compute(path: str, inputs: NDArray[np.float32] | None) -> Outputs:
+    """Run a file in this process; called in a child.
+
+    Raises:
+        InputError: the runtime is not installed, or refuses the file.
+    """
+    import numpy as np
+
+    from edgecnn.benchmark import runner
+
+    with tempfile.TemporaryDirectory() as folder:
+        job: dict[str, Any] = {"path": path, "inputs": None, "seed": 0, "threads": 1}
+        job["outputs"] = str(Path(folder) / "outputs.npy")
+        if inputs is not None:
+            job["inputs"] = str(Path(folder) / "inputs.npy")
+            np.save(job["inputs"], inputs)
+        try:
+            _, facts = runner.load(job)
+        except runner.RunError as error:
+            raise InputError(str(error)) from error
+        except (ValueError, RuntimeError) as error:
+            raise InputError(f"The runtime refuses the file: {error}") from error
+        return Outputs(facts["output_sha256"], facts["runtime"], read(Path(job["outputs"])))
+
+
+def read(path: Path) -> NDArray[Any] | None:
+    """The outputs in a .npy of the runner's; None where it wrote none.
+
+    Raises:
+        EdgeCnnError: the file is damaged.
+    """
+    import numpy as np
+
+    if not path.exists():
+        return None
+    try:
+        values: NDArray[Any] = np.load(path, allow_pickle=False)
+    except (ValueError, EOFError, OSError) as error:
+        raise EdgeCnnError(f"The outputs that came back cannot be read: {error}") from error
+    return values
+
+
+def agree(here: Outputs, there: Outputs, recipe: str) -> bool | None:
+    """Whether both computed the same network; None where that cannot be told.
+
+    Args:
+        here: this machine's.
+        there: the device's.
+        recipe: of the file, "" where it is not known.
+    """
+    if here.sha256 == there.sha256:
+        return True
+    if here.values is None or there.values is None:
+        return None
+    if here.values.shape != there.values.shape or here.values.dtype != there.values.dtype:
+        return False
+    if here.values.dtype.kind in "iu":
+        same_kernels = here.runtime == there.runtime
+        return not same_kernels and _steps_apart(here.values, there.values) <= _ROUNDING_STEPS
+    least = _FLOAT_DB if recipe in _FLOAT_RECIPES else _ROUNDED_DB
+    return _snr_db(here.values, there.values) >= least
+
+
+def _steps_apart(one: NDArray[Any], other: NDArray[Any]) -> int:
+    import numpy as np
+
+    return int(np.abs(one.astype(np.int64) - other.astype(np.int64)).max(initial=0))
+
+
+def _snr_db(wanted: NDArray[Any], found: NDArray[Any]) -> float:
+    """10 log10 of the power of `wanted` over the error's; NaN, which is never enough, for NaN."""
+    import numpy as np
+
+    reference = wanted.astype(np.float64)
+    noise = float(np.square(reference - found.astype(np.float64)).sum())
+    signal = float(np.square(reference).sum())
+    if noise == 0:
+        return math.inf
+    return 10 * math.log10(signal / noise) if signal and math.isfinite(noise) else math.nan

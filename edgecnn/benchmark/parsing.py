@@ -1,0 +1,203 @@
+"""From the runner's JSON object to results. It comes from a device: every field is checked."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import edgecnn
+from edgecnn.benchmark import outputs, statistics, trust
+from edgecnn.errors import DeviceError
+from edgecnn.measurements import (
+    BenchResult,
+    DeviceFailure,
+    DeviceState,
+    Interval,
+    Trust,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from edgecnn.benchmark.files import BenchFile
+    from edgecnn.benchmark.outputs import Outputs
+    from edgecnn.benchmark.session import Job
+    from edgecnn.measurements import DeviceFacts
+
+_LONGEST_ERROR = 1000
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One file at one number of threads, as runner.py prints it."""
+
+    path: str
+    threads: int
+    sha256: str = ""
+    runtime: str = ""
+    load_ms: float = 0.0
+    first_ms: float = 0.0
+    repeats: tuple[tuple[float, ...], ...] = ()
+    peak_rss_bytes: int = 0
+    output_sha256: str = ""
+    inputs: str = ""
+    timeline: tuple[Interval, ...] = ()
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Content:
+    """What runner.py prints, and sends before it is done; an empty one is of a run cut early."""
+
+    results: tuple[Entry, ...] = ()
+    before: DeviceState = field(default_factory=DeviceState)
+    after: DeviceState = field(default_factory=DeviceState)
+    emulator: str = ""
+
+
+def content(target: str, parsed: Mapping[str, Any]) -> Content:
+    """Check the runner's object.
+
+    Raises:
+        DeviceError: it is not what runner.py prints.
+    """
+    import cattrs
+
+    from edgecnn.manifest import strict_converter
+
+    try:
+        found: Content = strict_converter().structure(parsed, Content)
+    except cattrs.BaseValidationError as error:
+        problems = "; ".join(cattrs.transform_error(error))[:_LONGEST_ERROR]
+        raise DeviceError(
+            f"{target}: what the runner printed is damaged: {problems}",
+            hint="Run the command again; if it stays so, look at the device's memory and disk.",
+        ) from error
+    return found
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a result must know that the runner does not."""
+
+    target: str
+    facts: DeviceFacts
+    job: Job
+
+
+def results(
+    found: Content, context: Context, there: Mapping[str, Outputs], *, cut: str = ""
+) -> tuple[list[BenchResult], list[DeviceFailure]]:
+    """The results, and the files that gave none.
+
+    Args:
+        found: what came back.
+        context: of what.
+        there: outputs the device sent back, by the file's name there.
+        cut: why the measurement ended too early; "" where it did not.
+    """
+    measured: list[BenchResult] = []
+    failures: list[DeviceFailure] = []
+    files = {f"{i}.{file.format}": file for i, file in enumerate(context.job.files)}
+    for entry in found.results:
+        file = files.get(entry.path)
+        if file is None:
+            continue
+        problem = _problem(entry, file)
+        if problem and not (cut and not entry.error):
+            failures.append(_failure(problem, entry, file, context))
+        if not problem:
+            measured.append(_result(entry, file, found, context, there.get(entry.path), cut))
+    return measured, failures
+
+
+def _problem(entry: Entry, file: BenchFile) -> str:
+    if entry.error:
+        return entry.error
+    if not any(entry.repeats):
+        return "it gave no samples"
+    if entry.sha256 != file.sha256:
+        return f"the device read other bytes: their SHA-256 is {entry.sha256 or 'not known'}"
+    return ""
+
+
+def _failure(problem: str, entry: Entry, file: BenchFile, context: Context) -> DeviceFailure:
+    threads = f"{entry.threads} thread{'s' if entry.threads > 1 else ''}"
+    sentence = problem.rstrip(".")[:_LONGEST_ERROR]
+    return DeviceFailure(
+        context.target,
+        f"{context.target}: {file.name} at {threads}: {sentence}.",
+        _hint(problem),
+        file.name,
+    )
+
+
+def _hint(problem: str) -> str:
+    if "memory" in problem:
+        return "Measure one file at a time, a smaller one, or close other programs there."
+    if "refuses" in problem:
+        return "See what the file is: `edgecnn inspect FILE`."
+    return ""
+
+
+def _result(
+    entry: Entry,
+    file: BenchFile,
+    found: Content,
+    context: Context,
+    there: Outputs | None,
+    cut: str,
+) -> BenchResult:
+    repeats = tuple(repeat for repeat in entry.repeats if repeat)
+    samples = tuple(sample for repeat in repeats for sample in repeat)
+    facts = context.facts
+    if found.emulator and not facts.emulator:
+        facts = replace(facts, emulator=found.emulator)
+    made = BenchResult(
+        target=context.target,
+        device=facts,
+        file=file.name,
+        file_sha256=file.sha256,
+        model=file.model,
+        recipe=file.recipe,
+        runtime=entry.runtime,
+        threads=entry.threads,
+        plan=context.job.plan.name,
+        load_ms=entry.load_ms,
+        first_ms=entry.first_ms,
+        latency_ms=statistics.latency(samples),
+        samples_ms=samples,
+        repeat_p50_ms=tuple(statistics.percentile(repeat, 0.5) for repeat in repeats),
+        peak_rss_bytes=entry.peak_rss_bytes,
+        output_sha256=entry.output_sha256,
+        outputs_match=_match(entry, file, context, there),
+        inputs=entry.inputs,
+        before=found.before,
+        after=found.after,
+        timeline=entry.timeline,
+        trust=Trust("trusted"),
+        emulated=facts.emulated,
+        measured_at=dt.datetime.now(dt.timezone.utc).isoformat(timespec="seconds"),
+        edgecnn=edgecnn.__version__,
+    )
+    return replace(made, trust=_cut(trust.grade(made, context.job.plan), made, context, cut))
+
+
+def _cut(given: Trust, result: BenchResult, context: Context, cut: str) -> Trust:
+    """A measurement that ended early: void unless every repeat had begun to count."""
+    if not cut:
+        return given
+    reason = f"it was cut off: {cut}"
+    whole = len(result.repeat_p50_ms) >= context.job.plan.repeats
+    void = not whole or given.grade == "void"
+    return Trust("void" if void else "warned", (*given.reasons, reason))
+
+
+def _match(entry: Entry, file: BenchFile, context: Context, there: Outputs | None) -> bool | None:
+    here = context.job.here.get(file.sha256)
+    if here is None or not entry.output_sha256:
+        return None
+    if there is None or there.sha256 != entry.output_sha256:
+        there = outputs.Outputs(entry.output_sha256, entry.runtime)
+    return outputs.agree(here, there, file.recipe)

@@ -1,0 +1,201 @@
+"""The verb `bench`: measure files on devices, one device after the other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgecnn.benchmark import files as bench_files
+from edgecnn.benchmark import outputs, plans, session, statistics
+from edgecnn.benchmark import results as kept_results
+from edgecnn.benchmark.options import BenchOptions
+from edgecnn.errors import EdgeCnnError, InputError, MissingPartError
+from edgecnn.measurements import BenchReport, Comparison, DeviceFailure
+from edgecnn.progress import Progress, Silent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from edgecnn.benchmark.files import BenchFile
+    from edgecnn.benchmark.outputs import Outputs
+    from edgecnn.devices.device import Device
+    from edgecnn.measurements import BenchResult
+
+_MODULES = {"tflite": ("ai_edge_litert", "tflite_runtime"), "onnx": ("onnxruntime",)}
+
+
+def bench(
+    paths: Path | str | Iterable[Path | str],
+    *,
+    progress: Progress | None = None,
+    **options: Any,  # noqa: ANN401 - the fields of BenchOptions
+) -> BenchReport:
+    """Measure the latency of files on devices.
+
+    The files take turns on each device; devices are measured one after the other. A device or
+    file that fails does not stop the others.
+
+    Args:
+        paths: artifact folders or model files.
+        progress: told of each step.
+        **options: the fields of `BenchOptions`.
+
+    Returns:
+        All results, and what failed.
+
+    Raises:
+        InputError: a file, device, profile or number of threads is not one; nothing was measured.
+        MissingPartError: this machine is to measure, and the files' runtime is not installed.
+    """
+    chosen = BenchOptions(**options)
+    named = [paths] if isinstance(paths, str | Path) else list(paths)
+    return measure(bench_files.collect(named, chosen.formats), chosen, progress)
+
+
+def measure(
+    files: Sequence[BenchFile], options: BenchOptions, progress: Progress | None = None
+) -> BenchReport:
+    """Measure these files; see `bench`."""
+    from edgecnn import devices
+
+    watcher = progress or Silent()
+    opened = [devices.open_device(target) for target in options.targets]
+    job = session.Job(
+        files=files,
+        threads=options.thread_counts,
+        plan=plans.plan(options.profile),
+        keep=options.keep,
+    )
+    if options.results_file is not None:
+        kept_results.check_writable(options.results_file)
+    if "local" in options.targets:
+        _check_runtimes({file.format for file in files})
+    gathered = _Gathered(options.results_file, watcher)
+    job = replace(job, here=_outputs_here(files, gathered))
+    for device in opened:
+        _measure_on(device, job, gathered)
+    return gathered.report(files)
+
+
+def _measure_on(device: Device, job: session.Job, gathered: _Gathered) -> None:
+    try:
+        session.measure(device, job, gathered.take, gathered.progress)
+    except EdgeCnnError as error:
+        gathered.fail(device.target, error)
+    finally:
+        device.close()
+
+
+def _check_runtimes(formats: set[str]) -> None:
+    from importlib.util import find_spec
+
+    for each in sorted(formats):
+        if not any(find_spec(module) for module in _MODULES[each]):
+            extra = "" if each == "tflite" else "[onnx]"
+            raise MissingPartError(
+                f"No runtime for .{each} files is installed here ({' or '.join(_MODULES[each])}).",
+                hint=f"pip install 'edgecnn{extra}'",
+            )
+
+
+@dataclass
+class _Gathered:
+    """What has arrived so far; each device's results are on the disk before the next begins."""
+
+    path: Path | None
+    progress: Progress
+    results: list[BenchResult] = field(default_factory=list)
+    failures: list[DeviceFailure] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def take(self, results: Sequence[BenchResult], failures: Sequence[DeviceFailure]) -> None:
+        """Keep what one device gave."""
+        self.results += results
+        self.failures += failures
+        if self.path is None:
+            return
+        try:
+            kept_results.append(self.path, results)
+        except InputError as error:  # the disk has filled up meanwhile: the report still has them
+            self.warn(error.message)
+
+    def fail(self, target: str, error: EdgeCnnError) -> None:
+        """Keep why a device failed."""
+        self.failures.append(DeviceFailure(target, error.message, error.hint))
+
+    def warn(self, sentence: str) -> None:
+        """Keep a sentence for the report, and tell it at once."""
+        self.warnings.append(sentence)
+        self.progress.warn(sentence)
+
+    def report(self, files: Sequence[BenchFile]) -> BenchReport:
+        """All of it, with each further file compared with the first one."""
+        found: list[Comparison] = []
+        for each in compared(self.results, [file.name for file in files]):
+            if isinstance(each, InputError):
+                self.warn(f"{each.message} {each.hint}")
+            else:
+                found.append(each)
+        return BenchReport(
+            results=tuple(self.results),
+            failures=tuple(self.failures),
+            warnings=tuple(self.warnings),
+            comparisons=tuple(found),
+        )
+
+
+def _outputs_here(files: Sequence[BenchFile], gathered: _Gathered) -> dict[str, Outputs]:
+    """What this machine computes for each file; what it cannot run is not compared, and told."""
+    gathered.progress.stage("running the files here, to compare outputs", len(files))
+    found: dict[str, Outputs] = {}
+    for file in files:
+        try:
+            found[file.sha256] = outputs.compute_here(file)
+        except EdgeCnnError as error:
+            gathered.warn(
+                f"{file.name}: outputs are not compared with this machine's: {error.message}"
+            )
+        gathered.progress.advance()
+    return found
+
+
+def compared(
+    results: Sequence[BenchResult], names: Sequence[str]
+) -> Iterator[Comparison | InputError]:
+    """Each further file against the first, wherever both were measured side by side.
+
+    Yields:
+        The comparison, or why the samples allow none.
+    """
+    by_place = {(each.target, each.threads, each.file): each for each in results}
+    for target, threads in dict.fromkeys((each.target, each.threads) for each in results):
+        first = by_place.get((target, threads, names[0]))
+        for name in names[1:]:
+            second = by_place.get((target, threads, name))
+            if first is None or second is None:
+                continue
+            try:
+                yield compare_results(first, second)
+            except InputError as error:
+                yield error
+
+
+def compare_results(first: BenchResult, second: BenchResult) -> Comparison:
+    """How much longer the second file takes, with what the samples can tell.
+
+    Raises:
+        InputError: there are too few of them.
+    """
+    ratio = statistics.ratio_of_results(first, second)
+    return Comparison(
+        target=first.target,
+        threads=first.threads,
+        a=first.file,
+        b=second.file,
+        ratio=ratio.value,
+        low=ratio.low,
+        high=ratio.high,
+        differ=ratio.differ,
+        emulated=first.emulated,
+    )

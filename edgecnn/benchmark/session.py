@@ -1,0 +1,242 @@
+"""One device, one bench: bring the runner and the files, measure, take back what was measured."""
+
+from __future__ import annotations
+
+import io
+import json
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgecnn.benchmark import outputs, parsing
+from edgecnn.errors import DeviceError
+from edgecnn.progress import Progress, Silent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from edgecnn.benchmark.files import BenchFile
+    from edgecnn.benchmark.outputs import Outputs
+    from edgecnn.devices.device import Completed, Device, Workspace
+    from edgecnn.devices.wheels import RuntimeSpec
+    from edgecnn.measurements import BenchPlan, BenchResult, DeviceFacts, DeviceFailure
+
+_RUNNER = "runner.py"
+_REQUEST = "request.json"
+_KILLED = 128 + 9
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is to be measured, on whichever device.
+
+    Attributes:
+        files: they run in turns.
+        threads: each of them.
+        plan: how long.
+        keep: leave the runtime's libraries on the device.
+        here: each file's outputs on this machine, by SHA-256, where they could be computed.
+    """
+
+    files: Sequence[BenchFile]
+    threads: Sequence[int]
+    plan: BenchPlan
+    keep: bool
+    here: Mapping[str, Outputs] = field(default_factory=dict)
+
+
+def measure(
+    device: Device,
+    job: Job,
+    sink: Callable[[Sequence[BenchResult], Sequence[DeviceFailure]], None],
+    progress: Progress | None = None,
+) -> None:
+    """Measure a job on a device.
+
+    Args:
+        device: where.
+        job: what.
+        sink: given what came back, once; also when the connection was cut in the middle or the
+            user interrupts, and then before the exception goes on.
+        progress: told of each step.
+
+    Raises:
+        DeviceError: the device cannot be reached, cannot run the files, or failed.
+    """
+    watcher = progress or Silent()
+    watcher.stage(f"{device.target}: what it is")
+    facts = device.facts()
+    runtime = _runtime(device, facts, job)
+    context = parsing.Context(device.target, facts, job)
+    with device.workspace(keep=job.keep) as workspace:
+        environment = _bring(workspace, runtime, job, device.target, watcher)
+        command = [workspace.python, _RUNNER, "--with-parent", _REQUEST]
+        listener = _Listener(device.target, watcher)
+        try:
+            done = workspace.run(command, environment=environment, on_error_line=listener.hear)
+            found = parsing.content(device.target, _answer(done, device.target))
+        except BaseException as error:
+            partial = _partial(device.target, listener)
+            sink(*parsing.results(partial, context, {}, cut=_why(error)))
+            raise
+        there: dict[str, Outputs] = {}
+        try:
+            _fetch_outputs(workspace, found, job, there)
+        finally:  # what was measured is kept, also when the connection breaks here
+            sink(*parsing.results(found, context, there))
+
+
+def _runtime(device: Device, facts: DeviceFacts, job: Job) -> RuntimeSpec | None:
+    """The runtime that the device needs; None for this machine, which has its own."""
+    if device.target == "local":
+        return None
+    from edgecnn.devices import wheels
+
+    return wheels.runtime_for(facts, {file.format for file in job.files})
+
+
+def _bring(
+    workspace: Workspace, runtime: RuntimeSpec | None, job: Job, target: str, progress: Progress
+) -> dict[str, str]:
+    """Send everything; returns the environment to run in."""
+    environment = {"PYTHONDONTWRITEBYTECODE": "1"}
+    if runtime is not None:
+        from edgecnn.devices import wheels
+
+        wheels.require_own_modules(runtime, workspace)
+        fetched = wheels.fetch(runtime, progress)
+        progress.stage(f"{target}: sending {runtime.title}")
+        environment["PYTHONPATH"] = workspace.runtime(runtime.key, fetched.archive)
+    progress.stage(f"{target}: sending the files")
+    workspace.send(_files(job))
+    return environment
+
+
+def _files(job: Job) -> dict[str, Path | bytes]:
+    """What is sent, under names of our own: a user's file name may be anything."""
+    sent: dict[str, Path | bytes] = {
+        _RUNNER: Path(__file__).with_name(_RUNNER),
+        _REQUEST: json.dumps(request(job)).encode(),
+    }
+    for number, file in enumerate(job.files):
+        sent[f"{number}.{file.format}"] = file.path
+        if file.inputs is not None:
+            sent[f"{number}.npy"] = _npy(file)
+    return sent
+
+
+def _npy(file: BenchFile) -> bytes:
+    import numpy as np
+
+    buffer = io.BytesIO()
+    assert file.inputs is not None  # noqa: S101 - for the type checker
+    np.save(buffer, file.inputs)
+    return buffer.getvalue()
+
+
+def request(job: Job) -> dict[str, Any]:
+    """What the runner is asked, as JSON."""
+    plan = job.plan
+    return {
+        "schema": 1,
+        "plan": {
+            "name": plan.name,
+            "warmup_s": plan.warmup_s,
+            "min_runs": plan.min_runs,
+            "min_s": plan.min_s,
+            "repeats": plan.repeats,
+            "interval_s": plan.interval_s,
+        },
+        "files": [
+            {
+                "path": f"{number}.{file.format}",
+                "inputs": None if file.inputs is None else f"{number}.npy",
+                "outputs": _outputs_name(number),
+                "seed": 0,
+            }
+            for number, file in enumerate(job.files)
+        ],
+        "threads": list(job.threads),
+        "pin": True,
+    }
+
+
+def _outputs_name(number: int) -> str:
+    return f"{number}.out.npy"
+
+
+def _partial(target: str, listener: _Listener) -> parsing.Content:
+    """What the runner had sent before it was cut; half an object is nothing."""
+    try:
+        return parsing.content(target, listener.partial)
+    except DeviceError:
+        return parsing.Content()
+
+
+def _fetch_outputs(
+    workspace: Workspace, found: parsing.Content, job: Job, there: dict[str, Outputs]
+) -> None:
+    """Bring back the outputs whose hash is not this machine's, to see how far they are apart."""
+    for number, file in enumerate(job.files):
+        name, here = f"{number}.{file.format}", job.here.get(file.sha256)
+        entries = [each for each in found.results if each.path == name and each.output_sha256]
+        if here is None or not entries or entries[0].output_sha256 == here.sha256:
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            fetched = Path(folder) / "outputs.npy"
+            workspace.fetch(_outputs_name(number), fetched)
+            values = outputs.read(fetched)
+        there[name] = outputs.Outputs(entries[0].output_sha256, entries[0].runtime, values)
+
+
+class _Listener:
+    """Hears the runner's stderr: passes progress on, and keeps the last partial result."""
+
+    def __init__(self, target: str, progress: Progress) -> None:
+        self._progress, self._shown = progress, 0
+        self.partial: dict[str, Any] = {}
+        self.said: list[str] = []
+        progress.stage(f"{target}: measuring", 100)
+
+    def hear(self, line: str) -> None:
+        """Take one line."""
+        try:
+            event = json.loads(line)
+            kind = event["event"]
+        except (ValueError, TypeError, KeyError):
+            self.said.append(line)
+            return
+        if kind == "partial":
+            self.partial = event
+        elif kind == "progress":
+            percent = int(100 * float(event["done"]))
+            self._progress.advance(max(0, percent - self._shown))
+            self._shown = max(self._shown, percent)
+
+
+def _answer(done: Completed, target: str) -> dict[str, Any]:
+    """The runner's one object."""
+    try:
+        content: dict[str, Any] = json.loads(done.stdout)
+    except ValueError:
+        content = {}
+    if "results" in content:
+        return content
+    if done.exit_code == _KILLED:
+        raise DeviceError(
+            f"{target}: the runner was killed by signal 9 (probably out of memory).",
+            hint="Close other programs on the device, or measure a smaller file.",
+        )
+    said = " ".join(done.stderr.split())[-500:] or "nothing"
+    raise DeviceError(
+        f"{target}: the runner ended with exit code {done.exit_code} and no result. It said:"
+        f" {said}",
+        hint="Run the command again with --traceback, and report what it prints.",
+    )
+
+
+def _why(error: BaseException) -> str:
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted"
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

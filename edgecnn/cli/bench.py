@@ -1,0 +1,75 @@
+"""`edgecnn bench`: honest latency on this CPU, on a Raspberry Pi over SSH, on a phone over adb."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+import edgecnn
+from edgecnn.cli import bench_options, console
+from edgecnn.cli.bench_print import print_failures, print_measured, print_reports_end
+from edgecnn.cli.progress import watching
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from edgecnn.measurements import BenchReport
+
+DEVICE_FAILED = 3
+
+
+@click.command(short_help="Measure latency here, on a Raspberry Pi or on a phone.")
+@click.argument(
+    "paths", nargs=-1, required=True, metavar="DIR|FILE...", type=click.Path(path_type=Path)
+)
+@click.option("--operators", is_flag=True, help="Also: where the time goes, on this machine.")
+@click.option(
+    "--benchmark-model",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="TFLite's benchmark_model for the phone, where it has no Python.",
+)
+@bench_options.bench_options
+@click.pass_context
+def bench(
+    context: click.Context,
+    paths: tuple[Path, ...],
+    *,
+    operators: bool,
+    benchmark_model: Path | None,
+    **flags: Unpack[bench_options.Flags],
+) -> None:
+    """Measure the latency of model files: artifact folders, or .tflite and .onnx files.
+
+    Several files take turns. A device needs nothing but Python 3.9 or newer: the runtime is brought
+    there, and taken away again. Every result has a grade of trust with its reasons, and says
+    whether the device computes what this machine computes. Exit code 3 when a device or file
+    failed; the others' results are printed all the same.
+    """
+    options = bench_options.api_options(flags)
+    with watching(quiet=flags["quiet"]) as progress:
+        report = edgecnn.bench(
+            paths,
+            operators=operators,
+            benchmark_model=benchmark_model,
+            progress=progress,
+            **options,
+        )
+    if flags["as_json"]:
+        from edgecnn.reporting.json_objects import bench_object
+
+        console.print_json(bench_object(report))
+    elif not flags["quiet"]:
+        _print(report)
+    print_failures(report.failures)
+    if report.failures:
+        context.exit(DEVICE_FAILED)
+
+
+def _print(report: BenchReport) -> None:
+    from edgecnn.reporting import bench as shown
+
+    print_measured(report)
+    print_reports_end(report, shown.next_commands(report))

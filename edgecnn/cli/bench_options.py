@@ -1,0 +1,132 @@
+"""The options that `bench`, `compare` and `check` share, and what they mean to the API."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
+
+import click
+
+from edgecnn.cli.group import HintedUsageError
+from edgecnn.cli.options import common_options, quiet_option
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    AnyFunction = Callable[..., Any]
+
+Decorated = TypeVar("Decorated", bound="AnyFunction")
+
+PROFILES = ("quick", "publish", "sustained")
+_RESULTS = "artifacts/results.jsonl"
+_MOST_THREADS = 1024
+
+
+class Flags(TypedDict):
+    """The parsed command line, as click hands it over."""
+
+    on: tuple[str, ...]
+    threads: tuple[int, ...]
+    profile: str
+    format: str
+    keep: bool
+    results: Path | None
+    no_results: bool
+    quiet: bool
+    as_json: bool
+
+
+def _thread_counts(
+    context: click.Context, _parameter: click.Parameter, text: str
+) -> tuple[int, ...]:
+    counts = [part.strip() for part in text.split(",")]
+    if not all(each.isascii() and each.isdecimal() for each in counts):
+        raise _no_threads(context, text)
+    found = tuple(int(each[:10]) for each in counts)
+    if not all(1 <= each <= _MOST_THREADS for each in found):
+        raise _no_threads(context, text)
+    return tuple(dict.fromkeys(found))
+
+
+def _no_threads(context: click.Context, text: str) -> click.UsageError:
+    return HintedUsageError(
+        f"--threads takes numbers from 1 separated by commas, not {text!r}.",
+        hint="For example --threads 1,2,4",
+        context=context,
+    )
+
+
+_OPTIONS = (
+    click.option(
+        "--on",
+        multiple=True,
+        metavar="DEVICE",
+        help="local (default), ssh://[USER@]HOST[:PORT] or adb://SERIAL; may be repeated.",
+    ),
+    click.option(
+        "--threads",
+        default="1",
+        show_default=True,
+        metavar="N[,N]",
+        callback=_thread_counts,
+        help="Measure with each of these numbers of threads.",
+    ),
+    click.option(
+        "--profile",
+        type=click.Choice(PROFILES),
+        default=PROFILES[0],
+        show_default=True,
+        help="How long: seconds, minutes, or half an hour with temperature and clock.",
+    ),
+    click.option(
+        "--format",
+        type=click.Choice(("tflite", "onnx", "both")),
+        default="tflite",
+        show_default=True,
+        help="Which files of an artifact folder.",
+    ),
+    click.option(
+        "--keep", is_flag=True, help="Leave the runtime on the devices, for a faster next run."
+    ),
+    click.option(
+        "--results",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help=f"Append results to this file as they arrive.  [default: {_RESULTS}]",
+    ),
+    click.option("--no-results", is_flag=True, help="Append them nowhere."),
+    quiet_option,
+    common_options,
+)
+
+
+def bench_options(function: Decorated) -> Decorated:
+    """Add the options, so that `--help` shows them in the order they stand in here."""
+    for option in reversed(_OPTIONS):
+        function = option(function)
+    return function
+
+
+def api_options(flags: Flags) -> dict[str, Any]:
+    """The keyword arguments of the API's verbs; what was not given is left to their defaults.
+
+    Raises:
+        HintedUsageError: --results beside --no-results.
+    """
+    if flags["results"] is not None and flags["no_results"]:
+        raise HintedUsageError(
+            "--results and --no-results contradict each other.", hint="Give one of them."
+        )
+    chosen: dict[str, Any] = {
+        "threads": flags["threads"],
+        "profile": flags["profile"],
+        "formats": ("tflite", "onnx") if flags["format"] == "both" else (flags["format"],),
+        "keep": flags["keep"],
+    }
+    if flags["on"]:
+        chosen["on"] = flags["on"]
+    if flags["no_results"]:
+        chosen["results"] = None
+    elif flags["results"] is not None:
+        chosen["results"] = flags["results"]
+    return chosen

@@ -1,0 +1,58 @@
+"""How `bench` and `compare` print what was measured."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edgecnn.cli import console
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from edgecnn.measurements import BenchReport, DeviceFailure
+
+
+def print_measured(report: BenchReport) -> None:
+    """A table for each device, with what makes its results less than trusted below."""
+    from edgecnn.reporting import bench as shown
+
+    names = shown.short_names(each.file for each in report.results)
+    for results in shown.by_target(report).values():
+        console.print_paragraph(shown.heading(results), "bold")
+        console.print_table(shown.bench_table(results, names))
+        for line in shown.reason_lines(results):
+            console.print_paragraph(line, "yellow")
+        for result in results:
+            if result.timeline:
+                console.print_line()
+                console.print_table(shown.timeline_table(result))
+        console.print_line()
+    for line in shown.name_lines(report):
+        console.print_line(line, "dim")
+    for line in shown.mismatch_lines(report):
+        console.print_paragraph(line, "bold red")
+
+
+def print_reports_end(report: BenchReport, commands: Iterable[str]) -> None:
+    """Ratios, the legend, and what to do next."""
+    from edgecnn.reporting import bench as shown
+    from edgecnn.reporting.compare import comparison_lines
+
+    if not report.results:
+        return
+    for line in comparison_lines(report.comparisons):
+        console.print_paragraph(line)
+    console.print_paragraph(shown.legend(report), "dim")
+    console.print_line("Next:")
+    for command in commands:
+        console.print_line(f"  {command}", "bold")
+
+
+def print_failures(failures: Iterable[DeviceFailure]) -> None:
+    """Each on stderr, with what to do; the JSON has them too."""
+    from edgecnn.reporting.text import printable_lines
+
+    for failure in failures:
+        console.say("error", printable_lines(failure.message), style="bold red")
+        if failure.hint:
+            console.say("", printable_lines(failure.hint))

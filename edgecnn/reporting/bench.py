@@ -1,0 +1,208 @@
+"""What `edgecnn bench` measured: a table for each device, and what to make of it.
+
+An emulated device's milliseconds stand in the JSON beside `emulated`, and nowhere in a table.
+"""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+from edgecnn.reporting.table import Column, Table
+from edgecnn.reporting.text import ABSENT, milliseconds_text, printable, size_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from edgecnn.measurements import BenchReport, BenchResult, DeviceFacts
+
+_EMULATED = "emulated"
+_MATCH = {True: "match", False: "DIFFER", None: ABSENT}
+# A budget a little above what was measured: the first that is worth suggesting.
+_ROOM = 1.1
+
+
+def by_target(report: BenchReport) -> dict[str, tuple[BenchResult, ...]]:
+    """The results of each device, in the order they were measured."""
+    found: dict[str, list[BenchResult]] = {}
+    for result in report.results:
+        found.setdefault(result.target, []).append(result)
+    return {target: tuple(results) for target, results in found.items()}
+
+
+def heading(results: tuple[BenchResult, ...]) -> str:
+    """Which device it is, and whether its times are its own."""
+    first = results[0]
+    runtimes = ", ".join(dict.fromkeys(each.runtime for each in results))
+    origin = f"emulated by {first.device.emulator}" if first.emulated else "measured"
+    return printable(f"{first.target}: {device_text(first.device)}; {runtimes}; {origin}", 300)
+
+
+def device_text(facts: DeviceFacts) -> str:
+    """A device in a few words.
+
+    >>> from edgecnn.measurements import DeviceFacts
+    >>> device_text(DeviceFacts("Pi 4", "aarch64", 64, "Debian 12", "6.6", "", "A72", 4, 0, ""))
+    'Pi 4, 4 x A72, Debian 12'
+    """
+    cores = f"{facts.cores} x {facts.cpu}" if facts.cpu not in {"", facts.model} else ""
+    plain = f"{facts.cores} core{'s' if facts.cores > 1 else ''}"
+    parts = (facts.model or facts.machine, cores or plain, facts.system)
+    return ", ".join(part for part in parts if part)
+
+
+def short_names(names: Iterable[str]) -> dict[str, str]:
+    """What tells files apart, so that a table stays narrow.
+
+    >>> short_names(["out/x/int8/model.tflite", "out/x/float32/model.tflite"])
+    {'out/x/int8/model.tflite': 'int8', 'out/x/float32/model.tflite': 'float32'}
+    >>> short_names(["out/x/int8/model.tflite"])
+    {'out/x/int8/model.tflite': 'model.tflite'}
+    """
+    parts = {name: name.split("/") for name in dict.fromkeys(names)}
+    if len(parts) == 1:
+        return {name: each[-1] for name, each in parts.items()}
+    front = _common([each[:-1] for each in parts.values()])
+    back = _common([each[:front:-1] for each in parts.values()])
+    short = {n: "/".join(each[front : len(each) - back]) for n, each in parts.items()}
+    return short if all(short.values()) else dict(zip(short, short, strict=True))
+
+
+def _common(lists: list[list[str]]) -> int:
+    """How many items, from the first on, all lists have in common."""
+    count = 0
+    for items in zip(*lists, strict=False):
+        if len(set(items)) > 1:
+            break
+        count += 1
+    return count
+
+
+def name_lines(report: BenchReport) -> tuple[str, ...]:
+    """Which file is meant by each short name, where the tables shorten any."""
+    short = short_names(each.file for each in report.results)
+    return tuple(
+        f"{printable(name)}: {printable(file, 300)}" for file, name in short.items() if name != file
+    )
+
+
+def bench_table(results: Iterable[BenchResult], names: dict[str, str]) -> Table:
+    """One row for each file and number of threads of one device; latencies in milliseconds.
+
+    Args:
+        results: of one device.
+        names: what to call each file; see `short_names`.
+    """
+    columns = (
+        Column("file"),
+        Column("threads", number=True),
+        Column("p90 ms", number=True),
+        Column("p50", number=True),
+        Column("min", number=True),
+        Column("load", number=True),
+        Column("peak RSS", number=True),
+        Column("outputs"),
+        Column("trust"),
+    )
+    return Table(columns, tuple(_row(each, names.get(each.file, each.file)) for each in results))
+
+
+def _row(result: BenchResult, name: str) -> tuple[str, ...]:
+    latency = result.latency_ms
+    times = (latency.p90, latency.p50, latency.min, result.load_ms)
+    shown = tuple(milliseconds_text(each) for each in times)
+    return (
+        printable(name),
+        str(result.threads),
+        *((_EMULATED, ABSENT, ABSENT, ABSENT) if result.emulated else shown),
+        size_text(result.peak_rss_bytes),
+        _MATCH[result.outputs_match],
+        result.trust.grade,
+    )
+
+
+def reason_lines(results: Iterable[BenchResult]) -> tuple[str, ...]:
+    """Why results are not trusted, each reason once, with the rows it is about."""
+    rows: dict[tuple[str, str], list[str]] = {}
+    every = 0
+    for result in results:
+        every += 1
+        for reason in result.trust.reasons:
+            about = f"{printable(result.file)} at {_threads(result.threads)}"
+            rows.setdefault((result.trust.grade, reason), []).append(about)
+    return tuple(
+        f"{grade}: {reason.rstrip('.')}."
+        if len(about) == every
+        else f"{grade}: {', '.join(about)}: {reason.rstrip('.')}."
+        for (grade, reason), about in rows.items()
+    )
+
+
+def _threads(count: int) -> str:
+    return f"{count} thread{'s' if count > 1 else ''}"
+
+
+def mismatch_lines(report: BenchReport) -> tuple[str, ...]:
+    """Devices that compute something else than this machine."""
+    return tuple(
+        f"{each.target} computes other outputs for {printable(each.file)}"
+        f" at {_threads(each.threads)} than this machine does: its answers cannot be relied on."
+        for each in report.results
+        if each.outputs_match is False
+    )
+
+
+def timeline_table(result: BenchResult) -> Table:
+    """A sustained measurement, minute by minute."""
+    columns = (
+        Column("from s", number=True),
+        Column("runs", number=True),
+        Column("p50 ms", number=True),
+        Column("p90 ms", number=True),
+        Column("MHz", number=True),
+        Column("degrees C", number=True),
+    )
+    rows = tuple(
+        (
+            f"{each.start_s:.0f}",
+            str(each.runs),
+            _EMULATED if result.emulated else milliseconds_text(each.p50_ms),
+            _EMULATED if result.emulated else milliseconds_text(each.p90_ms),
+            ABSENT if each.state.clock_mhz is None else f"{each.state.clock_mhz:.0f}",
+            ABSENT if each.state.temperature_c is None else f"{each.state.temperature_c:.1f}",
+        )
+        for each in result.timeline
+    )
+    return Table(columns, rows)
+
+
+def legend(report: BenchReport) -> str:
+    """What the columns mean, in a line."""
+    said = "p90: nine of ten inferences took at most so long."
+    if any(each.outputs_match is not None for each in report.results):
+        said += " outputs: whether the device computes what this machine computes."
+    if any(each.emulated for each in report.results):
+        said += (
+            " emulated: an emulator's times say nothing of the device it imitates, and its peak"
+            " RSS holds the emulator's own memory."
+        )
+    return said
+
+
+def next_commands(report: BenchReport) -> tuple[str, ...]:
+    """Commands to paste, for what was measured."""
+    if not report.results:
+        return ()
+    first = report.results[0]
+    on = "" if first.target == "local" else f" --on {shlex.quote(first.target)}"
+    file, commands = shlex.quote(first.file), list[str]()
+    others = [each.file for each in report.results if each.file != first.file]
+    if others:
+        commands.append(f"edgecnn compare {file} {shlex.quote(others[0])}{on}")
+    if not first.emulated:
+        budget = milliseconds_text(first.latency_ms.p90 * _ROOM)
+        threads = f" --threads {first.threads}" if first.threads > 1 else ""
+        commands.append(f"edgecnn check {file}{on}{threads} --p90 {budget}ms")
+    if first.plan == "quick" and not first.emulated:
+        commands.append(f"edgecnn bench {file}{on} --profile publish")
+    return tuple(commands)
