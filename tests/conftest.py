@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 REQUIRE_ALL = "EDGECNN_REQUIRE_ALL"
 CACHE = "EDGECNN_CACHE"
+LOCK = "EDGECNN_LOCK"
 
 _Report = TypeVar("_Report", pytest.TestReport, pytest.CollectReport)
 _own_cache = pytest.StashKey[str]()
@@ -28,6 +29,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Prepare the environment before any test module is imported."""
     _quiet_libraries()
     _choose_hypothesis_profile()
+    # This machine is a device too, and one bench at a time: workers must not meet at its lock.
+    os.environ[LOCK] = os.path.join(tempfile.gettempdir(), f"edgecnn-tests-{os.getpid()}.lock")  # noqa: PTH118 - a string is what is wanted
     # Workers inherit the variable: one cache serves the run, so a network is built once.
     if not hasattr(config, "workerinput"):
         folder = tempfile.mkdtemp(prefix="edgecnn-tests-")

@@ -18,7 +18,7 @@ _MIN_PYTHON = (3, 9)
 _MAX_TEXT = 200
 _ELF_BITS = {"A": 32, "B": 64}
 _MACHINES_32 = re.compile(r"arm(v\d.*|hf|el)?|i[3-6]86|x86|mips|riscv32|ppc|s390")
-_QEMU_USER = re.compile(r"(^|/)qemu-(?!system)[a-z0-9_]+(-static|-binfmt\w*)?( \(deleted\))?( |$)")
+_QEMU_USER = re.compile(r"(^|/)qemu-(?!system)[a-z0-9_]+(-static|-binfmt\w*)?( \(deleted\))?$")
 
 
 @dataclass(frozen=True)
@@ -182,7 +182,8 @@ def _emulator(answers: _Answers) -> str:
 
     A virtual machine that runs on the real core (KVM) is no emulator: its times are the core's.
     """
-    child = [*answers.get("child_exe", []), *answers.get("child_command", [])]
+    commands = [each.partition(" ")[0] for each in answers.get("child_command", [])]
+    child = [*answers.get("child_exe", []), *commands]
     blind = not child  # nothing in /proc to say otherwise
     if any(_QEMU_USER.search(each) for each in child) or (blind and "qemu_cpu" in answers):
         return "qemu-user"
