@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edgecnn.building import BuildRequest, BuiltModel
-    from edgecnn.convert.tflite_float import Traced
     from edgecnn.progress import Progress
 
 INFO, TFLITE, ONNX = "info.json", "model.tflite", "model.onnx"
@@ -60,7 +59,7 @@ def make(
         EdgeCnnError: a float file does not compute what Keras computes.
     """
     from edgecnn import building
-    from edgecnn.convert import tflite_float
+    from edgecnn.convert import onnx_float, tflite_float
 
     os.environ.update(ENVIRONMENT)
     progress.stage("importing TensorFlow")
@@ -74,29 +73,18 @@ def make(
     progress.stage("tracing")
     question, answer = _sample(built)
     traced, name = tflite_float.trace(built), built.identity.name
-    # The graph holds the weights now; the converters copy them several times over.
-    del built
+    del built  # each holds the weights once more, and the converter copies them several times over
     gc.collect()
-    _convert(traced, name, Path(folder), formats, progress)
-    if "tflite" in formats:
-        _check(name, Path(folder) / TFLITE, question, answer)
-
-
-def _convert(
-    traced: Traced,
-    name: str,
-    folder: Path,
-    formats: tuple[str, ...],
-    progress: Progress,
-) -> None:
-    from edgecnn.convert import onnx_float, tflite_float
-
     if "onnx" in formats:
         progress.stage("converting to float .onnx")
-        onnx_float.to_onnx(traced, folder / ONNX)
+        onnx_float.to_onnx(traced, Path(folder) / ONNX)
     if "tflite" in formats:
         progress.stage("converting to float .tflite")
-        (folder / TFLITE).write_bytes(tflite_float.to_tflite(traced, name))
+        definition = tflite_float.define(traced)
+        del traced
+        gc.collect()
+        (Path(folder) / TFLITE).write_bytes(tflite_float.to_tflite(definition, name))
+        _check(name, Path(folder) / TFLITE, question, answer)
 
 
 def _info(built: BuiltModel) -> dict[str, Any]:

@@ -30,6 +30,21 @@ class Traced:
     outputs: tuple[Any, ...]
 
 
+@dataclass(frozen=True)
+class Definition:
+    """A network as a GraphDef.
+
+    Attributes:
+        graph_def: with the weights.
+        input: a tensor of the input's name, shape and dtype; of no graph with weights.
+        output: likewise.
+    """
+
+    graph_def: Any
+    input: Any
+    output: Any
+
+
 def trace(built: BuiltModel) -> Traced:
     """The network at batch 1, every size fixed, no variables.
 
@@ -70,7 +85,19 @@ def _trace_keras(built: BuiltModel) -> Traced:
     return Traced(graph, (images,), (output,))
 
 
-def to_tflite(traced: Traced, name: str) -> bytes:
+def define(traced: Traced) -> Definition:
+    """The network apart from its graph, which can go then."""
+    import tensorflow as tf
+
+    with tf.Graph().as_default():
+        image, output = (
+            tf.compat.v1.placeholder(tensor.dtype, tensor.shape, name=tensor.op.name)
+            for tensor in (*traced.inputs, *traced.outputs)
+        )
+    return Definition(traced.graph.as_graph_def(), image, output)
+
+
+def to_tflite(definition: Definition, name: str) -> bytes:
     """Convert a traced network; the same network gives the same bytes in every process.
 
     The graph goes to the converter as it is (its frozen-graph entry): `from_concrete_functions`
@@ -83,7 +110,7 @@ def to_tflite(traced: Traced, name: str) -> bytes:
     from tensorflow.lite.python.convert import ConverterError
 
     converter = tf.compat.v1.lite.TFLiteConverter(
-        traced.graph.as_graph_def(), list(traced.inputs), list(traced.outputs)
+        definition.graph_def, [definition.input], [definition.output]
     )
     try:
         return bytes(converter.convert())
