@@ -27,9 +27,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from edgecnn.benchmark.checking import check
     from edgecnn.benchmark.compare import compare
+    from edgecnn.benchmark.operator_record import OperatorProfile
+    from edgecnn.benchmark.operators import profile_operators
     from edgecnn.benchmark.options import BenchOptions
+    from edgecnn.benchmark.probing import list_devices, probe
+    from edgecnn.benchmark.report import BenchReport
     from edgecnn.benchmark.run import bench
     from edgecnn.calibration.preprocessing import parse_preprocessing
+    from edgecnn.deploying import Bundle, Deployment, Proof, bundle, deploy
     from edgecnn.errors import (
         CheckFailedError,
         DeviceError,
@@ -42,13 +47,14 @@ if TYPE_CHECKING:
     from edgecnn.isolation import CrashedError
     from edgecnn.measurements import (
         BenchPlan,
-        BenchReport,
         BenchResult,
         BudgetCheck,
         CheckReport,
         Comparison,
         DeviceFacts,
         DeviceFailure,
+        DeviceProbe,
+        DevicesReport,
         DeviceState,
         Interval,
         Latency,
@@ -79,15 +85,19 @@ __all__ = [
     "BenchReport",
     "BenchResult",
     "BudgetCheck",
+    "Bundle",
     "CalibrationInfo",
     "CheckFailedError",
     "CheckReport",
     "Comparison",
     "CrashedError",
+    "Deployment",
     "DeviceError",
     "DeviceFacts",
     "DeviceFailure",
+    "DeviceProbe",
     "DeviceState",
+    "DevicesReport",
     "EdgeCnnError",
     "ExportOptions",
     "ExportResult",
@@ -102,9 +112,11 @@ __all__ = [
     "ModelInfo",
     "ModelSpec",
     "Operator",
+    "OperatorProfile",
     "ParityInfo",
     "Preprocessing",
     "Progress",
+    "Proof",
     "Recipe",
     "Silent",
     "TensorInfo",
@@ -113,12 +125,17 @@ __all__ = [
     "VerifyResult",
     "__version__",
     "bench",
+    "bundle",
     "check",
     "compare",
+    "deploy",
     "export",
     "inspect",
+    "list_devices",
     "models",
     "parse_preprocessing",
+    "probe",
+    "profile_operators",
     "verify",
 ]
 
@@ -127,8 +144,13 @@ _HOMES = {
     "edgecnn.benchmark.checking": ("check",),
     "edgecnn.benchmark.compare": ("compare",),
     "edgecnn.benchmark.options": ("BenchOptions",),
+    "edgecnn.benchmark.operator_record": ("OperatorProfile",),
+    "edgecnn.benchmark.operators": ("profile_operators",),
+    "edgecnn.benchmark.probing": ("list_devices", "probe"),
+    "edgecnn.benchmark.report": ("BenchReport",),
     "edgecnn.benchmark.run": ("bench",),
     "edgecnn.calibration.preprocessing": ("parse_preprocessing",),
+    "edgecnn.deploying": ("Bundle", "Deployment", "Proof", "bundle", "deploy"),
     "edgecnn.errors": (
         "CheckFailedError",
         "DeviceError",
@@ -141,14 +163,15 @@ _HOMES = {
     "edgecnn.isolation": ("CrashedError",),
     "edgecnn.measurements": (
         "BenchPlan",
-        "BenchReport",
         "BenchResult",
         "BudgetCheck",
         "CheckReport",
         "Comparison",
         "DeviceFacts",
         "DeviceFailure",
+        "DeviceProbe",
         "DeviceState",
+        "DevicesReport",
         "Interval",
         "Latency",
         "Trust",

@@ -233,20 +233,33 @@ class Comparison:
 
 
 @dataclass(frozen=True)
-class BenchReport:
-    """All that one `bench` call measured, and what failed; failures make the exit code 3.
+class DeviceProbe:
+    """A device that was asked what it is, and what it could run now; nothing was measured.
 
     Attributes:
-        results: device by device, file by file, threads by threads.
-        failures: devices and files that gave nothing, or not all.
-        warnings: what else the user should know, one sentence each.
-        comparisons: of each further file with the first one, where several were measured.
+        target: as the user names it.
+        facts: what it says of itself.
+        runtime: what `bench` would bring there, or "its own"; "" where nothing fits.
+        state: clock, temperature and load; None where that could not be read.
+        problem: what keeps `bench` from working there, one sentence; "" for nothing.
+        hint: what to do about it.
     """
 
-    results: tuple[BenchResult, ...]
-    failures: tuple[DeviceFailure, ...]
-    warnings: tuple[str, ...] = ()
-    comparisons: tuple[Comparison, ...] = ()
+    target: str
+    facts: DeviceFacts
+    runtime: str
+    state: DeviceState | None
+    problem: str = ""
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class DevicesReport:
+    """The devices at hand, and those that gave no answer."""
+
+    devices: tuple[DeviceProbe, ...]
+    failures: tuple[DeviceFailure, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from edgecnn.benchmark.report import BenchReport
 from edgecnn.measurements import (
-    BenchReport,
     BenchResult,
     Comparison,
     DeviceFacts,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from edgecnn.benchmark.files import BenchFile
-    from edgecnn.measurements import BenchReport
+    from edgecnn.benchmark.report import BenchReport
     from edgecnn.progress import Progress
 
 

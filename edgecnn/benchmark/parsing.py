@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import importlib.metadata
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-import edgecnn
 from edgecnn.benchmark import outputs, statistics, trust
 from edgecnn.errors import DeviceError
 from edgecnn.measurements import (
@@ -179,7 +179,7 @@ def _result(
         trust=Trust("trusted"),
         emulated=facts.emulated,
         measured_at=dt.datetime.now(dt.timezone.utc).isoformat(timespec="seconds"),
-        edgecnn=edgecnn.__version__,
+        edgecnn=_edgecnn_version(),
     )
     return replace(made, trust=_cut(trust.grade(made, context.job.plan), made, context, cut))
 
@@ -201,3 +201,10 @@ def _match(entry: Entry, file: BenchFile, context: Context, there: Outputs | Non
     if there is None or there.sha256 != entry.output_sha256:
         there = outputs.Outputs(entry.output_sha256, entry.runtime)
     return outputs.agree(here, there, file.recipe)
+
+
+def _edgecnn_version() -> str:
+    try:
+        return importlib.metadata.version("edgecnn")
+    except importlib.metadata.PackageNotFoundError:  # a source tree on the path
+        return "0+uninstalled"

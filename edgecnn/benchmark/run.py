@@ -10,14 +10,16 @@ from edgecnn.benchmark import files as bench_files
 from edgecnn.benchmark import outputs, plans, session, statistics
 from edgecnn.benchmark import results as kept_results
 from edgecnn.benchmark.options import BenchOptions
+from edgecnn.benchmark.report import BenchReport
 from edgecnn.errors import EdgeCnnError, InputError, MissingPartError
-from edgecnn.measurements import BenchReport, Comparison, DeviceFailure
+from edgecnn.measurements import Comparison, DeviceFailure
 from edgecnn.progress import Progress, Silent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from edgecnn.benchmark.files import BenchFile
+    from edgecnn.benchmark.operator_record import Ceilings, OperatorProfile
     from edgecnn.benchmark.outputs import Outputs
     from edgecnn.devices.device import Device
     from edgecnn.measurements import BenchResult
@@ -75,7 +77,28 @@ def measure(
     job = replace(job, here=_outputs_here(files, gathered))
     for device in opened:
         _measure_on(device, job, gathered)
-    return gathered.report(files)
+    profiles = _operators(job, gathered) if options.operators else ()
+    return replace(gathered.report(files), operators=profiles)
+
+
+def _operators(job: session.Job, gathered: _Gathered) -> tuple[OperatorProfile, ...]:
+    """Where each file's time goes on this machine; one that cannot be told does not stop others."""
+    from edgecnn.benchmark.operators import profile_operators
+
+    found: list[OperatorProfile] = []
+    ceilings: dict[int, Ceilings] = {}
+    for file in job.files:
+        for threads in job.threads:
+            try:
+                profile = profile_operators(
+                    file.path, threads, ceilings=ceilings.get(threads), progress=gathered.progress
+                )
+            except EdgeCnnError as error:
+                gathered.fail("local", error, file.name)
+                continue
+            ceilings[threads] = profile.ceilings
+            found.append(replace(profile, file=file.name))
+    return tuple(found)
 
 
 def _measure_on(device: Device, job: session.Job, gathered: _Gathered) -> None:
@@ -120,9 +143,9 @@ class _Gathered:
         except InputError as error:  # the disk has filled up meanwhile: the report still has them
             self.warn(error.message)
 
-    def fail(self, target: str, error: EdgeCnnError) -> None:
-        """Keep why a device failed."""
-        self.failures.append(DeviceFailure(target, error.message, error.hint))
+    def fail(self, target: str, error: EdgeCnnError, file: str = "") -> None:
+        """Keep why a device, or a file there, failed."""
+        self.failures.append(DeviceFailure(target, error.message, error.hint, file))
 
     def warn(self, sentence: str) -> None:
         """Keep a sentence for the report, and tell it at once."""

@@ -9,15 +9,16 @@ import click
 
 import edgecnn
 from edgecnn.cli import bench_options, console
-from edgecnn.cli.bench_print import print_failures, print_measured, print_reports_end
+from edgecnn.cli.bench_print import DEVICE_FAILED, print_failures, print_measured, print_reports_end
 from edgecnn.cli.progress import watching
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from edgecnn.measurements import BenchReport
+    from edgecnn.benchmark.report import BenchReport
 
-DEVICE_FAILED = 3
+
+_LONGEST_LAYERS = 10
 
 
 @click.command(short_help="Measure latency here, on a Raspberry Pi or on a phone.")
@@ -72,4 +73,22 @@ def _print(report: BenchReport) -> None:
     from edgecnn.reporting import bench as shown
 
     print_measured(report)
+    _print_operators(report)
     print_reports_end(report, shown.next_commands(report))
+
+
+def _print_operators(report: BenchReport) -> None:
+    from edgecnn.reporting import operators as shown
+    from edgecnn.reporting.text import printable
+
+    for profile in report.operators:
+        console.print_line(f"{printable(profile.file, 300)}: where the time goes, local", "bold")
+        console.print_pairs(shown.operator_facts(profile))
+        console.print_table(shown.kinds_table(profile))
+        console.print_line()
+        console.print_table(shown.layers_table(profile, _LONGEST_LAYERS))
+        console.print_line()
+        console.print_paragraph(shown.bottleneck(profile), "bold")
+        for note in profile.notes:
+            console.say("note", note, style="bold")
+        console.print_line()

@@ -9,7 +9,10 @@ from edgecnn.cli import console
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from edgecnn.measurements import BenchReport, DeviceFailure
+    from edgecnn.benchmark.report import BenchReport
+    from edgecnn.measurements import DeviceFailure
+
+DEVICE_FAILED = 3
 
 
 def print_measured(report: BenchReport) -> None:

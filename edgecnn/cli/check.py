@@ -9,7 +9,7 @@ import click
 
 import edgecnn
 from edgecnn.cli import bench_options, console
-from edgecnn.cli.bench_print import print_failures
+from edgecnn.cli.bench_print import DEVICE_FAILED, print_failures
 from edgecnn.cli.progress import watching
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from edgecnn.measurements import CheckReport
 
 _BROKEN = 1
-_UNDECIDED = 3
 
 
 class _Flags(bench_options.Flags):
@@ -69,7 +68,7 @@ def check(context: click.Context, path: Path, **flags: Unpack[_Flags]) -> None:
     if report.broken:
         context.exit(_BROKEN)
     if report.undecided:
-        context.exit(_UNDECIDED)
+        context.exit(DEVICE_FAILED)
 
 
 def _budgets(flags: _Flags) -> dict[str, Any]:

@@ -9,14 +9,13 @@ import click
 
 import edgecnn
 from edgecnn.cli import bench_options, console
-from edgecnn.cli.bench import DEVICE_FAILED
-from edgecnn.cli.bench_print import print_failures, print_measured
+from edgecnn.cli.bench_print import DEVICE_FAILED, print_failures, print_measured
 from edgecnn.cli.progress import watching
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from edgecnn.measurements import BenchReport
+    from edgecnn.benchmark.report import BenchReport
 
 _MODEL = click.Path(path_type=Path)
 

@@ -14,7 +14,8 @@ from edgecnn.reporting.text import ABSENT, milliseconds_text, printable, size_te
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from edgecnn.measurements import BenchReport, BenchResult, DeviceFacts
+    from edgecnn.benchmark.report import BenchReport
+    from edgecnn.measurements import BenchResult, DeviceFacts
 
 _EMULATED = "emulated"
 _MATCH = {True: "match", False: "DIFFER", None: ABSENT}

@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from edgecnn.benchmark.report import BenchReport
     from edgecnn.exporting import ExportResult
     from edgecnn.inspection import Inspection
-    from edgecnn.measurements import BenchReport, CheckReport
+    from edgecnn.measurements import CheckReport, DevicesReport
     from edgecnn.records import ModelSpec
     from edgecnn.verifying import VerifyResult
 
@@ -54,6 +55,11 @@ def verification_object(result: VerifyResult) -> JsonObject:
 
 def bench_object(report: BenchReport) -> JsonObject:
     """All results with all their samples, what failed, and how the files compare."""
+    return {"schema": SCHEMA, **_plain(report)}
+
+
+def devices_object(report: DevicesReport) -> JsonObject:
+    """What each device is, and what it could run."""
     return {"schema": SCHEMA, **_plain(report)}
 
 

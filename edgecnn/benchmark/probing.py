@@ -1,0 +1,115 @@
+"""The verbs `probe` and `list_devices`: what a device is, and what it could run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgecnn.errors import DeviceError, EdgeCnnError
+from edgecnn.measurements import DeviceFailure, DeviceProbe, DevicesReport, DeviceState
+from edgecnn.progress import Progress, Silent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from edgecnn.devices.device import Device
+    from edgecnn.measurements import DeviceFacts
+
+_RUNNER = "runner.py"
+_STATE = "import json, runner; print(json.dumps(runner.read_state(runner.fastest_cores()[0])))"
+_STATE_LIMIT_S = 120.0
+
+
+def probe(target: str) -> DeviceProbe:
+    """Ask a device what it is and how it fares; nothing stays there.
+
+    Args:
+        target: "local", "ssh://[user@]host[:port]" or "adb://SERIAL".
+
+    Raises:
+        InputError: it is none of these.
+        DeviceError: it cannot be reached.
+    """
+    from edgecnn import devices
+
+    device = devices.open_device(target)
+    try:
+        facts = device.facts()
+        runtime, problem, hint = _runtime(target, facts)
+        if problem:
+            return DeviceProbe(target, facts, "", None, problem, hint)
+        try:
+            state = _state(device)
+        except DeviceError as error:
+            return DeviceProbe(target, facts, runtime, None, error.message, error.hint)
+        return DeviceProbe(target, facts, runtime, state)
+    finally:
+        device.close()
+
+
+def list_devices(targets: Iterable[str] = (), *, progress: Progress | None = None) -> DevicesReport:
+    """Probe devices: those named, or this machine and every phone adb knows.
+
+    Devices behind SSH cannot be listed: name them.
+
+    Raises:
+        InputError: a name is none of a device; nothing was asked.
+    """
+    from edgecnn import devices
+
+    watcher = progress or Silent()
+    named, notes = tuple(dict.fromkeys(targets)), tuple[str, ...]()
+    for target in named:
+        devices.parse(target)
+    if not named:
+        named, notes = _at_hand()
+    found: list[DeviceProbe] = []
+    failures: list[DeviceFailure] = []
+    for target in named:
+        watcher.stage(f"{target}: what it is")
+        try:
+            found.append(probe(target))
+        except EdgeCnnError as error:
+            failures.append(DeviceFailure(target, error.message, error.hint))
+    return DevicesReport(tuple(found), tuple(failures), notes)
+
+
+def _at_hand() -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """This machine and what adb knows, and what could not be listed."""
+    ssh = "Devices behind SSH cannot be listed: `edgecnn devices ssh://pi@HOST` asks one."
+    from edgecnn.devices import adb
+
+    try:
+        serials = adb.attached()
+    except EdgeCnnError as error:
+        return ("local",), (ssh, f"Phones are not listed: {error.message}")
+    return ("local", *(f"adb://{serial}" for serial in serials)), (ssh,)
+
+
+def _runtime(target: str, facts: DeviceFacts) -> tuple[str, str, str]:
+    """What would run .tflite files there; else the problem, and what to do."""
+    if target == "local":
+        return "its own", "", ""
+    from edgecnn.devices import wheels
+
+    try:
+        return wheels.runtime_for(facts, {"tflite"}).title, "", ""
+    except EdgeCnnError as error:
+        return "", error.message, error.hint
+
+
+def _state(device: Device) -> DeviceState:
+    import cattrs
+
+    from edgecnn.manifest import strict_converter
+
+    with device.workspace() as workspace:
+        workspace.send({_RUNNER: Path(__file__).with_name(_RUNNER)})
+        done = workspace.run([workspace.python, "-c", _STATE], timeout_s=_STATE_LIMIT_S)
+    try:
+        state: DeviceState = strict_converter().structure(json.loads(done.stdout), DeviceState)
+    except (ValueError, cattrs.BaseValidationError) as error:
+        said = " ".join((done.stderr or done.stdout).split())[-300:]
+        raise DeviceError(f"{device.target}: its state cannot be read: {said}") from error
+    return state
