@@ -1,0 +1,103 @@
+"""What a deployment came to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from edgecnn.measurements import DeviceFacts
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What the device computed from the reference images, held to what this machine computes.
+
+    Attributes:
+        images: how many.
+        rule: "absolute" (steps of an integer output), or "relative" to the largest output.
+        limit: the largest difference that was allowed; 0 asks for the same bits.
+        max_difference: the largest difference that was found.
+        output_sha256: of the device's outputs.
+    """
+
+    images: int
+    rule: str
+    limit: float
+    max_difference: float
+    output_sha256: str
+
+    @property
+    def bit_identical(self) -> bool:
+        """Whether the outputs are the same to the last bit."""
+        return self.max_difference == 0
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A network that runs on a device.
+
+    Attributes:
+        target: the device, as the user named it.
+        device: what it is.
+        folder: there; `<folder>/current/classify` is the program.
+        release: the name of what runs now.
+        previous: what ran before, and is still there; "" when there was nothing.
+        removed: older releases that are gone now.
+        unchanged: the same release was there already; it has proved itself again.
+        model: the network's name.
+        recipe: its precision.
+        weights: "random", "imagenet" or a file's name.
+        runtime: what runs it there: "ai-edge-litert 2.3.0".
+        sent_bytes: size of the archive that was sent.
+        proof: why it is trusted.
+    """
+
+    target: str
+    device: DeviceFacts
+    folder: str
+    release: str
+    previous: str
+    removed: tuple[str, ...]
+    unchanged: bool
+    model: str
+    recipe: str
+    weights: str
+    runtime: str
+    sent_bytes: int
+    proof: Proof
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """The same as a file, for a device that cannot be reached.
+
+    Attributes:
+        path: of the .tar.gz.
+        sha256: of its bytes, the same for the same artifact, machine and Python.
+        bytes: their number.
+        folder: the folder it unpacks to.
+        release: the release in it.
+        machine: the device it is for: "aarch64", "armv7l" or "x86_64".
+        python: the device's Python: "3.11".
+        model: the network's name.
+        recipe: its precision.
+        weights: "random", "imagenet" or a file's name.
+        runtime: what runs it there.
+        needs: what the device must have beside it; "" for nothing but Python.
+    """
+
+    path: Path
+    sha256: str
+    bytes: int
+    folder: str
+    release: str
+    machine: str
+    python: str
+    model: str
+    recipe: str
+    weights: str
+    runtime: str
+    needs: str

@@ -1,0 +1,225 @@
+"""The verbs `deploy` and `bundle`: check here, pack, send, and let the device prove it."""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgecnn.deploying import archive, artifact, libraries, release
+from edgecnn.deploying.records import Bundle, Deployment, Proof
+from edgecnn.devices import open_device, parse
+from edgecnn.errors import DeviceError, InputError
+from edgecnn.progress import Progress, Silent
+
+if TYPE_CHECKING:
+    from edgecnn.deploying.artifact import Deployable
+    from edgecnn.deploying.libraries import Libraries
+    from edgecnn.deploying.release import Release
+    from edgecnn.devices.device import Completed, Device, Workspace
+
+_ARCHIVE, _PROGRAM = "release.tar.gz", "install.py"
+_PARENT = "~/edgecnn"
+_MINUTES = 30  # the slowest network on the slowest device takes a fraction of it
+_LAST_WORDS = 1500
+_UNCHANGED = "Nothing was changed there."
+_HINTS = {
+    "full": f"Free some space there, or choose another place with --to. {_UNCHANGED}",
+    "busy": f"Deploy again when it has ended. {_UNCHANGED}",
+    "place": f"Choose another place with --to. {_UNCHANGED}",
+    "proof": f"{_UNCHANGED} What ran before still runs.",
+}
+
+
+def deploy(
+    path: Path | str,
+    target: str,
+    *,
+    to: str | None = None,
+    labels: Path | str | None = None,
+    progress: Progress | None = None,
+) -> Deployment:
+    """Put a network on a device as a folder with all it needs, once it has proved itself there.
+
+    The folder holds releases/ and the link `current`, which moves in one rename and only after the
+    new release gave the outputs there that this machine computes from the same file. Whatever
+    fails before leaves what was there.
+
+    Args:
+        path: an artifact folder with a .tflite.
+        target: "ssh://[user@]host[:port]", or "local".
+        to: the folder there; ~ and relative paths begin at the user's home. "~/edgecnn/NAME-RECIPE"
+            when None.
+        labels: a text file of one label a class; None numbers them.
+        progress: told of the stages.
+
+    Returns:
+        What is there now.
+
+    Raises:
+        InputError: the artifact, the labels or the target cannot be deployed.
+        DeviceError: the device cannot be reached, lacks something, or does not compute the same.
+    """
+    watcher = progress or Silent()
+    if parse(target).scheme == "adb":
+        raise InputError(
+            f"{target}: `deploy` goes over SSH.", hint="Name ssh://user@host, or use --bundle."
+        )
+    _check_place(to)
+    _check_labels(labels)
+    deployable = artifact.read(Path(path), watcher)
+    device = open_device(target)
+    try:
+        return _deploy(device, deployable, to, labels, watcher)
+    finally:
+        device.close()
+
+
+def _deploy(
+    device: Device,
+    deployable: Deployable,
+    to: str | None,
+    labels: Path | str | None,
+    progress: Progress,
+) -> Deployment:
+    progress.stage(f"asking {device.target} what it is")
+    facts = device.facts()
+    brought = libraries.libraries_for(facts, progress)
+    made = release.make(deployable, brought, None if labels is None else Path(labels))
+    with tempfile.TemporaryDirectory(prefix="edgecnn-deploy-") as folder:
+        packed = Path(folder, _ARCHIVE)
+        progress.stage("packing")
+        archive.write(made, packed)
+        sent_bytes = packed.stat().st_size
+        with device.workspace() as workspace:
+            brought.require(workspace)
+            progress.stage(f"sending {sent_bytes / 1e6:.1f} MB to {device.target}")
+            done = _install(workspace, packed, to or f"{_PARENT}/{made.folder}", progress)
+    told = _understood(device.target, done)
+    return Deployment(
+        target=device.target,
+        device=facts,
+        folder=told["folder"],
+        release=told["release"],
+        previous=told["previous"] if told["previous"] != told["release"] else "",
+        removed=tuple(told["removed"]),
+        unchanged=told["unchanged"],
+        model=deployable.manifest.model.name,
+        recipe=deployable.manifest.recipe,
+        weights=deployable.manifest.model.weights,
+        runtime=brought.runtime,
+        sent_bytes=sent_bytes,
+        proof=_proof(told["proof"]),
+    )
+
+
+def _install(workspace: Workspace, packed: Path, place: str, progress: Progress) -> Completed:
+    program = Path(__file__).parent / _PROGRAM
+    workspace.send({_PROGRAM: program, _ARCHIVE: packed})
+    progress.stage("proving it there")
+    return workspace.run([workspace.python, _PROGRAM, _ARCHIVE, place], timeout_s=_MINUTES * 60.0)
+
+
+def _understood(target: str, done: Completed) -> dict[str, Any]:
+    try:
+        told: dict[str, Any] = json.loads(done.stdout)
+    except ValueError:
+        words = done.stderr.strip()[-_LAST_WORDS:]
+        raise DeviceError(
+            f"{target}: installing ended with exit code {done.exit_code}. {words}".strip(),
+            hint=_HINTS["proof"],
+        ) from None
+    if told["ok"]:
+        return told
+    message = str(told["message"]).strip().rstrip(".")
+    raise DeviceError(f"{target}: {message}.", hint=_HINTS.get(told["kind"], _UNCHANGED))
+
+
+def _proof(told: dict[str, Any]) -> Proof:
+    return Proof(
+        images=told["images"],
+        rule=told["rule"],
+        limit=told["limit"],
+        max_difference=told["max_difference"],
+        output_sha256=told["output_sha256"],
+    )
+
+
+def _check_place(to: str | None) -> None:
+    if to is not None and (not to or re.search(r"[\x00-\x1f\x7f]", to)):
+        raise InputError(f"--to takes a folder's path, not {to!r}.", hint="For example --to net.")
+
+
+def _check_labels(labels: Path | str | None) -> None:
+    if labels is not None and not Path(labels).is_file():
+        raise InputError(f"{labels} does not exist.", hint="Name a text file, one label a line.")
+
+
+def bundle(
+    path: Path | str,
+    file: Path | str,
+    *,
+    machine: str = "aarch64",
+    python: str = "3.11",
+    labels: Path | str | None = None,
+    progress: Progress | None = None,
+) -> Bundle:
+    """Pack what `deploy` sends into one .tar.gz, for a device that cannot be reached.
+
+    Unpacked there, `<folder>/current/classify --prove` does what `deploy` would have done.
+
+    Args:
+        path: an artifact folder with a .tflite.
+        file: the .tar.gz to write; it appears whole or not at all.
+        machine: of the device: "aarch64", "armv7l" or "x86_64".
+        python: the device's Python: "3.11".
+        labels: a text file of one label a class; None numbers them.
+        progress: told of the stages.
+
+    Returns:
+        What was written: the same bytes for the same artifact, machine, Python and libraries.
+
+    Raises:
+        InputError: the artifact or the labels cannot be deployed, there is no runtime for such a
+            device, or the file cannot be written.
+    """
+    watcher, file = progress or Silent(), Path(file)
+    _check_labels(labels)
+    if not re.fullmatch(r"3\.\d+", python):
+        raise InputError(
+            f"--python takes a version, not {python!r}.", hint="For example --python 3.11."
+        )
+    if not file.parent.is_dir():
+        raise InputError(f"{file.parent} does not exist.", hint="Make the folder first.")
+    deployable = artifact.read(Path(path), watcher)
+    brought = libraries.libraries_without_device(machine, python, watcher)
+    made = release.make(deployable, brought, None if labels is None else Path(labels))
+    watcher.stage("packing")
+    archive.write(made, file)
+    return _bundle(file, deployable, brought, made, machine, python)
+
+
+def _bundle(
+    file: Path,
+    deployable: Deployable,
+    brought: Libraries,
+    made: Release,
+    machine: str,
+    python: str,
+) -> Bundle:
+    return Bundle(
+        path=file,
+        sha256=release.sha256(file),
+        bytes=file.stat().st_size,
+        folder=made.folder,
+        release=made.name,
+        machine=machine,
+        python=python,
+        model=deployable.manifest.model.name,
+        recipe=deployable.manifest.recipe,
+        weights=deployable.manifest.model.weights,
+        runtime=brought.runtime,
+        needs=brought.needs,
+    )
