@@ -137,9 +137,15 @@ def _exchange(one: Path, other: Path) -> bool:
 
 def _step_aside(part: Path, final: Path) -> None:
     aside = final.parent / _ASIDE.format(name=final.name)
-    shutil.rmtree(aside, ignore_errors=True)
-    final.rename(aside)
-    part.rename(final)
+    while part.exists():
+        shutil.rmtree(aside, ignore_errors=True)
+        try:
+            with contextlib.suppress(FileNotFoundError):  # another run has moved it just now
+                final.rename(aside)
+            part.rename(final)
+        except OSError as error:
+            if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
+                raise  # else another run has put its own there just now: the last one stays
     shutil.rmtree(aside, ignore_errors=True)
 
 
@@ -176,6 +182,7 @@ def _evict(keep: Path) -> None:
     Only what has a cache's name is counted and removed: $EDGECNN_CACHE may name a folder in which
     the user keeps other things.
     """
+    _tidy_cache()
     entries = [entry for entry in cache_folder().glob("*/*") if _KEY.match(entry.name)]
     sized = [(_used(entry), _size_bytes(entry), entry) for entry in entries]
     total = sum(size for _, size, _ in sized)
@@ -184,6 +191,14 @@ def _evict(keep: Path) -> None:
             continue  # what another run may be reading stays
         shutil.rmtree(entry, ignore_errors=True)
         total -= size
+
+
+def _tidy_cache() -> None:
+    """Remove what killed runs left: the same key may never be asked for again."""
+    for entry in cache_folder().glob("*/.*.part"):
+        match = _PART.match(entry.name)
+        if match and _KEY.match(match["name"]) and not _alive(int(match["pid"])):
+            shutil.rmtree(entry, ignore_errors=True)
 
 
 def _used(entry: Path) -> float:

@@ -9,6 +9,7 @@ import sys
 import tempfile
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -162,6 +163,19 @@ def test_stepping_aside_gives_the_new_folder_too(tmp_path: Path) -> None:
     store._step_aside(part, final)  # noqa: SLF001 - taken only where the exchange is not had
     assert contents(final) == whole("new")
     assert names(tmp_path) == ["int8"]
+
+
+def test_two_that_step_aside_at_once_leave_one_whole_folder(tmp_path: Path) -> None:
+    final = tmp_path / "int8"
+    for round_number in range(20):
+        parts = [tmp_path / f"part{round_number}-{n}" for n in range(4)]
+        for part in (*parts, *([final] if round_number == 0 else [])):
+            part.mkdir()
+            (part / "file").write_text(part.name)
+        with ThreadPoolExecutor(len(parts)) as pool:
+            list(pool.map(store._step_aside, parts, [final] * len(parts)))  # noqa: SLF001 - as above
+        assert (final / "file").read_text() in {part.name for part in parts}
+        assert [entry.name for entry in tmp_path.iterdir()] == ["int8"]
 
 
 def test_a_folder_that_stepped_aside_comes_back_when_its_run_was_killed(tmp_path: Path) -> None:
@@ -330,6 +344,17 @@ def test_the_cache_forgets_what_was_not_used_for_longest(
 
 def _kilobyte(part: Path) -> None:
     (part / "data").write_bytes(bytes(1000))
+
+
+def test_the_cache_removes_what_killed_runs_left(cache: Path) -> None:
+    key, dead = "0" * 64, 2**22 + 1  # above any process number
+    part = cache / "float" / f".{key}.{dead}-abcd.part"
+    part.mkdir(parents=True)
+    alive = cache / "float" / f".{key}.{os.getpid()}-abcd.part"
+    alive.mkdir()
+    store.cached("float", "1" * 64, lambda folder: (folder / "file").touch())
+    assert not part.exists()
+    assert alive.exists()
 
 
 def test_the_cache_keeps_what_another_run_may_be_reading(
