@@ -128,6 +128,12 @@ class Channel:
                 ) from error
         if header.get("op") == "error":
             raise _refusal(self._link.target, step, header)
+        if header.get("op") == "bye":
+            self.broken = True
+            raise DeviceError(
+                f"{self._link.target}: our program there was asked to end while {step}.",
+                hint="Is the device shutting down? It has cleared up; run it again later.",
+            )
         return header
 
     def read(self, step: str, size: int) -> bytes:

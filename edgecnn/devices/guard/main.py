@@ -144,7 +144,10 @@ def main(options: Header) -> None:
         signal.signal(each, end)
     try:
         pipe.raw(f"\n{options['marker']}\n".encode())
-        with place.device_lock(options["who"]), place.private_folder() as (base, root):
+        with (
+            place.device_lock(options["who"]) as lock,
+            place.private_folder(lock) as (base, root),
+        ):
             Guard(pipe, base, root).serve()
     except place.RefusedError as error:
         pipe.reply("error", kind=error.kind, text=error.text)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 MARK = "EDGECNN_GUARD"
 _STALE_S = 60.0
+_MAX_DESCRIPTOR = 64  # we open a dozen
 SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
 
@@ -81,15 +82,18 @@ def lock_at(path: Path, who: str) -> int:
 
 
 @contextlib.contextmanager
-def device_lock(who: str) -> Generator[None, None, None]:
+def device_lock(who: str) -> Generator[tuple[Path, int], None, None]:
     """Hold the device's lock: in /tmp, or at home where /tmp cannot be written.
+
+    Yields:
+        The lock file's path and descriptor.
 
     Raises:
         RefusedError: another one holds it, or there is no place for it.
     """
     path, descriptor = _take_lock(who)
     try:
-        yield
+        yield path, descriptor
     finally:
         with contextlib.suppress(OSError):  # another user's file in /tmp stays
             path.unlink()
@@ -118,8 +122,14 @@ def _noted(place: Path, problems: list[str]) -> Generator[None, None, None]:
 
 
 @contextlib.contextmanager
-def private_folder() -> Generator[tuple[Path, Path], None, None]:
+def private_folder(lock: tuple[Path, int]) -> Generator[tuple[Path, Path], None, None]:
     """A new folder, ours alone, and the base it stands in; nothing of it is left afterwards.
+
+    Args:
+        lock: the device's, as `device_lock` yields it.
+
+    Yields:
+        The base and the folder.
 
     Raises:
         RefusedError: there is no place to write.
@@ -131,13 +141,50 @@ def private_folder() -> Generator[tuple[Path, Path], None, None]:
     try:
         alive = os.open(root / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         fcntl.flock(alive, fcntl.LOCK_EX)  # held until this process ends
-        yield base, root
+        with _keeper([lock[1], alive], lambda: _clear(root, made, lock[0])):
+            yield base, root
     finally:
         for each in SIGNALS:  # we are ending already
             signal.signal(each, signal.SIG_IGN)
-        kill_marked(root)
-        remove(root)
-        _remove_empty(made)
+        _clear(root, made)
+
+
+def _clear(root: Path, made: list[Path], lock: Path | None = None) -> None:
+    kill_marked(root)
+    remove(root)
+    _remove_empty(made)
+    if lock is not None:
+        lock.unlink()
+
+
+@contextlib.contextmanager
+def _keeper(locks: list[int], clear: Callable[[], None]) -> Generator[None, None, None]:
+    """A second process that waits for the end of this one, and clears up if we cannot.
+
+    It holds the locks with us (flock belongs to the open file, not to a process): nobody measures
+    before all is gone.
+    """
+    ours, theirs = os.pipe()
+    keeper = os.fork()
+    if keeper == 0:
+        os.setsid()
+        for each in SIGNALS:
+            signal.signal(each, signal.SIG_IGN)
+        for each in set(range(_MAX_DESCRIPTOR)) - {*locks, ours}:  # or the connection stays open
+            with contextlib.suppress(OSError):
+                os.close(each)
+        try:
+            if not os.read(ours, 1):
+                clear()
+        finally:
+            os._exit(0)
+    try:
+        yield
+    finally:
+        os.write(theirs, b"done")
+        os.close(theirs)
+        os.close(ours)
+        os.waitpid(keeper, 0)
 
 
 def _base_folder() -> tuple[Path, list[Path]]:
