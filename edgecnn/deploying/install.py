@@ -201,7 +201,7 @@ def _current(folder: Path) -> str:
 
 
 def _release_name(tar: tarfile.TarFile) -> str:
-    names = {PurePosixPath(m.name).parts[2] for m in tar if m.isreg()}
+    names = {"".join(PurePosixPath(each.name).parts[2:3]) for each in tar if each.isreg()}
     if len(names) != 1 or not _NAME.fullmatch(next(iter(names))):
         raise InstallError("archive", "the archive holds no release")
     return names.pop()
