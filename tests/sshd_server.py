@@ -10,7 +10,6 @@ import contextlib
 import getpass
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -113,6 +112,21 @@ class SshdServer:
         """Bytes that have passed, in both directions."""
         return sum(line.passed for line in self._lines)
 
+    @property
+    def connections(self) -> int:
+        """How many there were."""
+        return len(self._lines)
+
+    def all_ended(self) -> bool:
+        """Whether no connection is open."""
+        return all(line.sshd.poll() is not None for line in self._lines)
+
+    def start_anew(self, limit: float = float("inf")) -> None:
+        """End all connections; the next ones are cut after `limit` bytes in all."""
+        self.cut()
+        self._lines.clear()
+        self.limit = limit
+
     def cut(self) -> None:
         """End all connections, as a network does that goes down."""
         for line in self._lines:
@@ -158,7 +172,7 @@ class _Line:
         ours, theirs = socket.socketpair()
         self._ends = (client, ours)
         self.sshd = subprocess.Popen(
-            server.command(), stdin=theirs, stdout=theirs, start_new_session=True
+            server.command(), stdin=theirs.fileno(), stdout=theirs.fileno(), start_new_session=True
         )
         theirs.close()
         for source, sink in ((client, ours), (ours, client)):
@@ -212,8 +226,3 @@ def running_sshd(
         yield server
     finally:
         server.stop()
-
-
-def kill(process_id: int) -> None:
-    """Kill a process as the out-of-memory killer does."""
-    os.kill(process_id, signal.SIGKILL)

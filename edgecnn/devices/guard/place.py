@@ -170,9 +170,9 @@ def _keeper(locks: list[int], clear: Callable[[], None]) -> Generator[None, None
         os.setsid()
         for each in SIGNALS:
             signal.signal(each, signal.SIG_IGN)
-        for each in set(range(_MAX_DESCRIPTOR)) - {*locks, ours}:  # or the connection stays open
+        for other in set(range(_MAX_DESCRIPTOR)) - {*locks, ours}:  # or the connection stays open
             with contextlib.suppress(OSError):
-                os.close(each)
+                os.close(other)
         try:
             if not os.read(ours, 1):
                 clear()

@@ -219,11 +219,10 @@ def test_answers_that_come_later_do_not_hide_the_first(body: str) -> None:
     assert kept == _PI_4_FACTS
 
 
-_SHELLS = [["sh"], ["bash", "--posix"], ["busybox", "sh"], ["mksh"]]
-
-
-@pytest.mark.parametrize("shell", [each for each in _SHELLS if shutil.which(each[0])], ids="-".join)
-def test_this_machine_answers_in_every_shell_it_has(shell: list[str]) -> None:
+@pytest.mark.parametrize("shell", [["sh"], ["bash", "--posix"], ["busybox", "sh"]], ids=" ".join)
+def test_this_machine_answers_in_every_shell(shell: list[str]) -> None:
+    if not shutil.which(shell[0]):
+        pytest.skip(f"no {shell[0]} on this machine")
     path = f"{os.path.dirname(sys.executable)}:/usr/bin:/bin"  # noqa: PTH120 - a PATH is a string
     done = subprocess.run(
         shell,
