@@ -128,12 +128,16 @@ def _void(result: BenchResult, limit: float, outcome: Outcome, reason: str) -> B
 
 def _memory(result: BenchResult, limit: int) -> BudgetCheck:
     found = result.peak_rss_bytes
-    reason = f"the process that ran the file had {found} bytes at its peak, {limit} are allowed"
+    reason = (
+        f"the process that ran the file had {found / 1e6:.1f} MB at its peak, libraries included;"
+        f" {limit / 1e6:g} MB are allowed"
+    )
     outcome, warning = _outcome(found <= limit), ""
     if result.emulated:
         # The emulator's own memory is in it: what is small enough is so on the device too.
         outcome = "holds" if found <= limit else "undecided"
         warning = f"{result.target} is emulated, and the emulator's own memory is counted"
+        reason = reason if outcome == "holds" else f"{reason}, but {warning}"
     return _of(result, "memory", limit, found, "B", outcome, reason, warning)
 
 

@@ -18,7 +18,7 @@ from edgecnn.measurements import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from edgecnn.benchmark.files import BenchFile
     from edgecnn.benchmark.outputs import Outputs
@@ -98,18 +98,28 @@ def results(
         cut: why the measurement ended too early; "" where it did not.
     """
     measured: list[BenchResult] = []
-    failures: list[DeviceFailure] = []
+    problems: list[tuple[str, Entry, BenchFile]] = []
     files = {f"{i}.{file.format}": file for i, file in enumerate(context.job.files)}
     for entry in found.results:
         file = files.get(entry.path)
         if file is None:
             continue
         problem = _problem(entry, file)
-        if problem and not (cut and not entry.error):
-            failures.append(_failure(problem, entry, file, context))
         if not problem:
             measured.append(_result(entry, file, found, context, there.get(entry.path), cut))
-    return measured, failures
+        elif entry.error or not cut:  # what had not begun when the connection went is no failure
+            problems.append((problem, entry, file))
+    return measured, _failures(problems, context)
+
+
+def _failures(
+    problems: Sequence[tuple[str, Entry, BenchFile]], context: Context
+) -> list[DeviceFailure]:
+    """One for each kind of problem: a device that lacks a library lacks it for every file."""
+    told: dict[str, list[tuple[Entry, BenchFile]]] = {}
+    for problem, entry, file in problems:
+        told.setdefault(problem, []).append((entry, file))
+    return [_failure(problem, places, context) for problem, places in told.items()]
 
 
 def _problem(entry: Entry, file: BenchFile) -> str:
@@ -122,18 +132,24 @@ def _problem(entry: Entry, file: BenchFile) -> str:
     return ""
 
 
-def _failure(problem: str, entry: Entry, file: BenchFile, context: Context) -> DeviceFailure:
-    threads = f"{entry.threads} thread{'s' if entry.threads > 1 else ''}"
+def _failure(
+    problem: str, places: Sequence[tuple[Entry, BenchFile]], context: Context
+) -> DeviceFailure:
+    threads = ", ".join(dict.fromkeys(str(entry.threads) for entry, _ in places))
+    names = tuple(dict.fromkeys(file.name for _, file in places))
     sentence = problem.rstrip(".")[:_LONGEST_ERROR]
     return DeviceFailure(
         context.target,
-        f"{context.target}: {file.name} at {threads}: {sentence}.",
+        f"{context.target}: {', '.join(names)} (threads {threads}): {sentence}.",
         _hint(problem),
-        file.name,
+        names[0] if len(names) == 1 else "",
     )
 
 
 def _hint(problem: str) -> str:
+    """What to do about a worker's sentence, where that is known."""
+    if "libstdc++" in problem:
+        return "Run there: sudo apt install libstdc++6"
     if "memory" in problem:
         return "Measure one file at a time, a smaller one, or close other programs there."
     if "refuses" in problem:

@@ -37,7 +37,7 @@ def junit_xml(report: CheckReport, name: str) -> bytes:
 
 
 def _check(check: BudgetCheck) -> ET.Element:
-    threads = f" at {check.threads} threads" if check.threads else ""
+    threads = f", threads {check.threads}" if check.threads else ""
     case = _case(check.target or "file", f"{check.file}{threads}: {budget_text(check)}")
     if check.outcome == "broken":
         _add(case, "failure", check.reason, check.budget)
