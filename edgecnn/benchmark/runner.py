@@ -498,7 +498,7 @@ class Pair:
         """One entry of `results`, times in ms."""
         facts: Json = dict(self.facts[0]) if self.facts else {"runtime": "", "output_sha256": ""}
         for key in ("load_ms", "first_ms"):
-            facts[key] = percentile([each[key] for each in self.facts] or [0.0], 0.5)
+            facts[key] = round(percentile([each[key] for each in self.facts] or [0.0], 0.5), 4)
         return {
             **facts,
             "path": self.name,
@@ -685,6 +685,9 @@ class Runner:
             time.sleep(1)
 
     def _measure(self) -> None:
+        """Before, turns, after; of the workers that are alive."""
+        if not Worker.alive:
+            return
         if self.before is self.start:
             for worker in Worker.alive[:1]:
                 with _blamed(worker):
