@@ -125,13 +125,13 @@ def print_same_api(file: Path, threads: int, seconds: float) -> None:
     from ai_edge_litert.hardware_accelerator import HardwareAccelerator
     from ai_edge_litert.options import CpuOptions, Options
 
+    arrays = runner.seeded(runner.TfliteNet(str(file), 1).inputs, 0)
     options = Options(
         hardware_accelerators=HardwareAccelerator.CPU, cpu_options=CpuOptions(num_threads=threads)
     )
     model = CompiledModel.from_file(str(file), options=options)
     fed, filled = model.create_input_buffers(0), model.create_output_buffers(0)
-    slots = runner.TfliteNet(str(file), 1).inputs
-    for buffer, array in zip(fed, runner.seeded(slots, 0), strict=True):
+    for buffer, array in zip(fed, arrays, strict=True):
         buffer.write(array)
 
     def invoke() -> None:

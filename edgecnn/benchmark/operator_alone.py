@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgecnn.benchmark.operator_litert import Event, Run
-from edgecnn.benchmark.operator_matrix import matrix_product
+from edgecnn.benchmark.operator_matrix import matrix_product, tflite_schema
 from edgecnn.benchmark.operator_timing import loaded, pin, warmed_samples_ms
 from edgecnn.formats import tflite_file
 
@@ -36,7 +36,9 @@ def profile(path: str, threads: int, seconds: float) -> tuple[Run, ...]:
 
     Raises:
         InputError: the runtime refuses the file, or one of its operators alone.
+        MissingPartError: ai-edge-litert is not installed.
     """
+    tflite_schema()
     pin(threads)
     loaded(path, threads)  # a damaged file is refused before it is taken apart
     model = tflite_file.read(Path(path).read_bytes())

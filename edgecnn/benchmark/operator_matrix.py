@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from edgecnn.errors import MissingPartError
 from edgecnn.formats import tflite_file
 
 if TYPE_CHECKING:
@@ -32,6 +33,22 @@ _KINDS = {
 _NUMPY: dict[str, DTypeLike] = {"FLOAT32": np.float32, "INT8": np.int8, "INT32": np.int32}
 
 
+def tflite_schema() -> Any:  # noqa: ANN401 - a generated module without types
+    """The classes that .tflite files are made of.
+
+    Raises:
+        MissingPartError: ai-edge-litert is not installed.
+    """
+    try:
+        from ai_edge_litert import schema_py_generated
+    except ImportError as error:
+        raise MissingPartError(
+            "Operators are measured with ai-edge-litert, which is not installed.",
+            hint="pip install ai-edge-litert (it has no wheels for 32-bit systems)",
+        ) from error
+    return schema_py_generated
+
+
 def matrix_product(dtype: str, side: int, channels: int) -> bytes:
     """A .tflite file of one 1x1 convolution, with as many channels in as out.
 
@@ -39,6 +56,9 @@ def matrix_product(dtype: str, side: int, channels: int) -> bytes:
         dtype: "float32", "int8" (everything) or "dynamic" (int8 weights, float32 activations).
         side: height and width, in pixels.
         channels: read, and made; `side**2 * channels**2` multiply-accumulates.
+
+    Raises:
+        MissingPartError: ai-edge-litert is not installed.
     """
     kinds, pixels = _KINDS[dtype], (1, side, side, channels)
     model, graph = _empty()
@@ -56,8 +76,7 @@ def matrix_product(dtype: str, side: int, channels: int) -> bytes:
 
 
 def _empty() -> tuple[ModelT, SubGraphT]:
-    from ai_edge_litert import schema_py_generated as schema
-
+    schema = tflite_schema()
     model, graph = schema.ModelT(), schema.SubGraphT()
     model.version, model.description = 3, "edgecnn roofline"
     model.buffers, model.operatorCodes, model.subgraphs = [schema.BufferT()], [], [graph]
@@ -68,8 +87,7 @@ def _empty() -> tuple[ModelT, SubGraphT]:
 def _tensor(
     graph: SubGraphT, name: str, dtype: str, shape: tuple[int, ...], scales: int = 1
 ) -> int:
-    from ai_edge_litert import schema_py_generated as schema
-
+    schema = tflite_schema()
     tensor = schema.TensorT()
     tensor.name, tensor.type = name.encode(), tflite_file.tensor_type(dtype)
     tensor.shape, tensor.buffer = np.asarray(shape, np.int32), 0
@@ -84,8 +102,7 @@ def _tensor(
 
 
 def _convolve(model: ModelT, graph: SubGraphT, inputs: tuple[int, int, int], output: int) -> None:
-    from ai_edge_litert import schema_py_generated as schema
-
+    schema = tflite_schema()
     options = schema.Conv2DOptionsT()
     options.strideH = options.strideW = 1
     options.dilationHFactor = options.dilationWFactor = 1

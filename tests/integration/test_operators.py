@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from onnx_nets import classifier
 from tiny_tflite import float_net, int8_net
+from without_packages import run_without
 
 from edgecnn import inspection
 from edgecnn.benchmark import operators, roofline
@@ -120,6 +121,19 @@ def test_int8_operators_outside_xnnpack_are_there_too(tmp_path: Path) -> None:
     path = tmp_path / "net.tflite"
     path.write_bytes(int8_net().to_bytes())
     assert [layer.kind for layer in profile(path).layers] == ["CONV_2D", "RELU", "CONV_2D"]
+
+
+@pytest.mark.parametrize("function", ["roofline:measure_here", "operator_alone:profile"])
+def test_without_litert_the_missing_part_is_named(
+    function: str, tflite: Path, tmp_path: Path
+) -> None:
+    module, _, name = function.partition(":")
+    args = (1, 0.1) if name == "measure_here" else (str(tflite), 1, 0.1)
+    code = f"from edgecnn.benchmark import {module}; {module}.{name}(*{args!r})"
+    packages = tmp_path / "packages"
+    packages.mkdir()
+    done = run_without(("ai_edge_litert",), packages, ["-c", code])
+    assert "MissingPartError: Operators are measured with ai-edge-litert" in done.stderr
 
 
 @pytest.mark.parametrize(
