@@ -98,7 +98,7 @@ def _p90(result: BenchResult, limit: float) -> BudgetCheck:
     if result.emulated:
         reason = f"{result.target} is emulated: its times say nothing of the device it imitates"
         return _of(result, "p90", limit, None, "ms", "undecided", reason)
-    low, high = p90_interval(result.samples_ms, repeats=len(result.repeat_p50_ms))
+    low, high = _p90_limits(result)
     found = result.latency_ms.p90
     interval = f"p90 is {found:.4g} ms (95% interval {low:.4g} to {high:.4g})"
     if high <= limit:
@@ -114,6 +114,13 @@ def _p90(result: BenchResult, limit: float) -> BudgetCheck:
     if result.trust.grade == "void":
         return _void(result, limit, outcome, reason)
     return _of(result, "p90", limit, found, "ms", outcome, reason, warning)
+
+
+def _p90_limits(result: BenchResult) -> tuple[float, float]:
+    """Between what p90 lies; a runtime that keeps no samples tells a median and an upper bound."""
+    if not result.samples_ms:
+        return result.latency_ms.p50, result.latency_ms.p90
+    return p90_interval(result.samples_ms, repeats=len(result.repeat_p50_ms))
 
 
 def _void(result: BenchResult, limit: float, outcome: Outcome, reason: str) -> BudgetCheck:

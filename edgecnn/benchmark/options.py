@@ -66,3 +66,19 @@ class BenchOptions:
     def results_file(self) -> Path | None:
         """Where results are kept."""
         return None if self.results is None else Path(self.results)
+
+    @property
+    def program(self) -> Path | None:
+        """The benchmark_model binary.
+
+        Raises:
+            InputError: one is named, and no phone.
+        """
+        if self.benchmark_model is None:
+            return None
+        if not any(target.startswith("adb:") for target in self.targets):
+            raise InputError(
+                "benchmark_model is for phones, and none is named.",
+                hint="Add --on adb://SERIAL; `adb devices` lists the serials.",
+            )
+        return Path(self.benchmark_model)

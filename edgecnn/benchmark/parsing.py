@@ -106,7 +106,8 @@ def results(
             continue
         problem = _problem(entry, file)
         if not problem:
-            measured.append(_result(entry, file, found, context, there.get(entry.path), cut))
+            outputs_there = there.get(entry.path)
+            measured.append(result(entry, file, found, context, there=outputs_there, cut=cut))
         elif entry.error or not cut:  # what had not begun when the connection went is no failure
             problems.append((problem, entry, file))
     return measured, _failures(problems, context)
@@ -127,6 +128,8 @@ def _problem(entry: Entry, file: BenchFile) -> str:
         return entry.error
     if not any(entry.repeats):
         return "it gave no samples"
+    if not all(sample > 0 for repeat in entry.repeats for sample in repeat):
+        return "it gave samples that no clock gives"
     if entry.sha256 != file.sha256:
         return f"the device read other bytes: their SHA-256 is {entry.sha256 or 'not known'}"
     return ""
@@ -157,14 +160,16 @@ def _hint(problem: str) -> str:
     return ""
 
 
-def _result(
+def result(
     entry: Entry,
     file: BenchFile,
     found: Content,
     context: Context,
-    there: Outputs | None,
-    cut: str,
+    *,
+    there: Outputs | None = None,
+    cut: str = "",
 ) -> BenchResult:
+    """One result with its trust; see `results`."""
     repeats = tuple(repeat for repeat in entry.repeats if repeat)
     samples = tuple(sample for repeat in repeats for sample in repeat)
     facts = context.facts

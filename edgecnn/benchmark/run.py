@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgecnn.benchmark import binary, outputs, plans, session, statistics
 from edgecnn.benchmark import files as bench_files
-from edgecnn.benchmark import outputs, plans, session, statistics
 from edgecnn.benchmark import results as kept_results
 from edgecnn.benchmark.options import BenchOptions
 from edgecnn.benchmark.report import BenchReport
@@ -71,12 +71,14 @@ def measure(
     )
     if options.results_file is not None:
         kept_results.check_writable(options.results_file)
+    if options.program is not None:
+        binary.check_program(options.program)
     if "local" in options.targets:
         _check_runtimes({file.format for file in files})
     gathered = _Gathered(options.results_file, watcher)
     job = replace(job, here=_outputs_here(files, gathered))
     for device in opened:
-        _measure_on(device, job, gathered)
+        _measure_on(device, job, gathered, options.program)
     profiles = _operators(job, gathered) if options.operators else ()
     return replace(gathered.report(files), operators=profiles)
 
@@ -101,9 +103,16 @@ def _operators(job: session.Job, gathered: _Gathered) -> tuple[OperatorProfile, 
     return tuple(found)
 
 
-def _measure_on(device: Device, job: session.Job, gathered: _Gathered) -> None:
+def _measure_on(
+    device: Device, job: session.Job, gathered: _Gathered, program: Path | None
+) -> None:
+    from edgecnn.devices.adb import AdbDevice
+
     try:
-        session.measure(device, job, gathered.take, gathered.progress)
+        if program is not None and isinstance(device, AdbDevice):
+            binary.measure(device, job, program, gathered.take, gathered.progress)
+        else:
+            session.measure(device, job, gathered.take, gathered.progress)
     except EdgeCnnError as error:
         gathered.fail(device.target, error)
     finally:
