@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import getpass
+import itertools
 import os
 import shutil
 import socket
@@ -62,12 +63,14 @@ class SshdServer:
         self._lines: list[_Line] = []
         self.limit = float("inf")
         self._write_files({**self._environment(), **(environment or {})}, options)
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._acceptor = threading.Thread(target=self._accept, daemon=True)
+        self._acceptor.start()
 
     def _environment(self) -> dict[str, str]:
         python = Path(sys.executable).parent
         return {
             "PATH": f"{python}:/usr/bin:/bin",
+            "HOME": str(self.folder),  # bash would read the real user's .bashrc
             "XDG_CACHE_HOME": str(self.cache),
             "EDGECNN_LOCK": str(self.lock),
         }
@@ -143,6 +146,8 @@ class SshdServer:
 
     def stop(self) -> None:
         """End everything."""
+        self._listener.shutdown(socket.SHUT_RDWR)  # closing alone would not wake `accept`
+        self._acceptor.join()
         self._listener.close()
         self.cut()
         for line in self._lines:
@@ -151,7 +156,9 @@ class SshdServer:
 
     def left(self) -> list[str]:
         """What is still on the device: files, the lock, and processes of ours."""
-        files = [str(each.relative_to(self.folder)) for each in self.cache.rglob("*")]
+        # os.walk: what goes away meanwhile is no error.
+        files = [f"{folder}/{each}" for folder, *names in os.walk(self.cache)
+                 for each in itertools.chain(*names)]  # fmt: skip
         lock = [self.lock.name] if self.lock.exists() else []
         return [*files, *lock, *_processes(f"EDGECNN_GUARD={self.cache}")]
 

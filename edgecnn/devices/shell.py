@@ -89,12 +89,12 @@ class ShellDevice(ABC):
                 process.kill()
                 process.wait()
                 raise
-            said = tail(errors)
+            said = tail(errors) or out[-200:].decode(errors="replace")
         probed = parse(out.decode(errors="replace"))
         if probed is not None:
             return probed
         if code == 0:
-            words = printable(f"{out[-200:].decode(errors='replace')} {said}")
+            words = printable(said)
             raise DeviceError(
                 f"{self.target}: it did not answer as a POSIX shell does while {step}.",
                 hint=f"It said: {words or 'nothing'}",

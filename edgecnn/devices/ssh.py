@@ -43,7 +43,7 @@ _OPTIONS = (
     "ServerAliveInterval=5",  # a cut connection is noticed after 15 s
     "ServerAliveCountMax=3",
     "TCPKeepAlive=yes",
-    "LogLevel=ERROR",  # whatever the user's is: its sentences are read
+    "LogLevel=INFO",  # whatever the user's is: its sentences are read
     # What the user may have set for working by hand.
     "RequestTTY=no",
     "RemoteCommand=none",
@@ -73,7 +73,7 @@ class SshDevice(ShellDevice):
         Raises:
             DeviceError: the device cannot be reached, or does not let us in.
         """
-        if self._connection is not None and self._connection.is_over(within_s=0.0):
+        if self._connection is not None and self._connection.ended(within_s=0.0) is not None:
             self.close()  # the device was started anew, say
         if self._connection is None:
             self._connection = self._connect()
@@ -82,13 +82,18 @@ class SshDevice(ShellDevice):
     def lost(self, step: str, code: int | None, said: str) -> DeviceError:
         """The error for a shell over there that ended too soon."""
         connection, self._connection = self._connection, None
-        ended = connection is None or connection.is_over(within_s=1.0)
-        first = "" if connection is None else connection.said()
-        if connection is not None:
-            connection.close()
-        if not ended and code is not None and code != _SSH_FAILED:
-            return self._guard_ended(step, code, said)
-        reason = ssh_errors.why(f"{first}\n{said}", self._parsed, _config())
+        if connection is None:  # it was closed meanwhile
+            return self._broken(step, said)
+        ended = connection.ended(within_s=1.0)
+        first = connection.said()
+        connection.close()
+        # Its exit code is 255 too for a program that a signal has ended over there.
+        if ended is None or _SSH_FAILED not in {ended, code}:
+            return self._program_ended(step, code, said)
+        return self._broken(step, f"{first}\n{said}")
+
+    def _broken(self, step: str, said: str) -> DeviceError:
+        reason = ssh_errors.why(said, self._parsed, _config())
         what = f" ({reason.what})" if reason else ""
         return DeviceError(
             f"{self.target}: the connection broke while {step}{what}.",
@@ -96,13 +101,14 @@ class SshDevice(ShellDevice):
             f"Try {ssh_errors.by_hand('ssh', self._parsed, _config())}, and run it again.",
         )
 
-    def _guard_ended(self, step: str, code: int, said: str) -> DeviceError:
-        """The connection stands: something over there went wrong."""
+    def _program_ended(self, step: str, code: int | None, said: str) -> DeviceError:
+        """The connection stood: something over there went wrong."""
         hint = f"It said: {printable(said[-200:])}" if said else "Try again."
-        if code == _KILLED:
+        if code in {_SSH_FAILED, _KILLED} and not said:
             hint = "Out of memory over there? Close what else runs on it."
+        how = "it did not end by itself" if code is None else f"exit code {code}"
         return DeviceError(
-            f"{self.target}: our program there ended while {step} (exit code {code}).", hint=hint
+            f"{self.target}: our program there ended while {step} ({how}).", hint=hint
         )
 
     def close(self) -> None:
@@ -219,13 +225,12 @@ class _Connection:
                 raise TimeoutError
             time.sleep(_POLL_S)
 
-    def is_over(self, within_s: float) -> bool:
-        """Whether it ends by itself."""
+    def ended(self, within_s: float) -> int | None:
+        """Its exit code, if it ends by itself."""
         try:
-            self._parts.process.wait(within_s)
+            return self._parts.process.wait(within_s)
         except subprocess.TimeoutExpired:
-            return False
-        return True
+            return None
 
     def said(self) -> str:
         """What it wrote to stderr."""
