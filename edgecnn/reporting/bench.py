@@ -9,7 +9,13 @@ import shlex
 from typing import TYPE_CHECKING
 
 from edgecnn.reporting.table import Column, Table
-from edgecnn.reporting.text import ABSENT, milliseconds_text, printable, size_text
+from edgecnn.reporting.text import (
+    ABSENT,
+    milliseconds_text,
+    printable,
+    printable_lines,
+    size_text,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -206,4 +212,4 @@ def next_commands(report: BenchReport) -> tuple[str, ...]:
         commands.append(f"edgecnn check {file}{on}{threads} --p90 {budget}ms")
     if first.plan == "quick" and not first.emulated:
         commands.append(f"edgecnn bench {file}{on} --profile publish")
-    return tuple(commands)
+    return tuple(printable_lines(command) for command in commands)
