@@ -18,7 +18,7 @@ _MIN_PYTHON = (3, 9)
 _MAX_TEXT = 200
 _ELF_BITS = {"A": 32, "B": 64}
 _MACHINES_32 = re.compile(r"arm(v\d.*|hf|el)?|i[3-6]86|x86|mips|riscv32|ppc|s390")
-_QEMU_USER = re.compile(r"(^|/)qemu-(?!system)[a-z0-9_]+(-static|-binfmt\w*)?( \(deleted\))?$")
+_QEMU_USER = re.compile(r"(^|/)qemu-(?!system)[^/]*$")
 
 
 @dataclass(frozen=True)

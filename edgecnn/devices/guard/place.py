@@ -220,7 +220,7 @@ def _make_base(place: Path) -> list[Path]:
     Raises:
         OSError: they are not, or cannot.
     """
-    new = [parent for parent in place.parents if not parent.exists()]
+    new = [each for each in place.parents if each.name == ".cache" or not each.exists()]
     (place / "work").mkdir(mode=0o700, parents=True, exist_ok=True)
     found = place.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():

@@ -144,6 +144,8 @@ def test_online_cores_are_counted(online: str, cores: int) -> None:
         ("child_exe=/usr/bin/sleep\nqemu_cpu=cortex-a72\n", ""),
         ("child_exe=/srv/qemu-aarch64-static\n", "qemu-user"),
         ("child_exe=/srv/qemu-arm (deleted)\n", "qemu-user"),
+        ("child_exe=/srv/qemu-arm-static-on-64-bit-kernel\n", "qemu-user"),
+        ("child_exe=/usr/bin/qemu-system-arm\n", ""),
         ("child_command=/usr/bin/qemu-aarch64 /bin/sleep 5\n", "qemu-user"),
         ("child_command=sh /home/me/qemu-notes 5\n", ""),
         ("qemu_cpu=cortex-a72\n", "qemu-user"),
