@@ -31,7 +31,14 @@ if TYPE_CHECKING:
     from edgecnn.benchmark.operators import profile_operators
     from edgecnn.benchmark.options import BenchOptions
     from edgecnn.benchmark.probing import list_devices, probe
-    from edgecnn.benchmark.report import BenchReport
+    from edgecnn.benchmark.report import (
+        BenchReport,
+        BudgetCheck,
+        CheckReport,
+        Comparison,
+        DeviceProbe,
+        DevicesReport,
+    )
     from edgecnn.benchmark.run import bench
     from edgecnn.calibration.preprocessing import parse_preprocessing
     from edgecnn.deploying import Bundle, Deployment, Proof, bundle, deploy
@@ -48,13 +55,8 @@ if TYPE_CHECKING:
     from edgecnn.measurements import (
         BenchPlan,
         BenchResult,
-        BudgetCheck,
-        CheckReport,
-        Comparison,
         DeviceFacts,
         DeviceFailure,
-        DeviceProbe,
-        DevicesReport,
         DeviceState,
         Interval,
         Latency,
@@ -147,7 +149,14 @@ _HOMES = {
     "edgecnn.benchmark.operator_record": ("OperatorProfile",),
     "edgecnn.benchmark.operators": ("profile_operators",),
     "edgecnn.benchmark.probing": ("list_devices", "probe"),
-    "edgecnn.benchmark.report": ("BenchReport",),
+    "edgecnn.benchmark.report": (
+        "BenchReport",
+        "BudgetCheck",
+        "CheckReport",
+        "Comparison",
+        "DeviceProbe",
+        "DevicesReport",
+    ),
     "edgecnn.benchmark.run": ("bench",),
     "edgecnn.calibration.preprocessing": ("parse_preprocessing",),
     "edgecnn.deploying": ("Bundle", "Deployment", "Proof", "bundle", "deploy"),
@@ -164,14 +173,9 @@ _HOMES = {
     "edgecnn.measurements": (
         "BenchPlan",
         "BenchResult",
-        "BudgetCheck",
-        "CheckReport",
-        "Comparison",
         "DeviceFacts",
         "DeviceFailure",
-        "DeviceProbe",
         "DeviceState",
-        "DevicesReport",
         "Interval",
         "Latency",
         "Trust",

@@ -5,10 +5,9 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from edgecnn.benchmark.report import BenchReport
+from edgecnn.benchmark.report import BenchReport, Comparison
 from edgecnn.measurements import (
     BenchResult,
-    Comparison,
     DeviceFacts,
     DeviceFailure,
     DeviceState,

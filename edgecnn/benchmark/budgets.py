@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edgecnn.benchmark import statistics
-from edgecnn.measurements import BudgetCheck
+from edgecnn.benchmark.report import BudgetCheck
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from edgecnn.benchmark.files import BenchFile
-    from edgecnn.measurements import BenchResult, Outcome
+    from edgecnn.benchmark.report import Outcome
+    from edgecnn.measurements import BenchResult
 
 _P90 = 0.90
 _T_975 = 2.262  # Student's t for the 10 batches of statistics.BATCHES

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 from edgecnn.benchmark import budgets as held
 from edgecnn.benchmark import files as bench_files
 from edgecnn.benchmark.options import BenchOptions
-from edgecnn.benchmark.report import BenchReport
+from edgecnn.benchmark.report import BenchReport, CheckReport
 from edgecnn.benchmark.run import measure
 from edgecnn.errors import InputError
-from edgecnn.measurements import CheckReport
 
 if TYPE_CHECKING:
     from pathlib import Path

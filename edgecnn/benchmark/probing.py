@@ -6,8 +6,9 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgecnn.benchmark.report import DeviceProbe, DevicesReport
 from edgecnn.errors import DeviceError, EdgeCnnError
-from edgecnn.measurements import DeviceFailure, DeviceProbe, DevicesReport, DeviceState
+from edgecnn.measurements import DeviceFailure, DeviceState
 from edgecnn.progress import Progress, Silent
 
 if TYPE_CHECKING:

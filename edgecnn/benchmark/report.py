@@ -1,13 +1,42 @@
-"""What one `bench` or `compare` comes to."""
+"""What the verbs come to: `bench`, `compare`, `check` and `list_devices`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from edgecnn.benchmark.operator_record import OperatorProfile
-    from edgecnn.measurements import BenchResult, Comparison, DeviceFailure
+    from edgecnn.measurements import BenchResult, DeviceFacts, DeviceFailure, DeviceState
+
+Outcome = Literal["holds", "broken", "undecided"]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two files that ran in turns on one device, at the same number of threads.
+
+    Attributes:
+        target: the device, as the user named it.
+        threads: of one inference.
+        a: the first file, as the user named it.
+        b: the second one.
+        ratio: b's latency over a's; above 1, b is slower.
+        low: lower end of the ratio's 95% confidence interval.
+        high: its upper end.
+        differ: whether the interval leaves 1 out; where it does not, no difference was shown.
+        emulated: the times are an emulator's, and so is their ratio.
+    """
+
+    target: str
+    threads: int
+    a: str
+    b: str
+    ratio: float
+    low: float
+    high: float
+    differ: bool
+    emulated: bool
 
 
 @dataclass(frozen=True)
@@ -27,3 +56,82 @@ class BenchReport:
     warnings: tuple[str, ...] = ()
     comparisons: tuple[Comparison, ...] = ()
     operators: tuple[OperatorProfile, ...] = ()
+
+
+@dataclass(frozen=True)
+class BudgetCheck:
+    """One budget held against one file, and where it needs one, one device.
+
+    Attributes:
+        budget: "p90", "size", "memory", "snr" or "outputs".
+        limit: what was asked for: at most (p90, size, memory), at least (snr).
+        found: what was found; None where nothing could be measured.
+        unit: of both: "ms", "B" or "dB"; "" for "outputs".
+        file: as the user named it.
+        target: the device; "" where the budget is the file's alone.
+        threads: of one inference; None where the budget does not depend on it.
+        outcome: "undecided" where the measurement cannot tell.
+        reason: why, one sentence.
+        warning: what makes the outcome less than certain; "" for nothing.
+    """
+
+    budget: str
+    limit: float | None
+    found: float | None
+    unit: str
+    file: str
+    target: str
+    threads: int | None
+    outcome: Outcome
+    reason: str
+    warning: str = ""
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """What became of every budget, and the measurements behind it."""
+
+    checks: tuple[BudgetCheck, ...]
+    results: tuple[BenchResult, ...] = ()
+    failures: tuple[DeviceFailure, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def broken(self) -> bool:
+        """Whether a budget certainly does not hold."""
+        return any(check.outcome == "broken" for check in self.checks)
+
+    @property
+    def undecided(self) -> bool:
+        """Whether a device failed, or a measurement could not tell."""
+        return bool(self.failures) or any(each.outcome == "undecided" for each in self.checks)
+
+
+@dataclass(frozen=True)
+class DeviceProbe:
+    """A device that was asked what it is, and what it could run now; nothing was measured.
+
+    Attributes:
+        target: as the user names it.
+        facts: what it says of itself.
+        runtime: what `bench` would bring there, or "its own"; "" where nothing fits.
+        state: clock, temperature and load; None where that could not be read.
+        problem: what keeps `bench` from working there, one sentence; "" for nothing.
+        hint: what to do about it.
+    """
+
+    target: str
+    facts: DeviceFacts
+    runtime: str
+    state: DeviceState | None
+    problem: str = ""
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class DevicesReport:
+    """The devices at hand, and those that gave no answer."""
+
+    devices: tuple[DeviceProbe, ...]
+    failures: tuple[DeviceFailure, ...] = ()
+    notes: tuple[str, ...] = ()

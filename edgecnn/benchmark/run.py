@@ -10,9 +10,9 @@ from edgecnn.benchmark import binary, outputs, plans, session, statistics
 from edgecnn.benchmark import files as bench_files
 from edgecnn.benchmark import results as kept_results
 from edgecnn.benchmark.options import BenchOptions
-from edgecnn.benchmark.report import BenchReport
+from edgecnn.benchmark.report import BenchReport, Comparison
 from edgecnn.errors import EdgeCnnError, InputError, MissingPartError
-from edgecnn.measurements import Comparison, DeviceFailure
+from edgecnn.measurements import DeviceFailure
 from edgecnn.progress import Progress, Silent
 
 if TYPE_CHECKING:

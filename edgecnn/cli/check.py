@@ -15,7 +15,7 @@ from edgecnn.cli.progress import watching
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from edgecnn.measurements import CheckReport
+    from edgecnn.benchmark.report import CheckReport
 
 _BROKEN = 1
 

@@ -13,7 +13,7 @@ from edgecnn.cli.options import common_options, quiet_option
 from edgecnn.cli.progress import watching
 
 if TYPE_CHECKING:
-    from edgecnn.measurements import DevicesReport
+    from edgecnn.benchmark.report import DevicesReport
 
 
 @click.command(short_help="Show what there is to measure on.")

@@ -113,17 +113,12 @@ class AdbDevice(ShellDevice):
 
     def _connect(self) -> list[str]:
         """The adb command for the device that is meant."""
-        adb = shutil.which("adb")
-        if adb is None:
-            raise DeviceError(
-                f"{self.target}: there is no adb on this machine.",
-                hint="On Debian and Ubuntu: sudo apt install adb",
-            )
+        adb = _program(self.target)
         wanted = self._asked_for or os.environ.get("ANDROID_SERIAL", "")
-        listed = self._listed(adb)
+        listed = _listed(self.target, adb)
         if wanted not in listed and adb_states.is_by_network(wanted):
             _ask([adb, "connect", wanted])  # what it says does not matter: the list tells
-            listed = self._listed(adb)
+            listed = _listed(self.target, adb)
         serial = adb_states.choose(self.target, wanted, listed)
         command = [adb, "-s", serial]
         features = _ask([*command, "features"])
@@ -134,14 +129,35 @@ class AdbDevice(ShellDevice):
             )
         return command
 
-    def _listed(self, adb: str) -> dict[str, str]:
-        answer = _ask([adb, "devices"])
-        if "List of devices attached" not in answer:
-            raise DeviceError(
-                f"{self.target}: adb does not list its devices: {printable(answer) or 'no answer'}",
-                hint="Try by hand: adb kill-server; adb devices",
-            )
-        return adb_states.parse(answer)
+
+def attached() -> tuple[str, ...]:
+    """Serials of the devices that adb knows, whatever state they are in.
+
+    Raises:
+        DeviceError: there is no adb here, or it does not list its devices.
+    """
+    adb = _program("adb")
+    return tuple(_listed("adb", adb))
+
+
+def _program(target: str) -> str:
+    adb = shutil.which("adb")
+    if adb is None:
+        raise DeviceError(
+            f"{target}: there is no adb on this machine.",
+            hint="On Debian and Ubuntu: sudo apt install adb",
+        )
+    return adb
+
+
+def _listed(target: str, adb: str) -> dict[str, str]:
+    answer = _ask([adb, "devices"])
+    if "List of devices attached" not in answer:
+        raise DeviceError(
+            f"{target}: adb does not list its devices: {printable(answer) or 'no answer'}",
+            hint="Try by hand: adb kill-server; adb devices",
+        )
+    return adb_states.parse(answer)
 
 
 def _ask(command: list[str]) -> str:

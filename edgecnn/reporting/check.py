@@ -8,7 +8,7 @@ from edgecnn.reporting.table import Column, Table
 from edgecnn.reporting.text import ABSENT, milliseconds_text, printable, size_text
 
 if TYPE_CHECKING:
-    from edgecnn.measurements import BudgetCheck, CheckReport
+    from edgecnn.benchmark.report import BudgetCheck, CheckReport
 
 _WORDS = {"holds": "OK", "broken": "BROKEN", "undecided": "?"}
 

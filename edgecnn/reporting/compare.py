@@ -9,7 +9,7 @@ from edgecnn.reporting.text import printable
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from edgecnn.measurements import Comparison
+    from edgecnn.benchmark.report import Comparison
 
 
 def comparison_lines(comparisons: Iterable[Comparison]) -> tuple[str, ...]:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from edgecnn.reporting.text import ABSENT, printable, size_text
 
 if TYPE_CHECKING:
-    from edgecnn.measurements import DeviceProbe, DeviceState
+    from edgecnn.benchmark.report import DeviceProbe
+    from edgecnn.measurements import DeviceState
 
 _LONGEST = 200
 

@@ -13,10 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from edgecnn.benchmark.report import BenchReport
+    from edgecnn.benchmark.report import BenchReport, CheckReport, DevicesReport
     from edgecnn.exporting import ExportResult
     from edgecnn.inspection import Inspection
-    from edgecnn.measurements import CheckReport, DevicesReport
     from edgecnn.records import ModelSpec
     from edgecnn.verifying import VerifyResult
 

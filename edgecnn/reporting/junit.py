@@ -13,7 +13,8 @@ from edgecnn.reporting.check import budget_text
 from edgecnn.reporting.text import printable, printable_lines
 
 if TYPE_CHECKING:
-    from edgecnn.measurements import BudgetCheck, CheckReport, DeviceFailure
+    from edgecnn.benchmark.report import BudgetCheck, CheckReport
+    from edgecnn.measurements import DeviceFailure
 
 _LONG = 10_000
 

@@ -15,7 +15,8 @@ from sample_results import PARITY
 
 from edgecnn.benchmark.budgets import Budgets, check_files, check_result, p90_interval
 from edgecnn.benchmark.files import BenchFile
-from edgecnn.measurements import BenchResult, BudgetCheck, CheckReport, DeviceFailure, Trust
+from edgecnn.benchmark.report import BudgetCheck, CheckReport
+from edgecnn.measurements import BenchResult, DeviceFailure, Trust
 
 FILE = BenchFile(Path("model.tflite"), "model.tflite", "tflite", "ab" * 32, 6_000_000, "x", "int8",
                  PARITY)  # fmt: skip

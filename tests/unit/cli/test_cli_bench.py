@@ -10,9 +10,9 @@ import pytest
 from sample_benches import EMULATED, FAILURE, PI, STATE, TRUSTED, comparison, report, result
 
 import edgecnn
+from edgecnn.benchmark.report import BudgetCheck, CheckReport, DeviceProbe, DevicesReport
 from edgecnn.cli.app import run
 from edgecnn.errors import MissingPartError
-from edgecnn.measurements import BudgetCheck, CheckReport, DeviceProbe, DevicesReport
 
 HOLDS = BudgetCheck("p90", 40.0, 38.09, "ms", "m.tflite", "local", 1, "holds", "p90 is 38 ms")
 BROKEN = BudgetCheck("size", 10, 11, "B", "m.tflite", "", None, "broken", "the file has 11 bytes")

@@ -15,15 +15,8 @@ from hypothesis import strategies as st
 from rich.console import Console
 from sample_benches import EMULATED, FAILURE, PI, STATE, TRUSTED, comparison, report, result
 
-from edgecnn.measurements import (
-    BudgetCheck,
-    CheckReport,
-    DeviceFailure,
-    DeviceProbe,
-    DeviceState,
-    Interval,
-    Trust,
-)
+from edgecnn.benchmark.report import BudgetCheck, CheckReport, DeviceProbe
+from edgecnn.measurements import DeviceFailure, DeviceState, Interval, Trust
 from edgecnn.reporting import bench, check, compare, devices, json_objects, junit
 from edgecnn.reporting.table import Table, draw
 from edgecnn.reporting.text import milliseconds_text
