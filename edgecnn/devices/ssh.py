@@ -35,6 +35,7 @@ _CONNECT_S = 10
 _AUTHENTICATE_S = 60.0
 _CLOSE_S = 5.0
 _POLL_S = 0.02
+_PREFIX = "edgecnn-ssh-"
 _OPTIONS = (
     "BatchMode=yes",  # never a question: a bench runs unattended
     "StrictHostKeyChecking=yes",  # an unknown key is the user's to accept, by hand
@@ -167,6 +168,18 @@ def _command(ssh: str, target: Target) -> list[str]:
     return words
 
 
+def _private_folder() -> str:
+    """A new folder for a socket; empty ones that killed processes left are removed."""
+    # A socket's path has some 100 bytes, and ssh adds some: a long TMPDIR would not do.
+    short = "/tmp"  # noqa: S108 - mkdtemp makes a private folder there
+    place = short if os.access(short, os.W_OK) else tempfile.gettempdir()
+    for left in Path(place).glob(f"{_PREFIX}*"):
+        with contextlib.suppress(OSError):  # another user's, or in use: then it is not empty
+            if time.time() - left.stat().st_mtime > 2 * _AUTHENTICATE_S:
+                left.rmdir()
+    return tempfile.mkdtemp(prefix=_PREFIX, dir=place)
+
+
 @dataclass(frozen=True)
 class _Parts:
     """What a connection has to give back."""
@@ -193,10 +206,7 @@ class _Connection:
     """The first ssh process, which all others go through."""
 
     def __init__(self, command: list[str], host: str) -> None:
-        # A socket's path has some 100 bytes, and ssh adds some: a long TMPDIR would not do.
-        short = "/tmp"  # noqa: S108 - mkdtemp makes a private folder there
-        place = short if os.access(short, os.W_OK) else None
-        folder = tempfile.mkdtemp(prefix="edgecnn-", dir=place)
+        folder = _private_folder()
         self._socket = f"{folder}/s"
         self._command = command
         self._host = host

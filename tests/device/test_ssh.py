@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -96,7 +97,7 @@ def test_one_connection_carries_all_of_it(server: SshdServer, device: Device) ->
 
 def test_the_sockets_folder_goes_with_the_connection(device: Device) -> None:
     def ours() -> set[Path]:
-        return set(Path("/tmp").glob("edgecnn-????????/s"))  # noqa: S108 - where ssh.py puts it
+        return set(Path("/tmp").glob("edgecnn-ssh-*/s"))  # noqa: S108 - where ssh.py puts it
 
     before = ours()
     device.facts()
@@ -146,3 +147,14 @@ def test_what_the_user_configured_for_working_by_hand_does_not_matter(
     finally:
         server.client_config.write_text(usual)
     assert not list(server.folder.glob("own-*"))
+
+
+def test_a_folder_that_a_killed_process_left_is_removed(device: Device) -> None:
+    old, new = (Path(tempfile.mkdtemp(prefix="edgecnn-ssh-", dir="/tmp")) for _ in range(2))
+    os.utime(old, (0, 0))
+    try:
+        device.facts()
+        assert not old.exists()
+        assert new.exists()  # another process may be about to use it
+    finally:
+        new.rmdir()

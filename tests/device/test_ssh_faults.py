@@ -325,7 +325,7 @@ def test_a_program_that_the_out_of_memory_killer_takes(device: Device) -> None:
 
 def test_a_killed_guard(server: SshdServer, device: Device) -> None:
     def kill() -> None:
-        [lock] = server.cache.glob("edgecnn/work/*/lock")
+        [lock] = server.cache.glob("edgecnn/sessions/*/lock")
         holders = {int(each.parts[2]) for each in Path("/proc").glob("[0-9]*/fd/*")
                    if _leads_to(each, lock)}  # fmt: skip
         os.kill(min(holders), 9)

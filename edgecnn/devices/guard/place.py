@@ -136,8 +136,8 @@ def private_folder(lock: tuple[Path, int]) -> Generator[tuple[Path, Path], None,
         OSError: the disk is full, or something in the folder cannot be removed.
     """
     base, made = _base_folder()
-    _sweep(base / "work")
-    root = Path(tempfile.mkdtemp(prefix="edgecnn-", dir=base / "work"))
+    _sweep(base / "sessions")
+    root = Path(tempfile.mkdtemp(prefix="edgecnn-", dir=base / "sessions"))
     try:
         alive = os.open(root / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         fcntl.flock(alive, fcntl.LOCK_EX)  # held until this process ends
@@ -221,12 +221,12 @@ def _make_base(place: Path) -> list[Path]:
         OSError: they are not, or cannot.
     """
     new = [each for each in place.parents if each.name == ".cache" or not each.exists()]
-    (place / "work").mkdir(mode=0o700, parents=True, exist_ok=True)
+    (place / "sessions").mkdir(mode=0o700, parents=True, exist_ok=True)
     found = place.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
         raise PermissionError(errno.EACCES, "it is another user's", str(place))
-    tempfile.TemporaryFile(dir=place / "work").close()
-    return [place / "work", place, *new]
+    tempfile.TemporaryFile(dir=place / "sessions").close()
+    return [place / "sessions", place, *new]
 
 
 def _remove_empty(folders: list[Path]) -> None:

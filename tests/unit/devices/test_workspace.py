@@ -276,7 +276,7 @@ def test_when_this_process_is_killed_nothing_is_left(cache: Path, number: signal
 
 def _guards(cache: Path) -> list[int]:
     """The guard's two processes: they have its lock's file open."""
-    [lock] = cache.glob("edgecnn/work/*/lock")
+    [lock] = cache.glob("edgecnn/sessions/*/lock")
     found = set()
     for descriptor in Path("/proc").glob("[0-9]*/fd/*"):
         with contextlib.suppress(OSError):  # it is closed, or another user's
@@ -308,11 +308,11 @@ def test_what_a_lost_power_left_is_swept_by_the_next(local: Device, cache: Path)
     with pytest.raises(DeviceError), local.workspace() as workspace:
         workspace.run(["sh", "-c", "echo up >&2; sleep 1000"], on_error_line=kill)
     assert len(_left(cache)) == 2
-    young = cache / "edgecnn/work/edgecnn-young"
+    young = cache / "edgecnn/sessions/edgecnn-young"
     young.mkdir()
     with local.workspace() as after:
         there = {Path(after.folder).parent, young}  # another guard may be making this one
-        assert set((cache / "edgecnn/work").iterdir()) == there
+        assert set((cache / "edgecnn/sessions").iterdir()) == there
     young.rmdir()
     assert _marked(cache) == []
 
