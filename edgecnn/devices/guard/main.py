@@ -22,6 +22,9 @@ from edgecnn.devices.guard import files, place
 from edgecnn.devices.guard.pipe import CHUNK, GoneError, Header, Payload, Pipe
 from edgecnn.devices.guard.programs import Programs
 
+# Not where edgecnn itself caches what it fetches: the device may be this machine.
+_KEPT = "kept-runtimes"
+
 
 class Guard:
     """What a client may ask for; each method answers one kind of frame."""
@@ -100,7 +103,7 @@ class Guard:
 
     def do_runtime(self, header: Header) -> None:
         """Where a kept runtime is, if it is whole."""
-        folder = self._base / "runtimes" / header["key"]
+        folder = self._base / _KEPT / header["key"]
         whole = files.intact(folder)
         if folder.exists() and not whole:
             place.remove(folder)
@@ -118,7 +121,7 @@ class Guard:
             payload.drain()
         if payload.sum.hexdigest() != header["sha256"]:
             raise place.RefusedError("archive", "its sum differs from what was sent")
-        runtimes = (self._base if header["keep"] else self._root) / "runtimes"
+        runtimes = (self._base if header["keep"] else self._root) / _KEPT
         runtimes.mkdir(exist_ok=True)
         final = runtimes / header["key"]
         part.rename(final)

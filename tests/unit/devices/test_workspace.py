@@ -364,7 +364,7 @@ def test_a_kept_runtime_is_not_sent_again_while_it_is_whole(
         folder = Path(workspace.runtime("pack-1.0", archive))
         workspace.send({"model": b"never kept"})
     kept = [str(each.relative_to(cache)) for each in sorted(cache.rglob("*")) if each.is_file()]
-    base = "edgecnn/runtimes/pack-1.0"
+    base = "edgecnn/kept-runtimes/pack-1.0"
     assert kept == [f"{base}/SHA256SUMS", f"{base}/a", f"{base}/b/c"]
     archive.write_bytes(b"what would be sent")
     with local.workspace() as workspace:
