@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from emulation.adbd_build import ADB, ADBD, LOADER, adb_layer
+from emulation.cache import readable_by_all
 from emulation.foreground import until_interrupted, wait
 from emulation.host import UnavailableError, require_host
 from emulation.machines import PHONE
@@ -191,7 +192,8 @@ class EmulatedAndroid:
 
     def _make_folders(self) -> None:
         (self.root / "system/bin/sh").symlink_to("/bin/dash")
-        self.work.mkdir(parents=True)
+        with readable_by_all():
+            self.work.mkdir(parents=True)
         os.chown(self.work, int(_SHELL_USER), int(_SHELL_USER))
 
     def _start_server(self) -> None:

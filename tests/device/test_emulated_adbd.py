@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from emulated_adbd import WORK
+
 if TYPE_CHECKING:
     from emulated_adbd import EmulatedAndroid
 
@@ -21,7 +23,7 @@ def test_shell_says_what_it_is(emulated_android: EmulatedAndroid) -> None:
 def test_files_go_there_and_back(emulated_android: EmulatedAndroid, tmp_path: Path) -> None:
     sent, back = tmp_path / "sent", tmp_path / "back"
     sent.write_bytes(os.urandom(3_000_000))
-    name = "/data/local/tmp/a name with spaces"
+    name = f"{WORK}/a name with spaces"
     assert emulated_android.run("push", str(sent), name).returncode == 0
     assert emulated_android.run("pull", name, str(back)).returncode == 0
     assert back.read_bytes() == sent.read_bytes()
@@ -43,8 +45,8 @@ def test_it_can_be_unplugged(own_android: EmulatedAndroid) -> None:
 
 
 def test_its_disk_can_be_small(own_android: EmulatedAndroid) -> None:
-    with own_android.small_disk("/data/local/tmp"):
-        run = own_android.run("shell", "head -c 2000000 /dev/zero > /data/local/tmp/file")
+    with own_android.small_disk(WORK):
+        run = own_android.run("shell", f"head -c 2000000 /dev/zero > {WORK}/file")
         assert "No space left on device" in run.stderr
 
 

@@ -126,7 +126,7 @@ def test_cut_connection_ends_the_client(own_pi4: EmulatedPi) -> None:
 
 
 def test_reboot_ends_all_and_keeps_the_disk(own_pi4: EmulatedPi) -> None:
-    own_pi4.run(f"touch /tmp/gone kept; {_BACKGROUND}")
+    own_pi4.run(f"touch kept; cd /tmp; touch gone; {_BACKGROUND}")
     own_pi4.reboot()
     assert own_pi4.processes() == []
     assert _output(own_pi4, "ls /tmp; ls") == "kept\n"

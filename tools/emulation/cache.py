@@ -37,6 +37,16 @@ def locked(name: str) -> Generator[None, None, None]:
         yield
 
 
+@contextmanager
+def readable_by_all() -> Generator[None, None, None]:
+    """Make files that the machine's users can read, whatever this shell's umask is."""
+    previous = os.umask(0o022)
+    try:
+        yield
+    finally:
+        os.umask(previous)
+
+
 def kept(name: str, ingredients: str, make: Callable[[Path], None]) -> Path:
     """Return the folder `name`, made by `make` unless it was made of the same ingredients before.
 
@@ -51,8 +61,9 @@ def kept(name: str, ingredients: str, make: Callable[[Path], None]) -> Path:
         if not final.is_dir():
             part = cache_folder() / f".{name}.part"
             _remove(part)
-            part.mkdir(mode=0o755)
-            make(part)
+            with readable_by_all():
+                part.mkdir()
+                make(part)
             part.rename(final)
         os.utime(final)
         _remove_forgotten(name)

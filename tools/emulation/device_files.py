@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from emulation.cache import readable_by_all
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -92,10 +94,10 @@ def system_files(machine: Machine) -> dict[str, str]:
 
 def write_files(folder: Path, files: dict[str, str]) -> None:
     """Write each file below `folder`, readable for all; programs are executable."""
-    folder.mkdir(parents=True, exist_ok=True)
-    folder.chmod(0o755)
-    for name, text in files.items():
-        file = folder / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text, encoding="utf-8")
-        file.chmod(0o755 if text.startswith("#!") else 0o644)
+    with readable_by_all():
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in files.items():
+            file = folder / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text, encoding="utf-8")
+            file.chmod(0o755 if text.startswith("#!") else 0o644)

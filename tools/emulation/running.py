@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from emulation.cache import readable_by_all
+
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
 
@@ -131,7 +133,8 @@ class RunningMachine:
             owner: user id that may write there.
         """
         folder = self.root / at.lstrip("/")
-        folder.mkdir(parents=True, exist_ok=True)
+        with readable_by_all():
+            folder.mkdir(parents=True, exist_ok=True)
         self.order("mount_tmpfs", at=at, options=f"size={size},mode=755,uid={owner},gid={owner}")
         try:
             yield folder

@@ -219,6 +219,7 @@ def _become_machine(plan: dict[str, Any], mapped: int, unshared: int) -> int:
     os.setgroups([])
     os.setgid(0)
     os.setuid(0)
+    os.umask(0o022)  # the machine's own, whatever the shell's is
     _end_with_parent()  # a change of credentials undid it
     first = os.fork()
     if first == 0:
