@@ -13,6 +13,7 @@ from edgecnn.errors import InputError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from edgecnn.progress import Progress
@@ -38,6 +39,7 @@ class Deployable:
         output: "probabilities", or "logits", which a softmax turns into them.
         inputs: (N, H, W, C) reference images, uint8 pixels or float32 as they are fed.
         outputs: (N, classes) what this machine computes for them, in the output's own dtype.
+        float_outputs: (N, classes) float64, what the float network gave for them at export.
     """
 
     folder: Path
@@ -46,6 +48,7 @@ class Deployable:
     output: str
     inputs: NDArray[Any]
     outputs: NDArray[Any]
+    float_outputs: NDArray[np.float64]
 
     @property
     def path(self) -> Path:
@@ -83,17 +86,25 @@ def read(path: Path, progress: Progress) -> Deployable:
     if problems:
         raise InputError(f"{folder}: {problems[0]}.", hint="Export again; nothing was deployed.")
     _check_input(manifest, file, folder)
-    inputs, _ = verifying.read_reference(folder / verifying.REFERENCE)
-    inputs = inputs[:_PROOF_IMAGES]
+    inputs, logits = verifying.read_reference(folder / verifying.REFERENCE)
+    inputs, logits = inputs[:_PROOF_IMAGES], logits[:_PROOF_IMAGES]
     progress.stage("computing what the device must repeat")
     outputs = _expected(folder / file.path, manifest, inputs)
-    if outputs.shape[1] != manifest.model.classes:
+    if {outputs.shape[1], logits.shape[1]} != {manifest.model.classes}:
         raise InputError(
-            f"{folder / file.path} gives {outputs.shape[1]} numbers for an image, and its manifest"
-            f" says {manifest.model.classes} classes.",
+            f"{folder / file.path} gives {outputs.shape[1]} numbers for an image, its reference has"
+            f" {logits.shape[1]}, and its manifest says {manifest.model.classes} classes.",
             hint="`deploy` takes networks that classify images.",
         )
-    return Deployable(folder, manifest, file, _output(folder / file.path), inputs, outputs)
+    return Deployable(
+        folder,
+        manifest,
+        file,
+        _output(folder / file.path),
+        inputs,
+        outputs,
+        _float_outputs(folder / file.path, logits),
+    )
 
 
 def _tflite(manifest: Manifest, folder: Path) -> FileInfo:
@@ -130,14 +141,31 @@ def _check_input(manifest: Manifest, file: FileInfo, folder: Path) -> None:
 
 
 def _expected(path: Path, manifest: Manifest, inputs: NDArray[Any]) -> NDArray[Any]:
-    outputs: NDArray[Any] = isolation.run(
-        "edgecnn.deploying.network:outputs",
-        str(path),
-        asdict(manifest.preprocessing),
-        inputs,
-        what=f"running {path}",
-    )
+    try:
+        outputs: NDArray[Any] = isolation.run(
+            "edgecnn.deploying.network:outputs",
+            str(path),
+            asdict(manifest.preprocessing),
+            inputs,
+            what=f"running {path}",
+        )
+    except RuntimeError as error:  # network.UnusableError, and what fails while it runs
+        raise InputError(f"{path}: {error}", hint="`edgecnn verify` says more.") from error
     return outputs
+
+
+def _float_outputs(path: Path, logits: NDArray[np.float32]) -> NDArray[np.float64]:
+    """What the float network's logits are behind the softmax, if the file has one."""
+    import numpy as np
+
+    from edgecnn.formats import tflite_logits
+
+    values = logits.astype(np.float64)
+    if not tflite_logits.find(path.read_bytes()).has_softmax:
+        return values
+    powers: NDArray[np.float64] = np.exp(values - values.max(axis=1, keepdims=True))
+    probabilities: NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
+    return probabilities
 
 
 def _output(path: Path) -> str:

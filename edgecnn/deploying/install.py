@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 _NAME = re.compile(r"[0-9a-f]{16}(\.[0-9]+)?")
 _INCOMING, _NEW_LINK = ".incoming-", ".current-"
 _SPARE_BYTES = 4 << 20  # for folders, and for the bytecode Python writes
-_ERRORS_KEPT = 4000  # characters of what a failed proof wrote on stderr
+_LONGEST_WORDS = 1000  # characters of the last line that a failed proof wrote
 _EXECUTABLE = 0o111
 _WORKERS_ARGUMENTS = 4
 _MARK = "EDGECNN_GUARD"  # of all that edgecnn's guard kills when the connection is gone
@@ -267,10 +267,10 @@ def _judged(code: int, out: bytes, errors: str) -> dict[str, Any]:
         told: dict[str, Any] = json.loads(out)
     except ValueError:
         how = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
-        words = errors[-_ERRORS_KEPT:].strip()
+        words = errors.strip().rpartition("\n")[2][:_LONGEST_WORDS]
         raise InstallError("proof", f"the network {how}. {words}".strip()) from None
     if not told["ok"]:
-        raise InstallError("proof", f"{told['error']['message']}. {told['error']['hint']}")
+        raise InstallError("proof", "{message}: {hint}".format_map(told["error"]))
     return told
 
 

@@ -21,6 +21,10 @@ _RUNTIMES = ("ai_edge_litert", "tflite_runtime")
 _RGB = 3
 
 
+class UnusableError(RuntimeError):
+    """The runtime does not load, or does not take the network."""
+
+
 class Network:
     """A .tflite file that takes one image and gives one number for each class.
 
@@ -29,12 +33,14 @@ class Network:
         preprocessing: `preprocessing` of manifest.json: (pixel - mean) / std in float32, in the
             network's channel order.
         threads: of one inference.
+
+    Raises:
+        UnusableError: it cannot be run here.
     """
 
     def __init__(self, path: str, preprocessing: dict[str, Any], threads: int = 1) -> None:
         self._preprocessing = preprocessing
-        self._interpreter = _interpreter_class()(model_path=path, num_threads=threads)
-        self._interpreter.allocate_tensors()
+        self._interpreter = _load(path, threads)
         self._input = self._interpreter.get_input_details()[0]
         self._output = self._interpreter.get_output_details()[0]
         self.input_shape = tuple(int(size) for size in self._input["shape"])
@@ -76,11 +82,22 @@ class Network:
         return scaled
 
 
-def _interpreter_class() -> Any:  # noqa: ANN401 - of whichever runtime lies in runtime/
+def _load(path: str, threads: int) -> Any:  # noqa: ANN401 - an Interpreter of whichever runtime
+    try:
+        interpreter = _interpreter_class()(model_path=path, num_threads=threads)
+        interpreter.allocate_tensors()
+    except ImportError as error:  # a library of the system may be missing
+        raise UnusableError(f"the runtime does not load: {error}") from error
+    except (ValueError, RuntimeError) as error:  # an operator it does not have
+        raise UnusableError(f"the runtime refuses the network: {error}") from error
+    return interpreter
+
+
+def _interpreter_class() -> Any:  # noqa: ANN401 - likewise
     for name in _RUNTIMES:
         if importlib.util.find_spec(name) is not None:
             return importlib.import_module(f"{name}.interpreter").Interpreter
-    raise ImportError(f"none of {', '.join(_RUNTIMES)} is installed")
+    raise ImportError(f"none of {', '.join(_RUNTIMES)} is there")
 
 
 def outputs(
@@ -99,19 +116,27 @@ def _run_on(network: Network, image: NDArray[Any]) -> NDArray[Any]:
     return network.run()
 
 
-def difference(found: NDArray[Any], expected: NDArray[Any], rule: str) -> float:
-    """How far outputs are apart, at most.
+def difference(
+    found: NDArray[Any], expected: NDArray[Any], rule: str, zero_point: int = 0
+) -> float:
+    """How far outputs are apart.
 
     Args:
         found: (images, classes), of the device.
         expected: likewise, of the machine that deployed.
-        rule: "absolute" (steps of an integer output), or "relative" to the largest output.
+        rule: "absolute" (the largest difference: steps of an integer output), "relative" (that,
+            over the largest output), or "rms" (of the difference, over the outputs' own).
+        zero_point: the integer that stands for zero.
 
     Returns:
-        The largest difference; NaN when the arrays are not of one kind, or an output is NaN.
+        NaN when the arrays are not of one kind, or an output is NaN.
     """
     if found.dtype != expected.dtype or found.shape != expected.shape:
         return float("nan")
-    distance = float(np.abs(found.astype(np.float64) - expected).max())
-    largest = float(np.abs(expected.astype(np.float64)).max())
-    return distance / largest if rule == "relative" and largest else distance
+    wanted = expected.astype(np.float64) - zero_point
+    distance = np.abs(found.astype(np.float64) - zero_point - wanted)
+    if rule == "absolute" or not distance.any():
+        return float(distance.max())
+    if rule == "relative":
+        return float(distance.max() / np.abs(wanted).max())
+    return float(np.sqrt(np.square(distance).mean() / np.square(wanted).mean()))

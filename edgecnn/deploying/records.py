@@ -17,7 +17,8 @@ class Proof:
 
     Attributes:
         images: how many.
-        rule: "absolute" (steps of an integer output), or "relative" to the largest output.
+        rule: "absolute" (steps of an integer output), "relative" to the largest output, or "rms"
+            of the difference over the outputs' own.
         limit: the largest difference that was allowed; 0 asks for the same bits.
         max_difference: the largest difference that was found.
         output_sha256: of the device's outputs.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -87,7 +87,7 @@ def _about(
         "python": libraries.python,
         "runtime": libraries.runtime,
         "output": deployable.output,
-        "proof": {"rule": rule.name, "limit": rule.limit},
+        "proof": asdict(rule),
         "files": {name: sha256(content) for name, content in files.items()},
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import shlex
 from typing import TYPE_CHECKING, Any
 
@@ -54,10 +55,19 @@ def proof_text(proof: Proof) -> str:
             f"outputs for {images} within {proof.max_difference:g} steps of this machine's"
             f" ({proof.limit:g} allowed)"
         )
+    if proof.rule == "relative":
+        return (
+            f"outputs for {images} within {proof.max_difference:.1e} of the largest of this"
+            f" machine's ({proof.limit:g} allowed)"
+        )
     return (
-        f"outputs for {images} within {proof.max_difference:.1e} of the largest of this machine's"
-        f" ({proof.limit:g} allowed)"
+        f"outputs for {images} {_decibels(proof.max_difference)} SNR from this machine's, of"
+        f" another runtime ({_decibels(proof.limit)} allowed)"
     )
+
+
+def _decibels(noise: float) -> str:
+    return f"{-20 * math.log10(noise):.1f} dB"
 
 
 def bundle_pairs(result: Bundle) -> tuple[tuple[str, str], ...]:
