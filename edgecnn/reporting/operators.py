@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from edgecnn.benchmark.operator_record import KindTime, LayerTime, OperatorProfile
 
 _GIGA = 1e9
-_LONGEST_NAME = 32
+_LONGEST_NAME = 22
 _NEAR_CEILING = 0.6
 _WORTH_TELLING = 0.1
+_OUT_OF_PROPORTION = 4
 # One and many, of what most nets are made of; any other operator goes by its own name.
 _WORDS = {
     "DEPTHWISE_CONV_2D": ("depthwise convolution", "depthwise convolutions"),
@@ -61,22 +62,25 @@ def _profiled_text(profile: OperatorProfile) -> str:
 
 
 def bottleneck(profile: OperatorProfile) -> str:
-    """What holds the network back, in a sentence or two.
+    """What holds the network back, in a few sentences.
 
-    The kind of operator that loses the most time against this CPU's ceilings, and the kind that
-    takes the most time where that is another.
+    First the kind of operator that loses the most time against this CPU's ceilings; then the kind
+    that takes the most time, and those that take far more of it than of the MACs.
     """
     if not profile.kinds:
         return "No operator took any time."
-    worst = max(profile.kinds, key=_lost_ms)
-    longest = profile.kinds[0]
-    sentences = [_sentence(worst)]
-    if longest is not worst:
-        sentences.append(_sentence(longest))
+    told = [max(profile.kinds, key=_lost_ms), profile.kinds[0]]
+    told += [kind for kind in profile.kinds if _out_of_proportion(kind)]
+    sentences = [_sentence(kind) for kind in dict.fromkeys(told)]
     outside = profile.outside_ms / profile.profiled_ms if profile.profiled_ms else 0.0
     if outside > _WORTH_TELLING:
         sentences.append(f"{percent_text(outside)} of the time is spent outside operators.")
     return " ".join(sentences)
+
+
+def _out_of_proportion(kind: KindTime) -> bool:
+    much = kind.time_share > _WORTH_TELLING
+    return much and kind.time_share > _OUT_OF_PROPORTION * kind.macs_share
 
 
 def _lost_ms(kind: KindTime) -> float:
@@ -103,46 +107,60 @@ def _count_text(kind: KindTime) -> str:
 
 
 def kinds_table(profile: OperatorProfile) -> Table:
-    """Time by kind of operator, the costliest first."""
-    columns = (Column("operator"), Column("computes in"), Column("count", number=True), *_NUMBERS)
+    """Time by kind of operator, the costliest first; 80 columns wide."""
+    columns = (
+        Column("operator"),
+        Column("dtype"),
+        Column("n", number=True),
+        Column("ms", number=True),
+        Column("time", number=True),
+        *_WORK,
+        Column("bound"),
+    )
     rows = [
         (
-            printable(k.kind),
-            k.compute_dtype,
-            str(k.count),
-            *_numbers(k, k.time_share, k.ceiling_share),
+            printable(kind.kind),
+            kind.compute_dtype,
+            str(kind.count),
+            f"{kind.time_ms:.2f}",
+            percent_text(kind.time_share),
+            *_work(kind, kind.ceiling_share),
+            kind.bound or ABSENT,
         )
-        for k in profile.kinds
+        for kind in profile.kinds
     ]
     return Table(columns, tuple(rows))
 
 
 def layers_table(profile: OperatorProfile, longest: int | None = None) -> Table:
     """Time by layer in the graph's order; with `longest`, so many that take longest, sorted."""
-    columns = (Column("#", number=True), Column("operator"), Column("makes"), *_NUMBERS)
+    columns = (
+        Column("#", number=True),
+        Column("operator"),
+        Column("makes"),
+        Column("ms", number=True),
+        *_WORK,
+    )
     layers: Iterable[LayerTime] = profile.layers
     if longest is not None:
         layers = sorted(profile.layers, key=lambda layer: -layer.time_ms)[:longest]
-    whole = sum(layer.time_ms for layer in profile.layers) or 1.0
     rows = [
         (
             str(layer.index),
             printable(layer.kind),
             printable(layer.name, _LONGEST_NAME),
-            *_numbers(layer, layer.time_ms / whole, _ceiling_share(layer)),
+            f"{layer.time_ms:.2f}",
+            *_work(layer, _ceiling_share(layer)),
         )
         for layer in layers
     ]
     return Table(columns, tuple(rows))
 
 
-_NUMBERS = (
-    Column("ms", number=True),
-    Column("time", number=True),
+_WORK = (
     Column("MACs", number=True),
     Column("moved", number=True),
-    Column("of ceiling", number=True),
-    Column("bound by"),
+    Column("ceiling", number=True),
 )
 
 
@@ -150,13 +168,10 @@ def _ceiling_share(layer: LayerTime) -> float | None:
     return layer.ceiling_ms / layer.time_ms if layer.ceiling_ms and layer.time_ms else None
 
 
-def _numbers(row: KindTime | LayerTime, share: float, of_ceiling: float | None) -> tuple[str, ...]:
+def _work(row: KindTime | LayerTime, of_ceiling: float | None) -> tuple[str, ...]:
     return (
-        f"{row.time_ms:.3f}",
-        percent_text(share),
         count_text(row.macs) if row.macs else ABSENT,
         size_text(row.bytes_moved),
         # A time of a few microseconds may be rounded to less than the ceiling allows.
         ABSENT if of_ceiling is None else percent_text(min(of_ceiling, 1.0)),
-        row.bound or ABSENT,
     )

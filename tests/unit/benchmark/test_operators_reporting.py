@@ -5,10 +5,12 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
+from rich.console import Console
 
 from edgecnn.benchmark import operator_sums
 from edgecnn.benchmark.operator_record import Ceilings, KindTime, LayerTime, OperatorProfile
 from edgecnn.reporting import operators
+from edgecnn.reporting.table import draw
 
 CEILINGS = Ceilings(2, {"int8": 2e11}, ((131_072, 7e10), (134_217_728, 1.1e10)))
 
@@ -57,6 +59,17 @@ def test_what_loses_most_comes_first_and_what_takes_most_second() -> None:
     )
 
 
+def test_time_out_of_proportion_to_the_macs_is_told_though_others_lose_more() -> None:
+    found = profile(
+        layer(0, "CONV_2D", 80.0, 980, 20.0),
+        layer(1, "DEPTHWISE_CONV_2D", 18.0, 20, 1.0),
+        layer(2, "ADD", 2.0, 0, 1.0),
+    )
+    first, second = operators.bottleneck(found).split(". ")
+    assert first.startswith("1 convolution takes 80.0% of the time for 98.0% of the MACs")
+    assert second.startswith("1 depthwise convolution takes 18.0% of the time for 2.0% of the MACs")
+
+
 def test_operators_without_words_or_macs_go_by_their_own_name() -> None:
     text = operators.bottleneck(profile(layer(0, "SPACE_TO_DEPTH", 1.0, 0)))
     assert text == "1 SPACE_TO_DEPTH takes 100% of the time for no MACs."
@@ -80,9 +93,21 @@ def test_kinds_stand_in_the_order_of_their_time() -> None:
     ]
     titles = [column.title for column in table.columns]
     row = dict(zip(titles, table.rows[1], strict=True))
-    assert row["ms"] == "20.000"
-    assert row["time"] == "40.0%"
-    assert row["of ceiling"] == "10.0%"
+    assert (row["ms"], row["time"], row["ceiling"], row["bound"]) == (
+        "20.00", "40.0%", "10.0%", "compute",
+    )  # fmt: skip
+
+
+def test_eighty_columns_hold_a_row_on_a_line() -> None:
+    wide = profile(layer(100, "DEPTHWISE_CONV_2D", 123.45, 8_330_000_000, 12.0))
+    wide = dataclasses.replace(
+        wide, layers=(dataclasses.replace(wide.layers[0], name="block/a/very/long/name" * 9),)
+    )
+    console = Console(width=80)
+    for table in (operators.kinds_table(wide), operators.layers_table(wide)):
+        with console.capture() as capture:
+            console.print(draw(table))
+        assert len(capture.get().splitlines()) == 3
 
 
 def test_all_layers_in_the_graphs_order_or_the_longest_first() -> None:
