@@ -1,0 +1,163 @@
+"""Bundles with real wheels, and deployments on this machine by the true path; no TensorFlow."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import platform
+import struct
+import subprocess
+import sys
+import tarfile
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from command_line import run_json
+from small_disk import small_disk
+from tiny_artifact import write_artifact
+from tiny_release import PYTHON, environment, make_release, pack
+
+import edgecnn
+from edgecnn.errors import DeviceError, InputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ODD = "some 'net' \"here\" $(touch hacked)"
+ELF_MACHINES = {"aarch64": 183, "armv7l": 40, "x86_64": 62}
+
+
+@pytest.fixture(scope="module")
+def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_artifact(tmp_path_factory.mktemp("made") / "float32", ("tflite",))
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home of one's own; `python3` is the suite's Python."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("PATH", environment()["PATH"])
+    (tmp_path / "home").mkdir()
+    return tmp_path / "home"
+
+
+def members(path: Path) -> dict[str, bytes]:
+    """The regular files of a bundle, by their names in the release."""
+    with tarfile.open(path) as tar:
+        opened = {
+            each.name.split("/", 3)[-1]: tar.extractfile(each) for each in tar if each.isreg()
+        }
+        return {name: stream.read() for name, stream in opened.items() if stream}
+
+
+def test_a_bundle_runs_with_nothing_but_python(artifact: Path, tmp_path: Path) -> None:
+    told = run_json(
+        *("deploy", artifact, "--bundle", tmp_path / "b.tar.gz"),
+        *("--machine", platform.machine(), "--python", PYTHON),
+    )["bundle"]
+    with tarfile.open(tmp_path / "b.tar.gz") as tar:
+        tar.extractall(tmp_path, filter="data")
+    # -S: without site-packages, in which the suite's own numpy is.
+    done = subprocess.run(
+        [sys.executable, "-S", "current/classify.py", "--prove"],
+        cwd=tmp_path / told["folder"],
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert json.loads(done.stdout)["max_difference"] == 0
+    assert (tmp_path / told["folder"] / "current").resolve().name == told["release"]
+
+
+@pytest.mark.parametrize(("machine", "bits"), [("aarch64", 64), ("armv7l", 32)])
+def test_a_bundle_is_for_its_machine_and_the_same_every_time(
+    artifact: Path, tmp_path: Path, machine: str, bits: int
+) -> None:
+    one, two = (
+        edgecnn.bundle(artifact, tmp_path / name, machine=machine) for name in ("1.tgz", "2.tgz")
+    )
+    assert one.sha256 == two.sha256
+    assert one.release == two.release
+    libraries = [each for name, each in members(one.path).items() if ".so" in name]
+    assert libraries
+    for each in libraries:
+        assert each[4] == bits // 32
+        assert struct.unpack_from("<H", each, 18)[0] == ELF_MACHINES[machine]
+    assert ("python3-pil" in one.needs) == (machine == "armv7l")
+
+
+def test_a_full_disk_leaves_no_half_bundle(artifact: Path, tmp_path: Path) -> None:
+    made = make_release(artifact, x=os.urandom(100_000))
+    with small_disk(tmp_path / "disk", "size=16k") as disk:
+        (disk / "b.tar.gz").write_text("the one before")
+        with pytest.raises(InputError, match="The disk is full"):
+            pack(made, disk / "b.tar.gz")
+        assert [each.name for each in disk.iterdir()] == ["b.tar.gz"]
+        assert (disk / "b.tar.gz").read_text() == "the one before"
+
+
+def test_deploying_here_goes_the_way_it_goes_everywhere(artifact: Path, home: Path) -> None:
+    first = edgecnn.deploy(artifact, "local", to=ODD)
+    assert first.folder == str(home / ODD)
+    assert first.proof.bit_identical
+    done = subprocess.run(
+        [home / ODD / "current" / "classify", "--prove"], capture_output=True, check=True
+    )
+    assert json.loads(done.stdout)["output_sha256"] == first.proof.output_sha256
+    again = run_json("deploy", artifact, "local", "--to", ODD)["deployed"]
+    assert again["unchanged"]
+    assert again["release"] == first.release
+    assert {each.name for each in home.rglob("*")}.isdisjoint({"hacked"})
+    assert not list(home.glob(".cache/edgecnn/work/*"))
+
+
+def test_without_a_place_it_goes_below_the_home(artifact: Path, home: Path) -> None:
+    assert edgecnn.deploy(artifact, "local").folder == str(home / "edgecnn" / "tiny-float32")
+
+
+@pytest.mark.parametrize("options", ["size=4m", "size=200m,nr_inodes=20"])
+def test_a_full_disk_leaves_what_was_there(
+    artifact: Path, home: Path, tmp_path: Path, options: str
+) -> None:
+    with small_disk(tmp_path / "disk", options) as disk:
+        (disk / "mine").touch()
+        with pytest.raises(DeviceError, match=r"(?i)needed|no space left") as caught:
+            edgecnn.deploy(artifact, "local", to=str(disk / "net"))
+        assert "Free some space" in caught.value.hint
+        assert [each.name for each in disk.rglob("*")] == ["mine"]
+    assert not list(home.glob(".cache/edgecnn/work/*"))
+
+
+def test_a_place_where_programs_may_not_run(artifact: Path, home: Path, tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", "size=200m,noexec") as disk:
+        with pytest.raises(DeviceError, match="Permission denied") as caught:
+            edgecnn.deploy(artifact, "local", to=str(disk / "net"))
+        assert "--to" in caught.value.hint
+        assert list(disk.iterdir()) == []
+    assert home.is_dir()
+
+
+@pytest.mark.usefixtures("home")
+def test_a_place_that_cannot_be(artifact: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(DeviceError, match="Not a directory"):
+        edgecnn.deploy(artifact, "local", to=str(tmp_path / "file" / "net"))
+
+
+def test_two_deploys_at_once_leave_one_whole_release(artifact: Path, home: Path) -> None:
+    found: list[Any] = []
+
+    def deploy() -> None:
+        with contextlib.suppress(DeviceError):
+            found.append(edgecnn.deploy(artifact, "local", to="net"))
+
+    threads = [threading.Thread(target=deploy) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found
+    assert {each.name for each in (home / "net").iterdir()} == {"releases", "current"}
+    assert [each.name for each in (home / "net" / "releases").iterdir()] == [found[0].release]

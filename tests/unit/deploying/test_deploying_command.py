@@ -1,0 +1,126 @@
+"""`edgecnn deploy`: what it refuses before anything is fetched or reached, and what it prints."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from command_line import run, run_json
+from tiny_artifact import write_artifact
+
+import edgecnn
+from edgecnn.deploying import Bundle, Deployment, Proof
+from edgecnn.errors import InputError
+from edgecnn.measurements import DeviceFacts
+from edgecnn.reporting import deployment as report
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+FACTS = DeviceFacts("Raspberry Pi 5", "aarch64", 64, "Debian", "6.1", "glibc 2.36", "Cortex-A76",
+                    4, 4 << 30, "3.11.2")  # fmt: skip
+PROOF = Proof(4, "absolute", 0.0, 0.0, "ab" * 32)
+DEPLOYMENT = Deployment(
+    target="ssh://pi@pi",
+    device=FACTS,
+    folder="/home/pi/a net",
+    release="a" * 16,
+    previous="",
+    removed=(),
+    unchanged=False,
+    model="net",
+    recipe="int8",
+    weights="random",
+    runtime="ai-edge-litert 2.3.0",
+    sent_bytes=20_000_000,
+    proof=PROOF,
+)
+BUNDLE = Bundle(Path("x/a b.tar.gz"), "cd" * 32, 20_000_000, "a net-int8", "a" * 16, "aarch64",
+                "3.11", "net", "int8", "trained.keras", "ai-edge-litert 2.3.0", "")  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_artifact(tmp_path_factory.mktemp("made") / "float32", ("tflite",))
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        ([], "Where to is not said"),
+        (["ssh://pi@pi", "--bundle", "x.tar.gz"], "both named"),
+        (["--bundle", "x.tar.gz", "--to", "there"], "--to does not belong here"),
+        (["ssh://pi@pi", "--machine", "armv7l"], "--machine does not belong here"),
+        (["ssh://pi@pi", "--python", "3.11"], "--python does not belong here"),
+        (["pi@pi"], "is not a device"),
+        (["adb://X"], "goes over SSH"),
+        (["ssh://-oProxyCommand=x"], "is no host's name"),
+        (["ssh://pi@pi", "--to", ""], "--to takes a folder's path"),
+        (["ssh://pi@pi", "--labels", "absent.txt"], "absent.txt does not exist"),
+        (["--bundle", "x.tar.gz", "--machine", "armv6l"], "armv6l"),
+        (["--bundle", "x.tar.gz", "--python", "three"], "--python takes a version"),
+        (["--bundle", "absent/x.tar.gz"], "absent does not exist"),
+        (["--bundle", "x.tar.gz", "--machine", "armv7l", "--python", "3.13"], "up to Python 3.11"),
+    ],
+)
+def test_what_is_refused(artifact: Path, args: Sequence[str], words: str) -> None:
+    told = run_json("deploy", artifact, *args, code=2)
+    assert words in told["error"]["message"]
+    assert not Path("x.tar.gz").exists()
+
+
+def test_a_folder_that_is_no_artifact_is_told_before_any_device(tmp_path: Path) -> None:
+    done = run("deploy", tmp_path, "ssh://pi@no-such-host.invalid")
+    assert done.returncode == 2
+    assert "manifest.json does not exist" in done.stderr
+
+
+def test_the_functions_refuse_as_the_command_does(artifact: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="goes over SSH"):
+        edgecnn.deploy(artifact, "adb://X")
+    with pytest.raises(InputError, match="takes a folder's path"):
+        edgecnn.deploy(artifact, "ssh://pi", to="/a\nb")
+    with pytest.raises(InputError, match="does not exist"):
+        edgecnn.bundle(artifact, tmp_path / "x.tar.gz", labels=tmp_path / "absent")
+
+
+def test_json_objects_are_json() -> None:
+    told = json.loads(json.dumps(report.deployment_object(DEPLOYMENT)))
+    assert told["schema"] == 1
+    assert told["deployed"]["proof"]["bit_identical"]
+    assert told["deployed"]["device"]["model"] == "Raspberry Pi 5"
+    assert json.loads(json.dumps(report.bundle_object(BUNDLE)))["bundle"]["path"] == "x/a b.tar.gz"
+
+
+def test_no_latency_is_told_of_a_deployment() -> None:
+    """It may be an emulator's."""
+    text = str(report.deployment_object(DEPLOYMENT)) + str(report.deployment_pairs(DEPLOYMENT))
+    assert "ms" not in text.replace("items", "")
+
+
+@pytest.mark.parametrize(
+    ("proof", "words"),
+    [
+        (PROOF, "bit-identical"),
+        (Proof(1, "absolute", 4.0, 3.0, ""), "1 reference image within 3 steps"),
+        (Proof(4, "relative", 1e-3, 1.23e-5, ""), "within 1.2e-05 of the largest"),
+        (Proof(4, "rms", 0.5, 0.1, ""), "20.0 dB SNR from this machine's, of another runtime"),
+    ],
+)
+def test_a_proof_in_words(proof: Proof, words: str) -> None:
+    assert words in report.proof_text(proof)
+
+
+def test_commands_can_be_pasted() -> None:
+    assert report.use_deployment(DEPLOYMENT) == "'/home/pi/a net/current/classify' photo.jpg"
+    assert report.use_bundle(BUNDLE) == (
+        "tar xzf 'a b.tar.gz'",
+        "'./a net-int8/current/classify' --prove",
+    )
+
+
+def test_random_weights_are_cautioned_of() -> None:
+    assert "random" in report.cautions(DEPLOYMENT)[0]
+    assert report.cautions(BUNDLE) == ()
