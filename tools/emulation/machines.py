@@ -78,12 +78,12 @@ class Machine:
 _PACKAGES = (
     *("base-files", "base-passwd", "bash", "coreutils", "dash", "findutils", "grep", "gzip"),
     *("hostname", "libc-bin", "mawk", "mount", "procps", "sed", "tar", "util-linux"),
-    *("python3", "openssh-server", "openssh-sftp-server"),
+    *("python3", "openssh-server", "openssh-sftp-server", "libstdc++6"),
 )
 ARM64 = Architecture("arm64", "qemu-aarch64-static", 64, 183, "aarch64-linux-gnu", _PACKAGES)
-# There are no numpy wheels for armv7l; Raspberry Pi OS brings numpy along.
+# There are no wheels of numpy and Pillow for armv7l; Raspberry Pi OS brings both along.
 ARMHF = Architecture("armhf", "qemu-arm-static", 32, 40, "arm-linux-gnueabihf",
-                     (*_PACKAGES, "python3-numpy"))  # fmt: skip
+                     (*_PACKAGES, "python3-numpy", "python3-pil"))  # fmt: skip
 
 MACHINES = {
     machine.name: machine
