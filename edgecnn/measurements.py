@@ -151,7 +151,8 @@ class BenchResult:
         load_ms: from the file to a network that can run, milliseconds.
         first_ms: the first inference, milliseconds.
         latency_ms: percentiles of all samples.
-        samples_ms: all of them, in order, repeats one after the other.
+        samples_ms: all of them, in order, repeats one after the other; of the shortest networks
+            every n-th, see `samples_every`.
         repeat_p50_ms: each repeat's median.
         peak_rss_bytes: of the process that ran this file alone, all libraries included.
         output_sha256: of the outputs for the inputs that were fed (see `inputs`); "" when the
@@ -164,6 +165,7 @@ class BenchResult:
         trust: may it be believed.
         emulated: the times are those of an emulator and say nothing of the device.
         measured_at: UTC, ISO 8601.
+        samples_every: n where every n-th sample was kept; 1: all of them.
     """
 
     target: str
@@ -191,6 +193,7 @@ class BenchResult:
     emulated: bool
     measured_at: str
     edgecnn: str
+    samples_every: int = 1
     schema: int = field(default=SCHEMA)
 
 

@@ -39,6 +39,7 @@ class Entry:
     load_ms: float = 0.0
     first_ms: float = 0.0
     repeats: tuple[tuple[float, ...], ...] = ()
+    samples_every: int = 1
     peak_rss_bytes: int = 0
     output_sha256: str = ""
     inputs: str = ""
@@ -189,6 +190,7 @@ def result(
         first_ms=entry.first_ms,
         latency_ms=statistics.latency(samples),
         samples_ms=samples,
+        samples_every=entry.samples_every,
         repeat_p50_ms=tuple(statistics.percentile(repeat, 0.5) for repeat in repeats),
         peak_rss_bytes=entry.peak_rss_bytes,
         output_sha256=entry.output_sha256,

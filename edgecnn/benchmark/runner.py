@@ -52,6 +52,9 @@ PLANS: dict[str, Json] = {
     "publish": {"warmup_s": 0.5, "min_runs": 1024, "min_s": 60.0, "repeats": 5},
     "sustained": {"warmup_s": 0.5, "min_runs": 64, "min_s": 1800.0, "interval_s": 60.0},
 }
+# Of one repeat: the shortest networks would fill memory in a minute. Of more runs than that, every
+# n-th is kept, which leaves the percentiles what they are; `samples_every` says so.
+MOST_SAMPLES = 50_000
 BLOCK_S = 0.075  # so short a turn that all files meet the same drift of clock and temperature
 ALONE_BLOCK_S = 0.2
 # Another worker's turn leaves the caches cold, and filling them takes a few milliseconds: so much
@@ -481,6 +484,7 @@ class Pair:
     facts: list[Json] = field(default_factory=list)  # of each repeat's process
     repeats: list[list[int]] = field(default_factory=list)
     peak_rss_bytes: int = 0
+    samples_every: int = 1
     timeline: list[Json] = field(default_factory=list)
 
     def fail(self, sentence: str) -> None:
@@ -506,6 +510,7 @@ class Pair:
             "threads": self.job["threads"],
             "cores": self.job["cores"],
             "repeats": [[round(ns / 1e6, 5) for ns in samples] for samples in self.repeats],
+            "samples_every": self.samples_every,
             "peak_rss_bytes": self.peak_rss_bytes,
             "inputs": "seeded" if self.job["inputs"] is None else "reference",
             "timeline": self.timeline,
@@ -520,7 +525,7 @@ class Worker:
 
     def __init__(self, pair: Pair, limit_s: float) -> None:
         self.pair, self._limit_s = pair, limit_s
-        self.run_s, self.sampled_s = 0.0, 0.0
+        self.run_s, self.sampled_s, self.runs = 0.0, 0.0, 0
         self.interval_from, self.interval_start_s = 0, 0.0
         self._unread = b""
         self._log = _scratch_file()
@@ -534,19 +539,24 @@ class Worker:
         )
         Worker.alive.append(self)
 
-    def start(self, warmup_s: float) -> None:
+    def start(self, warmup_s: float, min_s: float) -> None:
         """Wait until the file is loaded, warm it up, and learn how long a run takes."""
         self.pair.loaded(self._answer())
         warm = self.block(seconds=warmup_s)
         self.run_s = max(percentile(warm[len(warm) // 2 :], 0.5) / 1e9, 1e-7)
         self.pair.repeats.append([])
+        if self.pair.samples_every == 1:  # decided once: all repeats are alike
+            self.pair.samples_every = math.ceil(min_s / self.run_s / MOST_SAMPLES) or 1
 
     def measure(self, turn_s: float, *, after_another: bool) -> None:
         """Run for one turn, and keep the samples."""
         leads = after_another and self.run_s < LEAD_BELOW_S
         lead = math.ceil(LEAD_S / self.run_s) if leads else 0
         samples = self.block(lead, max(1, round(turn_s / self.run_s)))
-        self.pair.repeats[-1] += samples
+        self.pair.repeats[-1] += samples[
+            -self.runs % self.pair.samples_every :: self.pair.samples_every
+        ]
+        self.runs += len(samples)
         self.sampled_s += sum(samples) / 1e9
 
     def block(self, lead: int = 0, runs: int = 1, seconds: float = 0.0) -> list[int]:
@@ -663,7 +673,7 @@ class Runner:
             while waiting and not self._full():
                 worker = Worker(waiting.pop(0), self.limit_s)
                 with _blamed(worker):
-                    worker.start(self.warmup_s)
+                    worker.start(self.warmup_s, self.min_s)
             self._measure()
         finally:
             for worker in list(Worker.alive):

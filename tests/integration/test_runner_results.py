@@ -204,3 +204,19 @@ def test_stdout_is_one_line(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert len(done.stdout.splitlines()) == 1
     json.loads(done.stdout)
+
+
+def test_of_too_many_runs_every_nth_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_nets(tmp_path)
+    monkeypatch.setattr(runner, "MOST_SAMPLES", 100)
+    plan = {"warmup_s": 0.05, "min_runs": 10, "min_s": 0.5}
+    request = {"files": [{"path": "0.tflite", "inputs": None}], "threads": [1]}
+    report = runner.Runner(runner.pairs_of(request, tmp_path), plan, limit_s=60).run()
+    (found,) = report["results"]
+    (samples,) = found["repeats"]
+    assert found["samples_every"] > 1
+    assert len(samples) < 1000
+    # All of them together last as long as the plan asks.
+    assert sum(samples) * found["samples_every"] / 1e3 > 0.3
