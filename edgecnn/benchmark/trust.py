@@ -108,9 +108,8 @@ def _too_few(result: BenchResult, plan: BenchPlan) -> Iterator[str]:
     asked = max(FEWEST_SAMPLES, plan.min_runs * plan.repeats)
     if count < asked:
         yield f"there are only {count} samples (at least {asked} are needed)"
-    seconds = sum(result.samples_ms) * result.samples_every / 1e3
-    wanted_s = plan.min_s * plan.repeats
-    if seconds < wanted_s:
+    seconds, wanted_s = sum(result.samples_ms) / 1e3, plan.min_s * plan.repeats
+    if seconds < wanted_s and result.samples_every == 1:
         yield f"the samples last only {seconds:.1f} s (at least {wanted_s:g} s are needed)"
 
 
