@@ -8,13 +8,17 @@ litert-benchmark, it shows the harness alone. The fourth is litert-benchmark aga
 entries differ by is noise, and no ratio can be trusted to less than that.
 
 All start anew every round, in a random order, on the same cores, with as much warm-up and about as
-many runs; a round's ratio is of its medians, and the median over the rounds is what counts.
+many runs. A run during which other programs took processor time is set aside: two threads wait for
+the slower of two cores, and one foreign program doubles what they take. Rounds go on until every
+contender has enough runs of its own; the ratio is of the medians of those. A machine that is never
+quiet gives no verdict.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import shutil
 import subprocess
@@ -29,7 +33,6 @@ from measuring import (
     BENCHMARKS,
     Target,
     child_environment,
-    paired_ratio,
     print_table,
     print_targets,
     shuffled_rounds,
@@ -47,33 +50,80 @@ CONTENDERS = (RUNNER, THEIRS, SAME_API, CONTROL)
 WITHIN = 0.02
 WARM_UP_SECONDS = 0.5
 LEAST_RUNS = 32
+DISTURBED_SHARE = 0.05
+PATIENCE = 5  # rounds until the machine is found too busy, times those asked for
 MS_PER_S, NS_PER_MS = 1e3, 1e6
 
 
 @dataclass(frozen=True)
-class Result:
-    """One file at one number of threads.
+class Run:
+    """One run of a contender.
 
     Attributes:
-        medians_ms: contender to the median of each round.
+        median_ms: of its inferences.
+        others_share: processor time that other programs took meanwhile, of all cores, 0..1.
     """
+
+    median_ms: float
+    others_share: float
+
+    @property
+    def undisturbed(self) -> bool:
+        """Whether the machine was its own."""
+        return self.others_share <= DISTURBED_SHARE
+
+
+@dataclass(frozen=True)
+class Result:
+    """One file at one number of threads; contender to its runs."""
 
     file: str
     threads: int
-    medians_ms: dict[str, list[float]]
+    runs: dict[str, list[Run]]
+
+    def undisturbed_ms(self, name: str) -> list[float]:
+        """Return the medians of a contender's undisturbed runs."""
+        return [run.median_ms for run in self.runs[name] if run.undisturbed]
+
+    def least_runs(self) -> int:
+        """Return how many undisturbed runs the contender with the fewest has."""
+        return min(len(self.undisturbed_ms(name)) for name in self.runs)
+
+    def median_ms(self, name: str) -> float:
+        """Return a contender's median over its undisturbed runs; NaN when it has none."""
+        return median(self.undisturbed_ms(name) or [math.nan])
 
     def ratio(self, ours: str, theirs: str = THEIRS) -> float:
-        """Return the median over the rounds of one contender's median over another's."""
-        return paired_ratio(self.medians_ms[ours], self.medians_ms[theirs])
+        """Return one contender's median over another's."""
+        return self.median_ms(ours) / self.median_ms(theirs)
 
 
 def targets(result: Result) -> list[Target]:
-    """Return what the issue asks for: both ways of asking within 2%."""
+    """Return what the issue asks for: both ways of asking within 2%; NaN misses."""
     where = f"{Path(result.file).name}, threads {result.threads}"
     return [
         Target(f"{where}: |{name} / {THEIRS} - 1|", abs(result.ratio(name) - 1), WITHIN)
         for name in (RUNNER, SAME_API)
     ]
+
+
+def watched(measure: Callable[[], float]) -> Run:
+    """Measure, and note what other programs took of the processors meanwhile."""
+    whole, busy, own = ticks()
+    median_ms = measure()
+    whole_after, busy_after, own_after = ticks()
+    others = (busy_after - busy) - (own_after - own)
+    return Run(median_ms, max(others, 0.0) / max(whole_after - whole, 1.0))
+
+
+def ticks() -> tuple[float, float, float]:
+    """Return processor seconds of all cores since boot: all, busy, and those of our children."""
+    line = Path("/proc/stat").read_text("ascii").splitlines()[0]
+    counted = [int(value) / os.sysconf("SC_CLK_TCK") for value in line.split()[1:9]]
+    idle = counted[3] + counted[4]
+    times = os.times()
+    own = sum((times.user, times.system, times.children_user, times.children_system))
+    return sum(counted), sum(counted) - idle, own
 
 
 def run(command: Sequence[str]) -> str:
@@ -146,26 +196,35 @@ def compare(file: Path, threads: int, rounds: int, seconds: float) -> Result:
     """Let all contenders take turns on the cores the runner chooses."""
     everywhere = os.sched_getaffinity(0)
     os.sched_setaffinity(0, runner.fastest_cores()[:threads])
-    medians: dict[str, list[float]] = {name: [] for name in CONTENDERS}
+    result = Result(str(file), threads, {name: [] for name in CONTENDERS})
     with TemporaryDirectory() as temporary:
-        folder = Path(temporary)
-        pilot_ms = runner_ms(file, threads, 0.2, folder)
-        runs = max(LEAST_RUNS, int(seconds * MS_PER_S / pilot_ms))
-        warm_up = max(1, int(WARM_UP_SECONDS * MS_PER_S / pilot_ms))
-
-        def theirs() -> float:
-            return benchmark_ms(file, threads, runs, warm_up, folder)
-
-        ways: dict[str, Callable[[], float]] = {
-            RUNNER: lambda: runner_ms(file, threads, seconds, folder),
-            THEIRS: theirs,
-            SAME_API: lambda: same_api_ms(file, threads, seconds),
-            CONTROL: theirs,
-        }
-        for name in shuffled_rounds(CONTENDERS, rounds, seed=0):
-            medians[name].append(ways[name]())
+        ways = contenders(file, threads, seconds, Path(temporary))
+        order = shuffled_rounds(CONTENDERS, rounds * PATIENCE, seed=0)
+        for place, name in enumerate(order):
+            if place % len(CONTENDERS) == 0 and result.least_runs() >= rounds:
+                break
+            result.runs[name].append(watched(ways[name]))
     os.sched_setaffinity(0, everywhere)
-    return Result(str(file), threads, medians)
+    return result
+
+
+def contenders(
+    file: Path, threads: int, seconds: float, folder: Path
+) -> dict[str, Callable[[], float]]:
+    """Return what runs each contender once, with as much work for all."""
+    pilot_ms = runner_ms(file, threads, 0.2, folder)
+    runs = max(LEAST_RUNS, int(seconds * MS_PER_S / pilot_ms))
+    warm_up = max(1, int(WARM_UP_SECONDS * MS_PER_S / pilot_ms))
+
+    def theirs() -> float:
+        return benchmark_ms(file, threads, runs, warm_up, folder)
+
+    return {
+        RUNNER: lambda: runner_ms(file, threads, seconds, folder),
+        THEIRS: theirs,
+        SAME_API: lambda: same_api_ms(file, threads, seconds),
+        CONTROL: theirs,
+    }
 
 
 def print_results(results: Sequence[Result]) -> None:
@@ -174,13 +233,14 @@ def print_results(results: Sequence[Result]) -> None:
         (
             Path(result.file).name,
             str(result.threads),
-            *(f"{median(result.medians_ms[name]):.3f}" for name in (RUNNER, THEIRS, SAME_API)),
+            *(f"{result.median_ms(name):.3f}" for name in (RUNNER, THEIRS, SAME_API)),
             *(f"{result.ratio(name):.4f}" for name in (RUNNER, SAME_API, CONTROL)),
+            f"{result.least_runs()} of {len(result.runs[RUNNER])}",
         )
         for result in results
     ]
-    columns = ("ms", "threads", RUNNER, THEIRS, SAME_API, "runner/", "same API/", "noise")
-    print_table("The same file under both harnesses, medians", columns, rows)
+    columns = ("ms", "threads", "runner", "theirs", "same API", "runner/", "API/", "noise", "quiet")
+    print_table(f"One file under the runner and {THEIRS}, medians", columns, rows)
 
 
 def main() -> None:
@@ -188,7 +248,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("files", nargs="*", type=Path, help=".tflite files")
     parser.add_argument("--threads", type=int, nargs="*", default=[1, 2])
-    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--rounds", type=int, default=10, help="undisturbed runs of each contender")
     parser.add_argument("--seconds", type=float, default=2.0, help="of each run of a contender")
     parser.add_argument("--json", type=Path, default=BENCHMARKS / "harness.json")
     parser.add_argument("--same-api", type=Path, help=argparse.SUPPRESS)
