@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from edgecnn.deploying.release import Release
 
 _MODIFIED_S = 315_532_800  # 1980-01-01, the oldest date that a .zip and every tar agree on
-_LEVEL = 6  # a higher one packs libraries 1% tighter, in three times the time
+_LEVEL = 4  # 3% larger than with 6, in half the time
 
 
 def write(release: Release, path: Path) -> None:
