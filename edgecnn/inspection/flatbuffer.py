@@ -205,17 +205,28 @@ class _Reader:
         self._check_indices(inputs, tensors, lowest=-1)
         self._check_indices(outputs, tensors, lowest=0)
         name, is_custom = self._opcodes[opcode]
-        return Node(name, is_custom, inputs, outputs, self._adjoint_lhs(node))
+        return Node(name, is_custom, inputs, outputs, self._adjoint_lhs(node), self._window(node))
 
     def _adjoint_lhs(self, node: Any) -> bool:  # noqa: ANN401 - a generated class
-        if node.BuiltinOptionsType() != self._schema.BuiltinOptions.BatchMatMulOptions:
-            return False
+        options = self._options(node, "BatchMatMulOptions")
+        return options is not None and bool(options.AdjX())
+
+    def _window(self, node: Any) -> tuple[int, ...]:  # noqa: ANN401 - a generated class
+        options = self._options(node, "Pool2DOptions")
+        if options is None:
+            return ()
+        return int(options.FilterHeight()), int(options.FilterWidth())
+
+    def _options(self, node: Any, kind: str) -> Any:  # noqa: ANN401 - generated classes
+        """An operator's options where they are of this kind, else None."""
+        if node.BuiltinOptionsType() != getattr(self._schema.BuiltinOptions, kind):
+            return None
         table = node.BuiltinOptions()
         if table is None:
-            return False
-        options = self._schema.BatchMatMulOptions()
+            return None
+        options = getattr(self._schema, kind)()
         options.Init(table.Bytes, table.Pos)
-        return bool(options.AdjX())
+        return options
 
     def _tensor(self, tensor: Any) -> Tensor:  # noqa: ANN401 - a generated class
         shape = self._shape(tensor.ShapeLength(), tensor.ShapeAsNumpy)

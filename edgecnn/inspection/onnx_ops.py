@@ -94,7 +94,9 @@ class Values:
     def __init__(
         self, main: GraphProto, nodes: Iterable[NodeProto], graphs: Sequence[GraphProto]
     ) -> None:
+        nodes = list(nodes)
         self.makers = {name: node for node in nodes for name in node.output}
+        self.places = {name: place for place, node in enumerate(nodes) for name in node.output}
         self.constants: dict[str, Value] = {}
         self.values: dict[str, Value] = {}
         for graph in graphs:
@@ -188,6 +190,11 @@ class NodeView:
             output_dtypes=tuple(value.dtype for value in outputs),
             at_border=not values.border_in.isdisjoint(node.input)
             or not values.border_out.isdisjoint(node.output),
+            window=self._window(),
+            parameters=self._stored_elements(),
+            sources=tuple(
+                values.places.get(n, -1) for n in node.input if n and n not in values.constants
+            ),
         )
 
     def parameters(self) -> Iterator[tuple[str, Value]]:
@@ -199,6 +206,27 @@ class NodeView:
                 continue
             if constant.dtype not in _STRUCTURAL or slot in _BIAS_SLOTS.get(kind, ()):
                 yield name, constant
+
+    def _window(self) -> Shape:
+        if not self.node.op_type.endswith("Pool"):
+            return ()
+        found = [each.ints for each in self.node.attribute if each.name == "kernel_shape"]
+        return tuple(int(size) for size in found[0]) if found else ()
+
+    def _stored_elements(self) -> int:
+        """Elements of the learned constants it reads, also through what dequantizes them."""
+        settings = _SETTINGS.get(self.node.op_type, ())
+        biases = {2, *_BIAS_SLOTS.get(self.node.op_type, ())} if self._slots else set[int]()
+        stored = [
+            (slot, self._values.stored(name))
+            for slot, name in enumerate(self.node.input)
+            if name and slot not in settings
+        ]
+        return sum(
+            value.elements
+            for slot, value in stored
+            if value is not None and (slot in biases or value.dtype not in _STRUCTURAL)
+        )
 
     def _at(self, slot: int) -> Value:
         return self._values.get(self.node.input[slot])

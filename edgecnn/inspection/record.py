@@ -28,6 +28,10 @@ class Operator:
         input_dtypes: of its activations, constants left out.
         output_dtypes: of what it writes.
         at_border: whether it reads the graph's input or writes its output.
+        window: height and width of a pooling's window; () where it has none.
+        parameters: elements of all learned constants it reads: weights, bias, factors.
+        sources: for each of its activations, the place in `Inspection.operators` of the operator
+            that made it; -1 for the graph's input.
     """
 
     name: str
@@ -41,6 +45,9 @@ class Operator:
     input_dtypes: tuple[str, ...]
     output_dtypes: tuple[str, ...]
     at_border: bool
+    window: tuple[int, ...] = ()
+    parameters: int = 0
+    sources: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

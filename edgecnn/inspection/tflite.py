@@ -36,7 +36,10 @@ def read(data: bytes, name: str) -> Inspection:
     """
     model = flatbuffer.parse(data, name)
     views = [GraphView(graph, name) for graph in model.graphs]
-    counted = [view.count(node) for view in views for node in view.graph.nodes]
+    counted: list[tuple[Operator, bool]] = []
+    for view in views:
+        first = len(counted)
+        counted += [view.count(node, first) for node in view.graph.nodes]
     main = model.graphs[0]
     return Inspection(
         format="tflite",

@@ -38,13 +38,14 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Node:
-    """One operator: tensors by index, -1 for an optional input left out."""
+    """One operator: tensors by index, -1 for an optional input left out; a pooling's window."""
 
     name: str
     is_custom: bool
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     adjoint_lhs: bool = False
+    window: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -57,11 +57,16 @@ class GraphView:
         self.graph = graph
         self._name = name
         self._makers = {out: node for node in graph.nodes for out in node.outputs}
+        self._places = {out: place for place, n in enumerate(graph.nodes) for out in n.outputs}
         self._border_in = set(graph.inputs)
         self._border_out = set(graph.outputs)
 
-    def count(self, node: Node) -> tuple[Operator, bool]:
+    def count(self, node: Node, first: int = 0) -> tuple[Operator, bool]:
         """The operator, and whether its MACs could be counted.
+
+        Args:
+            node: of this graph.
+            first: the place of the graph's first operator among all that are counted.
 
         Raises:
             InputError: it lacks an input that every operator of its kind has.
@@ -84,6 +89,9 @@ class GraphView:
             output_dtypes=tuple(tensor.dtype for tensor in outputs),
             at_border=not self._border_in.isdisjoint(node.inputs)
             or not self._border_out.isdisjoint(node.outputs),
+            window=node.window,
+            parameters=self._parameters(node),
+            sources=self._sources(node, first),
         )
         return operator, cost is not None
 
@@ -98,6 +106,24 @@ class GraphView:
             and self.graph.tensors[index].buffer is not None
             and (slot in learned or self.graph.tensors[index].dtype not in _STRUCTURAL)
         ]
+
+    def _parameters(self, node: Node) -> int:
+        """Elements of the learned constants it reads, packed ones as well."""
+        slots = _MAC_OPS.get(node.name)
+        learned = {slots.weights, slots.bias} if slots else set()
+        stored = [
+            (slot, self._stored(node, slot)) for slot, index in enumerate(node.inputs) if index >= 0
+        ]
+        return sum(
+            tensor.elements
+            for slot, tensor in stored
+            if tensor is not None and (slot in learned or tensor.dtype not in _STRUCTURAL)
+        )
+
+    def _sources(self, node: Node, first: int) -> tuple[int, ...]:
+        activations = [i for i in node.inputs if i >= 0 and self.graph.tensors[i].buffer is None]
+        places = [self._places.get(index) for index in activations]
+        return tuple(-1 if place is None else first + place for place in places)
 
     def _tensors(self, indices: Iterable[int]) -> list[Tensor]:
         return [self.graph.tensors[index] for index in indices if index >= 0]

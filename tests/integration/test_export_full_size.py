@@ -8,6 +8,8 @@ from typing import Any
 import command_line
 import pytest
 
+from edgecnn.latency.files import costs_of_file
+from edgecnn.latency.zoo_nets import costs_of_zoo
 from edgecnn.zoo import MODELS
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.slow]
@@ -45,3 +47,8 @@ def test_it_verifies(artifact: dict[str, Any]) -> None:
 def test_nothing_but_the_artifact_is_left(artifact: dict[str, Any]) -> None:
     folder = Path(artifact["folder"])
     assert [path.name for path in folder.parent.iterdir()] == ["int8"]
+
+
+def test_its_costs_are_those_written_down(artifact: dict[str, Any]) -> None:
+    found = costs_of_file(Path(artifact["folder"]) / "model.tflite")
+    assert found.operators == costs_of_zoo("xception", recipe="int8").operators

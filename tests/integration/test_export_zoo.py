@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 import edgecnn
+from edgecnn.latency.files import costs_of_file
+from edgecnn.latency.zoo_nets import costs_of_zoo
 from edgecnn.recipes import RECIPES
 from edgecnn.runtime.session import open_session
 from edgecnn.zoo import MODELS
@@ -17,6 +19,7 @@ from edgecnn.zoo import MODELS
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from edgecnn.latency.cost import OperatorCost
     from edgecnn.records import FileInfo
 
 pytestmark = pytest.mark.tensorflow
@@ -148,3 +151,31 @@ def test_xnnpack_takes_the_graph_in_one_piece(exported: Exported, recipe: str) -
 def test_the_int8_file_needs_no_relu_of_its_own(exported: Exported) -> None:
     """XNNPACK takes no int8 RELU: each has become a requantize that saturates."""
     assert "RELU" not in exported.file("int8", "tflite").graph.ops
+
+
+@pytest.mark.parametrize("recipe", ["float32", "float16", "dynamic", "int8"])
+def test_the_costs_written_down_are_the_files_operator_by_operator(
+    exported: Exported, recipe: str
+) -> None:
+    (artifact,) = (each for each in exported.result.artifacts if each.folder.name == recipe)
+    found = costs_of_file(artifact.folder / "model.tflite")
+    written = costs_of_zoo(exported.name, recipe=recipe, **SMALLER.get(exported.name, {}))
+    assert [_without_zero_biases(each) for each in found.operators] == [
+        _without_zero_biases(each) for each in written.operators
+    ]
+
+
+def _without_zero_biases(cost: OperatorCost) -> OperatorCost:
+    """The float converter drops the biases of random dense layers, which are zero."""
+    return replace(cost, weight_elements=0) if cost.kind == "dense" else cost
+
+
+@pytest.mark.parametrize("recipe", ["float32", "int8"])
+def test_the_onnx_file_costs_what_the_tflite_does(exported: Exported, recipe: str) -> None:
+    (artifact,) = (each for each in exported.result.artifacts if each.folder.name == recipe)
+    tflite, onnx = (costs_of_file(artifact.folder / f"model.{each}") for each in ("tflite", "onnx"))
+    # Where normalizations are not folded, ONNX has them as products with one tap.
+    assert onnx.macs == pytest.approx(tflite.macs, rel=0.001)
+    for kind in ("convolution", "pointwise", "dense", "mean"):
+        assert onnx.counts().get(kind) == tflite.counts().get(kind)
+    assert onnx.unknown == tflite.unknown == {}

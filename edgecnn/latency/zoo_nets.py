@@ -1,0 +1,232 @@
+"""What the operators of the zoo's networks cost, written down without TensorFlow.
+
+Each function follows `zoo/<family>.py` layer by layer, as the exported .tflite holds it: folded
+normalizations are gone, what cannot be folded stays. An integration test compares every operator
+with the files that `edgecnn export` writes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edgecnn.errors import InputError
+from edgecnn.latency.precision import under
+from edgecnn.latency.sketch import Plane, Sketch
+from edgecnn.zoo import MODELS, find
+from edgecnn.zoo.width import check_width, scale_channels
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from edgecnn.latency.cost import NetCost
+    from edgecnn.records import ModelSpec
+
+_VGG_FILTERS = (64, 128, 256)
+_RESNET_BLOCKS = ((32, False), (32, False), (32, True), (64, False), (64, True), (256, False))
+_DENSE_FILTERS = (8, 16, 32, 64, 128)
+_DENSE_LAYERS = 5
+_INCEPTION_3A = (64, 96, 128, 16, 32, 32)
+_INCEPTION_3B = (128, 128, 192, 32, 96, 96)
+_INCEPTION_4A = (192, 96, 208, 16, 48, 64)
+_ENTRY_FILTERS = (128, 256, 728)
+_MIDDLE_BLOCKS = 8
+
+
+class _Net(Sketch):
+    """A sketch that knows which recipe it is for.
+
+    Args:
+        recipe: the dynamic one starts from a file whose normalizations were not folded.
+    """
+
+    def __init__(self, recipe: str) -> None:
+        super().__init__()
+        self.folds = recipe != "dynamic"
+        self.requantizes = recipe in {"int8", "int16x8"}
+
+    def normalize(self, x: Plane, *remaining: str) -> Plane:
+        """A normalization behind a ReLU: what of it the next layer cannot take up."""
+        return self.affine(x, remaining if self.folds else ("MUL", "ADD"))
+
+    def classify(self, x: Plane, classes: int, hidden: int = 0) -> None:
+        """Dense layers and the softmax, on a flattened plane; one pixel is flat as it is."""
+        inputs = self.flatten(x) if x.pixels > 1 else x.channels
+        if hidden:
+            inputs = self.dense(inputs, hidden).channels
+        self.softmax(self.dense(inputs, classes))
+
+
+def costs_of_zoo(
+    name: str,
+    *,
+    input_size: int | None = None,
+    width: float | None = None,
+    classes: int | None = None,
+    recipe: str = "float32",
+) -> NetCost:
+    """The cost of a network of the zoo, in milliseconds and without TensorFlow.
+
+    Args:
+        name: of the zoo's table.
+        input_size: height and width of the input, pixels; None for the network's own.
+        width: width multiplier, for xception; None for 1.0.
+        classes: size of the softmax; None for the network's own.
+        recipe: one of `edgecnn.recipes.RECIPES`.
+
+    Raises:
+        InputError: no such network or recipe, or it cannot have that size or width.
+    """
+    spec = find(name)
+    size = spec.input_size if input_size is None else input_size
+    _check(spec, size, width)
+    net = _Net(recipe)
+    count = spec.classes if classes is None else classes
+    if spec.has_width:
+        _xception(net, size, count, 1.0 if width is None else width)
+    else:
+        _BUILDERS[spec.name](net, size, count)
+    return under(net.cost(spec.name), recipe)
+
+
+def _check(spec: ModelSpec, size: int, width: float | None) -> None:
+    if width is not None:
+        check_width(width)
+        if not spec.has_width:
+            with_width = ", ".join(each.name for each in MODELS.values() if each.has_width)
+            raise InputError(
+                f"{spec.name} has no width multiplier.", hint=f"--width is for: {with_width}."
+            )
+    smallest = spec.min_input_size or spec.input_size
+    if size < smallest:
+        raise InputError(
+            f"--input-size {size} is too small for {spec.name}: nothing would be left after its"
+            " poolings.",
+            hint=f"Its smallest input is {smallest}, its default {spec.input_size}.",
+        )
+
+
+def _image(size: int) -> Plane:
+    return Plane(size, size, 3)
+
+
+def _vgg(net: _Net, size: int, classes: int) -> None:
+    x = _image(size)
+    for filters in _VGG_FILTERS:
+        x = net.conv(net.conv(x, filters), filters)
+        x = net.pool(x, 2, stride=2)
+    net.classify(x, classes)
+
+
+def _resnet(net: _Net, size: int, classes: int) -> None:
+    x = net.conv(_image(size), 16)
+    for filters, pooling in _RESNET_BLOCKS:
+        branch = net.conv(net.conv(x, filters), filters)
+        skip = net.conv(x, filters)
+        x = net.add(branch, skip)
+        if pooling:
+            x = net.pool(x, 2, stride=2)
+        x = net.affine(x)
+    net.classify(x, classes, hidden=4096)
+
+
+def _densenet(net: _Net, size: int, classes: int) -> None:
+    x = net.conv(_image(size), 4)
+    for number, filters in enumerate(_DENSE_FILTERS):
+        if number:
+            x = net.normalize(x, "ADD")  # the next convolution pads: its scale folds alone
+        outputs = [net.conv(x, filters), net.conv(x, filters)]
+        for _ in range(2, _DENSE_LAYERS):
+            outputs.append(net.conv(net.concat(outputs), filters))
+        x = outputs[-1]
+    x = net.normalize(net.pool(x, 2, stride=2))
+    x = net.normalize(net.conv(x, 96, 1), "MUL", "ADD")  # a pooling follows: nothing folds
+    x = net.normalize(net.pool(x, 2, stride=2))
+    net.classify(x, classes)
+
+
+def _inception(net: _Net, size: int, classes: int) -> None:
+    x = _halve(net, net.conv(_image(size), 64, 7, stride=2))
+    x = _halve(net, net.conv(net.conv(x, 64, 1), 192))
+    x = _inception_module(net, x, _INCEPTION_3A)
+    x = _halve(net, _inception_module(net, x, _INCEPTION_3B))
+    x = _inception_module(net, x, _INCEPTION_4A)
+    # The exporter writes average pooling as a depthwise convolution.
+    x = net.depthwise(x, 2, stride=3, padding="valid")
+    net.classify(net.conv(x, 128, 1), classes, hidden=1024)
+
+
+def _inception_module(net: _Net, x: Plane, filters: tuple[int, ...]) -> Plane:
+    conv1, reduce3, conv3, reduce5, conv5, projection = filters
+    return net.concat(
+        [
+            net.conv(x, conv1, 1),
+            net.conv(net.conv(x, reduce3, 1), conv3),
+            net.conv(net.conv(x, reduce5, 1), conv5, 5),
+            net.conv(net.pool(x, 3, padding="same"), projection, 1),
+        ]
+    )
+
+
+def _halve(net: _Net, x: Plane) -> Plane:
+    return net.pool(x, 3, stride=2, padding="same")
+
+
+def _xception_mini(net: _Net, size: int, classes: int) -> None:
+    x = net.normalize(net.conv(_image(size), 32, stride=2), "ADD")
+    x = net.normalize(net.conv(x, 64), "ADD")
+    branch = net.depthwise(net.depthwise(x))
+    x = _join(net, branch, x, 64, normalizations=2)
+    branch = net.conv(net.activation(x, "RELU"), 256)
+    branch = net.depthwise(net.depthwise(branch))
+    # The second block's branch reads what its skip does, before the ReLU.
+    x = net.activation(_join(net, branch, x, 256, normalizations=3), "RELU")
+    x = net.normalize(net.conv(x, 256), "ADD")
+    x = net.normalize(net.conv(x, 128))
+    net.classify(x, classes)
+
+
+def _join(net: _Net, branch: Plane, skip: Plane, filters: int, normalizations: int) -> Plane:
+    branch = net.pool(branch, 2)
+    for _ in range(normalizations):
+        net.normalize(skip)
+    skip = net.conv(skip, filters, 2, padding="valid")
+    if net.requantizes:  # to the scale of what it is joined to, which a pooling cannot change
+        net.light("quantize", "QUANTIZE", skip, skip)
+    return net.concat([branch, skip])
+
+
+def _xception(net: _Net, size: int, classes: int, width: float) -> None:
+    def scaled(channels: int) -> int:
+        return scale_channels(channels, width)
+
+    x = net.conv(_image(size), scaled(32), stride=2)
+    x = skip = net.conv(x, scaled(64))
+    for channels in _ENTRY_FILTERS:
+        branch = _separable(net, _separable(net, x, scaled(channels)), scaled(channels))
+        branch = net.pool(branch, 3, stride=2, padding="same")
+        skip = net.conv(skip, scaled(channels), 1, stride=2)
+        x = net.add(skip, branch)  # its ReLU is fused: the skip does not continue from here
+    for _ in range(_MIDDLE_BLOCKS):
+        branch = net.activation(x, "RELU")  # of a sum that is also the skip: not fused
+        for _ in range(3):
+            branch = _separable(net, branch, x.channels)
+        x = net.add(x, branch)
+    branch = _separable(net, net.activation(x, "RELU"), scaled(728))
+    branch = _separable(net, branch, scaled(1024))
+    branch = net.pool(branch, 3, stride=2, padding="same")
+    x = net.add(net.conv(x, scaled(1024), 1, stride=2), branch)
+    x = _separable(net, _separable(net, x, scaled(1536)), scaled(2048))
+    net.classify(net.mean(x), classes)
+
+
+def _separable(net: _Net, x: Plane, filters: int) -> Plane:
+    return net.conv(net.depthwise(x), filters, 1)
+
+
+_BUILDERS: dict[str, Callable[[_Net, int, int], None]] = {
+    "vgg": _vgg,
+    "resnet": _resnet,
+    "densenet": _densenet,
+    "inception": _inception,
+    "xception-mini": _xception_mini,
+}
