@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from edgecnn.benchmark import parsing
-from edgecnn.devices import benchmark_model
+from edgecnn.devices import benchmark_model, phone_watch
 from edgecnn.errors import DeviceError, InputError
 from edgecnn.measurements import DeviceFailure, Latency, Trust
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from edgecnn.devices.adb import AdbDevice
     from edgecnn.devices.adb_folder import AdbFolder
     from edgecnn.devices.benchmark_model import Summary
+    from edgecnn.devices.phone_watch import Watched
     from edgecnn.measurements import BenchPlan, BenchResult, Grade
     from edgecnn.progress import Progress
 
@@ -97,6 +98,7 @@ class Pair:
     file: BenchFile
     threads: int
     runs: list[Summary] = field(default_factory=list)
+    watched: list[Watched] = field(default_factory=list)
     peak_rss_bytes: int = 0
     problem: DeviceError | None = None
 
@@ -118,13 +120,14 @@ def _run(folder: AdbFolder, pairs: Sequence[Pair], plan: BenchPlan, progress: Pr
 def _run_once(folder: AdbFolder, pair: Pair, plan: BenchPlan) -> None:
     """Run the program; what it cannot do with this file is this file's failure alone."""
     asked = benchmark_model.arguments(pair.there, pair.threads, plan)
-    done = folder.run([f"./{_PROGRAM}", *asked])
+    watched = phone_watch.run(folder, [f"./{_PROGRAM}", *asked])
     memory = None
     if not pair.peak_rss_bytes:
         asked = benchmark_model.memory_arguments(pair.there, pair.threads)
         memory = folder.run([f"./{_PROGRAM}", *asked])
     try:
-        pair.runs.append(benchmark_model.parse(done.stdout + done.stderr))
+        pair.runs.append(benchmark_model.parse(watched.done.stdout + watched.done.stderr))
+        pair.watched.append(watched)
         if memory is not None:
             pair.peak_rss_bytes = benchmark_model.parse_peak_bytes(memory.stdout + memory.stderr)
     except DeviceError as error:
@@ -166,13 +169,21 @@ def _result(pair: Pair, context: parsing.Context, runtime: str, cut: str) -> Ben
             inputs="seeded",
         ),
         pair.file,
-        parsing.Content(),
+        _content(pair),
         context,
         cut=cut,
     )
     grade: Grade = "void" if made.trust.grade == "void" else "warned"
     trust = Trust(grade, (*made.trust.reasons, _UPPER_BOUNDS))
     return replace(made, samples_ms=(), latency_ms=_latency(pair.runs), trust=trust)
+
+
+def _content(pair: Pair) -> parsing.Content:
+    """The phone's state; how busy others kept it is the worst of all repeats."""
+    first, last = pair.watched[0], pair.watched[-1]
+    busy = [each.after.busy_share for each in pair.watched if each.after.busy_share is not None]
+    after = replace(last.after, busy_share=max(busy, default=None))
+    return parsing.Content(before=first.before, after=after)
 
 
 def _latency(runs: Sequence[Summary]) -> Latency:

@@ -135,8 +135,7 @@ def _system(answers: _Answers) -> str:
 
 
 def _libc(answers: _Answers) -> str:
-    if _is_android(answers):
-        return "bionic"
+    """A Linux system may live on a phone (in a chroot, say): its own answers come first."""
     gnu = re.fullmatch(r"glibc [0-9.]+", _first(answers, "libc"))
     if gnu:
         return gnu.group()
@@ -146,7 +145,9 @@ def _libc(answers: _Answers) -> str:
         return f"musl {version[1]}" if version else "musl"
     # As in: ldd (Debian GLIBC 2.36-9+deb12u9) 2.36
     version = re.search(r"^ldd .*(?:GLIBC|GNU libc|libc).* ([0-9]+\.[0-9]+)$", said, re.MULTILINE)
-    return f"glibc {version[1]}" if version else ""
+    if version:
+        return f"glibc {version[1]}"
+    return "bionic" if _is_android(answers) else ""
 
 
 def _cpu(answers: _Answers) -> str:
