@@ -29,7 +29,7 @@ SAMPLES = [1.0 + 0.001 * (i % 7) for i in range(2000)]
 def entry(number: int = 0, threads: int = 1, **changes: Any) -> dict[str, Any]:  # noqa: ANN401 - any field
     made = {
         "path": f"{number}.tflite", "sha256": FILES[number].sha256, "runtime": "r 1",
-        "threads": threads, "load_ms": 3, "first_ms": 2.5, "repeats": [SAMPLES],
+        "threads": threads, "samples_every": 2, "load_ms": 3, "first_ms": 2.5, "repeats": [SAMPLES],
         "peak_rss_bytes": 70_000_000, "output_sha256": "ee", "outputs_shape": [1, 5],
         "output_dtype": "int8", "inputs": "seeded", "timeline": [], "error": None,
     }  # fmt: skip
@@ -48,6 +48,7 @@ def test_a_result_has_what_was_measured_and_what_is_known() -> None:
     assert failures == []
     assert (made.target, made.device, made.file, made.threads) == ("ssh://pi@host", PI, "b", 2)
     assert made.samples_ms == tuple(SAMPLES)
+    assert made.samples_every == 2
     assert made.latency_ms.min == 1.0
     assert made.repeat_p50_ms == (pytest.approx(1.003),)
     assert (made.outputs_match, made.emulated, made.plan) == (None, False, "quick")
