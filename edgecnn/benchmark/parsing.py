@@ -40,7 +40,6 @@ class Entry:
     first_ms: float = 0.0
     repeats: tuple[tuple[float, ...], ...] = ()
     samples_every: int = 1
-    samples_every: int = 1
     peak_rss_bytes: int = 0
     output_sha256: str = ""
     inputs: str = ""
@@ -191,7 +190,6 @@ def result(
         first_ms=entry.first_ms,
         latency_ms=statistics.latency(samples),
         samples_ms=samples,
-        samples_every=entry.samples_every,
         samples_every=entry.samples_every,
         repeat_p50_ms=tuple(statistics.percentile(repeat, 0.5) for repeat in repeats),
         peak_rss_bytes=entry.peak_rss_bytes,
