@@ -197,7 +197,7 @@ class _Listener:
         self._progress, self._shown = progress, 0
         self.partial: dict[str, Any] = {}
         self.said: list[str] = []
-        progress.stage(f"{target}: measuring", 100)
+        progress.stage(f"{target}: measuring, %", 100)
 
     def hear(self, line: str) -> None:
         """Take one line."""

@@ -29,6 +29,8 @@ def print_measured(report: BenchReport) -> None:
             if result.timeline:
                 console.print_line()
                 console.print_table(shown.timeline_table(result))
+                for line in shown.sustained_lines(result):
+                    console.print_paragraph(line)
         console.print_line()
     for line in shown.name_lines(report):
         console.print_line(line, "dim")

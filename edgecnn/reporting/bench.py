@@ -183,6 +183,27 @@ def timeline_table(result: BenchResult) -> Table:
     return Table(columns, rows)
 
 
+def sustained_lines(result: BenchResult) -> tuple[str, ...]:
+    """When throttling set in, and the pace that remains."""
+    from edgecnn.benchmark.statistics import sustained
+
+    found = sustained(result.timeline)
+    if found is None or result.emulated:
+        return ()
+    if found.onset_s is None:
+        said = "No throttling was seen."
+    else:
+        said = f"Throttling set in after {found.onset_s:.0f} s."
+    if found.steady_p50_ms is None or found.steady_p90_ms is None or found.slowdown is None:
+        return (said, "The pace had not become steady when the measurement ended.")
+    return (
+        said,
+        f"Steady from {found.steady_from_s:.0f} s on: p90 {milliseconds_text(found.steady_p90_ms)}"
+        f" ms, p50 {milliseconds_text(found.steady_p50_ms)} ms,"
+        f" {found.slowdown:.2f} times the fastest minute's.",
+    )
+
+
 def legend(report: BenchReport) -> str:
     """What the columns mean, in a line."""
     said = "p90: nine of ten inferences took at most so long."

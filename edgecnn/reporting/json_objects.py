@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from edgecnn.benchmark.report import BenchReport, CheckReport, DevicesReport
     from edgecnn.exporting import ExportResult
     from edgecnn.inspection import Inspection
+    from edgecnn.measurements import BenchResult
     from edgecnn.records import ModelSpec
     from edgecnn.verifying import VerifyResult
 
@@ -53,8 +54,23 @@ def verification_object(result: VerifyResult) -> JsonObject:
 
 
 def bench_object(report: BenchReport) -> JsonObject:
-    """All results with all their samples, what failed, and how the files compare."""
-    return {"schema": SCHEMA, **_plain(report)}
+    """All results with all their samples, what failed, and how the files compare.
+
+    A sustained result has its onset of throttling and steady state beside its timeline.
+    """
+    shown: JsonObject = {"schema": SCHEMA, **_plain(report)}
+    for result, made in zip(report.results, shown["results"], strict=True):
+        made["sustained"] = _sustained(result)
+    return shown
+
+
+def _sustained(result: BenchResult) -> JsonObject | None:
+    if not result.timeline:
+        return None
+    from edgecnn.benchmark.statistics import sustained
+
+    found: JsonObject = _plain(sustained(result.timeline))
+    return found
 
 
 def devices_object(report: DevicesReport) -> JsonObject:

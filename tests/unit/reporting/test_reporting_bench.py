@@ -23,6 +23,7 @@ from edgecnn.reporting.text import milliseconds_text
 
 if TYPE_CHECKING:
     from edgecnn.benchmark.report import BenchReport
+    from edgecnn.measurements import BenchResult
 
 P90 = BudgetCheck("p90", 40.0, 38.09, "ms", "m.tflite", "local", 4, "holds", "p90 is 38.1 ms")
 
@@ -77,6 +78,27 @@ def test_no_millisecond_of_an_emulator_is_printed() -> None:
     shown = json_objects.bench_object(report(emulated))["results"][0]
     assert shown["emulated"] is True
     assert shown["latency_ms"]["p90"] == 7773.0
+
+
+def sustained_result(*p50_ms: float, emulated: bool = False) -> BenchResult:
+    timeline = tuple(
+        Interval(60.0 * i, 100, value, value * 1.1, STATE) for i, value in enumerate(p50_ms)
+    )
+    return result(timeline=timeline, plan="sustained", emulated=emulated)
+
+
+def test_a_sustained_measurement_tells_when_throttling_set_in_and_what_remains() -> None:
+    slowed = sustained_result(30, 30, 40, 40, 40, 40, 40)
+    assert bench.sustained_lines(slowed) == (
+        "Throttling set in after 120 s.",
+        "Steady from 120 s on: p90 44.0 ms, p50 40.0 ms, 1.33 times the fastest minute's.",
+    )
+    assert bench.sustained_lines(sustained_result(*[30.0] * 6))[0] == "No throttling was seen."
+    assert "not become steady" in bench.sustained_lines(sustained_result(30, 40, 50))[1]
+    assert bench.sustained_lines(TRUSTED) == ()
+    assert bench.sustained_lines(sustained_result(30, 40, 50, emulated=True)) == ()
+    (shown,) = json_objects.bench_object(report(slowed))["results"]
+    assert (shown["sustained"]["onset_s"], shown["sustained"]["steady_p50_ms"]) == (120.0, 40.0)
 
 
 def test_files_are_called_by_what_tells_them_apart() -> None:
