@@ -196,12 +196,12 @@ def sustained_lines(result: BenchResult) -> tuple[str, ...]:
         said = f"Throttling set in after {found.onset_s:.0f} s."
     if found.steady_p50_ms is None or found.steady_p90_ms is None or found.slowdown is None:
         return (said, "The pace had not become steady when the measurement ended.")
-    return (
-        said,
+    steady = (
         f"Steady from {found.steady_from_s:.0f} s on: p90 {milliseconds_text(found.steady_p90_ms)}"
         f" ms, p50 {milliseconds_text(found.steady_p50_ms)} ms,"
-        f" {found.slowdown:.2f} times the fastest minute's.",
+        f" {found.slowdown:.2f} times the fastest minute's."
     )
+    return said, steady
 
 
 def legend(report: BenchReport) -> str:
