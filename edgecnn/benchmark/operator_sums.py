@@ -35,17 +35,23 @@ class TimedOperator:
 def typical(runs: Sequence[Run]) -> tuple[float, tuple[Event, ...]]:
     """Wall time in milliseconds, and the events with their mean time.
 
-    The mean over the middle half of the runs: robust as a median, and the parts still add up.
-    Runs that are not made of the same operators as most are left out.
+    The mean over the faster half of the runs: the parts add up, and what other programs took of a
+    slow run is not the network's. Runs not made of the same operators as most are left out.
     """
     usual, _ = Counter(_makeup(run) for run in runs).most_common(1)[0]
     alike = sorted((run for run in runs if _makeup(run) == usual), key=lambda run: run.wall_us)
-    middle = alike[len(alike) // 4 : len(alike) - len(alike) // 4]
+    faster = alike[: -(-len(alike) // 2)]
     events = tuple(
         replace(events[0], elapsed_us=statistics.fmean(event.elapsed_us for event in events))
-        for events in zip(*(run.events for run in middle), strict=True)
+        for events in zip(*(run.events for run in faster), strict=True)
     )
-    return statistics.fmean(run.wall_us for run in middle) / _US_PER_MS, events
+    return statistics.fmean(run.wall_us for run in faster) / _US_PER_MS, events
+
+
+def explained(runs: Sequence[Run]) -> float:
+    """The share of its time that a run's events account for, in the least disturbed run."""
+    fastest = min(runs, key=lambda run: run.wall_us)
+    return sum(event.elapsed_us for event in fastest.events) / max(fastest.wall_us, 1e-3)
 
 
 def _makeup(run: Run) -> tuple[str, ...]:

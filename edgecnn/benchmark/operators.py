@@ -186,10 +186,10 @@ def first_that_works(ways: Sequence[Callable[[Job], Measured]], job: Job) -> Mea
 
 def _profiled(job: Job) -> Measured:
     runs: tuple[Run, ...] = job.in_child("edgecnn.benchmark.operator_litert:profile")
+    explained = operator_sums.explained(runs)
     wall_ms, events = operator_sums.typical(runs)
     operators = operator_sums.attribute(events, tflite_costs(job.data, str(job.path)))
-    explained = sum(operator.time_ms for operator in operators) / wall_ms
-    if explained < _EXPLAINED:
+    if explained < _EXPLAINED or not operators:
         raise ProfilerFailedError(
             f"LiteRT's profiler accounts for {explained:.0%} of the time {job.path} takes."
         )

@@ -56,7 +56,7 @@ def operator_facts(profile: OperatorProfile) -> tuple[tuple[str, str], ...]:
 def _profiled_text(profile: OperatorProfile) -> str:
     share = profile.outside_ms / profile.profiled_ms if profile.profiled_ms else 0.0
     return (
-        f"{profile.profiled_ms:.3g} ms, mean of the middle half of {profile.runs} runs;"
+        f"{profile.profiled_ms:.3g} ms, mean of the faster half of {profile.runs} runs;"
         f" {percent_text(share)} of it outside operators"
     )
 

@@ -31,6 +31,10 @@ def test_slow_and_odd_runs_do_not_count() -> None:
     assert wall_ms == pytest.approx(0.03)
 
 
+def test_a_run_that_waited_for_other_programs_explains_less_and_does_not_count() -> None:
+    assert operator_sums.explained([run(10, 20, wall_us=7000), run(10, 20, wall_us=40)]) == 0.75
+
+
 walls = st.floats(1, 1e6)
 
 
