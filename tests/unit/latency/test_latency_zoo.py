@@ -32,7 +32,7 @@ def test_multiplications_are_the_tables(name: str) -> None:
 def test_recipes_change_no_multiplication(name: str, recipe: str) -> None:
     float32, found = costs_of_zoo(name), costs_of_zoo(name, recipe=recipe)
     assert found.macs == float32.macs
-    products = [each.precision for each in found.operators if each.macs]
+    products: list[str] = [each.precision for each in found.operators if each.macs]
     depthwise = sum(each.kind == "depthwise" for each in found.operators)
     expected = len(products) - (depthwise if recipe == "dynamic" else 0)
     assert products.count(recipe) == expected

@@ -1,0 +1,68 @@
+"""The cost of a network that only TensorFlow can build: through the float stage's cache."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edgecnn.inspection import tflite
+from edgecnn.latency.files import costs_of_inspection
+from edgecnn.latency.precision import under
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from edgecnn.latency.cost import NetCost
+    from edgecnn.latency.subjects import Shape
+    from edgecnn.progress import Progress
+
+
+def costs_of_built(
+    model: str, recipes: Iterable[str], shape: Shape, progress: Progress
+) -> dict[str, NetCost]:
+    """The cost under each recipe of `keras:NAME`, a Keras file, or a SavedModel folder.
+
+    The float .tflite is the one `edgecnn export` starts from, with random weights where none are
+    at hand: they decide no time.
+
+    Raises:
+        InputError: there is no such model, or it cannot have that shape.
+        MissingPartError: TensorFlow is not installed.
+    """
+    from edgecnn.exporting.options import ExportOptions
+    from edgecnn.exporting.plan import make_plan
+    from edgecnn.exporting.sources import Sources
+
+    options = ExportOptions(
+        recipes=("float32",),
+        formats=("tflite",),
+        input_size=shape.input_size,
+        width=shape.width,
+        classes=shape.classes,
+    )
+    plan = make_plan(model, options)
+    name = plan.identity.name
+    progress.stage(f"{name}: its operators (TensorFlow builds it once; then it is in the cache)")
+    sources = Sources(plan, options, _Stages(progress))
+    found = {}
+    for recipe in recipes:
+        # The dynamic recipe keeps normalizations as they were converted.
+        data = sources.unfolded_tflite if recipe == "dynamic" else sources.float_tflite
+        cost = costs_of_inspection(name, tflite.read(data, name))
+        found[recipe] = under(cost, recipe)
+    return found
+
+
+class _Stages:
+    """Passes on what is being done; the exporter's warnings are about answers, not about time."""
+
+    def __init__(self, watcher: Progress) -> None:
+        self._watcher = watcher
+
+    def stage(self, name: str, total: int | None = None) -> None:
+        self._watcher.stage(name, total)
+
+    def advance(self, steps: int = 1) -> None:
+        self._watcher.advance(steps)
+
+    def warn(self, message: str) -> None:
+        """Which images adapt random weights decides no time."""
