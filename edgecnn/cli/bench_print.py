@@ -48,8 +48,9 @@ def print_reports_end(report: BenchReport, commands: Iterable[str]) -> None:
     for line in comparison_lines(report.comparisons):
         console.print_paragraph(line)
     console.print_paragraph(shown.legend(report), "dim")
-    console.print_line("Next:")
-    for command in commands:
+    for number, command in enumerate(commands):
+        if number == 0:
+            console.print_line("Next:")
         console.print_line(f"  {command}", "bold")
 
 

@@ -233,4 +233,7 @@ def next_commands(report: BenchReport) -> tuple[str, ...]:
         commands.append(f"edgecnn check {file}{on}{threads} --p90 {budget}ms")
     if first.plan == "quick" and not first.emulated:
         commands.append(f"edgecnn bench {file}{on} --profile publish")
+    if first.target.startswith("ssh:") and first.recipe and first.file.endswith(".tflite"):
+        folder = shlex.quote(first.file.rpartition("/")[0] or ".")
+        commands.append(f"edgecnn deploy {folder} {shlex.quote(first.target)}")
     return tuple(printable_lines(command) for command in commands)
