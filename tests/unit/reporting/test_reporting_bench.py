@@ -138,7 +138,10 @@ def test_next_commands_quote_what_a_shell_would_take() -> None:
     assert commands == (
         "edgecnn check 'my $(net).tflite' --on ssh://pi@raspberrypi.local --threads 4 --p90 41.9ms",
         "edgecnn bench 'my $(net).tflite' --on ssh://pi@raspberrypi.local --profile publish",
+        "edgecnn deploy . ssh://pi@raspberrypi.local",
     )
+    last = bench.next_commands(report(EMULATED))[-1]
+    assert last == "edgecnn deploy artifacts/xception/int8 ssh://pi@localhost:2222"
     assert bench.next_commands(report(results=())) == ()
 
 
