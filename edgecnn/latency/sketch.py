@@ -1,0 +1,197 @@
+"""Writes a network down operator by operator, as its .tflite file would hold it, without one.
+
+What the converter fuses is fused here too: biases, normalizations behind a convolution, and ReLU.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from edgecnn.latency.cost import (
+    Kind,
+    NetCost,
+    OperatorCost,
+    of_convolution,
+    of_depthwise,
+    of_light,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Padding = Literal["same", "valid"]
+
+
+class Plane(NamedTuple):
+    """The shape of an activation, without the batch."""
+
+    height: int
+    width: int
+    channels: int
+
+    @property
+    def elements(self) -> int:
+        """How many numbers it holds."""
+        return self.height * self.width * self.channels
+
+    @property
+    def pixels(self) -> int:
+        """Its positions."""
+        return self.height * self.width
+
+
+def _size(size: int, kernel: int, stride: int, padding: Padding) -> int:
+    """Output size along one axis (TFLite's ComputeOutSize)."""
+    return math.ceil((size if padding == "same" else size - kernel + 1) / stride)
+
+
+class Sketch:
+    """A network in the making; every method adds operators and returns the shape they give."""
+
+    def __init__(self) -> None:
+        self.operators: list[OperatorCost] = []
+
+    def cost(self, name: str) -> NetCost:
+        """What was written down."""
+        return NetCost(name, tuple(self.operators), {})
+
+    def conv(
+        self,
+        x: Plane,
+        filters: int,
+        kernel: int = 3,
+        *,
+        stride: int = 1,
+        padding: Padding = "same",
+        groups: int = 1,
+    ) -> Plane:
+        """A convolution with its bias, and whatever ReLU is fused to it."""
+        out = self._window(x, filters, kernel, stride, padding)
+        self.operators.append(
+            of_convolution(
+                name="CONV_2D",
+                pixels=out.pixels,
+                in_channels=x.channels,
+                out_channels=filters,
+                taps=kernel * kernel,
+                groups=groups,
+                input_elements=x.elements,
+            )
+        )
+        return out
+
+    def depthwise(
+        self, x: Plane, kernel: int = 3, *, stride: int = 1, padding: Padding = "same"
+    ) -> Plane:
+        """A depthwise convolution with its bias."""
+        out = self._window(x, x.channels, kernel, stride, padding)
+        self.operators.append(
+            of_depthwise(
+                name="DEPTHWISE_CONV_2D",
+                pixels=out.pixels,
+                in_channels=x.channels,
+                out_channels=x.channels,
+                taps=kernel * kernel,
+                input_elements=x.elements,
+            )
+        )
+        return out
+
+    def dense(self, inputs: int, outputs: int) -> Plane:
+        """A fully connected layer with its bias."""
+        self.operators.append(
+            OperatorCost(
+                kind="dense",
+                name="FULLY_CONNECTED",
+                pixels=1,
+                in_channels=inputs,
+                out_channels=outputs,
+                taps=1,
+                groups=1,
+                macs=inputs * outputs,
+                input_elements=inputs,
+                output_elements=outputs,
+                weight_elements=(inputs + 1) * outputs,
+            )
+        )
+        return Plane(1, 1, outputs)
+
+    def pool(
+        self,
+        x: Plane,
+        kernel: int,
+        *,
+        stride: int = 1,
+        padding: Padding = "valid",
+        name: str = "MAX_POOL_2D",
+    ) -> Plane:
+        """A maximum or an average over a window."""
+        out = self._window(x, x.channels, kernel, stride, padding)
+        return self.light("pool", name, out, x, taps=kernel * kernel)
+
+    def mean(self, x: Plane) -> Plane:
+        """The average of every channel over the whole plane."""
+        return self.light("mean", "MEAN", Plane(1, 1, x.channels), x)
+
+    def add(self, *inputs: Plane, name: str = "ADD") -> Plane:
+        """An element-wise operator of activations; the first one's shape is the result's."""
+        return self.light("elementwise", name, inputs[0], *inputs)
+
+    def affine(self, x: Plane, names: Sequence[str] = ("MUL", "ADD")) -> Plane:
+        """A normalization no convolution absorbs: a product and a sum with constants."""
+        for name in names:
+            self.light("elementwise", name, x, x, weight_elements=x.channels)
+        return x
+
+    def activation(self, x: Plane, name: str) -> Plane:
+        """A function of single elements that is an operator of its own."""
+        return self.light("activation", name, x, x)
+
+    def concat(self, inputs: Sequence[Plane]) -> Plane:
+        """Joins channels."""
+        out = inputs[0]._replace(channels=sum(each.channels for each in inputs))
+        return self.light("copy", "CONCATENATION", out, *inputs)
+
+    def pad(self, x: Plane, before: int, after: int | None = None) -> Plane:
+        """Zeros around the plane, as an operator of its own."""
+        more = before + (before if after is None else after)
+        return self.light("copy", "PAD", Plane(x.height + more, x.width + more, x.channels), x)
+
+    def flatten(self, x: Plane) -> int:
+        """A change of shape; returns the number of elements."""
+        self.light("free", "RESHAPE", Plane(1, 1, x.elements), x)
+        return x.elements
+
+    def softmax(self, x: Plane) -> Plane:
+        """The classifier's last operator."""
+        return self.light("activation", "SOFTMAX", x, x)
+
+    def light(
+        self,
+        kind: Kind,
+        name: str,
+        out: Plane,
+        *inputs: Plane,
+        taps: int = 1,
+        weight_elements: int = 0,
+    ) -> Plane:
+        """Any operator without weights to multiply."""
+        self.operators.append(
+            of_light(
+                kind,
+                name,
+                output_shape=out,
+                input_elements=sum(each.elements for each in inputs),
+                taps=taps,
+                weight_elements=weight_elements,
+            )
+        )
+        return out
+
+    def _window(self, x: Plane, channels: int, kernel: int, stride: int, padding: Padding) -> Plane:
+        return Plane(
+            _size(x.height, kernel, stride, padding),
+            _size(x.width, kernel, stride, padding),
+            channels,
+        )
