@@ -71,7 +71,7 @@ def reached(pi: EmulatedPi, monkeypatch: pytest.MonkeyPatch) -> Generator[str, N
     monkeypatch.setenv("EDGECNN_SSH_CONFIG", str(pi.ssh_config))
     yield f"ssh://{pi.alias}"
     wait_for(lambda: not pi.processes())
-    assert not list(pi.home.glob(".cache/edgecnn/work/*"))
+    assert not list((pi.home / ".cache" / "edgecnn" / "work").glob("*"))
 
 
 def wait_for(condition: Callable[[], bool]) -> None:

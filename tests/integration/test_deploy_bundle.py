@@ -111,7 +111,7 @@ def test_deploying_here_goes_the_way_it_goes_everywhere(artifact: Path, home: Pa
     assert again["unchanged"]
     assert again["release"] == first.release
     assert {each.name for each in home.rglob("*")}.isdisjoint({"hacked"})
-    assert not list(home.glob(".cache/edgecnn/work/*"))
+    assert not list((home / ".cache" / "edgecnn" / "work").glob("*"))
 
 
 def test_a_full_disk_leaves_what_was_there(artifact: Path, home: Path, tmp_path: Path) -> None:
@@ -121,7 +121,7 @@ def test_a_full_disk_leaves_what_was_there(artifact: Path, home: Path, tmp_path:
             edgecnn.deploy(artifact, "local", to=str(disk / "net"))
         assert "Free some space" in caught.value.hint
         assert [each.name for each in disk.rglob("*")] == ["mine"]
-    assert not list(home.glob(".cache/edgecnn/work/*"))
+    assert not list((home / ".cache" / "edgecnn" / "work").glob("*"))
 
 
 @pytest.mark.parametrize(
