@@ -82,27 +82,22 @@ def profile_operators(
     """
     path, progress = Path(path), progress or Silent()
     data = _read(path)
-    is_tflite = flatbuffer.is_tflite(data)
-    if not is_tflite and path.suffix != ".onnx":
-        raise InputError(
-            f"{path} is neither a .tflite nor a .onnx file.", hint="Name one of those."
-        )
+    ways = _ways(path, data, method)
     if ceilings is None:
         progress.stage("measuring this CPU's ceilings")
         ceilings = roofline.measure(threads, seconds / 2)
     progress.stage("measuring the latency")
     runtime, before = _latency(path, threads, seconds / 8)
     progress.stage("profiling operators")
-    ways = _tflite_ways(method) if is_tflite else (_onnx,)
     measured = first_that_works(ways, Job(path, data, threads, seconds / 4))
     _, after = _latency(path, threads, seconds / 8)
     latency_ms = statistics.median([*before, *after])
-    notes = (*measured.notes, *_unsteady(statistics.median(before), statistics.median(after)))
-    operators, profiled_ms = measured.operators, measured.wall_ms
+    unsteady = _unsteady(statistics.median(before), statistics.median(after))
     if measured.method == "alone":
-        operators, profiled_ms = _scaled(operators, latency_ms), latency_ms
-    ceilings = operator_sums.raised(ceilings, operators)
-    layers = operator_sums.layer_times(operators, ceilings)
+        scaled = _scaled(measured.operators, latency_ms)
+        measured = measured._replace(operators=scaled, wall_ms=latency_ms)
+    ceilings = operator_sums.raised(ceilings, measured.operators)
+    layers = operator_sums.layer_times(measured.operators, ceilings)
     return OperatorProfile(
         file=str(path),
         file_sha256=hashlib.sha256(data).hexdigest(),
@@ -111,14 +106,25 @@ def profile_operators(
         method=measured.method,
         how=measured.how,
         latency_ms=latency_ms,
-        profiled_ms=profiled_ms,
-        outside_ms=max(profiled_ms - sum(layer.time_ms for layer in layers), 0.0),
+        profiled_ms=measured.wall_ms,
+        outside_ms=max(measured.wall_ms - sum(layer.time_ms for layer in layers), 0.0),
         runs=measured.runs,
         layers=layers,
         kinds=operator_sums.kind_times(layers),
         ceilings=ceilings,
-        notes=notes,
+        notes=(*measured.notes, *unsteady),
     )
+
+
+def _ways(path: Path, data: bytes, method: Method | None) -> Sequence[Callable[[Job], Measured]]:
+    """How a file of this format can be profiled, the best first."""
+    if flatbuffer.is_tflite(data):
+        return _tflite_ways(method)
+    if path.suffix != ".onnx":
+        raise InputError(
+            f"{path} is neither a .tflite nor a .onnx file.", hint="Name one of those."
+        )
+    return (_onnx,)
 
 
 def _read(path: Path) -> bytes:

@@ -20,7 +20,7 @@ _MAX_MODULE_LINES = 299
 _MAX_FUNCTION_LINES = 60
 _MAX_MEDIAN_LINES = 12
 _REGISTRY_HOST = re.compile(rb"(pypi|pythonhosted|npmjs|debian)\.(org|com)")
-_MACHINE_PATH = re.compile(rb"/(work|farm|root)/|/tmp/[a-z]")
+_MACHINE_PATH = re.compile(rb"(?<!\w)/(work|farm|root)/|/tmp/[a-z]")
 _PIN = re.compile(r"[A-Za-z0-9._-]+==[A-Za-z0-9.+!]+")
 
 
