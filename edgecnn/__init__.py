@@ -27,8 +27,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from edgecnn.benchmark.checking import check
     from edgecnn.benchmark.compare import compare
-    from edgecnn.benchmark.operator_record import OperatorProfile
-    from edgecnn.benchmark.operators import profile_operators
+    from edgecnn.profiling.operator_record import OperatorProfile
+    from edgecnn.profiling.operators import profile_operators
     from edgecnn.benchmark.options import BenchOptions
     from edgecnn.benchmark.probing import list_devices, probe
     from edgecnn.benchmark.report import (
@@ -146,8 +146,8 @@ _HOMES = {
     "edgecnn.benchmark.checking": ("check",),
     "edgecnn.benchmark.compare": ("compare",),
     "edgecnn.benchmark.options": ("BenchOptions",),
-    "edgecnn.benchmark.operator_record": ("OperatorProfile",),
-    "edgecnn.benchmark.operators": ("profile_operators",),
+    "edgecnn.profiling.operator_record": ("OperatorProfile",),
+    "edgecnn.profiling.operators": ("profile_operators",),
     "edgecnn.benchmark.probing": ("list_devices", "probe"),
     "edgecnn.benchmark.report": (
         "BenchReport",

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from edgecnn.benchmark.operator_record import OperatorProfile
     from edgecnn.measurements import BenchResult, DeviceFacts, DeviceFailure, DeviceState
+    from edgecnn.profiling.operator_record import OperatorProfile
 
 Outcome = Literal["holds", "broken", "undecided"]
 

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from edgecnn.benchmark.files import BenchFile
-    from edgecnn.benchmark.operator_record import Ceilings, OperatorProfile
     from edgecnn.benchmark.outputs import Outputs
     from edgecnn.devices.device import Device
     from edgecnn.measurements import BenchResult
+    from edgecnn.profiling.operator_record import Ceilings, OperatorProfile
 
 _MODULES = {"tflite": ("ai_edge_litert", "tflite_runtime"), "onnx": ("onnxruntime",)}
 
@@ -85,7 +85,7 @@ def measure(
 
 def _operators(job: session.Job, gathered: _Gathered) -> tuple[OperatorProfile, ...]:
     """Where each file's time goes on this machine; one that cannot be told does not stop others."""
-    from edgecnn.benchmark.operators import profile_operators
+    from edgecnn.profiling.operators import profile_operators
 
     found: list[OperatorProfile] = []
     ceilings: dict[int, Ceilings] = {}

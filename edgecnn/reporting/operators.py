@@ -10,7 +10,7 @@ from edgecnn.reporting.text import ABSENT, count_text, percent_text, printable, 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from edgecnn.benchmark.operator_record import KindTime, LayerTime, OperatorProfile
+    from edgecnn.profiling.operator_record import KindTime, LayerTime, OperatorProfile
 
 _GIGA = 1e9
 _LONGEST_NAME = 22

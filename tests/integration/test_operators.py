@@ -10,18 +10,18 @@ from tiny_tflite import float_net, int8_net
 from without_packages import run_without
 
 from edgecnn import inspection
-from edgecnn.benchmark import operators, roofline
-from edgecnn.benchmark.operator_litert import ProfilerFailedError
-from edgecnn.benchmark.operator_matrix import matrix_product
-from edgecnn.benchmark.operator_record import Ceilings
 from edgecnn.errors import InputError
+from edgecnn.profiling import operators, roofline
+from edgecnn.profiling.operator_litert import ProfilerFailedError
+from edgecnn.profiling.operator_matrix import matrix_product
+from edgecnn.profiling.operator_record import Ceilings
 from edgecnn.progress import Silent
 from edgecnn.reporting import operators as reporting
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from edgecnn.benchmark.operator_record import Method, OperatorProfile
+    from edgecnn.profiling.operator_record import Method, OperatorProfile
 
 CEILINGS = Ceilings(1, {"int8": 1e11, "float32": 1e10, "dynamic": 1e11}, ((1000, 1e10),))
 SECONDS = 0.4
@@ -129,7 +129,7 @@ def test_without_litert_the_missing_part_is_named(
 ) -> None:
     module, _, name = function.partition(":")
     args = (1, 0.1) if name == "measure_here" else (str(tflite), 1, 0.1)
-    code = f"from edgecnn.benchmark import {module}; {module}.{name}(*{args!r})"
+    code = f"from edgecnn.profiling import {module}; {module}.{name}(*{args!r})"
     packages = tmp_path / "packages"
     packages.mkdir()
     done = run_without(("ai_edge_litert",), packages, ["-c", code])

@@ -28,6 +28,7 @@ RANKS = {
     "exporting": 4,
     "verifying": 4,
     "benchmark": 4,
+    "profiling": 4,
     "deploying": 4,
     "latency": 4,
     "building": 3,

@@ -7,16 +7,16 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from edgecnn.benchmark import roofline
-from edgecnn.benchmark.operator_align import align
-from edgecnn.benchmark.operator_record import KindTime, LayerTime
+from edgecnn.profiling import roofline
+from edgecnn.profiling.operator_align import align
+from edgecnn.profiling.operator_record import KindTime, LayerTime
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from edgecnn.benchmark.operator_costs import Cost
-    from edgecnn.benchmark.operator_litert import Event, Run
-    from edgecnn.benchmark.operator_record import Bound, Ceilings
+    from edgecnn.profiling.operator_costs import Cost
+    from edgecnn.profiling.operator_litert import Event, Run
+    from edgecnn.profiling.operator_record import Bound, Ceilings
 
 _US_PER_MS = 1e3
 # Profilers count whole microseconds: the rate of an operator shorter than this is mostly rounding.

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgecnn.benchmark.operator_litert import Event, Run
-from edgecnn.benchmark.operator_matrix import matrix_product, tflite_schema
-from edgecnn.benchmark.operator_timing import loaded, pin, warmed_samples_ms
 from edgecnn.formats import tflite_file
+from edgecnn.profiling.operator_litert import Event, Run
+from edgecnn.profiling.operator_matrix import matrix_product, tflite_schema
+from edgecnn.profiling.operator_timing import loaded, pin, warmed_samples_ms
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

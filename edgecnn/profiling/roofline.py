@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edgecnn import isolation
-from edgecnn.benchmark.operator_matrix import matrix_product
-from edgecnn.benchmark.operator_record import Bound, Ceilings
-from edgecnn.benchmark.operator_timing import pin, warmed_samples_ms
+from edgecnn.profiling.operator_matrix import matrix_product
+from edgecnn.profiling.operator_record import Bound, Ceilings
+from edgecnn.profiling.operator_timing import pin, warmed_samples_ms
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,7 +50,7 @@ def measure(threads: int = 1, seconds: float = 4.0) -> Ceilings:
         MissingPartError: no runtime, or no schema, for .tflite files is installed.
     """
     found: Ceilings = isolation.run(
-        "edgecnn.benchmark.roofline:measure_here",
+        "edgecnn.profiling.roofline:measure_here",
         *(threads, seconds),
         what="measuring what this CPU does at best",
         timeout_s=_LIMIT_S + seconds,

@@ -22,8 +22,8 @@ from typing import Any
 
 import numpy as np
 
-from edgecnn.benchmark.operator_timing import pin
 from edgecnn.errors import InputError, MissingPartError
+from edgecnn.profiling.operator_timing import pin
 
 _LIBRARY = "libLiteRt.so"
 _ON_CPU = 1

@@ -12,8 +12,8 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from edgecnn.benchmark.operator_costs import Cost, bytes_of
 from edgecnn.inspection.onnx_ops import NodeView, Value, Values
+from edgecnn.profiling.operator_costs import Cost, bytes_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgecnn import inspection
-from edgecnn.benchmark import roofline
-from edgecnn.benchmark.operator_matrix import matrix_product
-from edgecnn.benchmark.operator_record import Ceilings
+from edgecnn.profiling import roofline
+from edgecnn.profiling.operator_matrix import matrix_product
+from edgecnn.profiling.operator_record import Ceilings
 from edgecnn.runtime.litert import LiteRTSession
 
 if TYPE_CHECKING:

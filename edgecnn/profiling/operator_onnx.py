@@ -17,16 +17,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgecnn.benchmark import runner
-from edgecnn.benchmark.operator_litert import Event, Run
-from edgecnn.benchmark.operator_onnx_costs import KERNEL_TIME, kernel, name_nodes, onnx_costs
-from edgecnn.benchmark.operator_timing import loaded, pin
 from edgecnn.errors import InputError, MissingPartError
+from edgecnn.profiling.operator_litert import Event, Run
+from edgecnn.profiling.operator_onnx_costs import KERNEL_TIME, kernel, name_nodes, onnx_costs
+from edgecnn.profiling.operator_timing import loaded, pin
 from edgecnn.runtime.quiet import quiet_stderr
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from edgecnn.benchmark.operator_costs import Cost
+    from edgecnn.profiling.operator_costs import Cost
 
 Json = dict[str, Any]
 

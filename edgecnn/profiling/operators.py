@@ -13,22 +13,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from edgecnn import isolation
-from edgecnn.benchmark import operator_sums, roofline
-from edgecnn.benchmark.operator_costs import tflite_costs
-from edgecnn.benchmark.operator_litert import ProfilerFailedError
-from edgecnn.benchmark.operator_record import OperatorProfile
 from edgecnn.errors import InputError, MissingPartError
 from edgecnn.inspection import flatbuffer
 from edgecnn.isolation import CrashedError
+from edgecnn.profiling import operator_sums, roofline
+from edgecnn.profiling.operator_costs import tflite_costs
+from edgecnn.profiling.operator_litert import ProfilerFailedError
+from edgecnn.profiling.operator_record import OperatorProfile
 from edgecnn.progress import Progress, Silent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from edgecnn.benchmark.operator_litert import Run
-    from edgecnn.benchmark.operator_onnx import OnnxProfile
-    from edgecnn.benchmark.operator_record import Ceilings, Method
-    from edgecnn.benchmark.operator_sums import TimedOperator
+    from edgecnn.profiling.operator_litert import Run
+    from edgecnn.profiling.operator_onnx import OnnxProfile
+    from edgecnn.profiling.operator_record import Ceilings, Method
+    from edgecnn.profiling.operator_sums import TimedOperator
 
 _LIMIT_S = 300.0
 _STEADY = 0.1
@@ -155,7 +155,7 @@ class Job(NamedTuple):
 
 
 def _latency(path: Path, threads: int, seconds: float) -> tuple[str, list[float]]:
-    function = "edgecnn.benchmark.operator_timing:latency_samples_ms"
+    function = "edgecnn.profiling.operator_timing:latency_samples_ms"
     found: tuple[str, list[float]] = Job(path, b"", threads, seconds).in_child(function)
     return found
 
@@ -191,7 +191,7 @@ def first_that_works(ways: Sequence[Callable[[Job], Measured]], job: Job) -> Mea
 
 
 def _profiled(job: Job) -> Measured:
-    runs: tuple[Run, ...] = job.in_child("edgecnn.benchmark.operator_litert:profile")
+    runs: tuple[Run, ...] = job.in_child("edgecnn.profiling.operator_litert:profile")
     explained = operator_sums.explained(runs)
     wall_ms, events = operator_sums.typical(runs)
     operators = operator_sums.attribute(events, tflite_costs(job.data, str(job.path)))
@@ -203,14 +203,14 @@ def _profiled(job: Job) -> Measured:
 
 
 def _alone(job: Job) -> Measured:
-    runs: tuple[Run, ...] = job.in_child("edgecnn.benchmark.operator_alone:profile")
+    runs: tuple[Run, ...] = job.in_child("edgecnn.profiling.operator_alone:profile")
     costs = tflite_costs(job.data, str(job.path))
     operators = operator_sums.by_node(runs[0].events, costs)
     return Measured("alone", _ALONE, operators, 0.0, len(runs))
 
 
 def _onnx(job: Job) -> Measured:
-    found: OnnxProfile = job.in_child("edgecnn.benchmark.operator_onnx:profile")
+    found: OnnxProfile = job.in_child("edgecnn.profiling.operator_onnx:profile")
     wall_ms, events = operator_sums.typical(found.runs)
     operators = operator_sums.by_node(events, found.costs)
     return Measured("profiler", _ONNX, operators, wall_ms, len(found.runs), found.notes)

@@ -9,21 +9,21 @@ import pytest
 from tiny_tflite import TinyModel, float_net, int8_net
 
 from edgecnn import isolation
-from edgecnn.benchmark import operator_alone, operator_sums
-from edgecnn.benchmark.operator_costs import tflite_costs
-from edgecnn.benchmark.operator_litert import ProfilerFailedError
 from edgecnn.errors import InputError
 from edgecnn.formats import tflite_file
+from edgecnn.profiling import operator_alone, operator_sums
+from edgecnn.profiling.operator_costs import tflite_costs
+from edgecnn.profiling.operator_litert import ProfilerFailedError
 from edgecnn.runtime.litert import LiteRTSession
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from edgecnn.benchmark.operator_litert import Run
+    from edgecnn.profiling.operator_litert import Run
 
-PROFILER = "edgecnn.benchmark.operator_litert:profile"
-ALONE = "edgecnn.benchmark.operator_alone:profile"
+PROFILER = "edgecnn.profiling.operator_litert:profile"
+ALONE = "edgecnn.profiling.operator_alone:profile"
 
 
 def profiled(function: str, data: bytes, folder: Path) -> Sequence[Run]:

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgecnn.benchmark import operator_sums
-from edgecnn.benchmark.operator_costs import Cost
-from edgecnn.benchmark.operator_litert import Event, Run
-from edgecnn.benchmark.operator_record import Ceilings, LayerTime
-from edgecnn.benchmark.operator_sums import TimedOperator
+from edgecnn.profiling import operator_sums
+from edgecnn.profiling.operator_costs import Cost
+from edgecnn.profiling.operator_litert import Event, Run
+from edgecnn.profiling.operator_record import Ceilings, LayerTime
+from edgecnn.profiling.operator_sums import TimedOperator
 
 CEILINGS = Ceilings(1, {"int8": 1e9, "float32": 1e8}, ((1000, 1e6),))
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from tiny_tflite import FLOAT_NET_MACS, TinyModel, float_net, int8_net
 
-from edgecnn.benchmark.operator_costs import bytes_of, tflite_costs
 from edgecnn.errors import InputError
+from edgecnn.profiling.operator_costs import bytes_of, tflite_costs
 
 
 def test_a_float_net_costs_what_its_shapes_say() -> None:

@@ -7,8 +7,8 @@ import dataclasses
 import pytest
 from rich.console import Console
 
-from edgecnn.benchmark import operator_sums
-from edgecnn.benchmark.operator_record import Ceilings, KindTime, LayerTime, OperatorProfile
+from edgecnn.profiling import operator_sums
+from edgecnn.profiling.operator_record import Ceilings, KindTime, LayerTime, OperatorProfile
 from edgecnn.reporting import operators
 from edgecnn.reporting.table import draw
 

@@ -8,20 +8,20 @@ import pytest
 from onnx_nets import Net, classifier
 
 from edgecnn import inspection, isolation
-from edgecnn.benchmark import operator_onnx
 from edgecnn.errors import InputError
+from edgecnn.profiling import operator_onnx
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import onnx
 
-    from edgecnn.benchmark.operator_onnx import OnnxProfile
+    from edgecnn.profiling.operator_onnx import OnnxProfile
 
 
 def profiled(path: Path) -> OnnxProfile:
     found: OnnxProfile = isolation.run(
-        "edgecnn.benchmark.operator_onnx:profile", str(path), 1, 0.05, what="profiling the net"
+        "edgecnn.profiling.operator_onnx:profile", str(path), 1, 0.05, what="profiling the net"
     )
     return found
 

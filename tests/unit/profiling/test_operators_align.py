@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgecnn.benchmark.operator_align import align, stands_for
+from edgecnn.profiling.operator_align import align, stands_for
 
 GEMM = "Fully Connected (NC, QS8, QC8W) GEMM"
 CONVOLUTION = "Convolution (NHWC, QC8) IGEMM"
