@@ -36,9 +36,10 @@ class Flags(TypedDict):
     as_json: bool
 
 
-def _thread_counts(
+def thread_counts(
     context: click.Context, _parameter: click.Parameter, text: str
 ) -> tuple[int, ...]:
+    """Read --threads: numbers from 1, separated by commas."""
     counts = [part.strip() for part in text.split(",")]
     if not all(each.isascii() and each.isdecimal() for each in counts):
         raise _no_threads(context, text)
@@ -68,7 +69,7 @@ _OPTIONS = (
         default="1",
         show_default=True,
         metavar="N[,N]",
-        callback=_thread_counts,
+        callback=thread_counts,
         help="Measure with each of these numbers of threads.",
     ),
     click.option(

@@ -65,3 +65,12 @@ def _words(words: tuple[str, ...], incomplete: str) -> list[CompletionItem[str]]
 
 def _any_path(incomplete: str) -> list[CompletionItem[str]]:
     return [CompletionItem(incomplete, type="file")]
+
+
+def complete_profile(
+    _context: click.Context, _parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem[str]]:
+    """The device profiles by name; else any path."""
+    from edgecnn.latency.profiles import names
+
+    return _words(tuple(names()), incomplete)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from edgecnn.benchmark.report import BenchReport, CheckReport, DevicesReport
     from edgecnn.exporting import ExportResult
     from edgecnn.inspection import Inspection
+    from edgecnn.latency.reports import FitReport, PredictReport
     from edgecnn.measurements import BenchResult
     from edgecnn.records import ModelSpec
     from edgecnn.verifying import VerifyResult
@@ -82,6 +83,19 @@ def check_object(report: CheckReport) -> JsonObject:
     """Every budget with its outcome, and the measurements behind it."""
     ok = not report.broken and not report.undecided
     return {"schema": SCHEMA, "ok": ok, "broken": report.broken, **_plain(report)}
+
+
+def predict_object(report: PredictReport) -> JsonObject:
+    """Every prediction with where its time would go."""
+    return {"schema": SCHEMA, **_plain(report)}
+
+
+def fit_object(report: FitReport, exported: ExportResult | None = None) -> JsonObject:
+    """Every candidate, the front, and the one that would be taken (and was exported)."""
+    found = {"schema": SCHEMA, **_plain(report), "front": _plain(report.front)}
+    if exported is not None:
+        found["exported"] = export_object(exported)["artifacts"]
+    return found
 
 
 def error_object(message: str, hint: str, exit_code: int) -> JsonObject:

@@ -1,0 +1,159 @@
+"""`edgecnn fit`: which network meets a budget on a device."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypedDict
+
+import click
+
+import edgecnn
+from edgecnn.cli import completers, console
+from edgecnn.cli.group import HintedUsageError
+from edgecnn.cli.options import common_options, quiet_option, threads_option
+from edgecnn.cli.progress import watching
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from edgecnn.exporting import ExportResult
+    from edgecnn.latency.reports import Candidate, FitReport
+    from edgecnn.progress import Progress
+
+_NONE_FITS = 1
+
+
+class _Flags(TypedDict):
+    """The parsed command line, as click hands it over; budgets as text."""
+
+    device: str
+    latency: str
+    memory: str | None
+    size: str | None
+    threads: int | None
+    recipes: str | None
+    input_sizes: str | None
+    export: bool
+    out: Path | None
+    quiet: bool
+    as_json: bool
+
+
+@click.command(short_help="Find the network that meets a latency budget on a device.")
+@click.argument("model", shell_complete=completers.complete_model)
+@click.option(
+    "--device",
+    required=True,
+    metavar="NAME",
+    shell_complete=completers.complete_profile,
+    help="A profile of `edgecnn devices`, or your own (.toml).",
+)
+@click.option("--latency", required=True, metavar="TIME", help="What one inference may take: 40ms.")
+@click.option("--memory", metavar="SIZE", help="What the process may take at its peak: 64MB.")
+@click.option("--size", metavar="SIZE", help="What the file may take: 6MB.")
+@threads_option("all cores of the device")
+@click.option("--recipes", metavar="R[,R]", help="To choose from.  [default: float32,dynamic,int8]")
+@click.option(
+    "--input-sizes", metavar="N[,N]", help="To choose from, pixels, in place of the usual ones."
+)
+@click.option("--export", is_flag=True, help="Export the one that would be taken.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="With --export: where it goes; artifacts/MODEL by default.",
+)
+@quiet_option
+@common_options
+@click.pass_context
+def fit(context: click.Context, model: str, **flags: Unpack[_Flags]) -> None:
+    """Search what MODEL could be for the one that meets a budget on a device; nothing is run.
+
+    For xception that is its width, input size and recipe; for another name of `edgecnn models` its
+    input size and recipe, and the other networks for the same images; for keras:NAME or your own
+    model its recipe, and the --input-sizes you name. Exit code 1 when none is predicted to fit.
+    """
+    if flags["out"] is not None and not flags["export"]:
+        raise HintedUsageError("--out has no effect without --export.", hint="Add --export.")
+    options = _api_options(flags)
+    exported = None
+    with watching(quiet=flags["quiet"]) as progress:
+        report = edgecnn.fit(model, progress=progress, **options)
+        if flags["export"] and report.taken is not None:
+            exported = _export(report.taken, flags["out"], progress)
+    if flags["as_json"]:
+        from edgecnn.reporting.json_objects import fit_object
+
+        console.print_json(fit_object(report, exported))
+    else:
+        _print(report, exported, quiet=flags["quiet"])
+    if report.taken is None:
+        context.exit(_NONE_FITS)
+
+
+def _api_options(flags: _Flags) -> dict[str, Any]:
+    from edgecnn.benchmark import units
+
+    memory, size = flags["memory"], flags["size"]
+    options: dict[str, Any] = {
+        "device": flags["device"],
+        "threads": flags["threads"],
+        "latency_ms": units.milliseconds("--latency", flags["latency"]),
+        "memory_bytes": None if memory is None else units.size_bytes("--memory", memory),
+        "size_bytes": None if size is None else units.size_bytes("--size", size),
+    }
+    if flags["recipes"] is not None:
+        options["recipes"] = _parts(flags["recipes"])
+    if flags["input_sizes"] is not None:
+        options["input_sizes"] = _pixels(flags["input_sizes"])
+    return options
+
+
+def _parts(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _pixels(text: str) -> tuple[int, ...]:
+    parts = _parts(text)
+    if not parts or not all(part.isascii() and part.isdecimal() and int(part) for part in parts):
+        raise HintedUsageError(
+            f"--input-sizes takes numbers of pixels separated by commas, not {text!r}.",
+            hint="For example --input-sizes 96,160,224",
+        )
+    return tuple(dict.fromkeys(int(part) for part in parts))
+
+
+def _export(taken: Candidate, out: Path | None, progress: Progress) -> ExportResult:
+    return edgecnn.export(
+        taken.model,
+        recipes=(taken.recipe,),
+        input_size=taken.input_size,
+        width=taken.width,
+        out=out,
+        progress=progress,
+    )
+
+
+def _print(report: FitReport, exported: ExportResult | None, *, quiet: bool) -> None:
+    from edgecnn.reporting import fitting as shown
+
+    if not quiet:
+        console.print_paragraph(shown.heading(report), "bold")
+        console.print_table(shown.front_table(report))
+        for line in shown.legend(report):
+            console.print_paragraph(line, "dim")
+        console.print_line()
+    taken = report.taken
+    if taken is None:
+        for line in shown.taken_lines(report):
+            console.say("none fits", line, style="bold red")
+        return
+    if quiet:
+        return
+    for line, style in zip(shown.taken_lines(report), ("bold green", ""), strict=False):
+        console.print_paragraph(line, style)
+    for artifact in exported.artifacts if exported is not None else ():
+        console.print_line(f"Written: {artifact.folder}")
+    if exported is None:
+        console.print_line("Next:")
+        console.print_line(f"  {shown.export_command(taken)}", "bold")

@@ -1,0 +1,150 @@
+"""`edgecnn predict`: the latency of a network on a device nobody has at hand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
+
+import click
+
+import edgecnn
+from edgecnn.cli import completers, console
+from edgecnn.cli.bench_options import thread_counts
+from edgecnn.cli.options import common_options, quiet_option
+from edgecnn.cli.progress import watching
+from edgecnn.recipes import RECIPES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from typing_extensions import Unpack
+
+    from edgecnn.latency.reports import PredictedRun, PredictReport
+
+    AnyFunction = Callable[..., Any]
+
+Decorated = TypeVar("Decorated", bound="AnyFunction")
+
+
+class _Flags(TypedDict):
+    """The parsed command line, as click hands it over."""
+
+    device: tuple[str, ...]
+    threads: tuple[int, ...]
+    float32: bool
+    float16: bool
+    dynamic: bool
+    int8: bool
+    int16x8: bool
+    input_size: int | None
+    width: float | None
+    classes: int | None
+    explain: bool
+    quiet: bool
+    as_json: bool
+
+
+_OPTIONS = (
+    click.option(
+        "--device",
+        multiple=True,
+        required=True,
+        metavar="NAME",
+        shell_complete=completers.complete_profile,
+        help="A profile of `edgecnn devices`, your own (.toml), or all; may be repeated.",
+    ),
+    click.option(
+        "--threads",
+        default="1",
+        show_default=True,
+        metavar="N[,N]",
+        callback=thread_counts,
+        help="Predict with each of these numbers of threads.",
+    ),
+    *(
+        click.option(f"--{name}", is_flag=True, help=f"Recipe: {recipe.summary}.")
+        for name, recipe in RECIPES.items()
+    ),
+    click.option(
+        "--input-size", type=int, metavar="N", help="Height and width of the input, pixels."
+    ),
+    click.option("--width", type=float, metavar="X", help="Width multiplier, for xception."),
+    click.option("--classes", type=int, metavar="N", help="Classes; the model's own by default."),
+    click.option(
+        "--explain",
+        is_flag=True,
+        help="Show where the time would go, and what would change it.",
+    ),
+    quiet_option,
+    common_options,
+)
+
+
+def _options(function: Decorated) -> Decorated:
+    """Add every option, so that `--help` shows them in the order they stand in here."""
+    for option in reversed(_OPTIONS):
+        function = option(function)
+    return function
+
+
+@click.command(short_help="Predict the latency of MODEL on a device nobody has at hand.")
+@click.argument("model", metavar="MODEL|FILE|DIR", shell_complete=completers.complete_model)
+@_options
+def predict(model: str, **flags: Unpack[_Flags]) -> None:
+    """Predict latency and energy of one inference with TFLite and XNNPACK on ARM; nothing is run.
+
+    A file or artifact folder is taken as it is. For a name of `edgecnn models`, keras:NAME or a
+    Keras model, the recipe is --float32 unless named; keras:NAME and your own models need
+    TensorFlow once. Each prediction has an interval, and says what it rests on.
+    """
+    options: dict[str, Any] = {
+        name: flags[name] for name in ("device", "threads", "input_size", "width", "classes")
+    }
+    given: dict[str, object] = {**flags}
+    recipes = tuple(name for name in RECIPES if given[name])
+    with watching(quiet=flags["quiet"]) as progress:
+        report = edgecnn.predict(
+            model, recipes=recipes, explain=flags["explain"], progress=progress, **options
+        )
+    if flags["as_json"]:
+        from edgecnn.reporting.json_objects import predict_object
+
+        console.print_json(predict_object(report))
+    elif not flags["quiet"]:
+        _print(report, explain=flags["explain"])
+    _warn(report)
+
+
+def _print(report: PredictReport, *, explain: bool) -> None:
+    from edgecnn.reporting import prediction as shown
+
+    if not report.predictions:
+        return
+    console.print_paragraph(shown.heading(report), "bold")
+    console.print_table(shown.predictions_table(report.predictions))
+    for line in shown.legend(report):
+        console.print_paragraph(line, "dim")
+    if explain:
+        for run in report.predictions:
+            _explain(run)
+
+
+def _explain(run: PredictedRun) -> None:
+    from edgecnn.reporting import prediction as shown
+
+    console.print_line()
+    console.print_line(shown.title(run), "bold")
+    console.print_paragraph(shown.bottleneck(run))
+    console.print_table(shown.kinds_table(run))
+    if run.changes:
+        console.print_line()
+        console.print_line("What would change it:")
+        console.print_table(shown.changes_table(run))
+
+
+def _warn(report: PredictReport) -> None:
+    from edgecnn.reporting.prediction import warning_lines
+
+    for line in warning_lines(report):
+        console.warn(line)
+    for note in report.notes:
+        console.say("note", note, style="bold")

@@ -1,0 +1,83 @@
+"""What a user may ask of `predict` and `fit`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from edgecnn.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+RECIPES = ("float32", "dynamic", "int8")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictOptions:
+    """Everything but the model.
+
+    Attributes:
+        device: names of profiles, paths to profiles (.toml), or "all".
+        threads: of one inference, one or several numbers.
+        recipes: none for a file's own, or float32 for a network.
+        input_size: of a network that is not yet built, pixels.
+        width: its width multiplier.
+        classes: the size of its output.
+        explain: also predict what would be if one thing were otherwise.
+    """
+
+    device: str | Sequence[str]
+    threads: int | Sequence[int] = 1
+    recipes: Sequence[str] = ()
+    input_size: int | None = None
+    width: float | None = None
+    classes: int | None = None
+    explain: bool = False
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """Each once.
+
+        Raises:
+            InputError: none is named.
+        """
+        named = (self.device,) if isinstance(self.device, str) else tuple(self.device)
+        if not named:
+            raise InputError("No device is named.", hint="`edgecnn devices` lists the profiles.")
+        return tuple(dict.fromkeys(named))
+
+    @property
+    def thread_counts(self) -> tuple[int, ...]:
+        """Each once.
+
+        Raises:
+            InputError: there is none.
+        """
+        counts = (self.threads,) if isinstance(self.threads, int) else tuple(self.threads)
+        if not counts:
+            raise InputError("At least 1 thread computes.", hint="For example --threads 1,4")
+        return tuple(dict.fromkeys(counts))
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitOptions:
+    """Everything but the model.
+
+    Attributes:
+        device: name of a profile, or path to one (.toml).
+        latency_ms: what one inference may take.
+        memory_bytes: what the process may take at its peak; None for any.
+        size_bytes: what the file may take; None for any.
+        threads: of one inference; None for all cores.
+        recipes: to choose from.
+        input_sizes: to choose from, pixels, in place of the usual ones.
+    """
+
+    device: str
+    latency_ms: float
+    memory_bytes: int | None = None
+    size_bytes: int | None = None
+    threads: int | None = None
+    recipes: Sequence[str] = RECIPES
+    input_sizes: Sequence[int] = ()
