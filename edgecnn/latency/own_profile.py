@@ -1,0 +1,245 @@
+"""The verb `calibrate_device`: a profile of a real device, from a short measurement."""
+
+from __future__ import annotations
+
+import json
+import math
+import secrets
+import tempfile
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgecnn.errors import DeviceError, InputError
+from edgecnn.latency import hardware, probe_nets, profiles
+from edgecnn.latency.files import costs_of_file
+from edgecnn.latency.predictor import predict_latency
+from edgecnn.latency.subjects import recipe_of
+from edgecnn.progress import Progress, Silent
+from edgecnn.records import SCHEMA
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from edgecnn.latency.hardware import Hardware
+    from edgecnn.latency.profiles import DeviceProfile
+    from edgecnn.measurements import BenchResult, DeviceFacts
+
+_SUFFIX = ".toml"
+_PRECISIONS = ("float32", "int8")
+_LIMIT_S = 120.0
+_CLUSTER_SOURCE = "what the system says of its cores (/proc/cpuinfo, /sys)"
+
+
+@dataclass(frozen=True)
+class ProbeTime:
+    """One small network that was measured, and what the profile alone predicted of it."""
+
+    network: str
+    precision: str
+    measured_ms: float
+    predicted_ms: float
+
+
+@dataclass(frozen=True)
+class CalibratedDevice:
+    """A profile that was written.
+
+    Attributes:
+        path: of the profile.
+        profile: what is in it.
+        probes: what its scale rests on.
+        warnings: what the user should know, one sentence each.
+    """
+
+    path: str
+    profile: DeviceProfile
+    probes: tuple[ProbeTime, ...]
+    warnings: tuple[str, ...]
+    schema: int = SCHEMA
+
+
+def calibrate_device(
+    target: str, *, out: Path | str, progress: Progress | None = None
+) -> CalibratedDevice:
+    """Measure a device for half a minute and write a profile of it, for `predict` and `fit`.
+
+    Its cores and clocks are what it says of itself, its bandwidth is that of one core that copies,
+    and its scale is by what factor small networks of convolutions take longer than predicted.
+
+    Args:
+        target: "local", "ssh://[user@]host[:port]" or "adb://SERIAL".
+        out: the profile to write, a .toml that is not there yet.
+        progress: told of each step.
+
+    Raises:
+        InputError: no such target, a core no profile knows, or `out` cannot be written.
+        DeviceError: the device cannot be reached, failed, is emulated, or was disturbed.
+        MissingPartError: ai-edge-litert is not installed here.
+    """
+    path, watcher = Path(out), progress or Silent()
+    _check_out(path)
+    watcher.stage(f"{target}: what it is")
+    facts, found = _ask(target)
+    plain = _plain_profile(path.stem, facts, found)
+    probes, reasons = _measure(target, plain, watcher)
+    _write(path, as_toml(replace(plain, scale=scale_of(probes))))
+    return CalibratedDevice(
+        path=str(path),
+        profile=profiles.load(path),
+        probes=tuple(probes),
+        warnings=(*reasons, *_cautions(found)),
+    )
+
+
+def _check_out(path: Path) -> None:
+    if path.suffix != _SUFFIX:
+        raise InputError(
+            f"--out {path}: a profile's name ends in {_SUFFIX}.", hint="For example my-board.toml"
+        )
+    if path.exists():
+        raise InputError(
+            f"{path} is there already, and may hold what you wrote into it.",
+            hint="Choose another name, or move it away.",
+        )
+    if not path.absolute().parent.is_dir():
+        raise InputError(f"The folder of {path} does not exist.", hint="Make it first.")
+
+
+def _ask(target: str) -> tuple[DeviceFacts, Hardware]:
+    from edgecnn import devices
+
+    device = devices.open_device(target)
+    try:
+        facts = device.facts()
+        if facts.emulated:
+            raise DeviceError(
+                f"{target} is emulated by {facts.emulator}: its times say nothing of a device.",
+                hint="Name a real one.",
+            )
+        with device.workspace() as workspace:
+            done = workspace.run([workspace.python, "-c", hardware.SCRIPT], timeout_s=_LIMIT_S)
+        return facts, hardware.parse(target, done.stdout)
+    finally:
+        device.close()
+
+
+def _plain_profile(name: str, facts: DeviceFacts, found: Hardware) -> DeviceProfile:
+    today = datetime.now(UTC).date().isoformat()
+    return profiles.DeviceProfile(
+        name=name,
+        title=facts.model,
+        soc=facts.cpu,
+        clusters=found.clusters,
+        dram_gbps=round(found.dram_gbps, 2),
+        idle_w=None,
+        load_w=None,
+        sources={"dram_gbps": f"measured {today}: one core copies 32 MiB, read and written"},
+    )
+
+
+def _measure(
+    target: str, profile: DeviceProfile, progress: Progress
+) -> tuple[list[ProbeTime], list[str]]:
+    """Times of the small networks at both precisions, one thread, and what makes them less sure."""
+    from edgecnn.benchmark.run import bench
+
+    with tempfile.TemporaryDirectory() as folder:
+        paths = {}
+        for net in probe_nets.NETS:
+            for precision in _PRECISIONS:
+                path = Path(folder) / f"{net.name}-{precision}.tflite"
+                path.write_bytes(probe_nets.tflite_bytes(net, precision))
+                paths[str(path)] = (net.name, precision)
+        report = bench(list(paths), on=target, results=None, progress=progress)
+        if report.failures:
+            failure = report.failures[0]
+            raise DeviceError(failure.message, hint=failure.hint)
+        probes = [
+            ProbeTime(*paths[each.file], each.latency_ms.p50, _predicted(each.file, profile))
+            for each in report.results
+        ]
+    return probes, _reasons(target, report.results)
+
+
+def _predicted(file: str, profile: DeviceProfile) -> float:
+    cost = costs_of_file(Path(file))
+    return predict_latency(cost, profile, recipe_of(cost), threads=1).latency_ms
+
+
+def _reasons(target: str, results: Sequence[BenchResult]) -> list[str]:
+    """Why the measurements are less than trusted.
+
+    Raises:
+        DeviceError: some are void.
+    """
+    void = [each.trust for each in results if each.trust.grade == "void"]
+    if void:
+        raise DeviceError(
+            f"{target}: it was disturbed while it was measured: {void[0].reasons[0]}.",
+            hint="Close other programs there, let it cool down, and measure again.",
+        )
+    return list(dict.fromkeys(reason for each in results for reason in each.trust.reasons))
+
+
+def scale_of(probes: Sequence[ProbeTime]) -> dict[str, float]:
+    """Measured over predicted time by precision: the geometric mean over the networks."""
+    logs: dict[str, list[float]] = {}
+    for probe in probes:
+        logs.setdefault(probe.precision, []).append(
+            math.log(probe.measured_ms / probe.predicted_ms)
+        )
+    return {each: round(math.exp(sum(found) / len(found)), 3) for each, found in logs.items()}
+
+
+def as_toml(profile: DeviceProfile) -> str:
+    """The profile's text, as `profiles.parse` reads it."""
+    lines = [
+        "# Written by `edgecnn devices calibrate`. Add idle_w and load_w (watts of the board),",
+        '# and [sources] power = "...", to have energy estimated.',
+        f"title = {_quoted(profile.title)}",
+        f"soc = {_quoted(profile.soc)}",
+        f"dram_gbps = {profile.dram_gbps:g}",
+    ]
+    for cluster in profile.clusters:
+        lines += [
+            "",
+            "[[clusters]]",
+            f"core = {_quoted(cluster.core)}",
+            f"count = {cluster.count}",
+            f"clock_ghz = {cluster.clock_ghz:g}",
+            f"l2_kib = {cluster.l2_kib}",
+            f"source = {_quoted(_CLUSTER_SOURCE)}",
+        ]
+    lines += ["", "[sources]"]
+    lines += [f"{name} = {_quoted(said)}" for name, said in profile.sources.items()]
+    if profile.scale:
+        lines += ["", "[scale]", *(f"{name} = {value:g}" for name, value in profile.scale.items())]
+    return "\n".join(lines) + "\n"
+
+
+def _quoted(text: str) -> str:
+    """A TOML string; what a device says of itself may hold anything."""
+    return json.dumps(
+        "".join(each if each.isprintable() else "?" for each in text), ensure_ascii=False
+    )
+
+
+def _cautions(found: Hardware) -> list[str]:
+    said = ["Several threads were not measured: how they share work is taken from similar devices."]
+    if found.usual_l2:
+        said.append(
+            "The system does not tell the level-2 cache's size; the design's usual one stands in."
+        )
+    return said
+
+
+def _write(path: Path, text: str) -> None:
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise InputError(f"{path} cannot be written: {error.strerror}.") from error

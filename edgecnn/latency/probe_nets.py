@@ -1,0 +1,154 @@
+"""Small .tflite networks made here and now, for measuring what a device does with each operator."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from edgecnn.formats import tflite_file
+
+if TYPE_CHECKING:
+    from edgecnn.formats.tflite_file import ModelT, SubGraphT
+
+# Of everything quantized; they decide no time.
+_SCALE, _WEIGHT_SCALE = 0.1, 0.01
+_NUMPY = {"FLOAT32": "float32", "INT8": "int8", "INT32": "int32"}
+_TYPES = {"float32": ("FLOAT32", "FLOAT32"), "int8": ("INT8", "INT32")}
+
+
+class Layer(NamedTuple):
+    """A convolution: its output channels (0: depthwise), kernel and stride."""
+
+    channels: int
+    kernel: int = 3
+    stride: int = 1
+
+
+class ProbeNet(NamedTuple):
+    """A chain of convolutions on an image of `size` pixels and `channels`."""
+
+    name: str
+    size: int
+    channels: int
+    layers: tuple[Layer, ...]
+
+
+_DEPTHWISE = Layer(0)
+
+
+def _separable(*outputs: tuple[int, int]) -> tuple[Layer, ...]:
+    """Depthwise and pointwise layers in turns, by output channels and stride."""
+    return tuple(
+        layer for channels, stride in outputs for layer in (Layer(0, 3, stride), Layer(channels, 1))
+    )
+
+
+# Each takes tens of milliseconds in float on a slow core.
+NETS = (
+    ProbeNet("convolutions", 48, 48, (Layer(48), Layer(96, 3, 2), Layer(96), Layer(96))),
+    ProbeNet("pointwise", 24, 256, (Layer(256, 1), Layer(512, 1), Layer(256, 1), Layer(256, 1))),
+    ProbeNet("depthwise", 64, 96, (_DEPTHWISE,) * 6),
+    ProbeNet(
+        "separable",
+        128,
+        3,
+        (
+            Layer(32, 3, 2),
+            *_separable((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), (512, 1)),
+        ),
+    ),
+)
+
+
+def tflite_bytes(net: ProbeNet, dtype: str) -> bytes:
+    """The file of a network with random weights and a ReLU behind every layer.
+
+    Args:
+        net: what to write.
+        dtype: "float32" or "int8" (everything).
+
+    Raises:
+        MissingPartError: ai-edge-litert, which holds the schema, is not installed.
+    """
+    writer = _Writer(dtype)
+    writer.begin((1, net.size, net.size, net.channels))
+    for layer in net.layers:
+        writer.convolve(layer)
+    return writer.finish()
+
+
+class _Writer:
+    """Writes one file, layer by layer."""
+
+    def __init__(self, dtype: str) -> None:
+        import numpy as np
+
+        from edgecnn.profiling.operator_matrix import tflite_schema
+
+        self._np, self._schema = np, tflite_schema()
+        self._type, self._bias_type = _TYPES[dtype]
+        self._random = np.random.default_rng(0)
+        self._model: ModelT = self._schema.ModelT()
+        self._graph: SubGraphT = self._schema.SubGraphT()
+        self._model.version, self._model.description = 3, "edgecnn probe"
+        self._model.buffers, self._model.operatorCodes = [self._schema.BufferT()], []
+        self._model.subgraphs = [self._graph]
+        self._graph.tensors, self._graph.operators = [], []
+        self._shape: tuple[int, ...] = ()
+        self._last = 0
+
+    def begin(self, shape: tuple[int, ...]) -> None:
+        """The input."""
+        self._shape = shape
+        self._last = self._tensor("input", self._type, shape, _SCALE)
+
+    def convolve(self, layer: Layer) -> None:
+        """Append a convolution with bias and ReLU."""
+        _, height, width, read = self._shape
+        made = layer.channels or read
+        kernel = (layer.kernel, layer.kernel)
+        filters = (made, *kernel, read) if layer.channels else (1, *kernel, read)
+        name = "CONV_2D" if layer.channels else "DEPTHWISE_CONV_2D"
+        self._shape = (1, -(-height // layer.stride), -(-width // layer.stride), made)
+        weights = self._constant(self._type, filters, _WEIGHT_SCALE)
+        bias = self._constant(self._bias_type, (made,), _SCALE * _WEIGHT_SCALE)
+        output = self._tensor(f"layer{len(self._graph.operators)}", self._type, self._shape, _SCALE)
+        operator = tflite_file.add_operator(
+            self._model, name, (self._last, weights, bias), (output,), version=3
+        )
+        operator.builtinOptionsType, operator.builtinOptions = self._options(layer)
+        self._graph.operators.append(operator)
+        self._last = output
+
+    def finish(self) -> bytes:
+        """The whole file."""
+        self._graph.inputs, self._graph.outputs = [0], [self._last]
+        tflite_file.set_signature(self._model)
+        return tflite_file.write(self._model)
+
+    def _options(self, layer: Layer) -> tuple[int, Any]:
+        kind = "Conv2DOptions" if layer.channels else "DepthwiseConv2DOptions"
+        options = getattr(self._schema, f"{kind}T")()
+        options.padding = self._schema.Padding.SAME
+        options.strideH = options.strideW = layer.stride
+        options.dilationHFactor = options.dilationWFactor = 1
+        options.fusedActivationFunction = self._schema.ActivationFunctionType.RELU
+        if not layer.channels:
+            options.depthMultiplier = 1
+        return int(getattr(self._schema.BuiltinOptions, kind)), options
+
+    def _constant(self, dtype: str, shape: tuple[int, ...], scale: float) -> int:
+        index = self._tensor(f"constant{len(self._graph.tensors)}", dtype, shape, scale)
+        numbers = self._random.integers(-127, 128, shape).astype(_NUMPY[dtype])
+        tflite_file.set_constant(self._model, self._graph, index, numbers)
+        return index
+
+    def _tensor(self, name: str, dtype: str, shape: tuple[int, ...], scale: float) -> int:
+        np, tensor = self._np, self._schema.TensorT()
+        tensor.name, tensor.type = name.encode(), tflite_file.tensor_type(dtype)
+        tensor.shape, tensor.buffer = np.asarray(shape, np.int32), 0
+        if dtype != "FLOAT32":
+            tensor.quantization = self._schema.QuantizationParametersT()
+            tensor.quantization.scale = np.full(1, scale, np.float32)
+            tensor.quantization.zeroPoint = np.zeros(1, np.int64)
+        self._graph.tensors.append(tensor)
+        return len(self._graph.tensors) - 1
