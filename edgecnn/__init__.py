@@ -14,6 +14,8 @@ The public verbs, the same code that the command line calls:
         print(edgecnn.inspect(artifact.folder / "model.tflite").graph.delegate_partitions)
     report = edgecnn.bench(result.artifacts[0].folder, on=["local", "ssh://pi@raspberrypi.local"])
     print([(each.target, each.latency_ms.p90, each.trust) for each in report.results])
+    run = edgecnn.predict("xception", device="raspberry-pi-4b", threads=4).predictions[0]
+    print(run.low_ms, run.latency_ms, run.high_ms, run.basis)
 
 Nothing is imported before it is used (PEP 562), so that `import edgecnn` costs milliseconds. Every
 error raised on purpose is an `EdgeCnnError`.
@@ -27,8 +29,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from edgecnn.benchmark.checking import check
     from edgecnn.benchmark.compare import compare
-    from edgecnn.profiling.operator_record import OperatorProfile
-    from edgecnn.profiling.operators import profile_operators
     from edgecnn.benchmark.options import BenchOptions
     from edgecnn.benchmark.probing import list_devices, probe
     from edgecnn.benchmark.report import (
@@ -52,6 +52,13 @@ if TYPE_CHECKING:
     from edgecnn.exporting import Artifact, ExportOptions, ExportResult, export
     from edgecnn.inspection import Inspection, Operator, inspect
     from edgecnn.isolation import CrashedError
+    from edgecnn.latency.listing import KnownProfile, list_profiles
+    from edgecnn.latency.options import FitOptions, PredictOptions
+    from edgecnn.latency.own_profile import CalibratedDevice, calibrate_device
+    from edgecnn.latency.prediction import predict
+    from edgecnn.latency.profiles import DeviceProfile
+    from edgecnn.latency.reports import Candidate, FitReport, PredictedRun, PredictReport
+    from edgecnn.latency.search import fit
     from edgecnn.measurements import (
         BenchPlan,
         BenchResult,
@@ -62,6 +69,8 @@ if TYPE_CHECKING:
         Latency,
         Trust,
     )
+    from edgecnn.profiling.operator_record import OperatorProfile
+    from edgecnn.profiling.operators import profile_operators
     from edgecnn.progress import Progress, Silent
     from edgecnn.recipes import RECIPES, Recipe
     from edgecnn.records import (
@@ -88,7 +97,9 @@ __all__ = [
     "BenchResult",
     "BudgetCheck",
     "Bundle",
+    "CalibratedDevice",
     "CalibrationInfo",
+    "Candidate",
     "CheckFailedError",
     "CheckReport",
     "Comparison",
@@ -98,16 +109,20 @@ __all__ = [
     "DeviceFacts",
     "DeviceFailure",
     "DeviceProbe",
+    "DeviceProfile",
     "DeviceState",
     "DevicesReport",
     "EdgeCnnError",
     "ExportOptions",
     "ExportResult",
     "FileInfo",
+    "FitOptions",
+    "FitReport",
     "GraphInfo",
     "InputError",
     "Inspection",
     "Interval",
+    "KnownProfile",
     "Latency",
     "Manifest",
     "MissingPartError",
@@ -116,6 +131,9 @@ __all__ = [
     "Operator",
     "OperatorProfile",
     "ParityInfo",
+    "PredictOptions",
+    "PredictReport",
+    "PredictedRun",
     "Preprocessing",
     "Progress",
     "Proof",
@@ -128,14 +146,18 @@ __all__ = [
     "__version__",
     "bench",
     "bundle",
+    "calibrate_device",
     "check",
     "compare",
     "deploy",
     "export",
+    "fit",
     "inspect",
     "list_devices",
+    "list_profiles",
     "models",
     "parse_preprocessing",
+    "predict",
     "probe",
     "profile_operators",
     "verify",
@@ -170,6 +192,13 @@ _HOMES = {
     "edgecnn.exporting": ("Artifact", "ExportOptions", "ExportResult", "export"),
     "edgecnn.inspection": ("Inspection", "Operator", "inspect"),
     "edgecnn.isolation": ("CrashedError",),
+    "edgecnn.latency.listing": ("KnownProfile", "list_profiles"),
+    "edgecnn.latency.options": ("FitOptions", "PredictOptions"),
+    "edgecnn.latency.own_profile": ("CalibratedDevice", "calibrate_device"),
+    "edgecnn.latency.prediction": ("predict",),
+    "edgecnn.latency.profiles": ("DeviceProfile",),
+    "edgecnn.latency.reports": ("Candidate", "FitReport", "PredictReport", "PredictedRun"),
+    "edgecnn.latency.search": ("fit",),
     "edgecnn.measurements": (
         "BenchPlan",
         "BenchResult",

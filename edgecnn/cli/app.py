@@ -27,6 +27,8 @@ COMMANDS = {
     "bench": "edgecnn.cli.bench:bench",
     "compare": "edgecnn.cli.compare:compare",
     "check": "edgecnn.cli.check:check",
+    "predict": "edgecnn.cli.predict:predict",
+    "fit": "edgecnn.cli.fit:fit",
     "deploy": "edgecnn.cli.deploy:deploy",
     "devices": "edgecnn.cli.devices:devices",
     "completion": "edgecnn.cli.completion:completion",

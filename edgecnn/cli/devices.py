@@ -1,56 +1,140 @@
-"""`edgecnn devices`: what there is to measure on."""
+"""`edgecnn devices`: what there is to measure on, and what can be predicted."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 import edgecnn
 from edgecnn.cli import console
 from edgecnn.cli.bench_print import DEVICE_FAILED, print_failures
+from edgecnn.cli.group import HintedUsageError
 from edgecnn.cli.options import common_options, quiet_option
 from edgecnn.cli.progress import watching
 
 if TYPE_CHECKING:
     from edgecnn.benchmark.report import DevicesReport
+    from edgecnn.latency.listing import KnownProfile
+    from edgecnn.latency.own_profile import CalibratedDevice
+
+_CALIBRATE = "calibrate"
 
 
-@click.command(short_help="Show what there is to measure on.")
+class _Devices(click.Command):
+    """Hands over to `calibrate` where that is the first word; no device has such a name."""
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,  # noqa: ANN401 - click's own
+    ) -> click.Context:
+        if args[:1] == [_CALIBRATE]:
+            name = f"{info_name} {_CALIBRATE}"
+            return calibrate.make_context(name, args[1:], parent=parent, **extra)
+        return super().make_context(info_name, args, parent=parent, **extra)
+
+
+@click.command(cls=_Devices, short_help="Show what there is to measure on, or to predict.")
 @click.argument("targets", nargs=-1, metavar="[DEVICE...]")
+@click.option("--profiles", is_flag=True, help="Only the profiles that predict and fit know.")
 @quiet_option
 @common_options
 @click.pass_context
 def devices(
-    context: click.Context, targets: tuple[str, ...], *, quiet: bool, as_json: bool
+    context: click.Context, targets: tuple[str, ...], *, profiles: bool, quiet: bool, as_json: bool
 ) -> None:
     """Ask devices what they are, and how they fare: clock, temperature, load.
 
-    Without DEVICE: this machine, and every phone that adb knows. Devices behind SSH cannot be
-    listed; name them: ssh://[USER@]HOST[:PORT]. Nothing stays on a device. Exit code 3 when one
-    cannot be reached.
+    Without DEVICE: this machine, every phone that adb knows, and the profiles of devices that
+    `predict` and `fit` know. Devices behind SSH cannot be listed; name them:
+    ssh://[USER@]HOST[:PORT]. Nothing stays on a device. Exit code 3 when one cannot be reached.
+
+    `edgecnn devices calibrate DEVICE --out FILE.toml` measures one and writes a profile of it.
     """
-    with watching(quiet=quiet) as progress:
-        report = edgecnn.list_devices(targets, progress=progress)
+    if targets and profiles:
+        raise HintedUsageError(
+            f"--profiles asks no device, and {targets[0]} is named.", hint="Give one of them."
+        )
+    report = None if profiles else _probe(targets, quiet=quiet)
+    known = () if targets else edgecnn.list_profiles()
     if as_json:
         from edgecnn.reporting.json_objects import devices_object
 
-        console.print_json(devices_object(report))
+        console.print_json(devices_object(report, known))
     else:
-        _print(report)
-    print_failures(report.failures)
-    if report.failures:
-        context.exit(DEVICE_FAILED)
+        _print(report, known)
+    if report is not None:
+        print_failures(report.failures)
+        if report.failures:
+            context.exit(DEVICE_FAILED)
 
 
-def _print(report: DevicesReport) -> None:
-    from edgecnn.reporting.devices import device_pairs
+def _probe(targets: tuple[str, ...], *, quiet: bool) -> DevicesReport:
+    with watching(quiet=quiet) as progress:
+        return edgecnn.list_devices(targets, progress=progress)
+
+
+def _print(report: DevicesReport | None, known: tuple[KnownProfile, ...]) -> None:
+    from edgecnn.reporting.devices import device_pairs, profiles_table
     from edgecnn.reporting.text import printable_lines
 
-    for probe in report.devices:
+    for probe in report.devices if report is not None else ():
         console.print_line(printable_lines(probe.target), "bold")
         console.print_pairs(device_pairs(probe))
         if probe.problem:
             console.warn(printable_lines(f"{probe.problem} {probe.hint}".strip()))
-    for note in report.notes:
+    for note in report.notes if report is not None else ():
         console.say("note", note, style="bold")
+    if known:
+        console.print_line("Profiles, for `edgecnn predict` and `edgecnn fit`", "bold")
+        console.print_table(profiles_table(known))
+        console.print_paragraph(
+            "float32, int8: how many networks' published latencies on this device a prediction"
+            " rests on.",
+            "dim",
+        )
+
+
+@click.command(_CALIBRATE)
+@click.argument("target", metavar="DEVICE")
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The profile to write, a .toml.",
+)
+@quiet_option
+@common_options
+def calibrate(target: str, *, out: Path, quiet: bool, as_json: bool) -> None:
+    """Measure DEVICE for half a minute and write a profile of it: predict --device FILE.
+
+    DEVICE is ssh://[USER@]HOST[:PORT], adb://SERIAL, or local. Its cores and clocks are what it
+    says of itself; how fast they are comes from small networks of convolutions. Nothing stays
+    there. Exit code 3 when it fails or was disturbed.
+    """
+    with watching(quiet=quiet) as progress:
+        result = edgecnn.calibrate_device(target, out=out, progress=progress)
+    if as_json:
+        from edgecnn.reporting.json_objects import calibrated_object
+
+        console.print_json(calibrated_object(result))
+    elif not quiet:
+        _print_calibrated(result)
+    for warning in result.warnings:
+        console.warn(warning)
+
+
+def _print_calibrated(result: CalibratedDevice) -> None:
+    from edgecnn.reporting.devices import probes_table, profile_pairs
+    from edgecnn.reporting.text import printable_lines
+
+    console.print_line(f"Written: {printable_lines(result.path)}", "bold")
+    console.print_pairs(profile_pairs(result.profile))
+    console.print_table(probes_table(result.probes))
+    console.print_line("Next:")
+    console.print_line(f"  edgecnn predict xception --device {result.path}", "bold")

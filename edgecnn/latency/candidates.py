@@ -73,7 +73,9 @@ def find_choices(
     found = [*_of_zoo(named, recipes, input_sizes, progress)]
     if not named.has_width:
         for spec in _siblings(named):
-            found += _of_zoo(spec, recipes, input_sizes, progress)
+            able = [size for size in input_sizes if size >= (spec.min_input_size or size)]
+            if able or not input_sizes:
+                found += _of_zoo(spec, recipes, able, progress)
     return tuple(found)
 
 

@@ -7,7 +7,7 @@ import math
 import secrets
 import tempfile
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -126,7 +126,7 @@ def _ask(target: str) -> tuple[DeviceFacts, Hardware]:
 
 
 def _plain_profile(name: str, facts: DeviceFacts, found: Hardware) -> DeviceProfile:
-    today = datetime.now(UTC).date().isoformat()
+    today = datetime.now(timezone.utc).date().isoformat()
     return profiles.DeviceProfile(
         name=name,
         title=facts.model,

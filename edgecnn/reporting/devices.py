@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edgecnn.reporting.text import ABSENT, printable, size_text
+from edgecnn.reporting.table import Column, Table
+from edgecnn.reporting.text import ABSENT, milliseconds_text, printable, size_text
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from edgecnn.benchmark.report import DeviceProbe
+    from edgecnn.latency.listing import KnownProfile
+    from edgecnn.latency.own_profile import ProbeTime
+    from edgecnn.latency.profiles import DeviceProfile
     from edgecnn.measurements import DeviceState
 
 _LONGEST = 200
@@ -48,3 +54,77 @@ def state_text(state: DeviceState) -> str:
     if state.free_memory_bytes is not None:
         said.append(f"{size_text(state.free_memory_bytes)} free")
     return ", ".join(said) or ABSENT
+
+
+def profiles_table(known: Iterable[KnownProfile]) -> Table:
+    """One row a profile."""
+    columns = (
+        Column("name"),
+        Column("cores"),
+        Column("GB/s", number=True),
+        Column("watts", number=True),
+        Column("float32", number=True),
+        Column("int8", number=True),
+    )
+    return Table(columns, tuple(_profile_row(each) for each in known))
+
+
+def _profile_row(known: KnownProfile) -> tuple[str, ...]:
+    profile = known.profile
+    return (
+        profile.name,
+        cores_text(profile),
+        f"{profile.dram_gbps:.3g}",
+        _watts_text(profile),
+        str(known.networks.get("float32", ABSENT)),
+        str(known.networks.get("int8", ABSENT)),
+    )
+
+
+def cores_text(profile: DeviceProfile) -> str:
+    """The clusters with their clocks: "4 x A72 1.5 GHz"."""
+    return " + ".join(
+        f"{each.count} x {_core_text(each.core)} {each.clock_ghz:.3g}" for each in profile.clusters
+    )
+
+
+def _core_text(core: str) -> str:
+    return core.removeprefix("cortex-").removesuffix("-nodot").capitalize()
+
+
+def _watts_text(profile: DeviceProfile) -> str:
+    if profile.idle_w is None or profile.load_w is None:
+        return ABSENT
+    return f"{profile.idle_w:.2g}-{profile.load_w:.2g}"
+
+
+def profile_pairs(profile: DeviceProfile) -> tuple[tuple[str, str], ...]:
+    """What a profile says, name and value, a line each."""
+    scale = ", ".join(f"{name} {value:.2f}" for name, value in profile.scale.items())
+    pairs = (
+        ("device", profile.title or ABSENT),
+        ("cores", f"{cores_text(profile)} GHz"),
+        ("memory", f"{profile.dram_gbps:.3g} GB/s, one core that copies"),
+        ("measured over predicted", scale or ABSENT),
+    )
+    return tuple((name, printable(value, _LONGEST)) for name, value in pairs)
+
+
+def probes_table(probes: Iterable[ProbeTime]) -> Table:
+    """What was measured, beside what the cores' design alone would have predicted."""
+    columns = (
+        Column("network"),
+        Column("precision"),
+        Column("measured ms", number=True),
+        Column("predicted ms", number=True),
+    )
+    rows = [
+        (
+            each.network,
+            each.precision,
+            milliseconds_text(each.measured_ms),
+            milliseconds_text(each.predicted_ms),
+        )
+        for each in probes
+    ]
+    return Table(columns, tuple(rows))

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from edgecnn.benchmark.report import BenchReport, CheckReport, DevicesReport
     from edgecnn.exporting import ExportResult
     from edgecnn.inspection import Inspection
+    from edgecnn.latency.listing import KnownProfile
+    from edgecnn.latency.own_profile import CalibratedDevice
     from edgecnn.latency.reports import FitReport, PredictReport
     from edgecnn.measurements import BenchResult
     from edgecnn.records import ModelSpec
@@ -74,9 +76,15 @@ def _sustained(result: BenchResult) -> JsonObject | None:
     return found
 
 
-def devices_object(report: DevicesReport) -> JsonObject:
-    """What each device is, and what it could run."""
-    return {"schema": SCHEMA, **_plain(report)}
+def devices_object(report: DevicesReport | None, known: Iterable[KnownProfile] = ()) -> JsonObject:
+    """What each device is and could run, and the profiles, where those were asked for."""
+    asked = {} if report is None else _plain(report)
+    return {"schema": SCHEMA, **asked, "profiles": [_plain(each) for each in known]}
+
+
+def calibrated_object(result: CalibratedDevice) -> JsonObject:
+    """The profile that was written, and what it rests on."""
+    return {"schema": SCHEMA, **_plain(result)}
 
 
 def check_object(report: CheckReport) -> JsonObject:
