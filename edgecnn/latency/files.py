@@ -109,7 +109,7 @@ def _of_product(nodes: Nodes, place: int, kind: Kind) -> OperatorCost:
     weights, parameters = _weights(nodes, place)
     if kind in {"dense", "matmul"}:  # what each output adds up
         kind = "dense" if weights else "matmul"
-        out_channels = abs(output[-1]) if output else 1
+        out_channels = max(abs(output[-1]), 1) if output else 1
         in_channels = operator.macs // max(_elements(output), 1)
     elif len(weights) >= _HEAVY_WEIGHTS_RANK:
         taps = _window(operator.name, weights, layout)
@@ -193,5 +193,6 @@ def _elements(shape: Shape) -> int:
 def _channels(shape: Shape, layout: str) -> int:
     """Size of the channels' axis: the last in TFLite, the second of an ONNX image."""
     if len(shape) < 2:  # noqa: PLR2004 - the batch and something else
-        return abs(shape[0]) if shape else 1
-    return abs(shape[1] if layout == "onnx" and len(shape) > _IMAGE_RANK else shape[-1])
+        return max(abs(shape[0]), 1) if shape else 1
+    own = shape[1] if layout == "onnx" and len(shape) > _IMAGE_RANK else shape[-1]
+    return max(abs(own), 1)
