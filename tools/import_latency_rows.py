@@ -126,6 +126,8 @@ def _source(row: dict[str, str]) -> tuple[str, str]:
 def _runtime(framework: str) -> str:
     if "ruy" in framework:
         return "ruy"
+    if framework.startswith("XNNPACK"):
+        return "library"
     return "xnnpack" if "XNNPACK" in framework or "2.10" in framework else "builtin"
 
 

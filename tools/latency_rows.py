@@ -36,7 +36,8 @@ class Row:
     Attributes:
         device: name of its profile.
         clusters: the cores that ran it, the fastest first.
-        runtime: "xnnpack", "ruy" or "builtin" (TFLite's own kernels).
+        runtime: "xnnpack" (TFLite with it), "library" (XNNPACK's own benchmark, without TFLite),
+            "ruy" or "builtin" (TFLite's own kernels).
         precision: "float32" or "int8".
         model: as `published_nets` names it.
         input_size: height and width, pixels.

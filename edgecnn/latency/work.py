@@ -23,15 +23,16 @@ class Unit(NamedTuple):
     Attributes:
         name: what is counted.
         resource: what it keeps busy.
-        per: "simd": its time shrinks with the core's SIMD width; "cycle": it is a number of
-            cycles; "bandwidth": it is a byte, at the device's memory bandwidth.
+        per: "simd": its time shrinks with the multiplications a cycle of the core's SIMD units;
+            "lanes": likewise, with those of float, as no dot product helps it; "cycle": it is a
+            number of cycles; "bandwidth": it is a byte, at the device's memory bandwidth.
         parallel: "heavy" and "light" work is shared among threads (the light less well), "serial"
             work is not, and "dispatch" grows with every thread.
     """
 
     name: str
     resource: Resource
-    per: Literal["simd", "cycle", "bandwidth"]
+    per: Literal["simd", "lanes", "cycle", "bandwidth"]
     parallel: Literal["heavy", "light", "serial", "dispatch"]
 
 
@@ -41,7 +42,7 @@ UNITS = (
     Unit("convolution_output", "compute", "cycle", "heavy"),
     Unit("pointwise_mac", "compute", "simd", "heavy"),
     Unit("pointwise_output", "compute", "cycle", "heavy"),
-    Unit("depthwise_mac", "compute", "simd", "heavy"),
+    Unit("depthwise_mac", "compute", "lanes", "heavy"),
     Unit("depthwise_output", "compute", "cycle", "heavy"),
     Unit("weight_byte", "memory", "bandwidth", "heavy"),
     Unit("weight_byte_again", "memory", "cycle", "heavy"),
@@ -137,7 +138,7 @@ def _up(channels: int) -> int:
     return -(-channels // _VECTOR) * _VECTOR
 
 
-def dynamic_mix(precision: Precision) -> tuple[Precision, ...]:
+def dynamic_mix(precision: str) -> tuple[Precision, ...]:
     """The fitted precisions a recipe's times lie between; one where it was fitted itself."""
     if precision == "dynamic":
         return ("float32", "int8")

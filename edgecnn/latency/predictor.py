@@ -1,0 +1,266 @@
+"""The latency of a network on a device, with an interval, and what the answer rests on."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from edgecnn.errors import InputError
+from edgecnn.latency import energy, fitted, work
+from edgecnn.latency.nearness import resembles
+from edgecnn.recipes import RECIPES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from edgecnn.latency.cost import Kind, NetCost, OperatorCost
+    from edgecnn.latency.fitted import Fitted, Interval, Speed
+    from edgecnn.latency.profiles import DeviceProfile
+    from edgecnn.latency.work import Resource
+
+Basis = Literal["interpolated", "extrapolated", "no rows"]
+# The share of measurements that the stated interval holds.
+INTERVAL = 0.8
+
+_COMPUTE, _MEMORY, _OVERHEAD = 0, 1, 2
+_RESOURCES = {"compute": _COMPUTE, "memory": _MEMORY, "overhead": _OVERHEAD}
+# Products with int8 weights and float activations run between float and int8. No published ARM row
+# says where; TFLite on x86-64 takes 0.67 times float32, int8 a third, for Xception (one thread).
+_DYNAMIC_INT8_SHARE = 1 / 3
+# Each share of operators nobody knows the cost of widens the interval by as much, this many times.
+_UNKNOWN_WEIGHT = 3.0
+_REFERENCE_SHARE = 0.05
+
+
+@dataclass(frozen=True)
+class KindTime:
+    """Where the time of one kind of operator goes, milliseconds.
+
+    Attributes:
+        kind: of `edgecnn.latency.cost.Kind`.
+        compute_ms: multiplications and other arithmetic.
+        memory_ms: moving bytes.
+        overhead_ms: starting operators.
+    """
+
+    kind: Kind
+    compute_ms: float
+    memory_ms: float
+    overhead_ms: float
+
+    @property
+    def time_ms(self) -> float:
+        """All of it."""
+        return self.compute_ms + self.memory_ms + self.overhead_ms
+
+    @property
+    def bound(self) -> Resource:
+        """What takes most of it."""
+        parts: dict[Resource, float] = {
+            "compute": self.compute_ms,
+            "memory": self.memory_ms,
+            "overhead": self.overhead_ms,
+        }
+        return max(parts, key=lambda name: parts[name])
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What `predict_latency` says.
+
+    Attributes:
+        device: the profile's name.
+        threads: of the inference.
+        recipe: one of `edgecnn.recipes.RECIPES`.
+        latency_ms: the median expected, TFLite with XNNPACK.
+        low_ms: lower end of the interval that holds 80% of measurements.
+        high_ms: its upper end.
+        energy_mj: of the whole device, its rest included: an estimate; None where not known.
+        basis: "interpolated" (networks like it were measured on this device), "extrapolated" (on
+            this device, but none like it), or "no rows" (the device was never measured, its speed
+            is that of its cores elsewhere, or of similar cores).
+        warnings: what else to know; one sentence each.
+        by_kind: where the time goes, by kind of operator, the longest first.
+    """
+
+    device: str
+    threads: int
+    recipe: str
+    latency_ms: float
+    low_ms: float
+    high_ms: float
+    energy_mj: float | None
+    basis: Basis
+    warnings: tuple[str, ...]
+    by_kind: tuple[KindTime, ...]
+
+
+def predict_latency(
+    cost: NetCost,
+    profile: DeviceProfile,
+    recipe: str,
+    threads: int,
+    *,
+    speeds: Fitted | None = None,
+) -> Prediction:
+    """Predict one inference at batch 1.
+
+    Args:
+        cost: of the network; each operator at its precision (`edgecnn.latency.precision.under`).
+        profile: of the device.
+        recipe: what the network was costed under.
+        threads: cores that share the inference, the fastest of the device.
+        speeds: fitted speeds; those that come with edgecnn when left out.
+
+    Raises:
+        InputError: no such recipe, or not so many cores.
+    """
+    _check(profile, recipe, threads)
+    speeds = speeds or fitted.load()
+    precision = work.dynamic_mix(RECIPES[recipe].name)[-1]
+    basis = _basis(cost, profile, precision, speeds)
+    by_kind = _by_kind(cost, Machine(profile, threads, speeds))
+    latency = sum(each.time_ms for each in by_kind)
+    spread = speeds.spreads.get(profile.name, 1.0)
+    low, high = _interval(speeds.intervals[basis], recipe, spread, _unknown_share(cost))
+    return Prediction(
+        device=profile.name,
+        threads=threads,
+        recipe=recipe,
+        latency_ms=latency,
+        low_ms=latency * low,
+        high_ms=latency * high,
+        energy_mj=energy.energy_mj(profile, threads, latency),
+        basis=basis,
+        warnings=tuple(_warnings(cost, profile, recipe, speeds, by_kind)),
+        by_kind=by_kind,
+    )
+
+
+def _check(profile: DeviceProfile, recipe: str, threads: int) -> None:
+    if recipe not in RECIPES:
+        raise InputError(f"There is no recipe {recipe!r}.", hint=f"Recipes: {', '.join(RECIPES)}.")
+    if not 1 <= threads <= profile.cores:
+        raise InputError(
+            f"{profile.title} has {profile.cores} cores; {threads} threads cannot be predicted.",
+            hint=f"Name 1 to {profile.cores} threads.",
+        )
+
+
+def _basis(cost: NetCost, profile: DeviceProfile, precision: str, speeds: Fitted) -> Basis:
+    references = speeds.references.get(profile.name, {})
+    if not references:
+        return "no rows"
+    alike = resembles(cost, references.get(precision, ()))
+    return "interpolated" if alike else "extrapolated"
+
+
+def _by_kind(cost: NetCost, machine: Machine) -> tuple[KindTime, ...]:
+    found: dict[Kind, list[float]] = {}
+    for operator in cost.operators:
+        parts = found.setdefault(operator.kind, [0.0, 0.0, 0.0])
+        for place, part in enumerate(machine.parts_ms(operator)):
+            parts[place] += part
+    times = [KindTime(kind, *parts) for kind, parts in found.items()]
+    return tuple(sorted(times, key=lambda each: -each.time_ms))
+
+
+class Machine:
+    """A device with a number of threads: what each unit of work takes on it.
+
+    Args:
+        profile: of the device.
+        threads: at most its cores.
+        speeds: fitted ones.
+    """
+
+    def __init__(self, profile: DeviceProfile, threads: int, speeds: Fitted) -> None:
+        self._clusters = profile.fastest(threads)
+        self._l2_bytes = self._clusters[0].l2_kib * 1024
+        self._milliseconds = {
+            precision: self._unit_ms(profile, precision, speeds) for precision in speeds.sharing
+        }
+
+    def _unit_ms(self, profile: DeviceProfile, precision: str, speeds: Fitted) -> list[float]:
+        sharing = speeds.on(profile.name, precision)
+        factor = speeds.factors.get(profile.name, {}).get(precision, 1.0)
+        factor *= profile.scale.get(precision, 1.0) * 1e3
+        each = [speeds.seconds(c, precision, profile.dram_gbps) for c in self._clusters]
+        return [
+            factor * sharing.seconds(unit.parallel, self._speeds([own[i] for own in each]))
+            for i, unit in enumerate(work.UNITS)
+        ]
+
+    def _speeds(self, seconds: Sequence[float]) -> list[Speed]:
+        return [
+            fitted.Speed(own, cluster.count)
+            for own, cluster in zip(seconds, self._clusters, strict=True)
+        ]
+
+    def parts_ms(self, operator: OperatorCost) -> list[float]:
+        """Compute, memory and overhead of an operator, milliseconds."""
+        mix = work.dynamic_mix(operator.precision)
+        amounts = work.amounts(operator, self._l2_bytes)
+        found = [self._parts(amounts, self._milliseconds[precision]) for precision in mix]
+        if len(found) == 1:
+            return found[0]
+        share = _DYNAMIC_INT8_SHARE
+        return [_between(one, other, share) for one, other in zip(*found, strict=True)]
+
+    @staticmethod
+    def _parts(amounts: Sequence[float], unit_ms: Sequence[float]) -> list[float]:
+        parts = [0.0, 0.0, 0.0]
+        for unit, amount, each in zip(work.UNITS, amounts, unit_ms, strict=True):
+            parts[_RESOURCES[unit.resource]] += amount * each
+        return parts
+
+
+def _between(one: float, other: float, share: float) -> float:
+    """The geometric mean of two times, weighted; nothing where either is nothing."""
+    return one ** (1.0 - share) * other**share if one and other else 0.0
+
+
+def _unknown_share(cost: NetCost) -> float:
+    return sum(cost.unknown.values()) / max(1, len(cost.operators))
+
+
+def _interval(
+    intervals: dict[str, Interval], recipe: str, spread: float, unknown: float
+) -> tuple[float, float]:
+    """The ends over the prediction; for a recipe between two, those of the wider one."""
+    own = [intervals[precision] for precision in work.dynamic_mix(RECIPES[recipe].name)]
+    low, high = min(each.low for each in own), max(each.high for each in own)
+    if len(own) > 1:
+        spread *= math.sqrt(2.0)
+    return low**spread / (1.0 + unknown), high**spread * (1.0 + _UNKNOWN_WEIGHT * unknown)
+
+
+def _warnings(
+    cost: NetCost,
+    profile: DeviceProfile,
+    recipe: str,
+    speeds: Fitted,
+    by_kind: Sequence[KindTime],
+) -> list[str]:
+    found = []
+    if cost.unknown:
+        listed = ", ".join(f"{count} {name}" for name, count in sorted(cost.unknown.items()))
+        found.append(
+            f"No cost is known for {listed}: they count as nothing, the interval is wider."
+        )
+    unmeasured = sorted({c.core for c in profile.clusters if not speeds.measured(c.core)})
+    if unmeasured:
+        found.append(f"{', '.join(unmeasured)} was never measured; similar cores stand for it.")
+    runtimes = speeds.runtimes.get(profile.name)
+    if runtimes and "xnnpack" not in runtimes:
+        found.append(f"{profile.title} was measured with TFLite builds without XNNPACK only.")
+    if recipe == "dynamic":
+        found.append("No dynamic latency was published for ARM: a mean of float32 and int8.")
+    grouped = sum(each.time_ms for each in by_kind if each.kind == "grouped")
+    if grouped > _REFERENCE_SHARE * sum(each.time_ms for each in by_kind):
+        found.append(
+            "Convolutions in groups cost what TFLite 2.10 took: one thread, no SIMD. Newer runtimes"
+            " may be much faster."
+        )
+    return found
