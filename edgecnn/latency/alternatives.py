@@ -49,10 +49,12 @@ def alternatives(
 
 
 def _quantized(subject: Subject, shape: Shape) -> Subject | None:
+    if subject.recipe == _FASTEST:
+        return None
+    if subject.name in MODELS:
+        return _rebuilt(subject, _FASTEST, shape)
     if subject.recipe == DEFAULT_RECIPE:
         return Subject(subject.name, _FASTEST, under(subject.cost, _FASTEST))
-    if subject.recipe != _FASTEST and subject.name in MODELS:
-        return _rebuilt(subject, _FASTEST, shape)
     return None
 
 

@@ -16,7 +16,7 @@ from edgecnn.zoo import MODELS, find
 from edgecnn.zoo.width import check_width, scale_channels
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from edgecnn.latency.cost import NetCost
     from edgecnn.records import ModelSpec
@@ -47,6 +47,11 @@ class _Net(Sketch):
     def normalize(self, x: Plane, *remaining: str) -> Plane:
         """A normalization behind a ReLU: what of it the next layer cannot take up."""
         return self.affine(x, remaining if self.folds else ("MUL", "ADD"))
+
+    def requantize(self, tensors: Iterable[Plane]) -> None:
+        """In integers: to the scale of what a tensor is joined to."""
+        for x in tensors if self.requantizes else ():
+            self.light("quantize", "QUANTIZE", x, x)
 
     def classify(self, x: Plane, classes: int, hidden: int = 0) -> None:
         """Dense layers and the softmax, on a flattened plane; one pixel is flat as it is."""
@@ -135,7 +140,11 @@ def _densenet(net: _Net, size: int, classes: int) -> None:
         if number:
             x = net.normalize(x, "ADD")  # the next convolution pads: its scale folds alone
         outputs = [net.conv(x, filters), net.conv(x, filters)]
-        for _ in range(2, _DENSE_LAYERS):
+        for layer in range(2, _DENSE_LAYERS):
+            # Each concatenation has a scale of its own, and all but the last input are shared. How
+            # many really differ, the calibration decides; this is the most there can be.
+            is_last = layer == _DENSE_LAYERS - 1
+            net.requantize(outputs[:-1] if is_last else outputs)
             outputs.append(net.conv(net.concat(outputs), filters))
         x = outputs[-1]
     x = net.normalize(net.pool(x, 2, stride=2))
@@ -190,8 +199,7 @@ def _join(net: _Net, branch: Plane, skip: Plane, filters: int, normalizations: i
     for _ in range(normalizations):
         net.normalize(skip)
     skip = net.conv(skip, filters, 2, padding="valid")
-    if net.requantizes:  # to the scale of what it is joined to, which a pooling cannot change
-        net.light("quantize", "QUANTIZE", skip, skip)
+    net.requantize([skip])  # the branch's scale is its pooling's, which cannot change
     return net.concat([branch, skip])
 
 

@@ -19,7 +19,7 @@ from edgecnn.zoo import MODELS
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from edgecnn.latency.cost import OperatorCost
+    from edgecnn.latency.cost import NetCost, OperatorCost
     from edgecnn.records import FileInfo
 
 pytestmark = pytest.mark.tensorflow
@@ -160,9 +160,13 @@ def test_the_costs_written_down_are_the_files_operator_by_operator(
     (artifact,) = (each for each in exported.result.artifacts if each.folder.name == recipe)
     found = costs_of_file(artifact.folder / "model.tflite")
     written = costs_of_zoo(exported.name, recipe=recipe, **SMALLER.get(exported.name, {}))
-    assert [_without_zero_biases(each) for each in found.operators] == [
-        _without_zero_biases(each) for each in written.operators
-    ]
+    assert _comparable(found) == _comparable(written)
+    # Which concatenations need another scale, the calibration decides: written are all that may.
+    assert found.counts().get("quantize", 0) <= written.counts().get("quantize", 0)
+
+
+def _comparable(cost: NetCost) -> list[OperatorCost]:
+    return [_without_zero_biases(each) for each in cost.operators if each.kind != "quantize"]
 
 
 def _without_zero_biases(cost: OperatorCost) -> OperatorCost:
