@@ -54,7 +54,7 @@ PLANS: dict[str, Json] = {
 }
 # Of one repeat: the shortest networks would fill memory in a minute. Of more runs than that, every
 # n-th is kept, which leaves the percentiles what they are; `samples_every` says so.
-MOST_SAMPLES = 50_000
+MOST_SAMPLES = 200_000
 BLOCK_S = 0.075  # so short a turn that all files meet the same drift of clock and temperature
 ALONE_BLOCK_S = 0.2
 # Another worker's turn leaves the caches cold, and filling them takes a few milliseconds: so much

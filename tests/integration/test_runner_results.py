@@ -71,7 +71,7 @@ def test_the_report_says_what_the_machine_is_like(tmp_path: Path) -> None:
 
 def test_files_that_run_in_turns_get_the_same_number_of_turns(tmp_path: Path) -> None:
     write_nets(tmp_path)
-    outcome = runner_process.run(tmp_path, ["0.tflite", "2.onnx"], {**SHORT_PLAN, "min_s": 1.0})
+    outcome = runner_process.run(tmp_path, ["0.tflite", "2.onnx"], {**SHORT_PLAN, "min_s": 0.3})
     counts = [len(result(outcome, path)["repeats"][0]) for path in ("0.tflite", "2.onnx")]
     turns = [[t for t in range(3, 40) if count % t == 0] for count in counts]
     assert set(turns[0]) & set(turns[1])
@@ -186,9 +186,10 @@ def test_by_hand_without_a_request(tmp_path: Path) -> None:
     command = [sys.executable, runner.__file__, path.name, "--threads", "1", "--plan", "quick"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     outcome = runner_process.outcome(done)
-    (samples,) = result(outcome, path.name)["repeats"]
+    found = result(outcome, path.name)
+    (samples,) = found["repeats"]
     assert len(samples) >= 64
-    assert sum(samples) >= 990
+    assert sum(samples) * found["samples_every"] >= 500  # of a second; what is kept is a part
 
 
 def test_threads_are_pinned_where_it_is_asked_for(tmp_path: Path) -> None:
