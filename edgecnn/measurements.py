@@ -165,6 +165,8 @@ class BenchResult:
         trust: may it be believed.
         emulated: the times are those of an emulator and say nothing of the device.
         measured_at: UTC, ISO 8601.
+        latency_at_most: figures of `latency_ms` that are upper bounds: a runtime that keeps no
+            samples and prints its 95th percentile says of the 90th only that it is not above.
         samples_every: n where every n-th sample was kept; 1: all of them.
     """
 
@@ -194,6 +196,7 @@ class BenchResult:
     measured_at: str
     edgecnn: str
     samples_every: int = 1
+    latency_at_most: tuple[str, ...] = ()
     schema: int = field(default=SCHEMA)
 
 

@@ -175,7 +175,13 @@ def _result(pair: Pair, context: parsing.Context, runtime: str, cut: str) -> Ben
     )
     grade: Grade = "void" if made.trust.grade == "void" else "warned"
     trust = Trust(grade, (*made.trust.reasons, _UPPER_BOUNDS))
-    return replace(made, samples_ms=(), latency_ms=_latency(pair.runs), trust=trust)
+    return replace(
+        made,
+        samples_ms=(),
+        latency_ms=_latency(pair.runs),
+        latency_at_most=("p90", "p99"),
+        trust=trust,
+    )
 
 
 def _content(pair: Pair) -> parsing.Content:

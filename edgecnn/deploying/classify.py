@@ -194,8 +194,8 @@ def _one(
     start = time.perf_counter()
     raw = network.run()
     latency_ms = (time.perf_counter() - start) * 1e3
-    best = _best(network.real(raw), output, labels, top)
-    return {"file": name, "latency_ms": round(latency_ms, 3), "top": best,
+    return {"file": name, "latency_ms": round(latency_ms, 3), "emulated": network.emulated,
+            "top": _best(network.real(raw), output, labels, top),
             "remarks": list(decoded.remarks)}  # fmt: skip
 
 
@@ -219,7 +219,8 @@ def _print(result: dict[str, Any]) -> None:
         sys.stderr.write(f"error: {name}: {_printable(result['error'])}\n")
         return
     notes = "".join(f"; {remark}" for remark in result["remarks"])
-    lines = [f"{name}  ({result['latency_ms']:.1f} ms{notes})"]
+    taken = "emulated" if result["emulated"] else f"{result['latency_ms']:.1f} ms"
+    lines = [f"{name}  ({taken}{notes})"]
     lines += [f"  {100 * e['probability']:5.1f}%  {_printable(e['label'])}" for e in result["top"]]
     print("\n".join(lines), flush=True)  # noqa: T201 - a program of its own
 

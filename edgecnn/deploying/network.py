@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 _RUNTIMES = ("ai_edge_litert", "tflite_runtime")
 _RGB = 3
+# What a machine calls itself, and the parent's memory: qemu hides itself in a program's own.
+_TELLTALES = ("cpuinfo", "device-tree/model", "{parent}/maps")
 
 
 class UnusableError(RuntimeError):
@@ -39,6 +43,7 @@ class Network:
     """
 
     def __init__(self, path: str, preprocessing: dict[str, Any], threads: int = 1) -> None:
+        self.emulated = emulated()
         self._preprocessing = preprocessing
         self._interpreter = _load(path, threads)
         self._input = self._interpreter.get_input_details()[0]
@@ -140,3 +145,19 @@ def difference(
     if rule == "relative":
         return float(distance.max() / np.abs(wanted).max())
     return float(np.sqrt(np.square(distance).mean() / np.square(wanted).mean()))
+
+
+def emulated(proc: Path = Path("/proc")) -> bool:
+    """Whether an emulator runs this program: its times say nothing of the device it imitates."""
+    told = [_text(proc / name.format(parent=os.getppid())) for name in _TELLTALES]
+    return "QEMU_CPU" in os.environ or any(
+        word in text for text in told for word in ("qemu-", "QEMU", "EMULATED")
+    )
+
+
+def _text(path: Path) -> str:
+    """What a file of the system says; nothing where there is none, or we may not look."""
+    try:
+        return path.read_text(errors="replace")
+    except OSError:
+        return ""

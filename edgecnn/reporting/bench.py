@@ -117,7 +117,8 @@ def bench_table(results: Iterable[BenchResult], names: dict[str, str]) -> Table:
 def _row(result: BenchResult, name: str) -> tuple[str, ...]:
     latency = result.latency_ms
     times = (latency.p90, latency.p50, latency.min, result.load_ms)
-    shown = tuple(milliseconds_text(each) for each in times)
+    headline, *others = (milliseconds_text(each) for each in times)
+    shown = (f"<= {headline}" if "p90" in result.latency_at_most else headline, *others)
     return (
         printable(name),
         str(result.threads),

@@ -142,6 +142,7 @@ def test_bench_runs_benchmark_model(phone: EmulatedAndroid, relu: Path, program:
         assert result.runtime.startswith("benchmark_model ")
         assert result.samples_ms == ()
         assert 0 < result.latency_ms.min <= result.latency_ms.p50 <= result.latency_ms.p90
+        assert result.latency_at_most == ("p90", "p99")
         assert result.load_ms == 1.234
         assert result.peak_rss_bytes == 3.25 * 2**20
         assert result.before.clock_mhz

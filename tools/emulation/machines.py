@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -85,24 +85,26 @@ ARM64 = Architecture("arm64", "qemu-aarch64-static", 64, 183, "aarch64-linux-gnu
 ARMHF = Architecture("armhf", "qemu-arm-static", 32, 40, "arm-linux-gnueabihf",
                      (*_PACKAGES, "python3-numpy", "python3-pil"))  # fmt: skip
 
+_PI_4B = Machine(
+    name="raspberry-pi-4b",
+    architecture=ARM64,
+    qemu_cpu="cortex-a72",
+    kernel_bits=64,
+    model="Raspberry Pi 4 Model B Rev 1.1 (EMULATED)",
+    revision="c03111",
+    features="fp asimd evtstrm crc32 cpuid",
+    part=0xD08,
+    variant=0,
+    core_revision=3,
+    memory_kib=3884352,
+    min_khz=600_000,
+    max_khz=1_500_000,
+)
+
 MACHINES = {
     machine.name: machine
     for machine in (
-        Machine(
-            name="raspberry-pi-4b",
-            architecture=ARM64,
-            qemu_cpu="cortex-a72",
-            kernel_bits=64,
-            model="Raspberry Pi 4 Model B Rev 1.1 (EMULATED)",
-            revision="c03111",
-            features="fp asimd evtstrm crc32 cpuid",
-            part=0xD08,
-            variant=0,
-            core_revision=3,
-            memory_kib=3884352,
-            min_khz=600_000,
-            max_khz=1_500_000,
-        ),
+        _PI_4B,
         Machine(
             name="raspberry-pi-5",
             architecture=ARM64,
@@ -135,20 +137,11 @@ MACHINES = {
             min_khz=600_000,
             max_khz=900_000,
         ),
-        Machine(
+        replace(
+            _PI_4B,
             name="raspberry-pi-4b-32-bit",
             architecture=ARMHF,
             qemu_cpu="cortex-a15",  # what qemu-arm has nearest to a Cortex-A72
-            kernel_bits=64,
-            model="Raspberry Pi 4 Model B Rev 1.1 (EMULATED)",
-            revision="c03111",
-            features="fp asimd evtstrm crc32 cpuid",
-            part=0xD08,
-            variant=0,
-            core_revision=3,
-            memory_kib=3884352,
-            min_khz=600_000,
-            max_khz=1_500_000,
         ),
     )
 }

@@ -23,6 +23,7 @@ from tiny_tflite import TinyModel
 import edgecnn
 from edgecnn.calibration.images import decode
 from edgecnn.calibration.preprocessing import preprocess
+from edgecnn.deploying import network
 from edgecnn.deploying.network import Network, difference
 from edgecnn.records import Preprocessing, TensorInfo
 from edgecnn.runtime.session import dequantize_output, open_session, quantize_input
@@ -96,6 +97,7 @@ def test_answers_are_those_of_edgecnns_own_rooms(release: Path, tmp_path: Path) 
     wanted = np.sort(powers / powers.sum())[::-1]
     assert [each["probability"] for each in told["top"]] == pytest.approx(wanted)
     assert told["latency_ms"] > 0
+    assert told["emulated"] is network.emulated()
 
 
 @settings(max_examples=30)
@@ -313,3 +315,16 @@ def test_an_old_pillow_is_told(release: Path) -> None:
     (release / "runtime" / "PIL" / "__init__.py").touch()
     (release / "runtime" / "PIL" / "Image.py").write_text("__version__ = '8.1.2'")
     assert "here is 8.1.2" in prove(release, code=4)["error"]["message"]
+
+
+def test_a_machine_that_calls_itself_emulated_is_taken_at_its_word(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("QEMU_CPU", raising=False)
+    (tmp_path / "cpuinfo").write_text("Model : Raspberry Pi 4 Model B\n")
+    assert not network.emulated(tmp_path)
+    (tmp_path / "cpuinfo").write_text("Model : Raspberry Pi 4 Model B (EMULATED)\n")
+    assert network.emulated(tmp_path)
+    assert not network.emulated(tmp_path / "nothing here")
+    monkeypatch.setenv("QEMU_CPU", "cortex-a72")
+    assert network.emulated(tmp_path / "nothing here")
