@@ -31,6 +31,10 @@ RANKS = {
     "profiling": 4,
     "deploying": 4,
     "latency": 4,
+    "training": 4,
+    "evaluating": 4,
+    "diagnosing": 4,
+    "claims": 4,
     "building": 3,
     "convert": 3,
     "quantize": 3,
@@ -41,8 +45,10 @@ RANKS = {
     "devices": 2,
     "zoo": 2,
     "formats": 2,
+    "datasets": 2,
     "manifest": 1,
     "store": 1,
+    "evidence": 1,
     "recipes": 0,
     "records": 0,
     "measurements": 0,
@@ -51,7 +57,7 @@ RANKS = {
     "isolation": 0,
 }
 TENSORFLOW = {"tensorflow", "keras", "tf2onnx"}
-TENSORFLOW_ROOMS = {"building", "convert"}
+TENSORFLOW_ROOMS = {"building", "convert", "training"}
 
 
 class Import(NamedTuple):

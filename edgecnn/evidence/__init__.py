@@ -1,0 +1,1 @@
+"""What the experiments found: frozen records, one JSON file each in `artifacts/experiments/`."""
