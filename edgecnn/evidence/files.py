@@ -1,0 +1,169 @@
+"""Records of experiments on disk: written whole or not at all, every field checked when read."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from edgecnn.errors import InputError
+from edgecnn.evidence.checks import problems
+from edgecnn.evidence.records import Devices, Gradients, Kernels, Layers, Parameters, Twins
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Record: TypeAlias = Kernels | Parameters | Gradients | Twins | Devices | Layers
+
+DEFAULT = Path("artifacts") / "experiments"
+SCHEMA = 1
+_TOLD = 3
+_KINDS: Mapping[str, type[Record]] = {
+    "kernels": Kernels,
+    "parameters": Parameters,
+    "gradients": Gradients,
+    "twins": Twins,
+    "devices": Devices,
+    "layers": Layers,
+}
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the experiments found; None where a record is missing."""
+
+    kernels: Kernels | None = None
+    parameters: Parameters | None = None
+    gradients: Gradients | None = None
+    twins: Twins | None = None
+    devices: Devices | None = None
+    layers: Layers | None = None
+
+    @property
+    def records(self) -> dict[str, Record]:
+        """The records there are, by the stems of their files."""
+        found = {each.name: getattr(self, each.name) for each in fields(self)}
+        return {name: record for name, record in found.items() if record is not None}
+
+
+def command(name: str) -> str:
+    """What makes a record again, in a clone of the repository."""
+    return f"python tools/experiment_{name}.py"
+
+
+def write(record: Record, folder: Path) -> Path:
+    """Write a record as `<experiment>.json`; the file appears whole, or not at all.
+
+    Args:
+        record: what an experiment found.
+        folder: made where it is missing.
+
+    Returns:
+        The file.
+
+    Raises:
+        InputError: the record could not be read again (a NaN, a negative count), or the file
+            cannot be written.
+    """
+    name = next(name for name, kind in _KINDS.items() if isinstance(record, kind))
+    path = folder / f"{name}.json"
+    if found := problems(record):
+        raise InputError(
+            f"{path} would not be a sound record: {found[0]}.", hint="The experiment has a fault."
+        )
+    content = {"schema": record.schema, **asdict(record)}
+    text = json.dumps(content, indent=1, ensure_ascii=True, allow_nan=False)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _replace(path, text + "\n")
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be written: {error.strerror}.", hint="Name another folder."
+        ) from error
+    return path
+
+
+def _replace(path: Path, text: str) -> None:
+    part = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
+    try:
+        with part.open("w", encoding="ascii") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def read_all(folder: Path) -> Evidence:
+    """Read every record of a folder.
+
+    Args:
+        folder: what the experiments wrote, `artifacts/experiments` of a clone.
+
+    Returns:
+        The evidence; a record whose file is missing is None.
+
+    Raises:
+        InputError: there is no such folder, it holds no record, or one of them is damaged.
+    """
+    if not folder.is_dir():
+        raise InputError(
+            f"{folder} is no folder: the records of the experiments are not here.",
+            hint="Run this in a clone of edgecnn's repository, whose artifacts/experiments holds"
+            " them, or name their folder with --records DIR.",
+        )
+    found: dict[str, Any] = {name: _read(folder / f"{name}.json", name) for name in _KINDS}
+    evidence = Evidence(**found)
+    if not evidence.records:
+        raise InputError(
+            f"{folder} holds no record of an experiment.",
+            hint=f"Name the right folder with --records DIR, or begin with"
+            f" `{command('parameters')}` in a clone of edgecnn's repository.",
+        )
+    return evidence
+
+
+def _read(path: Path, name: str) -> Record | None:
+    again = f"Make it again: `{command(name)}`."
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{path} is no record: {error}.", hint=again) from error
+    if not isinstance(content, dict):
+        raise InputError(f"{path} is no record: it holds no JSON object.", hint=again)
+    if (schema := content.get("schema")) != SCHEMA:
+        raise InputError(
+            f"{path} has schema {schema!r}; this edgecnn reads {SCHEMA}.",
+            hint=f"Update edgecnn, or make it again: `{command(name)}`.",
+        )
+    record = _structure(content, path, name, again)
+    if found := problems(record):
+        raise InputError(f"{path} is damaged: {_some(found)}.", hint=again)
+    return record
+
+
+def _structure(content: dict[str, Any], path: Path, name: str, hint: str) -> Record:
+    import cattrs
+
+    from edgecnn.manifest import strict_converter
+
+    try:
+        record: Record = strict_converter().structure(content, _KINDS[name])
+    except cattrs.BaseValidationError as error:
+        found = [str(each) for each in cattrs.transform_error(error)]
+        raise InputError(f"{path} is damaged: {_some(found)}.", hint=hint) from error
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{path} is damaged: {error}.", hint=hint) from error
+    return record
+
+
+def _some(found: list[str]) -> str:
+    """The first few problems; a file of another kind has thousands."""
+    more = f"; and {len(found) - _TOLD} more" if len(found) > _TOLD else ""
+    return "; ".join(found[:_TOLD]) + more
