@@ -40,6 +40,7 @@ class ModelSpec:
         classes: number of classes of the softmax.
         min_input_size: the smallest input the architecture can take; None when it is fixed.
         has_width: whether the builder takes a width multiplier.
+        has_convolution: whether it takes `convolution`: its twin with normal convolutions.
         preprocessing: what the network is fed.
         document: the source document (under the project's seeds) that defines it.
         parameters: all parameters at the default input size, width and classes.
@@ -62,6 +63,7 @@ class ModelSpec:
     macs: int
     activations: int
     summary: str
+    has_convolution: bool = False
 
 
 @dataclass(frozen=True)

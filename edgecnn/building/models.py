@@ -100,8 +100,12 @@ def _prepare_keras(seed: int) -> None:
 
 def _build_zoo(request: BuildRequest, identity: ModelIdentity) -> keras.Model:
     spec = find(request.model)
-    width = {"width": 1.0 if request.width is None else request.width} if spec.has_width else {}
-    model = load_builder(spec)(input_size=identity.input_size, classes=identity.classes, **width)
+    variant: dict[str, Any] = {}
+    if spec.has_width and request.width is not None:
+        variant["width"] = request.width
+    if spec.has_convolution and request.convolution is not None:
+        variant["convolution"] = request.convolution
+    model = load_builder(spec)(input_size=identity.input_size, classes=identity.classes, **variant)
     _load_weights(model, request)
     return model
 

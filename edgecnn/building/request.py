@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from edgecnn.building import files
 from edgecnn.errors import InputError
 from edgecnn.zoo import MODELS, find, keras_applications
+from edgecnn.zoo.twins import SEPARABLE, check_convolution, twin_name
 from edgecnn.zoo.width import check_width
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ class BuildRequest:
         classes: size of the softmax; None for the model's own.
         input_size: height and width of the input, pixels; None for the model's own.
         width: width multiplier, where the model has one; None for 1.0.
+        convolution: "normal" for the twin of a network with depthwise convolutions, where the
+            model has one; None for the network as it is.
         weights: "random" (or "none"), "imagenet", or a path to .weights.h5, .h5, .keras or .npz;
             None for the default: random for the zoo and keras:NAME, its own for a user's file.
         seed: of random weights, 0 to 2**32 - 1.
@@ -45,6 +48,7 @@ class BuildRequest:
     width: float | None = None
     weights: str | None = None
     seed: int = 0
+    convolution: str | None = None
 
 
 @dataclass(frozen=True)
@@ -123,6 +127,8 @@ def _identify_zoo(request: BuildRequest) -> ModelIdentity:
         raise InputError(
             f"{spec.name} has no width multiplier.", hint=f"--width is for: {with_width}."
         )
+    convolution = request.convolution or SEPARABLE
+    check_convolution(convolution, spec.name, has_twin=spec.has_convolution)
     if _is_imagenet(request):
         raise InputError(
             f"{spec.name}: no ImageNet weights are published for the zoo's networks.",
@@ -138,11 +144,11 @@ def _identify_zoo(request: BuildRequest) -> ModelIdentity:
     code = files.module_sha256(spec.builder.partition(":")[0])
     return ModelIdentity(
         kind="zoo",
-        name=spec.name,
+        name=twin_name(spec.name, convolution),
         **options,
         preprocessing=spec.preprocessing,
         weights=weights,
-        cache_key=files.digest(asdict(spec), code, options, float(width), weights_key),
+        cache_key=files.digest(asdict(spec), code, options, float(width), convolution, weights_key),
     )
 
 
@@ -150,7 +156,11 @@ def _identify_application(request: BuildRequest) -> ModelIdentity:
     application = keras_applications.find(request.model)
     name = keras_applications.PREFIX + application.name
     if request.width is not None:
-        raise InputError(f"{name} has no width multiplier.", hint="--width is for: xception.")
+        raise InputError(
+            f"{name} has no width multiplier.", hint="--width is for: xception, xception-mini."
+        )
+    if request.convolution is not None:
+        check_convolution(request.convolution, name, has_twin=False)
     smallest = application.min_input_size
     _check_input_size(name, request.input_size, smallest, application.input_size)
     if _is_imagenet(request):
@@ -202,6 +212,7 @@ def _identify_file(request: BuildRequest, kind: Kind) -> ModelIdentity:
     for option, value in (
         ("--classes", request.classes),
         ("--width", request.width),
+        ("--convolution", request.convolution),
         ("--weights", request.weights),
     ):
         if value is not None:

@@ -44,7 +44,12 @@ _WHAT = (
     click.option(
         "--input-size", type=int, metavar="N", help="Height and width of the input, pixels."
     ),
-    click.option("--width", type=float, metavar="X", help="Width multiplier, for xception."),
+    click.option("--width", type=float, metavar="X", help="Width multiplier, for the Xceptions."),
+    click.option(
+        "--convolution",
+        type=click.Choice(["separable", "normal"]),
+        help="normal: the Xceptions' twins with normal convolutions.",
+    ),
     click.option(
         "--seed",
         type=int,

@@ -30,6 +30,7 @@ class Flags(TypedDict):
     classes: int | None
     input_size: int | None
     width: float | None
+    convolution: str | None
     seed: int
     io: str | None
     calibration: str | None
@@ -51,6 +52,7 @@ _PLAIN = (
     "classes",
     "input_size",
     "width",
+    "convolution",
     "seed",
     "io",
     "calibration",

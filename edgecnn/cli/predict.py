@@ -37,6 +37,7 @@ class _Flags(TypedDict):
     int16x8: bool
     input_size: int | None
     width: float | None
+    convolution: str | None
     classes: int | None
     explain: bool
     quiet: bool
@@ -67,7 +68,12 @@ _OPTIONS = (
     click.option(
         "--input-size", type=int, metavar="N", help="Height and width of the input, pixels."
     ),
-    click.option("--width", type=float, metavar="X", help="Width multiplier, for xception."),
+    click.option("--width", type=float, metavar="X", help="Width multiplier, for the Xceptions."),
+    click.option(
+        "--convolution",
+        type=click.Choice(["separable", "normal"]),
+        help="normal: the Xceptions' twins with normal convolutions.",
+    ),
     click.option("--classes", type=int, metavar="N", help="Classes; the model's own by default."),
     click.option(
         "--explain",
@@ -97,7 +103,8 @@ def predict(model: str, **flags: Unpack[_Flags]) -> None:
     TensorFlow once. Each prediction has an interval, and says what it rests on.
     """
     options: dict[str, Any] = {
-        name: flags[name] for name in ("device", "threads", "input_size", "width", "classes")
+        name: flags[name]
+        for name in ("device", "threads", "input_size", "width", "classes", "convolution")
     }
     given: dict[str, object] = {**flags}
     recipes = tuple(name for name in RECIPES if given[name])

@@ -22,6 +22,7 @@ class ExportOptions:
         classes: size of the output; None for the model's own.
         input_size: height and width, pixels; likewise.
         width: width multiplier, where the model has one.
+        convolution: "normal" for the twin of a network with depthwise convolutions.
         seed: of random weights and of every sample that is drawn.
         io: dtype of the .tflite's ends under the int8 recipe; None for int8.
         calibration: a folder of images, an .npz, "fashion-mnist"; None for the photographs that
@@ -39,6 +40,7 @@ class ExportOptions:
     classes: int | None = None
     input_size: int | None = None
     width: float | None = None
+    convolution: str | None = None
     seed: int = 0
     io: str | None = None
     calibration: str | None = None

@@ -56,7 +56,13 @@ def make_plan(model: str, options: ExportOptions) -> Plan:
         MissingPartError: a package this export needs is not installed.
     """
     request = BuildRequest(
-        model, options.classes, options.input_size, options.width, options.weights, options.seed
+        model,
+        classes=options.classes,
+        input_size=options.input_size,
+        width=options.width,
+        convolution=options.convolution,
+        weights=options.weights,
+        seed=options.seed,
     )
     identity = identify(request)
     _check_values(options)

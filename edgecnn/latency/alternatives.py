@@ -63,6 +63,7 @@ def _rebuilt(subject: Subject, recipe: str, shape: Shape) -> Subject:
         subject.name,
         input_size=shape.input_size,
         width=shape.width,
+        convolution=shape.convolution,
         classes=shape.classes,
         recipe=recipe,
     )

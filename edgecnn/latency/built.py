@@ -37,6 +37,7 @@ def costs_of_built(
         formats=("tflite",),
         input_size=shape.input_size,
         width=shape.width,
+        convolution=shape.convolution,
         classes=shape.classes,
     )
     plan = make_plan(model, options)

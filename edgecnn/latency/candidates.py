@@ -53,7 +53,7 @@ def find_choices(
 
     A network of the zoo with a width multiplier varies in width, input size and recipe. One without
     varies in input size and recipe, and the other networks of the zoo with the same input are
-    looked at too. Any other model has its recipes, and the input sizes that are named.
+    looked at too, as they are. Any other model has its recipes, and the input sizes that are named.
 
     Args:
         model: a zoo name, `keras:NAME`, or a path.
@@ -70,12 +70,13 @@ def find_choices(
     if model.lower() not in MODELS:
         return tuple(_of_any(model, recipes, input_sizes, progress))
     named = find(model)
-    found = [*_of_zoo(named, recipes, input_sizes, progress)]
+    widths = _WIDTHS if named.has_width else (None,)
+    found = [*_of_zoo(named, widths, recipes, input_sizes, progress)]
     if not named.has_width:
         for spec in _siblings(named):
             able = [size for size in input_sizes if size >= (spec.min_input_size or size)]
             if able or not input_sizes:
-                found += _of_zoo(spec, recipes, able, progress)
+                found += _of_zoo(spec, (None,), recipes, able, progress)
     return tuple(found)
 
 
@@ -83,14 +84,17 @@ def _siblings(named: ModelSpec) -> list[ModelSpec]:
     return [
         spec
         for spec in MODELS.values()
-        if spec.input_size == named.input_size and not spec.has_width and spec is not named
+        if spec.input_size == named.input_size and spec is not named
     ]
 
 
 def _of_zoo(
-    spec: ModelSpec, recipes: Sequence[str], input_sizes: Sequence[int], progress: Progress
+    spec: ModelSpec,
+    widths: Sequence[float | None],
+    recipes: Sequence[str],
+    input_sizes: Sequence[int],
+    progress: Progress,
 ) -> Iterator[Choice]:
-    widths = _WIDTHS if spec.has_width else (None,)
     sizes = input_sizes or _usual_sizes(spec)
     for width, size in itertools.product(widths, sizes):
         for each in find_subjects(spec.name, recipes, Shape(size, width), progress):

@@ -24,6 +24,7 @@ class PredictOptions:
         input_size: of a network that is not yet built, pixels.
         width: its width multiplier.
         classes: the size of its output.
+        convolution: "normal" for its twin with normal convolutions; None for the network as it is.
         explain: also predict what would be if one thing were otherwise.
     """
 
@@ -33,6 +34,7 @@ class PredictOptions:
     input_size: int | None = None
     width: float | None = None
     classes: int | None = None
+    convolution: str | None = None
     explain: bool = False
 
     @property

@@ -50,7 +50,7 @@ def predict(
     """
     chosen = PredictOptions(**options)
     plan, notes = _places(chosen)
-    shape = Shape(chosen.input_size, chosen.width, chosen.classes)
+    shape = Shape(chosen.input_size, chosen.width, chosen.classes, chosen.convolution)
     recipes = tuple(dict.fromkeys(chosen.recipes))
     subjects = find_subjects(str(model), recipes, shape, progress or Silent())
     runs = [

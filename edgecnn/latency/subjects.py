@@ -36,16 +36,18 @@ class Shape:
         input_size: height and width of the input, pixels.
         width: width multiplier.
         classes: size of the output.
+        convolution: "normal" for the twin with normal convolutions.
     """
 
     input_size: int | None = None
     width: float | None = None
     classes: int | None = None
+    convolution: str | None = None
 
     def given(self) -> list[str]:
         """The options of the command line that were used."""
         options = {"--input-size": self.input_size, "--width": self.width,
-                   "--classes": self.classes}  # fmt: skip
+                   "--classes": self.classes, "--convolution": self.convolution}  # fmt: skip
         return [name for name, value in options.items() if value is not None]
 
 
@@ -116,7 +118,12 @@ def _refuse_int16x8() -> NoReturn:
 
 def _of_zoo(model: str, recipe: str, shape: Shape) -> Subject:
     cost = costs_of_zoo(
-        model, input_size=shape.input_size, width=shape.width, classes=shape.classes, recipe=recipe
+        model,
+        input_size=shape.input_size,
+        width=shape.width,
+        classes=shape.classes,
+        convolution=shape.convolution,
+        recipe=recipe,
     )
     return Subject(cost.name, recipe, cost)
 

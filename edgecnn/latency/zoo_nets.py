@@ -13,6 +13,7 @@ from edgecnn.errors import InputError
 from edgecnn.latency.precision import under
 from edgecnn.latency.sketch import Plane, Sketch
 from edgecnn.zoo import MODELS, find
+from edgecnn.zoo.twins import NORMAL, SEPARABLE, check_convolution, twin_name
 from edgecnn.zoo.width import check_width, scale_channels
 
 if TYPE_CHECKING:
@@ -37,12 +38,27 @@ class _Net(Sketch):
 
     Args:
         recipe: the dynamic one starts from a file whose normalizations were not folded.
+        width: multiplies channels, where the network scales them.
+        convolution: "normal": its twin.
     """
 
-    def __init__(self, recipe: str) -> None:
+    def __init__(self, recipe: str, width: float, convolution: str) -> None:
         super().__init__()
+        self.width, self.is_twin = width, convolution == NORMAL
         self.folds = recipe != "dynamic"
         self.requantizes = recipe in {"int8", "int16x8"}
+
+    def scaled(self, channels: int) -> int:
+        """The document's channels at this width."""
+        return scale_channels(channels, self.width)
+
+    def each(self, x: Plane) -> Plane:
+        """A depthwise convolution, or in the twin a normal one of as many channels."""
+        return self.conv(x, x.channels) if self.is_twin else self.depthwise(x)
+
+    def separable(self, x: Plane, filters: int) -> Plane:
+        """Depthwise and pointwise, or in the twin one 3x3 convolution."""
+        return self.conv(x, filters) if self.is_twin else self.conv(self.depthwise(x), filters, 1)
 
     def normalize(self, x: Plane, *remaining: str) -> Plane:
         """A normalization behind a ReLU: what of it the next layer cannot take up."""
@@ -67,6 +83,7 @@ def costs_of_zoo(
     input_size: int | None = None,
     width: float | None = None,
     classes: int | None = None,
+    convolution: str | None = None,
     recipe: str = "float32",
 ) -> NetCost:
     """The cost of a network of the zoo, in milliseconds and without TensorFlow.
@@ -74,23 +91,23 @@ def costs_of_zoo(
     Args:
         name: of the zoo's table.
         input_size: height and width of the input, pixels; None for the network's own.
-        width: width multiplier, for xception; None for 1.0.
+        width: width multiplier, for the Xceptions; None for 1.0.
         classes: size of the softmax; None for the network's own.
+        convolution: "normal" for the Xceptions' twins; None for the network as it is.
         recipe: one of `edgecnn.recipes.RECIPES`.
 
     Raises:
-        InputError: no such network or recipe, or it cannot have that size or width.
+        InputError: no such network or recipe, or it cannot have that size, width or
+            convolution.
     """
     spec = find(name)
     size = spec.input_size if input_size is None else input_size
     _check(spec, size, width)
-    net = _Net(recipe)
-    count = spec.classes if classes is None else classes
-    if spec.has_width:
-        _xception(net, size, count, 1.0 if width is None else width)
-    else:
-        _BUILDERS[spec.name](net, size, count)
-    return under(net.cost(spec.name), recipe)
+    kind = convolution or SEPARABLE
+    check_convolution(kind, spec.name, has_twin=spec.has_convolution)
+    net = _Net(recipe, 1.0 if width is None else width, kind)
+    _BUILDERS[spec.name](net, size, spec.classes if classes is None else classes)
+    return under(net.cost(twin_name(spec.name, kind)), recipe)
 
 
 def _check(spec: ModelSpec, size: int, width: float | None) -> None:
@@ -181,16 +198,16 @@ def _halve(net: _Net, x: Plane) -> Plane:
 
 
 def _xception_mini(net: _Net, size: int, classes: int) -> None:
-    x = net.normalize(net.conv(_image(size), 32, stride=2), "ADD")
-    x = net.normalize(net.conv(x, 64), "ADD")
-    branch = net.depthwise(net.depthwise(x))
-    x = _join(net, branch, x, 64, normalizations=2)
-    branch = net.conv(net.activation(x, "RELU"), 256)
-    branch = net.depthwise(net.depthwise(branch))
+    x = net.normalize(net.conv(_image(size), net.scaled(32), stride=2), "ADD")
+    x = net.normalize(net.conv(x, net.scaled(64)), "ADD")
+    branch = net.each(net.each(x))
+    x = _join(net, branch, x, net.scaled(64), normalizations=2)
+    branch = net.conv(net.activation(x, "RELU"), net.scaled(256))
+    branch = net.each(net.each(branch))
     # The second block's branch reads what its skip does, before the ReLU.
-    x = net.activation(_join(net, branch, x, 256, normalizations=3), "RELU")
-    x = net.normalize(net.conv(x, 256), "ADD")
-    x = net.normalize(net.conv(x, 128))
+    x = net.activation(_join(net, branch, x, net.scaled(256), normalizations=3), "RELU")
+    x = net.normalize(net.conv(x, net.scaled(256)), "ADD")
+    x = net.normalize(net.conv(x, net.scaled(128)))
     net.classify(x, classes)
 
 
@@ -203,32 +220,26 @@ def _join(net: _Net, branch: Plane, skip: Plane, filters: int, normalizations: i
     return net.concat([branch, skip])
 
 
-def _xception(net: _Net, size: int, classes: int, width: float) -> None:
-    def scaled(channels: int) -> int:
-        return scale_channels(channels, width)
-
+def _xception(net: _Net, size: int, classes: int) -> None:
+    scaled, separable = net.scaled, net.separable
     x = net.conv(_image(size), scaled(32), stride=2)
     x = skip = net.conv(x, scaled(64))
     for channels in _ENTRY_FILTERS:
-        branch = _separable(net, _separable(net, x, scaled(channels)), scaled(channels))
+        branch = separable(separable(x, scaled(channels)), scaled(channels))
         branch = net.pool(branch, 3, stride=2, padding="same")
         skip = net.conv(skip, scaled(channels), 1, stride=2)
         x = net.add(skip, branch)  # its ReLU is fused: the skip does not continue from here
     for _ in range(_MIDDLE_BLOCKS):
         branch = net.activation(x, "RELU")  # of a sum that is also the skip: not fused
         for _ in range(3):
-            branch = _separable(net, branch, x.channels)
+            branch = separable(branch, x.channels)
         x = net.add(x, branch)
-    branch = _separable(net, net.activation(x, "RELU"), scaled(728))
-    branch = _separable(net, branch, scaled(1024))
+    branch = separable(net.activation(x, "RELU"), scaled(728))
+    branch = separable(branch, scaled(1024))
     branch = net.pool(branch, 3, stride=2, padding="same")
     x = net.add(net.conv(x, scaled(1024), 1, stride=2), branch)
-    x = _separable(net, _separable(net, x, scaled(1536)), scaled(2048))
+    x = separable(separable(x, scaled(1536)), scaled(2048))
     net.classify(net.mean(x), classes)
-
-
-def _separable(net: _Net, x: Plane, filters: int) -> Plane:
-    return net.conv(net.depthwise(x), filters, 1)
 
 
 _BUILDERS: dict[str, Callable[[_Net, int, int], None]] = {
@@ -237,4 +248,5 @@ _BUILDERS: dict[str, Callable[[_Net, int, int], None]] = {
     "densenet": _densenet,
     "inception": _inception,
     "xception-mini": _xception_mini,
+    "xception": _xception,
 }

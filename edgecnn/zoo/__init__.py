@@ -81,7 +81,7 @@ _ALL = (
         input_size=32,
         classes=100,
         min_input_size=5,
-        has_width=False,
+        has_width=True,
         preprocessing=_ZERO_TO_ONE,
         document=_DOCUMENT_000,
         parameters=4_456_548,
@@ -89,6 +89,7 @@ _ALL = (
         macs=393_525_760,
         activations=370_084,
         summary="depthwise branches beside convolved skips",
+        has_convolution=True,
     ),
     ModelSpec(
         name="xception",
@@ -104,6 +105,7 @@ _ALL = (
         macs=8_470_752_656,
         activations=36_646_504,
         summary="depthwise separable convolutions with skips, for ImageNet",
+        has_convolution=True,
     ),
 )
 

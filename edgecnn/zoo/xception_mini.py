@@ -6,53 +6,77 @@ code assigns those to the skip instead of the branch. The quirk is part of the m
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import keras
 from keras import layers
+
+from edgecnn.zoo.twins import NORMAL, SEPARABLE
+from edgecnn.zoo.width import scale_channels
 
 _DROPOUT = 0.4
 
 
-def build(*, input_size: int, classes: int) -> keras.Model:
+class _Style(NamedTuple):
+    """What its variants differ in."""
+
+    width: float
+    convolution: str
+
+    def filters(self, channels: int) -> int:
+        """The document's channels, scaled."""
+        return scale_channels(channels, self.width)
+
+
+def build(
+    *, input_size: int, classes: int, width: float = 1.0, convolution: str = SEPARABLE
+) -> keras.Model:
     """Build document 000's XceptionNet.
 
     Args:
         input_size: height and width of the input, pixels; at least 5, so that after the stride of
             two and the two unpadded poolings one pixel is left.
         classes: size of the softmax.
+        width: multiplies the channels of every convolution, rounded to multiples of 8; at 1.0
+            they are the document's.
+        convolution: "separable" as in the document (its depthwise convolutions have no pointwise
+            one behind them), or "normal" for its twin, which has a 3x3 convolution of as many
+            channels in the place of every depthwise one.
 
     Returns:
         float32 (N, input_size, input_size, 3) to class probabilities (N, classes).
     """
     image = keras.Input((input_size, input_size, 3), name="image")
-    x = _normalize(_conv(image, 32, "stem_conv1", strides=2), "stem_conv1")
-    x = _normalize(_conv(x, 64, "stem_conv2"), "stem_conv2")
-    x = _block1(x, "block1")
-    x = _block2(x, "block2")
+    style = _Style(width, convolution)
+    x = _normalize(_conv(image, style.filters(32), "stem_conv1", strides=2), "stem_conv1")
+    x = _normalize(_conv(x, style.filters(64), "stem_conv2"), "stem_conv2")
+    x = _block1(x, style, "block1")
+    x = _block2(x, style, "block2")
     x = layers.Activation("relu", name="head_relu")(x)
-    x = _normalize(_conv(x, 256, "head_conv1"), "head_conv1")
-    x = _normalize(_conv(x, 128, "head_conv2"), "head_conv2")
+    x = _normalize(_conv(x, style.filters(256), "head_conv1"), "head_conv1")
+    x = _normalize(_conv(x, style.filters(128), "head_conv2"), "head_conv2")
     x = layers.Flatten(name="flatten")(x)
     x = layers.Dense(classes, activation="softmax", name="predictions")(x)
     return keras.Model(image, x, name="xception-mini")
 
 
-def _block1(skip: keras.KerasTensor, name: str) -> keras.KerasTensor:
-    branch = _depthwise(skip, f"{name}_depthwise1")
+def _block1(skip: keras.KerasTensor, style: _Style, name: str) -> keras.KerasTensor:
+    branch = _depthwise(skip, style, f"{name}_depthwise1")
     skip = _normalize(skip, f"{name}_skip1")
-    branch = _depthwise(branch, f"{name}_depthwise2")
+    branch = _depthwise(branch, style, f"{name}_depthwise2")
     skip = _normalize(skip, f"{name}_skip2")
-    return _join(branch, skip, 64, name)
+    return _join(branch, skip, style.filters(64), name)
 
 
-def _block2(skip: keras.KerasTensor, name: str) -> keras.KerasTensor:
+def _block2(skip: keras.KerasTensor, style: _Style, name: str) -> keras.KerasTensor:
     branch = layers.Activation("relu", name=f"{name}_relu")(skip)
-    branch = _conv(branch, 256, f"{name}_conv")
+    branch = _conv(branch, style.filters(256), f"{name}_conv")
     skip = _normalize(skip, f"{name}_skip1")
-    branch = _depthwise(branch, f"{name}_depthwise1")
+    branch = _depthwise(branch, style, f"{name}_depthwise1")
     skip = _normalize(skip, f"{name}_skip2")
-    branch = _depthwise(branch, f"{name}_depthwise2", activation=None)
+    branch = _depthwise(branch, style, f"{name}_depthwise2", activation=None)
     skip = _normalize(skip, f"{name}_skip3")
-    return _join(branch, skip, 256, name)
+    return _join(branch, skip, style.filters(256), name)
 
 
 def _join(
@@ -71,8 +95,10 @@ def _conv(x: keras.KerasTensor, filters: int, name: str, strides: int = 1) -> ke
 
 
 def _depthwise(
-    x: keras.KerasTensor, name: str, activation: str | None = "relu"
+    x: keras.KerasTensor, style: _Style, name: str, activation: str | None = "relu"
 ) -> keras.KerasTensor:
+    if style.convolution == NORMAL:
+        return layers.Conv2D(x.shape[-1], 3, padding="same", activation=activation, name=name)(x)
     return layers.DepthwiseConv2D(3, padding="same", activation=activation, name=name)(x)
 
 
