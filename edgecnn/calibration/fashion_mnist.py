@@ -39,9 +39,13 @@ _MAX_PADDED_SIDE = 36
 
 
 def load(
-    split: Part,
+    split: Part, folder: Path | None = None
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
-    """Read one split of the installed data set.
+    """Read one split of the data set.
+
+    Args:
+        split: which.
+        folder: with the four files; None for where it is installed.
 
     Returns:
         Images (N, 28, 28) uint8, and labels (N,) uint8 in 0..9.
@@ -49,7 +53,7 @@ def load(
     Raises:
         InputError: the data set is not installed, or a file of it is damaged.
     """
-    folder = find()
+    folder = folder or find()
     images_path = folder / f"{_PREFIX[split]}-images-idx3-ubyte.gz"
     labels_path = folder / f"{_PREFIX[split]}-labels-idx1-ubyte.gz"
     images = _read_idx(images_path, _IMAGES_MAGIC, (SIDE, SIDE))
@@ -73,7 +77,7 @@ def find() -> Path:
     named = os.environ.get(VARIABLE)
     folders = [Path(named).expanduser()] if named else usual_folders()
     for folder in folders:
-        if all((folder / name).is_file() for name in _file_names()):
+        if is_complete(folder):
             return folder
     where = f"the folder that {VARIABLE} names ({named})" if named else "its usual folders"
     raise InputError(
@@ -82,13 +86,15 @@ def find() -> Path:
     )
 
 
+def is_complete(folder: Path) -> bool:
+    """Whether a folder has all four files."""
+    return all((folder / name).is_file() for name in _file_names())
+
+
 def draw(
     split: Part, count: int, *, size: tuple[int, int], channels: int, seed: int
 ) -> npt.NDArray[np.uint8]:
-    """Draw a seeded sample and bring it to a network's input.
-
-    An input of up to 36 pixels a side gets the picture with a black border, as is usual for this
-    data set; other inputs get it scaled.
+    """Draw a seeded sample and bring it to a network's input, as `fit` does.
 
     Returns:
         (count or as many as there are, height, width, channels) uint8, the grey value repeated.
@@ -99,19 +105,33 @@ def draw(
     images, _ = load(split)
     generator = random.Random(f"{seed} {split}")  # noqa: S311 - no secret is made
     chosen = generator.sample(range(len(images)), min(count, len(images)))
-    fitted = np.stack([_fit(images[index], size) for index in chosen])
-    return np.repeat(fitted[..., None], channels, axis=-1)
+    return np.repeat(fit(images[chosen], size)[..., None], channels, axis=-1)
 
 
-def _fit(image: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
+def fit(images: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
+    """Bring pictures to a network's input.
+
+    An input of up to 36 pixels a side gets the picture with a black border, as is usual for this
+    data set; other inputs get it scaled.
+
+    Args:
+        images: (N, 28, 28) uint8.
+        size: height and width, pixels.
+
+    Returns:
+        (N, height, width) uint8.
+    """
     height, width = size
     if min(size) >= SIDE and max(size) <= _MAX_PADDED_SIDE:
         top, left = (height - SIDE) // 2, (width - SIDE) // 2
-        return np.pad(image, ((top, height - SIDE - top), (left, width - SIDE - left)))
+        return np.pad(images, ((0, 0), (top, height - SIDE - top), (left, width - SIDE - left)))
     from PIL import Image
 
-    scaled = Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR)
-    return np.array(scaled, np.uint8)
+    fitted = np.empty((len(images), height, width), np.uint8)
+    for image, into in zip(images, fitted, strict=True):
+        scaled = Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR)
+        into[:] = np.asarray(scaled)
+    return fitted
 
 
 def _file_names() -> list[str]:
