@@ -228,6 +228,9 @@ class Contender:
         memory_bytes: peak of a process that runs it, above one that runs a tiny network.
         memory_provenance: likewise.
         local_latency_ms: median on the header's machine, one thread; None: not measured.
+        width: width multiplier; None where the network has none, or has its own width.
+        delegate_partitions: that LiteRT hands to XNNPACK, of a file that was written: one is a
+            graph in one piece; None for no file.
     """
 
     model: str
@@ -243,6 +246,8 @@ class Contender:
     memory_bytes: int
     memory_provenance: Provenance
     local_latency_ms: float | None
+    width: float | None = None
+    delegate_partitions: int | None = None
 
 
 @dataclass(frozen=True)
@@ -389,13 +394,19 @@ class Twins:
 
 @dataclass(frozen=True)
 class Devices:
-    """artifacts/experiments/devices.json."""
+    """artifacts/experiments/devices.json.
+
+    Attributes:
+        runtime_bytes: measured peak of a process with a tiny network, on the header's machine:
+            Python, numpy and the runtime, which every contender's `memory_bytes` comes on top of.
+    """
 
     header: Header
     contenders: tuple[Contender, ...]
     latencies: tuple[DeviceLatency, ...]
     fits: tuple[Fitted, ...] = ()
     schema: int = 1
+    runtime_bytes: int | None = None
 
 
 @dataclass(frozen=True)

@@ -16,11 +16,20 @@ _TYPES = {"float32": ("FLOAT32", "FLOAT32"), "int8": ("INT8", "INT32")}
 
 
 class Layer(NamedTuple):
-    """A convolution: its output channels (0: depthwise), kernel and stride."""
+    """A convolution: its output channels (0: depthwise), kernel and stride.
+
+    `kernel` is the height of its window, and the width too unless `kernel_width` is given.
+    """
 
     channels: int
     kernel: int = 3
     stride: int = 1
+    kernel_width: int = 0
+
+    @property
+    def window(self) -> tuple[int, int]:
+        """Height and width."""
+        return self.kernel, self.kernel_width or self.kernel
 
 
 class ProbeNet(NamedTuple):
@@ -105,8 +114,7 @@ class _Writer:
         """Append a convolution with bias and ReLU."""
         _, height, width, read = self._shape
         made = layer.channels or read
-        kernel = (layer.kernel, layer.kernel)
-        filters = (made, *kernel, read) if layer.channels else (1, *kernel, read)
+        filters = (made, *layer.window, read) if layer.channels else (1, *layer.window, read)
         name = "CONV_2D" if layer.channels else "DEPTHWISE_CONV_2D"
         self._shape = (1, -(-height // layer.stride), -(-width // layer.stride), made)
         weights = self._constant(self._type, filters, _WEIGHT_SCALE)
