@@ -5,13 +5,21 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from edgecnn.errors import InputError
 from edgecnn.evidence.checks import problems
-from edgecnn.evidence.records import Devices, Gradients, Kernels, Layers, Parameters, Twins
+from edgecnn.evidence.records import (
+    DeviceLatency,
+    Devices,
+    Gradients,
+    Kernels,
+    Layers,
+    Parameters,
+    Twins,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,8 +40,19 @@ _KINDS: Mapping[str, type[Record]] = {
 
 
 @dataclass(frozen=True)
+class Measurement:
+    """What `bench` measured of a contender on a real device, and the line it comes from."""
+
+    latency: DeviceLatency
+    source: str
+
+
+@dataclass(frozen=True)
 class Evidence:
-    """What the experiments found; None where a record is missing."""
+    """What the experiments found; None where a record is missing.
+
+    `measurements` are results of `bench`, which the folder of the records does not hold.
+    """
 
     kernels: Kernels | None = None
     parameters: Parameters | None = None
@@ -41,11 +60,12 @@ class Evidence:
     twins: Twins | None = None
     devices: Devices | None = None
     layers: Layers | None = None
+    measurements: tuple[Measurement, ...] = ()
 
     @property
     def records(self) -> dict[str, Record]:
         """The records there are, by the stems of their files."""
-        found = {each.name: getattr(self, each.name) for each in fields(self)}
+        found = {name: getattr(self, name) for name in _KINDS}
         return {name: record for name, record in found.items() if record is not None}
 
 

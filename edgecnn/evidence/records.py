@@ -231,6 +231,8 @@ class Contender:
         width: width multiplier; None where the network has none, or has its own width.
         delegate_partitions: that LiteRT hands to XNNPACK, of a file that was written: one is a
             graph in one piece; None for no file.
+        file_sha256: of the .tflite, by which results of `bench` are known to be of it; empty where
+            none was written.
     """
 
     model: str
@@ -248,6 +250,7 @@ class Contender:
     local_latency_ms: float | None
     width: float | None = None
     delegate_partitions: int | None = None
+    file_sha256: str = ""
 
 
 @dataclass(frozen=True)

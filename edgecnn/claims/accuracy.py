@@ -1,0 +1,193 @@
+"""Document 000: with separable convolutions accuracy is similar to that with normal ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from edgecnn.claims import statistics
+from edgecnn.claims.record import Finding
+from edgecnn.claims.sources import listed, missing, number, untestable
+from edgecnn.evidence.files import command
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from edgecnn.claims.record import Number, Outcome
+    from edgecnn.claims.statistics import Difference, Standing
+    from edgecnn.evidence.files import Evidence
+    from edgecnn.evidence.records import RecipeRun, TwinRun, Twins
+
+MARGIN = 0.01
+"""One percentage point: what "pretty similar" may hide. Between Xception and Inception v3, one of
+which "outperforms" the other in the same document, lie 1.1 points of top-1."""
+_SEEDS = 2
+_IN_FAVOUR: tuple[Standing, ...] = ("similar", "better", "no worse")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A separable network beside one of its twins with normal convolutions."""
+
+    network: str
+    match: str
+    separable: tuple[float, ...]
+    normal: tuple[float, ...]
+    macs_ratio: float
+    parameters_ratio: float
+    difference: Difference
+
+    @property
+    def standing(self) -> Standing:
+        """Of the separable network."""
+        return self.difference.standing(MARGIN)
+
+
+def judge(evidence: Evidence) -> Finding:
+    """Compare twins at equal widths and at equal parameters, over seeds."""
+    record = evidence.twins
+    if record is None:
+        return missing("twins")
+    found = list(comparisons(record))
+    if not found:
+        return untestable("twins.json holds no two twins of two seeds or more.", "twins")
+    outcome = _outcome(found)
+    return Finding(
+        outcome=outcome,
+        summary=" ".join(_sentence(each) for each in found),
+        conditions=tuple(_conditions(found)) if outcome == "holds with conditions" else (),
+        numbers=(*_runs(record), *_recipe_numbers(record)),
+        caveats=tuple(_caveats(record, found, outcome)),
+        details=tuple(_costs(record)),
+    )
+
+
+def comparisons(record: Twins) -> Iterator[Comparison]:
+    """Every separable network of several seeds with every twin of several."""
+    names = dict.fromkeys(run.network for run in record.runs)
+    for name in names:
+        ours = [run for run in record.runs if run.network == name and run.match == "itself"]
+        for match in dict.fromkeys(run.match for run in record.runs if run.match != "itself"):
+            theirs = [run for run in record.runs if run.network == name and run.match == match]
+            if min(len(ours), len(theirs)) < _SEEDS:
+                continue
+            separable = tuple(run.accuracy for run in ours)
+            normal = tuple(run.accuracy for run in theirs)
+            yield Comparison(
+                network=name,
+                match=match,
+                separable=separable,
+                normal=normal,
+                macs_ratio=ours[0].macs / theirs[0].macs,
+                parameters_ratio=ours[0].parameters / theirs[0].parameters,
+                difference=statistics.welch(separable, normal),
+            )
+
+
+def _outcome(found: Sequence[Comparison]) -> Outcome:
+    """Holds where every interval rules out a loss of the margin; undecided ones decide nothing."""
+    standings = [each.standing for each in found]
+    if all(each in _IN_FAVOUR for each in standings):
+        return "holds"
+    if any(each in _IN_FAVOUR for each in standings):
+        return "holds with conditions"
+    if "worse" in standings:
+        return "fails"
+    return "not testable here"
+
+
+def _conditions(found: Sequence[Comparison]) -> Iterator[str]:
+    for each in found:
+        what = f"{each.network} against its twin of {each.match}"
+        if each.standing == "worse":
+            yield f"not {what}: worse by more than {100 * MARGIN:g} point"
+        elif each.standing not in _IN_FAVOUR:
+            yield f"not decided: {what} (more seeds would)"
+
+
+def _sentence(each: Comparison) -> str:
+    gap = each.difference
+    return (
+        f"{each.network} at {each.match}: {_percent(each.separable)} separable,"
+        f" {_percent(each.normal)} normal, a difference of {100 * gap.mean:+.2f} points"
+        f" ({100 * gap.low:+.2f} to {100 * gap.high:+.2f}: {each.standing}) for"
+        f" {each.macs_ratio:.2f} of the multiplications and {each.parameters_ratio:.2f} of the"
+        " parameters."
+    )
+
+
+def _percent(values: Sequence[float]) -> str:
+    return (
+        f"{100 * statistics.mean(values):.2f}% (sd {100 * statistics.spread(values):.2f},"
+        f" {len(values)} seeds)"
+    )
+
+
+def _caveats(record: Twins, found: Sequence[Comparison], outcome: Outcome) -> Iterator[str]:
+    run = record.runs[0]
+    yield (
+        f"Trained on {run.training_samples:,} images of {record.data} for"
+        f" {run.epochs} epoch{'s' if run.epochs > 1 else ''}, tested on {run.test_samples:,}:"
+        " a small data set and a brief training, not ImageNet."
+    )
+    yield (
+        "Similar: the 90% interval of the difference (Welch) lies within"
+        f" {100 * MARGIN:g} percentage point either way, which is two one-sided tests at 5%."
+    )
+    if outcome == "not testable here":
+        yield f"More seeds would decide: `{command('twins')}`."
+    if len({each.network for each in found}) == 1:
+        yield f"One network was tried: {found[0].network}."
+
+
+def _costs(record: Twins) -> Iterator[str]:
+    """What each recipe costs each network, on average over seeds."""
+    kinds = dict.fromkeys((run.network, run.convolution, run.match) for run in record.recipes)
+    for network, convolution, match in kinds:
+        runs = [
+            run
+            for run in record.recipes
+            if (run.network, run.convolution, run.match) == (network, convolution, match)
+        ]
+        parts = [
+            f"{recipe} {100 * _cost(of):+.2f}"
+            for recipe in dict.fromkeys(run.recipe for run in runs)
+            if recipe != "float32" and (of := [run for run in runs if run.recipe == recipe])
+        ]
+        twin = "" if match == "itself" else f" ({match})"
+        if parts:
+            yield (
+                f"Quantization of {network}, {convolution}{twin}, in points of accuracy:"
+                f" {listed(parts)}."
+            )
+
+
+def _cost(runs: Sequence[RecipeRun]) -> float:
+    return statistics.mean([run.accuracy - run.float_accuracy for run in runs])
+
+
+def _runs(record: Twins) -> Iterator[Number]:
+    for index, run in enumerate(record.runs):
+        entry, header = f"runs[{index}]", record.header
+        yield number(f"accuracy, {_named(run)}", run.accuracy, "1", "measured", header, entry)
+        yield number(f"MACs, {_named(run)}", run.macs, "MACs", "counted", header, entry)
+        yield number(
+            f"parameters, {_named(run)}", run.parameters, "parameters", "counted", header, entry
+        )
+
+
+def _recipe_numbers(record: Twins) -> Iterator[Number]:
+    for index, run in enumerate(record.recipes):
+        entry, header = f"recipes[{index}]", record.header
+        name = f"{run.recipe}, {_named(run)}"
+        yield number(f"accuracy, {name}", run.accuracy, "1", "measured", header, entry)
+        if run.snr_db is not None:
+            yield number(f"SNR, {name}", run.snr_db, "dB", "measured", header, entry)
+        yield number(f"size, {name}", run.size_bytes, "bytes", "measured", header, entry)
+        if run.latency_ms is not None:
+            yield number(f"latency, {name}", run.latency_ms, "ms", "measured", header, entry)
+
+
+def _named(run: TwinRun | RecipeRun) -> str:
+    twin = "" if run.match == "itself" else f" ({run.match})"
+    return f"{run.network}, {run.convolution}{twin}, seed {run.seed}"

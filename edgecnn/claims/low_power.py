@@ -1,0 +1,169 @@
+"""Document 000's main claim: Xception can be used in low-power devices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from edgecnn.claims import low_power_text as told
+from edgecnn.claims.record import Finding, Number
+from edgecnn.claims.sources import missing, number, untestable
+from edgecnn.claims.standings import (
+    FRAME_MS,
+    MEMORY_BYTES,
+    fastest,
+    of_contender,
+    reaches,
+    rows,
+    twins,
+    xceptions,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from edgecnn.claims.record import Outcome
+    from edgecnn.claims.standings import Row
+    from edgecnn.evidence.files import Evidence
+    from edgecnn.evidence.records import Contender, Devices
+
+_REFERENCES = ("raspberry-pi-4b", "raspberry-pi-5", "raspberry-pi-3b-plus", "raspberry-pi-zero-2w")
+_REFERENCE_RECIPES = ("int8", "dynamic", "float32")
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Full xception on one device: what it can do there within which budgets.
+
+    Attributes:
+        device: the profile's name.
+        rows: every recipe and number of threads, the fastest first.
+        suited: frames a second to the rows that reach them within memory and power.
+    """
+
+    device: str
+    rows: tuple[Row, ...]
+    suited: dict[int, tuple[Row, ...]]
+
+
+def judge(evidence: Evidence) -> Finding:
+    """On which devices, under which recipe, within which budgets; and what else there is."""
+    record = evidence.devices
+    if record is None:
+        return missing("devices")
+    full = xceptions(record)
+    usable = rows(evidence)
+    places = standings(full, usable)
+    if not places:
+        return untestable("devices.json has no latency of xception on a Pi or phone.", "devices")
+    reference = pick_reference(full, usable)
+    outcome = _outcome(places)
+    return Finding(
+        outcome=outcome,
+        summary=told.summary(places),
+        conditions=tuple(told.conditions(places, full)) if outcome != "holds" else (),
+        numbers=tuple(_numbers(record, full, usable, reference)),
+        caveats=tuple(told.caveats(usable)),
+        details=tuple(_details(record, places, usable, reference)),
+    )
+
+
+def standings(full: list[Contender], usable: tuple[Row, ...]) -> list[Standing]:
+    """Full xception on every device there is a latency for, in the record's order."""
+    memory = {each.recipe: each.memory_bytes for each in full}
+    own = [row for each in full for row in of_contender(usable, each)]
+    found = []
+    for device in dict.fromkeys(row.latency.device for row in usable):
+        here = sorted(
+            (row for row in own if row.latency.device == device),
+            key=lambda row: row.latency.latency_ms,
+        )
+        if here:
+            able = [
+                row
+                for row in here
+                if memory[row.latency.recipe] <= MEMORY_BYTES and row.within_power()
+            ]
+            suited = {
+                frames: tuple(row for row in able if reaches(row.latency, budget_ms))
+                for frames, budget_ms in FRAME_MS.items()
+            }
+            found.append(Standing(device, tuple(here), suited))
+    return found
+
+
+def _outcome(places: list[Standing]) -> Outcome:
+    """Holds where every device makes 10 frames a second in all budgets; fails where none makes 1.
+
+    A recipe of the user's choice is allowed: nobody would deploy another.
+    """
+    if all(place.suited[10] for place in places):
+        return "holds"
+    return "holds with conditions" if any(place.suited[1] for place in places) else "fails"
+
+
+def pick_reference(full: list[Contender], usable: tuple[Row, ...]) -> Row | None:
+    """Full xception's row that others are compared with: on a Pi 4 in int8 where there is one."""
+    own = [row for each in full for row in of_contender(usable, each)]
+    for device in _REFERENCES:
+        for recipe in _REFERENCE_RECIPES:
+            here = [
+                row for row in own if (row.latency.device, row.latency.recipe) == (device, recipe)
+            ]
+            if here:
+                return fastest(here)
+    return fastest(own)
+
+
+def _details(
+    record: Devices, places: list[Standing], usable: tuple[Row, ...], reference: Row | None
+) -> Iterator[str]:
+    full = xceptions(record)
+    yield told.network(full)
+    for place in places:
+        yield told.device(place, full)
+    yield told.sizes(full)
+    if reference is not None:
+        yield from told.twin(twins(record), full, usable, reference)
+        yield from told.others(record, usable, reference)
+    yield from told.what_it_takes(record)
+
+
+def _numbers(
+    record: Devices, full: list[Contender], usable: tuple[Row, ...], reference: Row | None
+) -> Iterator[Number]:
+    """Xception and its twin everywhere; the others where they are compared."""
+    own = {(each.label, each.recipe) for each in (*full, *twins(record))}
+    for row in usable:
+        key = row.latency.label, row.latency.recipe
+        if key in own or told.beside(row, reference):
+            yield from _row_numbers(row)
+    for index, one in enumerate(record.contenders):
+        yield from _contender_numbers(record, index, one)
+    for index, fit in enumerate(record.fits):
+        name = f"latency, xception x{fit.width:g} at {fit.input_size}, {fit.recipe}, {fit.device}"
+        entry = f"fits[{index}]"
+        yield number(name, fit.latency_ms, "ms", "predicted", record.header, entry)
+
+
+def _row_numbers(row: Row) -> Iterator[Number]:
+    each = row.latency
+    name = f"{each.label} {each.recipe}, {each.device}, {each.threads} threads"
+    ends = (("", each.latency_ms), (", low end", each.low_ms), (", high end", each.high_ms))
+    for what, value in ends:
+        yield Number(f"latency, {name}{what}", value, "ms", each.provenance, row.source)
+    if each.energy_mj is not None:
+        # What a device draws comes from its profile, also where the time was measured.
+        yield Number(f"energy, {name}", each.energy_mj, "mJ", "predicted", row.source)
+
+
+def _contender_numbers(record: Devices, index: int, one: Contender) -> Iterator[Number]:
+    header, entry, name = record.header, f"contenders[{index}]", f"{one.label} {one.recipe}"
+    yield number(f"size, {name}", one.size_bytes, "bytes", one.size_provenance, header, entry)
+    yield number(f"memory, {name}", one.memory_bytes, "bytes", one.memory_provenance, header, entry)
+    yield number(f"MACs, {name}", one.macs, "MACs", "counted", header, entry)
+    if one.published_top1 is not None:
+        yield number(f"top-1, {name}", one.published_top1, "1", "published", header, entry)
+    if one.local_latency_ms is not None:
+        full = f"latency on this machine, {name}"
+        yield number(full, one.local_latency_ms, "ms", "measured", header, entry)

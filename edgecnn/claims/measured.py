@@ -1,0 +1,104 @@
+"""Results of `bench` on real devices, beside the predictions whose place they take."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from edgecnn.evidence.files import Measurement
+from edgecnn.evidence.records import DeviceLatency
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from edgecnn.evidence.files import Evidence
+    from edgecnn.evidence.records import Contender, Devices
+    from edgecnn.measurements import BenchResult
+
+_MODELS = (
+    ("raspberry pi zero 2", "raspberry-pi-zero-2w"),
+    ("raspberry pi 3 model b plus", "raspberry-pi-3b-plus"),
+    ("raspberry pi 3 model b", "raspberry-pi-3b"),
+    ("raspberry pi 4 model b", "raspberry-pi-4b"),
+    ("raspberry pi 400", "raspberry-pi-400"),
+    ("raspberry pi 5", "raspberry-pi-5"),
+    ("pixel 3a", "pixel-3a"),
+    ("pixel 1", "pixel-1"),
+    ("pixel 2", "pixel-2"),
+    ("pixel 3", "pixel-3"),
+    ("pixel 4", "pixel-4"),
+)
+"""What a device calls itself to the profile it has; a longer name stands before its beginning."""
+
+
+def with_measurements(evidence: Evidence, results: Path | None) -> Evidence:
+    """The evidence with all results that were measured on a real device of a contender's file.
+
+    Args:
+        evidence: with the contenders.
+        results: results.jsonl; None: there is none.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    if results is None or evidence.devices is None:
+        return evidence
+    from edgecnn.benchmark import results as kept
+
+    found, _ = kept.read(results)  # a killed run's half line is no reason to have no verdict
+    measurements = tuple(
+        measurement
+        for number, result in enumerate(found, start=1)
+        for measurement in _measurements(result, evidence.devices, f"{results.name} #{number}")
+    )
+    return replace(evidence, measurements=measurements)
+
+
+def _measurements(result: BenchResult, record: Devices, place: str) -> Iterator[Measurement]:
+    device = profile_of(result.device.model)
+    if result.emulated or device is None:
+        return
+    for each in record.contenders:
+        if each.file_sha256 and each.file_sha256 == result.file_sha256:
+            source = f"{place}; {result.measured_at[:10]}, {result.device.model}"
+            yield Measurement(_latency(result, each, record, device), source)
+
+
+def _latency(
+    result: BenchResult, contender: Contender, record: Devices, device: str
+) -> DeviceLatency:
+    """The median, between the fastest and the slowest repeat; watts as the record has them."""
+    repeats = (*result.repeat_p50_ms, result.latency_ms.p50)
+    power_w = next(
+        (
+            each.power_w
+            for each in record.latencies
+            if (each.device, each.threads) == (device, result.threads)
+        ),
+        None,
+    )
+    return DeviceLatency(
+        label=contender.label,
+        recipe=contender.recipe,
+        device=device,
+        threads=result.threads,
+        latency_ms=result.latency_ms.p50,
+        low_ms=min(repeats),
+        high_ms=max(repeats),
+        interval=None,
+        power_w=power_w,
+        energy_mj=None if power_w is None else power_w * result.latency_ms.p50,
+        basis="measured",
+        provenance="measured",
+    )
+
+
+def profile_of(model: str) -> str | None:
+    """The profile of a device by what it calls itself.
+
+    >>> profile_of("Raspberry Pi 4 Model B Rev 1.4"), profile_of("AMD EPYC")
+    ('raspberry-pi-4b', None)
+    """
+    name = model.lower().removeprefix("google ")
+    return next((profile for start, profile in _MODELS if name.startswith(start)), None)

@@ -1,0 +1,144 @@
+"""What the documents say of the networks' sizes: parameters, multiplications, shapes, accuracy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edgecnn.claims.record import Finding
+from edgecnn.claims.sources import missing, number, untestable
+from edgecnn.reporting.text import count_text
+
+if TYPE_CHECKING:
+    from edgecnn.claims.record import Number, Outcome
+    from edgecnn.evidence.files import Evidence
+    from edgecnn.evidence.records import Counted, Header, Parameters
+
+XCEPTION, INCEPTION_V3 = "xception", "keras:InceptionV3"
+IMAGENET_CLASSES = 1000
+STATED_XCEPTION, STATED_INCEPTION = 22.8e6, 23.6e6
+WITHIN = 0.02
+"""The document rounds to three digits and says "approximately": 2 % allow for biases and for the
+moving statistics of BatchNormalization, which some tables count and others do not."""
+ENTRY_FLOW = (19, 19, 728)
+
+
+def _find(record: Parameters, model: str) -> tuple[int, Counted] | None:
+    """A network at ImageNet's classes, and its place; its largest input where there are several."""
+    found = [
+        (index, each)
+        for index, each in enumerate(record.networks)
+        if each.model.lower() == model.lower() and each.classes == IMAGENET_CLASSES
+    ]
+    return max(found, key=lambda each: each[1].input_size, default=None)
+
+
+def _lacks(model: str) -> Finding:
+    return untestable(f"parameters.json lacks {model} at {IMAGENET_CLASSES} classes.", "parameters")
+
+
+def judge_parameters(evidence: Evidence) -> Finding:
+    """Xception has fewer parameters than Inception v3, and as many as the document says."""
+    record = evidence.parameters
+    if record is None:
+        return missing("parameters")
+    ours, theirs = _find(record, XCEPTION), _find(record, INCEPTION_V3)
+    if ours is None or theirs is None:
+        return _lacks(XCEPTION if ours is None else INCEPTION_V3)
+    xception, inception = ours[1].trainable_parameters, theirs[1].trainable_parameters
+    off = [
+        f"{name} has {value / 1e6:.2f} million, not {stated / 1e6:.1f}"
+        for name, value, stated in (
+            ("Xception", xception, STATED_XCEPTION),
+            ("Inception v3", inception, STATED_INCEPTION),
+        )
+        if abs(value - stated) > WITHIN * stated
+    ]
+    return Finding(
+        outcome=_parameters_outcome(xception, inception, off),
+        summary=f"Counted as built, trainable: Xception {xception / 1e6:.2f} million, Inception v3"
+        f" {inception / 1e6:.2f} million (the document: 22.8 and 23.6), a ratio of"
+        f" {xception / inception:.3f}.",
+        conditions=tuple(off) if xception < inception else (),
+        numbers=(*_sizes(record.header, *ours), *_sizes(record.header, *theirs)),
+    )
+
+
+def _parameters_outcome(xception: int, inception: int, off: list[str]) -> Outcome:
+    if xception >= inception:
+        return "fails"
+    return "holds with conditions" if off else "holds"
+
+
+def _sizes(header: Header, index: int, net: Counted) -> tuple[Number, ...]:
+    entry = f"networks[{index}]"
+    values = (
+        ("parameters", net.parameters, "parameters"),
+        ("trainable parameters", net.trainable_parameters, "parameters"),
+        ("MACs", net.macs, "MACs"),
+    )
+    what = f"{net.model}, {net.classes} classes, {net.input_size}x{net.input_size}"
+    return tuple(
+        number(f"{name}, {what}", value, unit, "counted", header, entry)
+        for name, value, unit in values
+    )
+
+
+def judge_entry_flow(evidence: Evidence) -> Finding:
+    """After the entry flow a 299x299 image is 19x19x728."""
+    record = evidence.parameters
+    if record is None:
+        return missing("parameters")
+    shape = record.entry_flow_shape
+    return Finding(
+        outcome="holds" if shape == ENTRY_FLOW else "fails",
+        summary=f"The network as built has {'x'.join(map(str, shape))} after its entry flow; the"
+        f" document says {'x'.join(map(str, ENTRY_FLOW))}.",
+        numbers=tuple(
+            number(f"{axis} after the entry flow", size, "1", "counted", record.header,
+                   "entry_flow_shape")
+            for axis, size in zip(("height", "width", "channels"), shape, strict=True)
+        ),
+    )  # fmt: skip
+
+
+def judge_fewer_computations(evidence: Evidence) -> Finding:
+    """Xception improves on Inception in computational efficiency: multiplications, and accuracy."""
+    record = evidence.parameters
+    if record is None:
+        return missing("parameters")
+    ours, theirs = _find(record, XCEPTION), _find(record, INCEPTION_V3)
+    if ours is None or theirs is None:
+        return _lacks(XCEPTION if ours is None else INCEPTION_V3)
+    ratio = ours[1].macs / theirs[1].macs
+    return Finding(
+        outcome="holds" if ratio < 1 else "fails",
+        summary=f"Counted, Xception multiplies {count_text(ours[1].macs)} times for an image,"
+        f" Inception v3 {count_text(theirs[1].macs)} times: {ratio:.2f} times as much. Its layers"
+        " are cheaper each; the network is wider and keeps large planes longer.",
+        numbers=(*_sizes(record.header, *ours), *_sizes(record.header, *theirs)),
+        caveats=("Times on devices, predicted: `edgecnn verdict low-power`.",),
+    )
+
+
+def judge_outperforms(evidence: Evidence) -> Finding:
+    """Xception is more accurate than Inception v3: published top-1, which cannot be redone here."""
+    record = evidence.parameters
+    if record is None:
+        return missing("parameters")
+    ours, theirs = _find(record, XCEPTION), _find(record, INCEPTION_V3)
+    if ours is None or theirs is None:
+        return _lacks(XCEPTION if ours is None else INCEPTION_V3)
+    xception, inception = ours[1].published_top1, theirs[1].published_top1
+    if xception is None or inception is None:
+        return untestable("parameters.json lacks the published top-1 of both.", "parameters")
+    entries = ((ours[0], "Xception", xception), (theirs[0], "Inception v3", inception))
+    return Finding(
+        outcome="holds" if xception > inception else "fails",
+        summary=f"Published, not measured: top-1 on ImageNet {xception:.3f} against"
+        f" {inception:.3f}, {100 * (xception - inception):+.1f} percentage points.",
+        numbers=tuple(
+            number(f"top-1, {name}", value, "1", "published", record.header, f"networks[{index}]")
+            for index, name, value in entries
+        ),
+        caveats=("ImageNet cannot be had here; both numbers are those of Keras's documentation.",),
+    )

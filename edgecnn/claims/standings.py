@@ -1,0 +1,129 @@
+"""Contenders on devices against budgets: what the low-power verdict is computed from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from edgecnn.claims.sources import where
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from edgecnn.evidence.files import Evidence
+    from edgecnn.evidence.records import Contender, DeviceLatency, Devices, Fitted
+
+Grade = Literal["meets", "likely", "unlikely", "misses"]
+
+FRAME_MS = {10: 100.0, 1: 1000.0}
+"""Frames a second that are asked for, and the latency each leaves: the issue's two budgets."""
+MEMORY_BYTES = 64_000_000
+POWER_W = 5.0
+_NAMES = {
+    "raspberry-pi-zero-2w": "Pi Zero 2 W",
+    "raspberry-pi-3b-plus": "Pi 3B+",
+    "raspberry-pi-4b": "Pi 4",
+    "raspberry-pi-5": "Pi 5",
+}
+_LOW_POWER = ("raspberry-pi", "pixel", "galaxy", "xiaomi")
+"""The low-power devices of the question: Raspberry Pis and phones. Other boards are not asked."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One latency, and the file and entry it comes from."""
+
+    latency: DeviceLatency
+    source: str
+
+    @property
+    def frames(self) -> float:
+        """Frames a second."""
+        return 1000 / self.latency.latency_ms
+
+    def within_power(self) -> bool:
+        """Whether the device draws no more than the budget; one that is not known may."""
+        watts = self.latency.power_w
+        return watts is None or watts <= POWER_W
+
+
+def grade(row: DeviceLatency | Fitted, budget_ms: float) -> Grade:
+    """Where the interval lies: wholly within the budget, its middle, its low end, or nothing."""
+    if row.high_ms <= budget_ms:
+        return "meets"
+    if row.latency_ms <= budget_ms:
+        return "likely"
+    return "unlikely" if row.low_ms <= budget_ms else "misses"
+
+
+def reaches(row: DeviceLatency | Fitted, budget_ms: float) -> bool:
+    """Whether the budget is met, or likely is."""
+    return grade(row, budget_ms) in {"meets", "likely"}
+
+
+def device_name(device: str) -> str:
+    """A profile as a sentence has it.
+
+    >>> device_name("raspberry-pi-5"), device_name("galaxy-s10")
+    ('Pi 5', 'Galaxy S10')
+    """
+    return _NAMES.get(device) or device.replace("-", " ").title()
+
+
+def rows(evidence: Evidence) -> tuple[Row, ...]:
+    """The latencies that may decide, on low-power devices alone.
+
+    An emulator's milliseconds are left out; a measurement takes the place of the prediction for
+    the same contender, recipe, device and number of threads, and the latest that of earlier ones.
+    """
+    found: dict[tuple[str, str, str, int], Row] = {}
+    for row in (*_recorded(evidence), *(Row(m.latency, m.source) for m in evidence.measurements)):
+        each = row.latency
+        if each.provenance == "emulated" or not each.device.startswith(_LOW_POWER):
+            continue
+        key = each.label, each.recipe, each.device, each.threads
+        if each.provenance == "measured" or not _measured(found.get(key)):
+            found[key] = row
+    return tuple(found.values())
+
+
+def _recorded(evidence: Evidence) -> Iterator[Row]:
+    if (record := evidence.devices) is not None:
+        for index, each in enumerate(record.latencies):
+            yield Row(each, where(record.header, f"latencies[{index}]"))
+
+
+def _measured(row: Row | None) -> bool:
+    return row is not None and row.latency.provenance == "measured"
+
+
+def of_contender(found: Iterable[Row], contender: Contender) -> Iterator[Row]:
+    """The rows of one contender under its recipe."""
+    key = contender.label, contender.recipe
+    return (each for each in found if (each.latency.label, each.latency.recipe) == key)
+
+
+def fastest(found: Iterable[Row]) -> Row | None:
+    """The row of the lowest latency."""
+    return min(found, key=lambda each: each.latency.latency_ms, default=None)
+
+
+def xceptions(record: Devices) -> list[Contender]:
+    """Full xception with separable convolutions, under each of its recipes."""
+    return _largest(each for each in record.contenders if _xception(each, "separable"))
+
+
+def twins(record: Devices) -> list[Contender]:
+    """Xception of the same widths with normal convolutions, under each of its recipes."""
+    return _largest(each for each in record.contenders if _xception(each, "normal"))
+
+
+def _xception(each: Contender, convolution: str) -> bool:
+    return each.model == "xception" and (each.convolution or "separable") == convolution
+
+
+def _largest(found: Iterable[Contender]) -> list[Contender]:
+    """Those of the most multiplications: narrower ones are other contenders."""
+    kept = list(found)
+    most = max((each.macs for each in kept), default=0)
+    return [each for each in kept if each.macs == most]
