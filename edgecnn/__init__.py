@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     )
     from edgecnn.benchmark.run import bench
     from edgecnn.calibration.preprocessing import parse_preprocessing
+    from edgecnn.claims.judging import verdict
+    from edgecnn.claims.record import Claim, Number, Verdict, VerdictReport
     from edgecnn.deploying import Bundle, Deployment, Proof, bundle, deploy
     from edgecnn.errors import (
         CheckFailedError,
@@ -102,6 +104,7 @@ __all__ = [
     "Candidate",
     "CheckFailedError",
     "CheckReport",
+    "Claim",
     "Comparison",
     "CrashedError",
     "Deployment",
@@ -128,6 +131,7 @@ __all__ = [
     "MissingPartError",
     "ModelInfo",
     "ModelSpec",
+    "Number",
     "Operator",
     "OperatorProfile",
     "ParityInfo",
@@ -141,6 +145,8 @@ __all__ = [
     "Silent",
     "TensorInfo",
     "Trust",
+    "Verdict",
+    "VerdictReport",
     "VerifiedFile",
     "VerifyResult",
     "__version__",
@@ -160,6 +166,7 @@ __all__ = [
     "predict",
     "probe",
     "profile_operators",
+    "verdict",
     "verify",
 ]
 
@@ -181,6 +188,8 @@ _HOMES = {
     ),
     "edgecnn.benchmark.run": ("bench",),
     "edgecnn.calibration.preprocessing": ("parse_preprocessing",),
+    "edgecnn.claims.judging": ("verdict",),
+    "edgecnn.claims.record": ("Claim", "Number", "Verdict", "VerdictReport"),
     "edgecnn.deploying": ("Bundle", "Deployment", "Proof", "bundle", "deploy"),
     "edgecnn.errors": (
         "CheckFailedError",

@@ -29,6 +29,7 @@ COMMANDS = {
     "check": "edgecnn.cli.check:check",
     "predict": "edgecnn.cli.predict:predict",
     "fit": "edgecnn.cli.fit:fit",
+    "verdict": "edgecnn.cli.verdict:verdict",
     "deploy": "edgecnn.cli.deploy:deploy",
     "devices": "edgecnn.cli.devices:devices",
     "completion": "edgecnn.cli.completion:completion",

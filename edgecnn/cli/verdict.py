@@ -1,0 +1,118 @@
+"""`edgecnn verdict`: what the evidence says of the documents' claims."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+import edgecnn
+from edgecnn.cli import console
+from edgecnn.cli.options import common_options, quiet_option
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+    from edgecnn.claims.record import Verdict, VerdictReport
+
+_RECORDS = Path("artifacts") / "experiments"
+
+
+def _complete(
+    _context: click.Context, _parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem[str]]:
+    from click.shell_completion import CompletionItem
+
+    from edgecnn.claims.table import TABLE
+
+    claims = (entry.claim for entry in TABLE)
+    return [
+        CompletionItem(claim.id, help=claim.title)
+        for claim in claims
+        if claim.id.startswith(incomplete.lower())
+    ]
+
+
+@click.command(short_help="Say what the evidence shows of the documents' claims.")
+@click.argument("claims", nargs=-1, metavar="[CLAIM]...", shell_complete=_complete)
+@click.option(
+    "--records",
+    type=click.Path(path_type=Path),
+    default=_RECORDS,
+    show_default=True,
+    metavar="DIR",
+    help="The records of the experiments.",
+)
+@click.option(
+    "--results",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Results of `bench`: measurements of real devices take the place of predictions. By"
+    " default results.jsonl beside DIR, where there is one.",
+)
+@quiet_option
+@common_options
+def verdict(
+    claims: tuple[str, ...],
+    records: Path,
+    results: Path | None,
+    quiet: bool,  # noqa: FBT001 - click calls it so
+    as_json: bool,  # noqa: FBT001 - likewise
+) -> None:
+    """Judge the documents' claims by the records of the experiments; nothing is run.
+
+    Without a name: whether Xception suits low-power devices, then all claims in a table. With
+    names: the evidence of each in full, number by number. The exit code is 0 also where a claim
+    fails: the question was answered.
+    """
+    report = edgecnn.verdict(*claims, records=records, results=results)
+    if as_json:
+        from edgecnn.reporting.verdict import verdicts_object
+
+        console.print_json(verdicts_object(report))
+    elif quiet:
+        return
+    elif claims:
+        for each in report.verdicts:
+            _print_in_full(each)
+    else:
+        _print_all(report)
+
+
+def _print_all(report: VerdictReport) -> None:
+    from edgecnn.reporting import verdict as shown
+
+    _print_answer(report.verdicts[0])
+    console.print_table(shown.verdicts_table(report))
+    console.print_line()
+    console.print_paragraph(
+        f"{len(report.verdicts)} claims: {shown.tally(report.verdicts)}. Their evidence:"
+        " `edgecnn verdict CLAIM`.",
+        "dim",
+    )
+
+
+def _print_answer(verdict: Verdict) -> None:
+    from edgecnn.reporting import verdict as shown
+
+    console.print_paragraph(*shown.heading(verdict))
+    for text in shown.paragraphs(verdict):
+        console.print_paragraph(text)
+        console.print_line()
+
+
+def _print_in_full(verdict: Verdict) -> None:
+    from edgecnn.reporting import verdict as shown
+
+    _print_answer(verdict)
+    console.print_pairs(shown.claim_pairs(verdict))
+    for text in verdict.caveats:
+        console.print_line()
+        console.print_paragraph(text, "dim")
+    if verdict.numbers:
+        console.print_line()
+        console.print_table(shown.numbers_table(verdict))
+        for line in shown.sources(verdict):
+            console.print_paragraph(line, "dim")
+    console.print_line()

@@ -1,0 +1,138 @@
+"""Verdicts on the documents' claims, as `edgecnn verdict` shows them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from edgecnn.records import SCHEMA
+from edgecnn.reporting.table import Column, Table
+from edgecnn.reporting.text import printable, printable_lines
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from edgecnn.claims.record import Number, Outcome, Verdict, VerdictReport
+
+_STYLES: dict[Outcome, str] = {
+    "holds": "bold green",
+    "holds with conditions": "bold yellow",
+    "fails": "bold red",
+    "not testable here": "bold",
+}
+_SHORT: dict[Outcome, str] = {
+    "holds": "holds",
+    "holds with conditions": "conditions",
+    "fails": "fails",
+    "not testable here": "not testable",
+}
+_EXACT = 1_000_000
+
+
+def verdicts_table(report: VerdictReport) -> Table:
+    """One row a claim: its id, the outcome, and what decided it."""
+    columns = (Column("claim"), Column("outcome"), Column("what decided it"))
+    rows = [
+        (each.claim.id, _SHORT[each.outcome], printable_lines(each.summary))
+        for each in report.verdicts
+    ]
+    return Table(columns, tuple(rows))
+
+
+def heading(verdict: Verdict) -> tuple[str, str]:
+    """The claim and its outcome in a line, and the line's style."""
+    return f"{sentence(verdict.claim.title)}: {verdict.outcome}.", _STYLES[verdict.outcome]
+
+
+def sentence(text: str) -> str:
+    """The text with a capital.
+
+    >>> sentence("plain deep nets")
+    'Plain deep nets'
+    """
+    return text[:1].upper() + text[1:]
+
+
+def paragraphs(verdict: Verdict) -> tuple[str, ...]:
+    """The verdict in short paragraphs: the summary, conditions, and details where there are any."""
+    found = [verdict.summary]
+    if verdict.conditions:
+        found.append(f"Conditions: {'; '.join(verdict.conditions)}.")
+    found += verdict.details
+    return tuple(printable_lines(each) for each in found)
+
+
+def claim_pairs(verdict: Verdict) -> tuple[tuple[str, str], ...]:
+    """What was claimed where, how it was tested, and what makes the evidence again."""
+    claim = verdict.claim
+    return (
+        ("document", f"{claim.document}, {claim.section}"),
+        ("says", f'"{claim.words}"'),
+        ("test", claim.experiment),
+        ("again", claim.command),
+    )
+
+
+def numbers_table(verdict: Verdict) -> Table:
+    """All numbers of the evidence, with how each came about and where it stands."""
+    columns = (
+        Column("number"),
+        Column("value", number=True),
+        Column("by"),
+        Column("entry"),
+    )
+    rows = [
+        (printable(each.name, 200), value_text(each), each.provenance, _entry(each.source))
+        for each in verdict.numbers
+    ]
+    return Table(columns, tuple(rows))
+
+
+def value_text(number: Number) -> str:
+    """A number with its unit; counts in full, the rest with four digits.
+
+    >>> from edgecnn.claims.record import Number
+    >>> value_text(Number("", 1728, "weights", "counted", "")), value_text(
+    ...     Number("", 0.126736, "1", "counted", ""))
+    ('1,728', '0.1267')
+    """
+    value = number.value
+    if value == int(value) and abs(value) >= 1 and number.unit != "ms":
+        text = f"{int(value):,}"
+    elif abs(value) < _EXACT:
+        text = f"{value:.4g}"
+    else:
+        text = f"{value:,.0f}"
+    counted = {"1", "weights", "MACs", "parameters"}
+    return text if number.unit in counted else f"{text} {number.unit}"
+
+
+def _entry(source: str) -> str:
+    return printable(source.partition(";")[0], 80)
+
+
+def sources(verdict: Verdict) -> tuple[str, ...]:
+    """Date and machine of each file the numbers come from, once."""
+    found: dict[str, None] = {}
+    for each in verdict.numbers:
+        entry, _, machine = each.source.partition("; ")
+        found[f"{entry.split(' ')[0]}: {machine}"] = None
+    return tuple(printable(each, 200) for each in found)
+
+
+def tally(verdicts: Iterable[Verdict]) -> str:
+    """How many claims came to which outcome."""
+    counts: dict[str, int] = {}
+    for each in verdicts:
+        counts[each.outcome] = counts.get(each.outcome, 0) + 1
+    return ", ".join(f"{count} {outcome}" for outcome, count in counts.items())
+
+
+def verdicts_object(report: VerdictReport) -> dict[str, Any]:
+    """Every verdict with all its numbers, and the headers of the records."""
+    return {
+        "schema": SCHEMA,
+        "verdicts": [asdict(each) for each in report.verdicts],
+        "records": report.folder,
+        "headers": [asdict(each) for each in report.headers],
+    }
