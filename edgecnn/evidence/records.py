@@ -12,6 +12,7 @@ from typing import Literal
 Provenance = Literal["counted", "measured", "emulated", "predicted", "published"]
 Convolution = Literal["separable", "normal"]
 Match = Literal["itself", "equal widths", "equal parameters"]
+GradientKind = Literal["plain", "residual", "plain + batch norm", "residual + batch norm"]
 
 
 @dataclass(frozen=True)
@@ -136,7 +137,7 @@ class GradientRun:
         accuracy: on test images after brief training, 0..1; None where it was not trained.
     """
 
-    kind: Literal["plain", "residual", "plain + batch norm", "residual + batch norm"]
+    kind: GradientKind
     depth: int
     initializer: str
     seed: int

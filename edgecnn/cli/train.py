@@ -1,0 +1,166 @@
+"""`edgecnn train`: give a network weights that answer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar
+
+import click
+
+import edgecnn
+from edgecnn.cli import completers, console
+from edgecnn.cli.options import common_options, quiet_option
+from edgecnn.cli.progress import watching
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from typing_extensions import Unpack
+
+    from edgecnn.records import Preprocessing
+    from edgecnn.training import TrainResult
+
+    AnyFunction = Callable[..., Any]
+
+Decorated = TypeVar("Decorated", bound="AnyFunction")
+
+
+class _Flags(TypedDict):
+    """The parsed command line, as click hands it over."""
+
+    data: str
+    epochs: int
+    samples: int | None
+    test_samples: int | None
+    batch_size: int
+    learning_rate: float
+    seed: int
+    weights: str | None
+    input_size: int | None
+    width: float | None
+    convolution: Literal["separable", "normal"] | None
+    input_range: str | None
+    mean: str | None
+    std: str | None
+    channel_order: Literal["RGB", "BGR"] | None
+    out: Path | None
+    quiet: bool
+    as_json: bool
+
+
+_OPTIONS: tuple[Callable[[Any], Any], ...] = (
+    click.option(
+        "--data",
+        required=True,
+        metavar="NAME|DIR",
+        shell_complete=completers.complete_calibration,
+        help="fashion-mnist, or a folder: CLASS/*.jpg, or train/CLASS/ and test/CLASS/.",
+    ),
+    click.option("--epochs", type=int, default=5, show_default=True, metavar="N"),
+    click.option("--samples", type=int, metavar="N", help="Images of each epoch; all by default."),
+    click.option(
+        "--test-samples", type=int, metavar="N", help="Images to test on; all by default."
+    ),
+    click.option("--batch-size", type=int, default=64, show_default=True, metavar="N"),
+    click.option(
+        "--learning-rate",
+        type=float,
+        default=1e-3,
+        show_default=True,
+        metavar="X",
+        help="Of Adam at the start; it falls to zero.",
+    ),
+    click.option(
+        "--seed",
+        type=click.IntRange(min=0),
+        default=0,
+        show_default=True,
+        metavar="N",
+        help="Of weights, drawn samples and their order.",
+    ),
+    click.option("--weights", metavar="FILE", help="Start from these; random by default."),
+    click.option(
+        "--input-size", type=int, metavar="N", help="Height and width of the input, pixels."
+    ),
+    click.option("--width", type=float, metavar="X", help="Width multiplier, for the Xceptions."),
+    click.option(
+        "--convolution",
+        type=click.Choice(["separable", "normal"]),
+        help="normal: the Xceptions' twins with normal convolutions.",
+    ),
+    click.option(
+        "--input-range",
+        metavar="LOW,HIGH",
+        help="For your own model: the range its pixels are scaled to, such as -1,1.",
+    ),
+    click.option("--mean", metavar="M[,M,M]", help="Or: the mean its pixels are reduced by ..."),
+    click.option("--std", metavar="S[,S,S]", help="... and divided by, both for pixels 0..255."),
+    click.option(
+        "--channel-order",
+        type=click.Choice(("RGB", "BGR")),
+        help="The order of its channels.  [default: RGB]",
+    ),
+    click.option(
+        "--out",
+        type=click.Path(path_type=Path),
+        metavar="DIR",
+        help="Where model.keras and training.json go; artifacts/MODEL/trained by default.",
+    ),
+    quiet_option,
+    common_options,
+)
+
+
+def _options(function: Decorated) -> Decorated:
+    """Add every option, so that `--help` shows them in the order they stand in here."""
+    for option in reversed(_OPTIONS):
+        function = option(function)
+    return function
+
+
+@click.command(short_help="Train MODEL on labelled images.")
+@click.argument("model", shell_complete=completers.complete_model)
+@_options
+def train(model: str, **flags: Unpack[_Flags]) -> None:
+    """Train a network on labelled images, and measure its accuracy on those it did not see.
+
+    MODEL is a name of `edgecnn models` or keras:NAME, whose last layer is made as wide as the data
+    has classes, or your own .keras or .h5 file. A plain recipe for small networks and data: Adam,
+    cross-entropy, a rate that falls to zero, no augmentation. Needs TensorFlow.
+    """
+    options: dict[str, Any] = {
+        name: value
+        for name, value in flags.items()
+        if name not in {"input_range", "mean", "std", "channel_order", "quiet", "as_json"}
+    }
+    with watching(quiet=flags["quiet"]) as progress:
+        result = edgecnn.train(
+            model, progress=progress, preprocessing=_preprocessing(flags), **options
+        )
+    if flags["as_json"]:
+        from dataclasses import asdict
+
+        console.print_json({"folder": str(result.folder), **asdict(result.record)})
+    elif not flags["quiet"]:
+        _print(result)
+
+
+def _preprocessing(flags: _Flags) -> Preprocessing | None:
+    from edgecnn.calibration.preprocessing import parse_preprocessing
+
+    return parse_preprocessing(
+        input_range=flags["input_range"],
+        mean=flags["mean"],
+        std=flags["std"],
+        channel_order=flags["channel_order"] or "RGB",
+    )
+
+
+def _print(result: TrainResult) -> None:
+    from edgecnn.reporting import training as shown
+
+    console.print_table(shown.epochs_table(result.record))
+    console.print_line()
+    console.print_paragraph(shown.outcome(result.record), "bold")
+    console.print_line("Next:")
+    console.print_line(f"  {result.export_command}")

@@ -1,0 +1,168 @@
+"""The training loop. Runs in a child process, which keeps TensorFlow's noise and memory."""
+
+from __future__ import annotations
+
+import importlib
+import math
+import os
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from edgecnn.errors import InputError
+from edgecnn.training.record import Epoch
+
+if TYPE_CHECKING:
+    import keras
+
+    from edgecnn.building import BuildRequest
+    from edgecnn.datasets.labelled import LabelledSet
+    from edgecnn.progress import Progress
+    from edgecnn.records import Preprocessing
+
+MODEL = "model.keras"
+_TEST_BATCH = 250
+
+
+@dataclass(frozen=True)
+class Fed:
+    """How labelled images are fed to the network."""
+
+    training: LabelledSet
+    test: LabelledSet
+    preprocessing: Preprocessing
+    batch_size: int
+    seed: int
+
+    def training_batches(self, shape: tuple[int, int, int], epoch: int) -> Any:  # noqa: ANN401 - batches of arrays
+        """One epoch, in an order of its own."""
+        return self.training.batches(
+            size=shape[:2],
+            channels=shape[2],
+            preprocessing=self.preprocessing,
+            batch_size=self.batch_size,
+            shuffle_seed=self.seed * 1000 + epoch,
+        )
+
+    def test_batches(self, shape: tuple[int, int, int]) -> Any:  # noqa: ANN401 - batches of arrays
+        """The test images, in their own order."""
+        return self.test.batches(
+            size=shape[:2],
+            channels=shape[2],
+            preprocessing=self.preprocessing,
+            batch_size=_TEST_BATCH,
+        )
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What the loop found."""
+
+    parameters: int
+    input_size: int
+    epochs: tuple[Epoch, ...]
+    test_accuracy: float
+    seconds: float
+
+
+def fit(
+    request: BuildRequest,
+    folder: str,
+    fed: Fed,
+    *,
+    epochs: int,
+    learning_rate: float,
+    progress: Progress,
+) -> Fitted:
+    """Build, train, evaluate, and write model.keras into a folder.
+
+    Adam (Kingma and Ba, arXiv:1412.6980) on the cross-entropy, its rate falling to zero along a
+    cosine (Loshchilov and Hutter, arXiv:1608.03983, without restarts).
+
+    Args:
+        request: what to build.
+        folder: gets model.keras.
+        fed: the data.
+        epochs: passes over the training images.
+        learning_rate: of the first step.
+        progress: told of each batch.
+
+    Raises:
+        InputError: as `building.build`; the network cannot be trained, or its loss is not finite.
+    """
+    from edgecnn import building
+    from edgecnn.convert.float_stage import ENVIRONMENT
+
+    os.environ.update(ENVIRONMENT)
+    progress.stage("importing TensorFlow")
+    importlib.import_module("tensorflow")
+    built = building.build(request)
+    model = built.keras_model
+    if model is None or not model.trainable_weights:
+        raise InputError(
+            f"{built.identity.name} cannot be trained: it has no trainable Keras weights.",
+            hint="Train a zoo name, keras:NAME, or a .keras or .h5 model.",
+        )
+    _check_classes(built.classes, fed)
+    shape = built.input_shape[1:]
+    steps = epochs * math.ceil(fed.training.count / fed.batch_size)
+    _compile(model, learning_rate, steps)
+    start = time.monotonic()
+    history = tuple(_epoch(model, fed, shape, number, epochs, progress) for number in range(epochs))
+    seconds = time.monotonic() - start
+    accuracy = _accuracy(model, fed, shape, progress)
+    model.save(os.path.join(folder, MODEL))  # noqa: PTH118 - Keras takes text
+    return Fitted(built.parameters, shape[0], history, accuracy, seconds)
+
+
+def _check_classes(classes: int, fed: Fed) -> None:
+    if classes != len(fed.training.classes):
+        raise InputError(
+            f"The model has {classes} outputs, {fed.training.source} has"
+            f" {len(fed.training.classes)} classes.",
+            hint="Train a model whose last layer has one output for each class.",
+        )
+
+
+def _compile(model: keras.Model, learning_rate: float, steps: int) -> None:
+    import keras
+
+    schedule = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
+    model.compile(
+        keras.optimizers.Adam(schedule), "sparse_categorical_crossentropy", metrics=["accuracy"]
+    )
+
+
+def _epoch(
+    model: keras.Model,
+    fed: Fed,
+    shape: tuple[int, int, int],
+    number: int,
+    epochs: int,
+    progress: Progress,
+) -> Epoch:
+    progress.stage(f"epoch {number + 1} of {epochs}", fed.training.count)
+    model.reset_metrics()
+    found: dict[str, Any] = {}
+    for images, labels in fed.training_batches(shape, number):
+        found = model.train_on_batch(images, labels, return_dict=True)
+        progress.advance(len(labels))
+    loss = float(found["loss"])
+    if not math.isfinite(loss):
+        raise InputError(
+            f"The loss of epoch {number + 1} is {loss}: training has diverged.",
+            hint="Take a smaller --learning-rate, such as 1e-4.",
+        )
+    return Epoch(loss, float(found["accuracy"]))
+
+
+def _accuracy(
+    model: keras.Model, fed: Fed, shape: tuple[int, int, int], progress: Progress
+) -> float:
+    progress.stage("evaluating", fed.test.count)
+    right = 0
+    for images, labels in fed.test_batches(shape):
+        answers = model.predict_on_batch(images)
+        right += int((answers.argmax(axis=-1) == labels).sum())
+        progress.advance(len(labels))
+    return right / fed.test.count
