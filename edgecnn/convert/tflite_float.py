@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,8 @@ import numpy as np
 from edgecnn.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+
     from edgecnn.building import BuiltModel
 
 INPUT, OUTPUT = "input", "output"
@@ -72,8 +75,12 @@ def _trace_keras(built: BuiltModel) -> Traced:
     model: Any = built.keras_model
     trainable = [np.asarray(variable) for variable in model.trainable_variables]
     fixed = [np.asarray(variable) for variable in model.non_trainable_variables]
+    held = _held_tensors(model)
     graph = tf.Graph()
-    with graph.as_default():
+    with (
+        graph.as_default(),
+        _replaced([(layer, name, tf.constant(values)) for layer, name, values in held]),
+    ):
         images = tf.compat.v1.placeholder(tf.float32, built.input_shape, name=INPUT)
         outputs, _ = model.stateless_call(
             [tf.constant(values) for values in trainable],
@@ -83,6 +90,35 @@ def _trace_keras(built: BuiltModel) -> Traced:
         )
         output = tf.identity(keras.tree.flatten(outputs)[0], name=OUTPUT)
     return Traced(graph, (images,), (output,))
+
+
+def _held_tensors(model: Any) -> list[tuple[Any, str, Any]]:  # noqa: ANN401 - a keras.Model
+    """Layer, attribute and values of tensors that layers keep beside their variables.
+
+    Normalization holds its mean and variance so. A graph cannot take them in as they are.
+    """
+    import tensorflow as tf
+
+    layers = model._flatten_layers()  # noqa: SLF001 - no public walk
+    return [
+        (layer, name, np.asarray(value))
+        for layer in layers
+        for name, value in vars(layer).items()
+        if tf.is_tensor(value) and not isinstance(value, tf.Variable)
+    ]
+
+
+@contextlib.contextmanager
+def _replaced(attributes: Sequence[tuple[Any, str, Any]]) -> Generator[None, None, None]:
+    """Give objects' attributes other values for a while."""
+    before = [(owner, name, getattr(owner, name)) for owner, name, _ in attributes]
+    try:
+        for owner, name, value in attributes:
+            setattr(owner, name, value)
+        yield
+    finally:
+        for owner, name, value in before:
+            setattr(owner, name, value)
 
 
 def define(traced: Traced) -> Definition:

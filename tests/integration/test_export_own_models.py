@@ -188,3 +188,25 @@ def test_a_damaged_file_is_refused_with_exit_code_2(
     error = command_line.run_json(*args, code=2)["error"]
     assert copy.name in error["message"]
     assert not (tmp_path / "out").exists()
+
+
+def test_a_network_whose_normalization_keeps_its_own_tensors_is_exported(tmp_path: Path) -> None:
+    """As EfficientNet's and ConvNeXt's do, beside their variables."""
+    keras.utils.set_random_seed(0)
+    image = keras.Input((SIDE, SIDE, 3))
+    given = layers.Normalization(mean=list(MEAN), variance=[each**2 for each in STD])(image)
+    adapted = layers.Normalization()
+    x = layers.Conv2D(8, 3, strides=2, activation="relu")(adapted(given))
+    adapted.adapt(np.random.default_rng(0).normal(3.0, 2.0, (64, SIDE, SIDE, 3)))
+    x = layers.GlobalAveragePooling2D()(x)
+    model = keras.Model(image, layers.Dense(CLASSES, activation="softmax")(x))
+    model.save(tmp_path / "net.keras")
+    result = edgecnn.export(
+        str(tmp_path / "net.keras"),
+        recipes=("float32",),
+        formats=("tflite",),
+        preprocessing=Preprocessing(mean=(0.0,), std=(1.0,)),
+        out=tmp_path / "out",
+    )
+    (file,) = result.artifacts[0].manifest.files
+    assert file.parity.snr_db is None or file.parity.snr_db > 80
