@@ -51,11 +51,13 @@ def judge(evidence: Evidence) -> Finding:
     found = list(comparisons(record))
     if not found:
         return untestable("twins.json holds no two twins of two seeds or more.", "twins")
-    outcome = _outcome(found)
+    outcome, costlier = _outcome(found), list(_costlier(record))
+    if outcome == "holds" and costlier:
+        outcome = "holds with conditions"
     return Finding(
         outcome=outcome,
         summary=" ".join(_sentence(each) for each in found),
-        conditions=tuple(_conditions(found)) if outcome == "holds with conditions" else (),
+        conditions=(*_conditions(found), *costlier) if outcome == "holds with conditions" else (),
         numbers=(*_runs(record), *_recipe_numbers(record)),
         caveats=tuple(_caveats(record, found, outcome)),
         details=tuple(_costs(record)),
@@ -110,10 +112,18 @@ def _sentence(each: Comparison) -> str:
     return (
         f"{each.network} at {each.match}: {_percent(each.separable)} separable,"
         f" {_percent(each.normal)} normal, a difference of {100 * gap.mean:+.2f} points"
-        f" ({100 * gap.low:+.2f} to {100 * gap.high:+.2f}: {each.standing}) for"
+        f" ({100 * gap.low:+.2f} to {100 * gap.high:+.2f}: {_told(each.standing)}) for"
         f" {each.macs_ratio:.2f} of the multiplications and {each.parameters_ratio:.2f} of the"
         " parameters."
     )
+
+
+def _told(standing: Standing) -> str:
+    words: dict[Standing, str] = {
+        "no better": "a loss of the margin is not ruled out",
+        "undecided": "nothing is ruled out",
+    }
+    return words.get(standing, standing)
 
 
 def _percent(values: Sequence[float]) -> str:
@@ -160,6 +170,23 @@ def _costs(record: Twins) -> Iterator[str]:
                 f"Quantization of {network}, {convolution}{twin}, in points of accuracy:"
                 f" {listed(parts)}."
             )
+
+
+def _costlier(record: Twins) -> Iterator[str]:
+    """Recipes that take a margin more from the separable network than from a twin."""
+    for name in dict.fromkeys(run.network for run in record.recipes):
+        of_name = [run for run in record.recipes if run.network == name]
+        for recipe, match in dict.fromkeys(
+            (run.recipe, run.match) for run in of_name if run.match != "itself"
+        ):
+            alike = [run for run in of_name if run.recipe == recipe]
+            ours = [run for run in alike if run.match == "itself"]
+            theirs = [run for run in alike if run.match == match]
+            if ours and _cost(ours) < _cost(theirs) - MARGIN:
+                yield (
+                    f"not in {recipe}, which costs {name} {100 * _cost(ours):+.2f} points, and its"
+                    f" twin of {match} {100 * _cost(theirs):+.2f}"
+                )
 
 
 def _cost(runs: Sequence[RecipeRun]) -> float:

@@ -68,7 +68,8 @@ def judge_vanishing(evidence: Evidence) -> Finding:
     no = [each.initializer for each in plain if each.state != "vanishes"]
     return Finding(
         outcome=_outcome(yes, no),
-        summary=f"In plain networks {listed([_told(each) for each in plain])}.{_trained(plain)}",
+        summary=f"In plain networks the first layer's gradient goes {_told(plain)}."
+        f"{_trained(plain)}",
         conditions=(f"with kernels from {listed(yes)}; not from {listed(no)}",)
         if yes and no
         else (),
@@ -103,9 +104,8 @@ def _judge_cure(evidence: Evidence, kind: str) -> Finding:
     conditions = tuple(_cure_conditions(pairs)) if cured else ()
     return Finding(
         outcome=("holds with conditions" if conditions else "holds") if cured else "fails",
-        summary=f"Where plain networks lose the gradient"
-        f" ({listed([_told(each) for each, _ in pairs])}), with {_what(kind)}"
-        f" {listed([_told(each) for _, each in pairs])}."
+        summary=f"With {_what(kind)} the first layer's gradient goes"
+        f" {_told([each for _, each in pairs])}; in plain networks {_told(sick)}."
         f"{_trained([each for pair in pairs for each in pair])}",
         conditions=conditions,
         numbers=_numbers(record, {PLAIN, kind, RESIDUAL_NORMALIZED}),
@@ -146,13 +146,14 @@ def _cure_conditions(pairs: Iterable[tuple[Trend, Trend]]) -> list[str]:
     return found
 
 
-def _told(trend: Trend) -> str:
-    """What depth does to one kind of network: the factor, and from where to where."""
-    verb = {"vanishes": "shrinks to", "explodes": "grows to", "stays": "is"}[trend.state]
-    return (
-        f"the gradient of {trend.deep} layers {verb} {trend.change:.2g} of that of"
-        f" {trend.shallow} ({trend.initializer})"
-    )
+def _told(found: Sequence[Trend]) -> str:
+    """What depth does to one kind of network, initializer by initializer."""
+    parts = [
+        f"to {each.change:.2g} of itself from {each.shallow} to {each.deep} layers"
+        f" ({each.initializer}: it {each.state})"
+        for each in found
+    ]
+    return listed(parts)
 
 
 def _trained(found: Sequence[Trend]) -> str:
@@ -167,7 +168,7 @@ def _trained(found: Sequence[Trend]) -> str:
 def _both(found: dict[tuple[str, str], Trend]) -> tuple[str, ...]:
     """What residual connections and batch normalization do together, as the document has them."""
     both = [each for (kind, _), each in found.items() if kind == RESIDUAL_NORMALIZED]
-    return (f"With both: {listed([_told(each) for each in both])}.",) if both else ()
+    return (f"With both it goes {_told(both)}.",) if both else ()
 
 
 def trends(record: Gradients) -> list[Trend]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from edgecnn.claims import beside
 from edgecnn.claims import low_power_text as told
 from edgecnn.claims.record import Finding, Number
 from edgecnn.claims.sources import missing, number, untestable
@@ -12,6 +13,7 @@ from edgecnn.claims.standings import (
     FRAME_MS,
     MEMORY_BYTES,
     fastest,
+    is_phone,
     of_contender,
     reaches,
     rows,
@@ -63,7 +65,7 @@ def judge(evidence: Evidence) -> Finding:
         summary=told.summary(places),
         conditions=tuple(told.conditions(places, full)) if outcome != "holds" else (),
         numbers=tuple(_numbers(record, full, usable, reference)),
-        caveats=tuple(told.caveats(usable)),
+        caveats=tuple(told.caveats(usable, record)),
         details=tuple(_details(record, places, usable, reference)),
     )
 
@@ -119,14 +121,17 @@ def _details(
     record: Devices, places: list[Standing], usable: tuple[Row, ...], reference: Row | None
 ) -> Iterator[str]:
     full = xceptions(record)
-    yield told.network(full)
+    yield told.network(full, record)
     for place in places:
-        yield told.device(place, full)
-    yield told.sizes(full)
+        if not is_phone(place.device):
+            yield told.device(place, full)
+    yield from told.phones(places)
+    yield told.sizes(full, record)
     if reference is not None:
-        yield from told.twin(twins(record), full, usable, reference)
-        yield from told.others(record, usable, reference)
-    yield from told.what_it_takes(record)
+        yield from beside.twin(twins(record), full, usable, reference)
+        yield from beside.small_twins(record)
+        yield from beside.others(record, usable, reference)
+    yield from told.what_it_takes(record, places)
 
 
 def _numbers(
@@ -136,7 +141,7 @@ def _numbers(
     own = {(each.label, each.recipe) for each in (*full, *twins(record))}
     for row in usable:
         key = row.latency.label, row.latency.recipe
-        if key in own or told.beside(row, reference):
+        if key in own or beside.same_place(row, reference):
             yield from _row_numbers(row)
     for index, one in enumerate(record.contenders):
         yield from _contender_numbers(record, index, one)

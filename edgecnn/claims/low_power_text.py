@@ -10,8 +10,10 @@ from edgecnn.claims.standings import (
     MEMORY_BYTES,
     POWER_W,
     device_name,
+    devices_text,
     fastest,
     grade,
+    is_phone,
     of_contender,
     reaches,
 )
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from edgecnn.claims.standings import Row
     from edgecnn.evidence.records import Contender, DeviceLatency, Devices, Fitted
 
-_WORDS = {
+WORDS = {
     "meets": "yes",
     "likely": "likely",
     "unlikely": "unlikely",
@@ -32,48 +34,55 @@ _WORDS = {
 }
 
 
+_MEMORY = f"{MEMORY_BYTES / 1e6:g} MB"
+
+
 def summary(places: Sequence[Standing]) -> str:
     """Where it reaches which rate, within memory and power."""
-    parts = []
+    parts, every = [], [place.device for place in places]
     for frames in FRAME_MS:
         suited = [place for place in places if place.suited[frames]]
         recipes = dict.fromkeys(row.latency.recipe for place in suited
                                 for row in place.suited[frames])  # fmt: skip
-        where = listed([device_name(place.device) for place in suited])
+        where = devices_text([place.device for place in suited], every)
         under = f" in {listed(list(recipes))}" if recipes else ""
         parts.append(f"{frames} frame{'s' if frames > 1 else ''} a second{under}: {where}")
     return (
-        f"Full Xception within {size_text(MEMORY_BYTES)} and {POWER_W:g} W makes, or likely makes,"
+        f"Full Xception within {_MEMORY} and {POWER_W:g} W makes, or likely makes,"
         f" {'; '.join(parts)}."
     )
 
 
 def conditions(places: Sequence[Standing], full: Sequence[Contender]) -> Iterator[str]:
     """What has to be given up: rate, devices, recipes, threads."""
-    slow = [device_name(place.device) for place in places if not place.suited[10]]
+    every = [place.device for place in places]
+    slow = [place.device for place in places if not place.suited[10]]
     if slow:
-        yield f"not 10 frames a second within the budgets on {listed(slow)}"
-    slower = [device_name(place.device) for place in places if not place.suited[1]]
+        yield f"not 10 frames a second within the budgets on {devices_text(slow, every)}"
+    slower = [place.device for place in places if not place.suited[1]]
     if slower:
-        yield f"not even 1 on {listed(slower)}"
+        yield f"not even 1 on {devices_text(slower, every)}"
     heavy = [each.recipe for each in full if each.memory_bytes > MEMORY_BYTES]
     if heavy:
-        yield f"not in {listed(heavy)}: more than {size_text(MEMORY_BYTES)} of memory"
+        yield f"not in {listed(heavy)}: more than {_MEMORY} of memory"
     hungry = [
-        device_name(place.device)
+        place.device
         for place in places
         if reaches(place.rows[0].latency, FRAME_MS[1]) and not place.rows[0].within_power()
     ]
     if hungry:
-        yield f"on fewer cores than there are, for {POWER_W:g} W, on {listed(hungry)}"
+        yield f"for {POWER_W:g} W on fewer cores than there are: {devices_text(hungry, every)}"
 
 
-def network(full: Sequence[Contender]) -> str:
+def network(full: Sequence[Contender], record: Devices) -> str:
     """What is put to the test."""
     one = full[0]
-    top1 = "" if one.published_top1 is None else f", {one.published_top1:.3f} top-1 (published)"
+    published = [each.published_top1 for each in (one, *record.contenders)
+                 if each.published_top1 is not None
+                 and each.model in {"xception", "keras:Xception"}]  # fmt: skip
+    top1 = f", {published[0]:.3f} top-1 (published)" if published else ""
     return (
-        f"{one.label} at {one.input_size}x{one.input_size}: {count_text(one.macs)} MACs and"
+        f"Xception at {one.input_size}x{one.input_size}: {count_text(one.macs)} MACs and"
         f" {count_text(one.parameters)} parameters (counted){top1}."
     )
 
@@ -88,13 +97,13 @@ def device(place: Standing, full: Sequence[Contender]) -> str:
     elif frugal is not best:
         sentences.append(f"Within {POWER_W:g} W, {_run(frugal)}{_rates(frugal)}.")
     others = [
-        f"{each.recipe} {_rate(row)} ({_ms(row.latency)} ms)"
+        f"{each.recipe} {rate(row)} ({ms(row.latency)} ms)"
         for each in full
         if each.recipe != best.latency.recipe
         and (row := fastest(of_contender(place.rows, each))) is not None
     ]
     if others:
-        sentences.append(f"Otherwise at best {listed(others)} frames a second.")
+        sentences.append(f"Other recipes, frames a second at best: {listed(others)}.")
     return " ".join(sentences)
 
 
@@ -105,154 +114,92 @@ def _run(row: Row) -> str:
     watts = "" if each.power_w is None else f", about {each.power_w:.1f} W"
     energy = "" if each.energy_mj is None else f" and {each.energy_mj / 1000:.2g} J a frame"
     return (
-        f"{each.recipe} with {threads} makes {_rate(row)} frames a second"
-        f" ({each.provenance} {_ms(each)} ms, {_span(each)}{watts}{energy})"
+        f"{each.recipe} with {threads} makes {rate(row)} frames a second"
+        f" ({each.provenance} {ms(each)} ms, {interval(each)}{watts}{energy})"
     )
 
 
 def _rates(row: Row) -> str:
-    told = [f"{frames} a second: {_WORDS[grade(row.latency, budget_ms)]}"
+    told = [f"{frames} a second: {WORDS[grade(row.latency, budget_ms)]}"
             for frames, budget_ms in FRAME_MS.items()]  # fmt: skip
     return f"; {', '.join(told)}"
 
 
-def _rate(row: Row) -> str:
-    return f"{row.frames:.2g}" if row.frames < 10 else f"{row.frames:.0f}"  # noqa: PLR2004 - two digits
+def rate(row: Row) -> str:
+    """Frames a second, two digits."""
+    return f"{row.frames:.1f}" if row.frames < 10 else f"{row.frames:.0f}"  # noqa: PLR2004 - two digits
 
 
-def _ms(each: DeviceLatency | Fitted) -> str:
+def ms(each: DeviceLatency | Fitted) -> str:
+    """The latency, milliseconds."""
     return milliseconds_text(each.latency_ms)
 
 
-def _span(each: DeviceLatency | Fitted) -> str:
+def interval(each: DeviceLatency | Fitted) -> str:
+    """Both ends of its interval, milliseconds."""
     return f"{milliseconds_text(each.low_ms)}-{milliseconds_text(each.high_ms)}"
 
 
-def sizes(full: Sequence[Contender]) -> str:
+def phones(places: Sequence[Standing]) -> Iterator[str]:
+    """The fastest recipe on each phone, in a row."""
+    parts = []
+    for place in places:
+        if is_phone(place.device):
+            best = place.rows[0]
+            each = best.latency
+            parts.append(
+                f"{device_name(place.device)} {rate(best)} ({each.provenance} {ms(each)} ms,"
+                f" {interval(each)}; 10 a second: {WORDS[grade(each, FRAME_MS[10])]})"
+            )
+    if parts:
+        recipes = listed(list(dict.fromkeys(
+            place.rows[0].latency.recipe for place in places if is_phone(place.device)
+        )))  # fmt: skip
+        yield f"Phones, frames a second at best, in {recipes}: {'; '.join(parts)}."
+
+
+def sizes(full: Sequence[Contender], record: Devices) -> str:
     """File and memory of every recipe against the budget."""
     parts = [
         f"{each.recipe} {size_text(each.size_bytes)} and {size_text(each.memory_bytes)}"
+        f" ({each.memory_provenance})"
         for each in full
     ]
     able = [each.recipe for each in full if each.memory_bytes <= MEMORY_BYTES]
-    kinds = sorted({each.memory_provenance for each in full})
-    return (
-        f"File and memory: {listed(parts)} (memory {listed(kinds)}); within"
-        f" {size_text(MEMORY_BYTES)}: {listed(able)}."
-    )
+    runtime = record.runtime_bytes
+    beneath = "" if runtime is None else f", on top of {size_text(runtime)} for Python and runtime"
+    return f"File and memory: {listed(parts)}; within {_MEMORY}{beneath}: {listed(able)}."
 
 
-def twin(
-    twins: Sequence[Contender], full: Sequence[Contender], usable: Iterable[Row], reference: Row
-) -> Iterator[str]:
-    """The same network with normal convolutions, on the same device under the same recipe."""
-    usable = tuple(usable)
-    recipe = reference.latency.recipe
-    other = next((each for each in twins if each.recipe == recipe), None)
-    row = None if other is None else _same_place(of_contender(usable, other), reference)
-    if other is None or row is None:
-        return
-    ours = next(each for each in full if each.recipe == recipe)
-    times = row.latency.latency_ms / reference.latency.latency_ms
-    yield (
-        f"Its twin with normal convolutions of the same widths multiplies"
-        f" {other.macs / ours.macs:.1f} times as much and has"
-        f" {other.parameters / ours.parameters:.1f} times the parameters;"
-        f" {_place(reference)} it takes {_ms(row.latency)} ms ({row.latency.provenance},"
-        f" {_span(row.latency)}), {times:.1f} times as long."
-    )
-
-
-def others(record: Devices, usable: Iterable[Row], reference: Row) -> Iterator[str]:
-    """Other networks under equal treatment: time and published accuracy beside Xception's."""
-    usable = tuple(usable)
-    rivals = [
-        (each, row)
-        for each in record.contenders
-        if each.model != "xception"
-        and each.recipe == reference.latency.recipe
-        and (row := _same_place(of_contender(usable, each), reference)) is not None
-    ]
-    if not rivals:
-        return
-    rivals.sort(key=lambda pair: pair[1].latency.latency_ms)
-    parts = [_rival(each, row, reference) for each, row in rivals]
-    yield (
-        f"Under equal treatment ({_place(reference)}; Xception {_ms(reference.latency)} ms):"
-        f" {'; '.join(parts)}."
-    )
-    yield from _best(rivals, reference)
-
-
-def _rival(each: Contender, row: Row, reference: Row) -> str:
-    top1 = "" if each.published_top1 is None else f", {each.published_top1:.3f} top-1 published"
-    share = row.latency.latency_ms / reference.latency.latency_ms
-    source = row.latency.provenance
-    return f"{each.label} {share:.2f} of the time ({source} {_ms(row.latency)} ms){top1}"
-
-
-def _best(rivals: Sequence[tuple[Contender, Row]], reference: Row) -> Iterator[str]:
-    """The most accurate of those that make 10 frames a second where Xception is compared."""
-    able = [
-        (each.published_top1, each.label)
-        for each, row in rivals
-        if each.published_top1 is not None and reaches(row.latency, FRAME_MS[10])
-    ]
-    verdict = _WORDS[grade(reference.latency, FRAME_MS[10])]
-    if able:
-        top1, label = max(able)
-        yield (
-            f"Of them {label} has the highest published top-1, {top1:.3f}, at 10 frames a second"
-            f" there; Xception at 10: {verdict}."
-        )
-
-
-def beside(row: Row, reference: Row | None) -> bool:
-    """Whether a row is on the device, recipe and threads that others are compared on."""
-    if reference is None:
-        return False
-    ours, theirs = row.latency, reference.latency
-    return (ours.device, ours.recipe, ours.threads) == (
-        theirs.device, theirs.recipe, theirs.threads
-    )  # fmt: skip
-
-
-def _same_place(found: Iterable[Row], reference: Row) -> Row | None:
-    return next((row for row in found if beside(row, reference)), None)
-
-
-def _place(reference: Row) -> str:
-    each = reference.latency
-    threads = f"{each.threads} thread{'s' if each.threads > 1 else ''}"
-    return f"on a {device_name(each.device)} in {each.recipe} with {threads}"
-
-
-def what_it_takes(record: Devices) -> Iterator[str]:
-    """The largest xception that `fit` found for each budget and device."""
-    for budget_ms in sorted({fit.budget_ms for fit in record.fits}):
-        fits = [fit for fit in record.fits if fit.budget_ms == budget_ms]
+def what_it_takes(record: Devices, places: Sequence[Standing]) -> Iterator[str]:
+    """The largest xception that `fit` found where the full one is too slow."""
+    for frames, budget_ms in FRAME_MS.items():
+        short = {
+            place.device
+            for place in places
+            if not is_phone(place.device) and not reaches(place.rows[0].latency, budget_ms)
+        }
+        fits = [fit for fit in record.fits if fit.budget_ms == budget_ms and fit.device in short]
         parts = [_fitted(fit) for fit in fits if fit.found]
         none = [device_name(fit.device) for fit in fits if not fit.found]
+        if none:
+            parts.append(f"nothing was found for {listed(none)}")
         if parts:
-            without = f"; nothing was found for {listed(none)}" if none else ""
             yield (
-                f"What it takes for {milliseconds_text(budget_ms)} ms, by `edgecnn fit` (predicted;"
-                f" what it costs in accuracy is not known): {'; '.join(parts)}{without}."
+                f"What it takes for {frames} a second, by `edgecnn fit` on all cores (predicted;"
+                f" what it costs in accuracy is not known): {'; '.join(parts)}."
             )
-        elif none:
-            budget = milliseconds_text(budget_ms)
-            yield f"For {budget} ms `edgecnn fit` finds no xception on {listed(none)}."
 
 
 def _fitted(fit: Fitted) -> str:
     return (
         f"{device_name(fit.device)} width {fit.width:g} at {fit.input_size}x{fit.input_size} in"
-        f" {fit.recipe}, {fit.threads} thread{'s' if fit.threads > 1 else ''} ({_ms(fit)} ms,"
-        f" {_span(fit)}: {grade(fit, fit.budget_ms)})"
+        f" {fit.recipe}, {fit.threads} thread{'s' if fit.threads > 1 else ''} ({ms(fit)} ms,"
+        f" {interval(fit)}: {grade(fit, fit.budget_ms)})"
     )
 
 
-def caveats(usable: Iterable[Row]) -> Iterator[str]:
+def caveats(usable: Iterable[Row], record: Devices) -> Iterator[str]:
     """What the numbers rest on."""
     found = [row.latency for row in usable]
     predictions = [each for each in found if each.provenance == "predicted"]
@@ -265,10 +212,12 @@ def caveats(usable: Iterable[Row]) -> Iterator[str]:
             f"{len(predictions)} of {len(found)} latencies are predicted, not measured: the"
             f" predictor's intervals{share}."
         )
-        extrapolated = {each.device for each in predictions if each.basis != "interpolated"}
-        if extrapolated:
-            names = [device_name(each) for each in sorted(extrapolated)]
-            yield f"Predictions that are extrapolated: {listed(names)}."
+        bases = dict.fromkeys(each.basis for each in predictions)
+        for basis in bases:
+            names = sorted({each.device for each in predictions if each.basis == basis})
+            yield f"Basis {basis}: {listed([device_name(each) for each in names])}."
+    if any(each.memory_provenance == "measured" for each in record.contenders):
+        yield f"Memory was measured on {record.header.machine.cpu}, not on the devices."
     yield (
         "A measurement replaces a prediction once there is one: `edgecnn bench DIR --on"
         " ssh://pi@HOST` keeps it in artifacts/results.jsonl."

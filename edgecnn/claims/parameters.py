@@ -30,6 +30,8 @@ def _find(record: Parameters, model: str) -> tuple[int, Counted] | None:
         for index, each in enumerate(record.networks)
         if each.model.lower() == model.lower() and each.classes == IMAGENET_CLASSES
     ]
+    if not found and model == XCEPTION:
+        return _find(record, KERAS_XCEPTION)  # the same architecture, but for its padding
     return max(found, key=lambda each: each[1].input_size, default=None)
 
 

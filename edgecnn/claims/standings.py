@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from edgecnn.claims.sources import where
+from edgecnn.claims.sources import listed, where
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from edgecnn.evidence.files import Evidence
     from edgecnn.evidence.records import Contender, DeviceLatency, Devices, Fitted
@@ -25,8 +25,9 @@ _NAMES = {
     "raspberry-pi-4b": "Pi 4",
     "raspberry-pi-5": "Pi 5",
 }
-_LOW_POWER = ("raspberry-pi", "pixel", "galaxy", "xiaomi")
-"""The low-power devices of the question: Raspberry Pis and phones. Other boards are not asked."""
+PHONES = ("pixel", "galaxy", "xiaomi")
+_GIVEN = ("ssh://", "adb://")
+"""A target that somebody measured and that is no profile: a device that was given."""
 
 
 @dataclass(frozen=True)
@@ -61,12 +62,40 @@ def reaches(row: DeviceLatency | Fitted, budget_ms: float) -> bool:
     return grade(row, budget_ms) in {"meets", "likely"}
 
 
+def low_power(device: str) -> bool:
+    """Whether a device is one of the question's: four Raspberry Pis, phones, or one at hand."""
+    return device in _NAMES or device.startswith((*PHONES, *_GIVEN))
+
+
+def is_phone(device: str) -> bool:
+    """Whether it is a phone's profile."""
+    return device.startswith(PHONES)
+
+
+def devices_text(devices: Sequence[str], of: Sequence[str]) -> str:
+    """Devices in a sentence; phones by their number where they are many.
+
+    >>> devices_text(["raspberry-pi-5", "pixel-4"], ["raspberry-pi-5", "pixel-3", "pixel-4"])
+    'Pi 5 and 1 of 2 phones (Pixel 4)'
+    """
+    phones, all_phones = [list(filter(is_phone, each)) for each in (devices, of)]
+    parts = [device_name(each) for each in devices if not is_phone(each)]
+    if phones and len(phones) == len(all_phones):
+        parts.append(f"all {len(phones)} phones" if len(phones) > 1 else device_name(phones[0]))
+    elif phones:
+        names = ", ".join(map(device_name, phones))
+        parts.append(f"{len(phones)} of {len(all_phones)} phones ({names})")
+    return listed(parts)
+
+
 def device_name(device: str) -> str:
     """A profile as a sentence has it.
 
     >>> device_name("raspberry-pi-5"), device_name("galaxy-s10")
     ('Pi 5', 'Galaxy S10')
     """
+    if device.startswith(_GIVEN):
+        return device
     return _NAMES.get(device) or device.replace("-", " ").title()
 
 
@@ -79,7 +108,7 @@ def rows(evidence: Evidence) -> tuple[Row, ...]:
     found: dict[tuple[str, str, str, int], Row] = {}
     for row in (*_recorded(evidence), *(Row(m.latency, m.source) for m in evidence.measurements)):
         each = row.latency
-        if each.provenance == "emulated" or not each.device.startswith(_LOW_POWER):
+        if each.provenance == "emulated" or not low_power(each.device):
             continue
         key = each.label, each.recipe, each.device, each.threads
         if each.provenance == "measured" or not _measured(found.get(key)):

@@ -67,7 +67,7 @@ def claim_pairs(verdict: Verdict) -> tuple[tuple[str, str], ...]:
     claim = verdict.claim
     return (
         ("document", f"{claim.document}, {claim.section}"),
-        ("says", f'"{claim.words}"'),
+        ("says", claim.words),
         ("test", claim.experiment),
         ("again", claim.command),
     )

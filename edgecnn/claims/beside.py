@@ -1,0 +1,123 @@
+"""Xception beside its twins and beside other networks, under equal treatment, in sentences."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edgecnn.claims.low_power_text import WORDS, interval, ms
+from edgecnn.claims.standings import FRAME_MS, device_name, grade, of_contender, reaches
+from edgecnn.reporting.text import milliseconds_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from edgecnn.claims.standings import Row
+    from edgecnn.evidence.records import Contender, Devices
+
+_XCEPTIONS = {"xception", "keras:Xception"}
+
+
+def twin(
+    twins: Sequence[Contender], full: Sequence[Contender], usable: Iterable[Row], reference: Row
+) -> Iterator[str]:
+    """The same network with normal convolutions, on the same device under the same recipe."""
+    usable = tuple(usable)
+    recipe = reference.latency.recipe
+    other = next((each for each in twins if each.recipe == recipe), None)
+    row = None if other is None else _find_place(of_contender(usable, other), reference)
+    if other is None or row is None:
+        return
+    ours = next(each for each in full if each.recipe == recipe)
+    times = row.latency.latency_ms / reference.latency.latency_ms
+    yield (
+        f"Its twin with normal convolutions of the same widths multiplies"
+        f" {other.macs / ours.macs:.1f} times as much and has"
+        f" {other.parameters / ours.parameters:.1f} times the parameters;"
+        f" {_place(reference)} it takes {ms(row.latency)} ms ({row.latency.provenance},"
+        f" {interval(row.latency)}), {times:.1f} times as long."
+    )
+
+
+def small_twins(record: Devices) -> Iterator[str]:
+    """Narrower twins whose files were both run on the record's machine."""
+    normal = [
+        each
+        for each in record.contenders
+        if each.convolution == "normal" and each.local_latency_ms is not None
+    ]
+    for twin in normal:
+        key = twin.model, twin.width, twin.input_size, twin.recipe
+        for each in record.contenders:
+            same = (each.model, each.width, each.input_size, each.recipe) == key
+            if same and each.convolution != "normal" and each.local_latency_ms is not None:
+                ratio = (twin.local_latency_ms or 0) / each.local_latency_ms
+                yield (
+                    f"Measured on {record.header.machine.cpu}, one thread, {each.recipe}:"
+                    f" {each.label} {milliseconds_text(each.local_latency_ms)} ms, its twin with"
+                    f" normal convolutions {ratio:.1f} times as long for"
+                    f" {twin.macs / each.macs:.1f} times the multiplications."
+                )
+
+
+def others(record: Devices, usable: Iterable[Row], reference: Row) -> Iterator[str]:
+    """Other networks under equal treatment: time and published accuracy beside Xception's."""
+    usable = tuple(usable)
+    rivals = [
+        (each, row)
+        for each in record.contenders
+        if each.model not in _XCEPTIONS
+        and each.recipe == reference.latency.recipe
+        and (row := _find_place(of_contender(usable, each), reference)) is not None
+    ]
+    if not rivals:
+        return
+    rivals.sort(key=lambda pair: pair[1].latency.latency_ms)
+    parts = [_rival(each, row, reference) for each, row in rivals]
+    yield (
+        f"Under equal treatment ({_place(reference)}, each at its own input size; Xception"
+        f" {ms(reference.latency)} ms): {'; '.join(parts)}."
+    )
+    yield from _best(rivals, reference)
+
+
+def _rival(each: Contender, row: Row, reference: Row) -> str:
+    top1 = "" if each.published_top1 is None else f", {each.published_top1:.3f} top-1 published"
+    share = row.latency.latency_ms / reference.latency.latency_ms
+    source = row.latency.provenance
+    return f"{each.label} {share:.2f} of the time ({source} {ms(row.latency)} ms){top1}"
+
+
+def _best(rivals: Sequence[tuple[Contender, Row]], reference: Row) -> Iterator[str]:
+    """The most accurate of those that make 10 frames a second where Xception is compared."""
+    able = [
+        (each.published_top1, each.label)
+        for each, row in rivals
+        if each.published_top1 is not None and reaches(row.latency, FRAME_MS[10])
+    ]
+    verdict = WORDS[grade(reference.latency, FRAME_MS[10])]
+    if able:
+        top1, label = max(able)
+        yield (
+            f"Of them {label} has the highest published top-1, {top1:.3f}, at 10 frames a second"
+            f" there; Xception at 10: {verdict}."
+        )
+
+
+def same_place(row: Row, reference: Row | None) -> bool:
+    """Whether a row is on the device, recipe and threads that others are compared on."""
+    if reference is None:
+        return False
+    ours, theirs = row.latency, reference.latency
+    return (ours.device, ours.recipe, ours.threads) == (
+        theirs.device, theirs.recipe, theirs.threads
+    )  # fmt: skip
+
+
+def _find_place(found: Iterable[Row], reference: Row) -> Row | None:
+    return next((row for row in found if same_place(row, reference)), None)
+
+
+def _place(reference: Row) -> str:
+    each = reference.latency
+    threads = f"{each.threads} thread{'s' if each.threads > 1 else ''}"
+    return f"on a {device_name(each.device)} in {each.recipe} with {threads}"
