@@ -51,6 +51,7 @@ if TYPE_CHECKING:
         InputError,
         MissingPartError,
     )
+    from edgecnn.evaluating import ClassAccuracy, Difference, EvaluateReport, Evaluation, evaluate
     from edgecnn.exporting import Artifact, ExportOptions, ExportResult, export
     from edgecnn.inspection import Inspection, Operator, inspect
     from edgecnn.isolation import CrashedError
@@ -86,6 +87,7 @@ if TYPE_CHECKING:
         Preprocessing,
         TensorInfo,
     )
+    from edgecnn.training import Epoch, TrainingRecord, TrainOptions, TrainResult, train
     from edgecnn.verifying import VerifiedFile, VerifyResult, verify
 
     __version__: str
@@ -105,6 +107,7 @@ __all__ = [
     "CheckFailedError",
     "CheckReport",
     "Claim",
+    "ClassAccuracy",
     "Comparison",
     "CrashedError",
     "Deployment",
@@ -115,7 +118,11 @@ __all__ = [
     "DeviceProfile",
     "DeviceState",
     "DevicesReport",
+    "Difference",
     "EdgeCnnError",
+    "Epoch",
+    "EvaluateReport",
+    "Evaluation",
     "ExportOptions",
     "ExportResult",
     "FileInfo",
@@ -144,6 +151,9 @@ __all__ = [
     "Recipe",
     "Silent",
     "TensorInfo",
+    "TrainOptions",
+    "TrainResult",
+    "TrainingRecord",
     "Trust",
     "Verdict",
     "VerdictReport",
@@ -156,6 +166,7 @@ __all__ = [
     "check",
     "compare",
     "deploy",
+    "evaluate",
     "export",
     "fit",
     "inspect",
@@ -166,6 +177,7 @@ __all__ = [
     "predict",
     "probe",
     "profile_operators",
+    "train",
     "verdict",
     "verify",
 ]
@@ -188,6 +200,14 @@ _HOMES = {
     ),
     "edgecnn.benchmark.run": ("bench",),
     "edgecnn.calibration.preprocessing": ("parse_preprocessing",),
+    "edgecnn.evaluating": (
+        "ClassAccuracy",
+        "Difference",
+        "EvaluateReport",
+        "Evaluation",
+        "evaluate",
+    ),
+    "edgecnn.training": ("Epoch", "TrainOptions", "TrainResult", "TrainingRecord", "train"),
     "edgecnn.claims.judging": ("verdict",),
     "edgecnn.claims.record": ("Claim", "Number", "Verdict", "VerdictReport"),
     "edgecnn.deploying": ("Bundle", "Deployment", "Proof", "bundle", "deploy"),

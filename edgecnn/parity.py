@@ -107,7 +107,7 @@ def logits(
 
     from edgecnn.runtime.session import dequantize_output, quantize_input
 
-    session = _tapped(model, threads)
+    session = open_logits(model, threads)
     rows = []
     for feed in feeds:
         output = session.run([quantize_input(feed, session.inputs[0])])[0]
@@ -117,7 +117,17 @@ def logits(
     return np.stack(rows)
 
 
-def _tapped(model: bytes | Path | str, threads: int) -> Session:
+def open_logits(model: bytes | Path | str, threads: int) -> Session:
+    """Load a file so that its output is what enters its final softmax.
+
+    Args:
+        model: the bytes of a .tflite, or the path of a .tflite or .onnx.
+        threads: of one inference.
+
+    Raises:
+        InputError: the file is damaged, or its runtime refuses it.
+        MissingPartError: its runtime is not installed.
+    """
     path = None if isinstance(model, bytes) else Path(model)
     data = model if isinstance(model, bytes) else Path(model).read_bytes()
     if path is not None and path.suffix == ".onnx":

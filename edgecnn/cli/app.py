@@ -21,9 +21,11 @@ _BROKEN_PIPE_EXIT_CODE = 141  # as a shell reports a program that SIGPIPE ended
 
 COMMANDS = {
     "models": "edgecnn.cli.models:models",
+    "train": "edgecnn.cli.train:train",
     "export": "edgecnn.cli.export:export",
     "inspect": "edgecnn.cli.inspect:inspect",
     "verify": "edgecnn.cli.verify:verify",
+    "evaluate": "edgecnn.cli.evaluate:evaluate",
     "bench": "edgecnn.cli.bench:bench",
     "compare": "edgecnn.cli.compare:compare",
     "check": "edgecnn.cli.check:check",

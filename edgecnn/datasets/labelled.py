@@ -108,29 +108,47 @@ class LabelledSet:
             InputError: a file cannot be decoded and nobody is told of it, or the request is
                 impossible.
         """
+        check_channels(preprocessing, channels)
         order = np.arange(self.count)
         if shuffle_seed is not None:
             np.random.default_rng(shuffle_seed).shuffle(order)
-        for read, places in self._read_all(order, size, channels, preprocessing, batch_size):
-            for sentence in read.unusable:
-                _tell(sentence, on_unusable)
-            if len(places):
-                yield preprocess(read.pixels, preprocessing), self.labels[places]
+        for pixels, places in self.placed(
+            order, size=size, channels=channels, batch_size=batch_size, on_unusable=on_unusable
+        ):
+            yield preprocess(pixels, preprocessing), self.labels[places]
 
-    def _read_all(
+    def placed(
         self,
         order: NDArray[np.int64],
+        *,
         size: tuple[int, int],
         channels: int,
-        preprocessing: Preprocessing,
         batch_size: int,
-    ) -> Iterator[tuple[Read, NDArray[np.int64]]]:
+        on_unusable: Callable[[str], None] | None = None,
+    ) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.int64]]]:
+        """Yield pixels and which images of the set they are, before preprocessing.
+
+        Args:
+            order: places of the images wanted, in the order wanted.
+            size: as in `batches`.
+            channels: likewise.
+            batch_size: likewise.
+            on_unusable: likewise.
+
+        Yields:
+            (n, height, width, channels) uint8 and (n,) int64; never an empty batch.
+
+        Raises:
+            InputError: likewise.
+        """
         check_request(size, channels, batch_size)
-        check_channels(preprocessing, channels)
-        for start in range(0, self.count, batch_size):
+        for start in range(0, len(order), batch_size):
             places = order[start : start + batch_size]
             read = self.images.read(places, size, channels)
-            yield read, places[read.places]
+            for sentence in read.unusable:
+                _tell(sentence, on_unusable)
+            if len(read.places):
+                yield read.pixels, places[read.places]
 
 
 def open_labelled(

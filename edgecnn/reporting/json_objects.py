@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from edgecnn.benchmark.report import BenchReport, CheckReport, DevicesReport
+    from edgecnn.evaluating import EvaluateReport
     from edgecnn.exporting import ExportResult
     from edgecnn.inspection import Inspection
     from edgecnn.latency.listing import KnownProfile
@@ -54,6 +55,14 @@ def verification_object(result: VerifyResult) -> JsonObject:
         "ok": result.ok,
         "files": [_plain(file) for file in result.files],
     }
+
+
+def evaluate_object(report: EvaluateReport) -> JsonObject:
+    """How often each file is right, and what its recipe costs against float32."""
+    shown: JsonObject = {"schema": SCHEMA, **_plain(report)}
+    for each, made in zip(report.evaluations, shown["evaluations"], strict=True):
+        made["images_per_second"] = each.images_per_second
+    return shown
 
 
 def bench_object(report: BenchReport) -> JsonObject:
