@@ -57,7 +57,7 @@ def with_measurements(evidence: Evidence, results: Path | None) -> Evidence:
 
 def _measurements(result: BenchResult, record: Devices, place: str) -> Iterator[Measurement]:
     device = profile_of(result.device.model)
-    if result.emulated or device is None:
+    if result.emulated or result.trust.grade == "void" or device is None:
         return
     for each in record.contenders:
         if each.file_sha256 and each.file_sha256 == result.file_sha256:
