@@ -34,6 +34,7 @@ def test_mobilenet_v2_has_its_published_multiplications_and_is_built_once(tmp_pa
     assert float32["macs"] == int8["macs"] == 300_774_272
     assert int8["latency_ms"] < float32["latency_ms"]
     assert float32["size_bytes"] == pytest.approx(4 * 3.5e6, rel=0.02)
+    assert int8["size_bytes"] == pytest.approx(float32["size_bytes"] / 4, rel=0.2)
 
 
 def test_the_costs_before_an_export_are_those_of_the_exported_file(tmp_path: Path) -> None:

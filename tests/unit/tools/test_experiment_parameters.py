@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import experiment_parameters
 import pytest
 from experiment_record import FOLDER
 from published_accuracy import PUBLISHED_TOP1
 
 from edgecnn.evidence import files
-from edgecnn.evidence.records import Parameters
 from edgecnn.zoo import MODELS, keras_applications
+
+if TYPE_CHECKING:
+    from edgecnn.evidence.records import Parameters
 
 
 @pytest.fixture(scope="module")
