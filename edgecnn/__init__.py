@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from edgecnn.claims.judging import verdict
     from edgecnn.claims.record import Claim, Number, Verdict, VerdictReport
     from edgecnn.deploying import Bundle, Deployment, Proof, bundle, deploy
+    from edgecnn.diagnosing import Cause, Diagnosis, Layer, diagnose
     from edgecnn.errors import (
         CheckFailedError,
         DeviceError,
@@ -104,6 +105,7 @@ __all__ = [
     "CalibratedDevice",
     "CalibrationInfo",
     "Candidate",
+    "Cause",
     "CheckFailedError",
     "CheckReport",
     "Claim",
@@ -118,6 +120,7 @@ __all__ = [
     "DeviceProfile",
     "DeviceState",
     "DevicesReport",
+    "Diagnosis",
     "Difference",
     "EdgeCnnError",
     "Epoch",
@@ -134,6 +137,7 @@ __all__ = [
     "Interval",
     "KnownProfile",
     "Latency",
+    "Layer",
     "Manifest",
     "MissingPartError",
     "ModelInfo",
@@ -166,6 +170,7 @@ __all__ = [
     "check",
     "compare",
     "deploy",
+    "diagnose",
     "evaluate",
     "export",
     "fit",
@@ -200,6 +205,7 @@ _HOMES = {
     ),
     "edgecnn.benchmark.run": ("bench",),
     "edgecnn.calibration.preprocessing": ("parse_preprocessing",),
+    "edgecnn.diagnosing": ("Cause", "Diagnosis", "Layer", "diagnose"),
     "edgecnn.evaluating": (
         "ClassAccuracy",
         "Difference",

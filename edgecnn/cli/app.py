@@ -25,6 +25,7 @@ COMMANDS = {
     "export": "edgecnn.cli.export:export",
     "inspect": "edgecnn.cli.inspect:inspect",
     "verify": "edgecnn.cli.verify:verify",
+    "diagnose": "edgecnn.cli.diagnose:diagnose",
     "evaluate": "edgecnn.cli.evaluate:evaluate",
     "bench": "edgecnn.cli.bench:bench",
     "compare": "edgecnn.cli.compare:compare",

@@ -162,10 +162,7 @@ class Sources:
     @cached_property
     def float_tflite(self) -> bytes:
         """The same function with normalizations folded: what most recipes start from."""
-        model = self._read_float()
-        while fold_affine.apply(model):
-            pass
-        return _with_names(model)
+        return _folded(self._read_float())
 
     def _read_float(self) -> tfl.ModelT:
         if self.plan.identity.kind == "tflite":
@@ -258,6 +255,19 @@ class Sources:
             progress=self.progress,
         )
         statistics.save(found, part)
+
+
+def folded(float_stage_file: bytes) -> bytes:
+    """A cached float stage's .tflite as `Sources.float_tflite` makes it."""
+    model = tfl.read(float_stage_file)
+    average_pool_to_depthwise.apply(model)
+    return _folded(model)
+
+
+def _folded(model: tfl.ModelT) -> bytes:
+    while fold_affine.apply(model):
+        pass
+    return _with_names(model)
 
 
 def _with_names(model: tfl.ModelT) -> bytes:

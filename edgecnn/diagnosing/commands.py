@@ -1,0 +1,101 @@
+"""Commands that fix what a diagnosis found, complete enough to be pasted."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from edgecnn.calibration import photographs
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from edgecnn.records import Preprocessing
+
+_PIXELS = 255.0
+_DIGITS = 10
+_MORE_SAMPLES = 4
+
+
+@dataclass(frozen=True)
+class Context:
+    """What commands are made of.
+
+    Attributes:
+        folder: the artifact's folder, or the file that was diagnosed.
+        float_file: the float .tflite; every export starts from it, which needs no TensorFlow.
+        preprocessing: how pixels become inputs.
+        data: the user's --data; None where the reference's images were used.
+        calibration: what the manifest says it was calibrated on; "" where it is not known.
+        calibration_samples: likewise; 0 where it is not known.
+        pixel_high: largest pixel of the images; None where they are arrays fed as they are.
+    """
+
+    folder: Path
+    float_file: Path
+    preprocessing: Preprocessing
+    data: str | None
+    calibration: str
+    calibration_samples: int
+    pixel_high: float | None = None
+
+    def export(self, recipe: str = "int8", *, more: str = "") -> str:
+        """Export the float file again, beside the artifact.
+
+        Args:
+            recipe: of `edgecnn.recipes.RECIPES`.
+            more: further options.
+        """
+        source = self._source()
+        parts = ["edgecnn export", shlex.quote(str(self.float_file)), f"--{recipe}"]
+        if source is not None:
+            parts.append(f"--calibration {shlex.quote(source)}")
+        if not (source or "").endswith(".npz"):
+            parts.append(scaling(self.preprocessing))
+        if more:
+            parts.append(more)
+        base = self.folder if self.folder.is_dir() else self.folder.parent / "x"
+        return " ".join([*parts, f"--out {shlex.quote(str(base.parent / 'diagnosed'))}"])
+
+    def export_on_more(self) -> str:
+        """Calibrate on the user's images, else on more of those it was calibrated on."""
+        if self.data is not None:
+            return self.export()
+        samples = max(_MORE_SAMPLES * self.calibration_samples, 100)
+        return self.export(more=f"--calibration-samples {samples} --calibration-method minmax")
+
+    def diagnose(self) -> str:
+        """Diagnose again, on the images that the artifact was made with."""
+        against = f"--against {shlex.quote(str(self.float_file))}"
+        return f"edgecnn diagnose {shlex.quote(str(self.folder))} {against}"
+
+    def _source(self) -> str | None:
+        """The user's data; else what the artifact was calibrated on, as its manifest calls it."""
+        if self.data is not None:
+            return self.data
+        return None if self.calibration in {"", photographs.SOURCE} else self.calibration
+
+
+def scaling(preprocessing: Preprocessing) -> str:
+    """The options that say how pixels are scaled.
+
+    >>> from edgecnn.records import Preprocessing
+    >>> scaling(Preprocessing()), scaling(Preprocessing.from_range(-1, 1))
+    ('--input-range 0,1', '--input-range=-1,1')
+    """
+    mean, std = preprocessing.mean, preprocessing.std
+    order = "" if preprocessing.channel_order == "RGB" else " --channel-order BGR"
+    if len(mean) == len(std) == 1:
+        low, high = -mean[0] / std[0], (_PIXELS - mean[0]) / std[0]
+        text = f"{_number(low)},{_number(high)}"
+        return f"--input-range{'=' if text.startswith('-') else ' '}{text}{order}"
+    return f"--mean={_numbers(mean)} --std={_numbers(std)}{order}"
+
+
+def _numbers(values: tuple[float, ...]) -> str:
+    return ",".join(map(_number, values))
+
+
+def _number(value: float) -> str:
+    return f"{round(value, _DIGITS) + 0.0:.10g}"

@@ -1,0 +1,113 @@
+"""Causes that lie before the first layer: how images are scaled, what the input has room for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from edgecnn.diagnosing.record import Cause
+from edgecnn.records import Preprocessing
+
+if TYPE_CHECKING:
+    from edgecnn.diagnosing.commands import Context
+    from edgecnn.diagnosing.record import InputSeen, Observations
+
+_PIXELS = 255.0
+# Dividing by 255, 127.5 or a standard deviation of about 58, once too often.
+_ONCE_MORE = 40.0
+_BEYOND = 0.1
+_ROOM = 2.0
+# In a trained net with its normalization the first layer's outputs vary as much as they are large.
+_HARDLY_STIRS = 0.03
+
+
+def scaled_twice(observed: Observations, context: Context) -> list[Cause]:
+    """The images are scaled already, and were scaled again; or not at all."""
+    return _pixels_scaled(context) or _fed_far_off(observed.input, context)
+
+
+def _pixels_scaled(context: Context) -> list[Cause]:
+    scale = max(context.preprocessing.std)
+    if context.pixel_high is None or context.pixel_high > 1 or scale <= 1:
+        return []
+    as_they_are = replace(context, preprocessing=Preprocessing(mean=(0.0,), std=(1.0,)))
+    finding = (
+        f"The images' pixels are {context.pixel_high:g} at most: they are in 0..1 already, or all"
+        f" black, and are divided by {scale:.3g} once more before the network sees them."
+    )
+    return [Cause("double normalization", "", finding, as_they_are.export())]
+
+
+def _fed_far_off(seen: InputSeen, context: Context) -> list[Cause]:
+    """Compare what is fed with the range the file was calibrated for, then with what it stirs."""
+    fed = max(abs(seen.fed_low), abs(seen.fed_high))
+    if seen.range_low is not None and seen.range_high is not None and fed > 0:
+        room = max(abs(seen.range_low), abs(seen.range_high))
+        if room / fed > _ONCE_MORE or fed / room > _ONCE_MORE:
+            return [_far_off(seen, context, room, fed)]
+    if seen.stirring is not None and seen.stirring < _HARDLY_STIRS:
+        finding = (
+            f"What is fed ({seen.fed_low:.3g} to {seen.fed_high:.3g}) hardly stirs the first"
+            f" layer: its outputs vary by {seen.stirring:.1%} of their size. The network expects"
+            " larger numbers: it may scale them itself, and they are scaled already."
+        )
+        unscaled = replace(context, preprocessing=Preprocessing(mean=(0.0,), std=(1.0,)))
+        return [Cause("double normalization", seen.first_layer, finding, unscaled.export())]
+    return []
+
+
+def _far_off(seen: InputSeen, context: Context, room: float, fed: float) -> Cause:
+    """Tell which side is wrong: images that hardly stir the float network are."""
+    times, way = (room / fed, "smaller") if room > fed else (fed / room, "larger")
+    finding = (
+        f"What is fed ({seen.fed_low:.3g} to {seen.fed_high:.3g}) is {times:.0f} times {way} than"
+        f" what the input was calibrated for ({seen.range_low:.3g} to {seen.range_high:.3g}): the"
+        " images were scaled once more, or once less, there than here."
+    )
+    if room > fed and seen.stirring is not None and seen.stirring < _HARDLY_STIRS:
+        finding += " In float too these hardly stir the first layer: these are scaled wrongly."
+        return Cause("double normalization", seen.name, finding, context.diagnose())
+    return Cause("double normalization", seen.name, finding, context.export())
+
+
+def input_scale(observed: Observations, context: Context) -> list[Cause]:
+    """The input's scale and zero point against the range the preprocessing gives."""
+    seen = observed.input
+    if seen.range_low is None or seen.range_high is None:
+        return []
+    low, high = _possible(context, seen)
+    width, room = high - low, seen.range_high - seen.range_low
+    if width <= 0:
+        return []
+    missing = max(seen.range_low - low, high - seen.range_high, 0.0) / width
+    has_steps_to_spare = seen.steps > _PIXELS
+    if missing <= _BEYOND and (has_steps_to_spare or room <= _ROOM * width):
+        return []
+    wrong = (
+        f"{missing:.0%} of them have no step of their own"
+        if missing > _BEYOND
+        else f"it is {room / width:.1f} times as wide, and so are its steps"
+    )
+    finding = (
+        f"The input has room for {seen.range_low:.3g} to {seen.range_high:.3g}; the images give"
+        f" {low:.3g} to {high:.3g}: {wrong}."
+    )
+    return [Cause("input scale", seen.name, finding, context.export())]
+
+
+def _possible(context: Context, seen: InputSeen) -> tuple[float, float]:
+    """What preprocessing makes of pixels 0..255; of arrays fed as they are, what was fed.
+
+    Zero is always inside: a tensor's range holds it, whatever the images.
+    """
+    low, high = seen.fed_low, seen.fed_high
+    if context.pixel_high is not None:
+        mean, std = context.preprocessing.mean, context.preprocessing.std
+        pairs = (
+            [(m, s) for m in mean for s in std]
+            if len(mean) != len(std)
+            else [*zip(mean, std, strict=False)]
+        )
+        low = min(-m / s for m, s in pairs)
+        high = max((_PIXELS - m) / s for m, s in pairs)
+    return min(low, 0.0), max(high, 0.0)

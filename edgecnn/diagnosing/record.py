@@ -1,0 +1,169 @@
+"""What a diagnosis says, and what the search for causes works on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One operator's output in the quantized file, beside the float network's.
+
+    Attributes:
+        index: the operator's place in the quantized file's order of execution, from 0.
+        layer: the tensor's name in the quantized file.
+        operator: that computes it.
+        snr_db: of the tensor, with all error that came before it; None: identical.
+        share: predicted share (0..1) of this layer's own rounding and cutting off, of its weights
+            and of its output, in the logits' squared error; 0.0 for a float layer.
+        matched_by: "name", or "order" where the two files name it differently.
+        channels: size of the last axis.
+        low: smallest value in the float network on the images, as the quantized file scales it.
+        high: largest likewise.
+        range_low: what the smallest step stands for; None where the tensor is float.
+        range_high: the largest step likewise.
+        step: what one step stands for; likewise None.
+        values: how many float values were looked at, a sample of all.
+        clipped_share: of the float values that lie beyond the range by more than half a step.
+        clipping_db: power of the float values over that of what is cut off; None: nothing is.
+        saturated_share: of the file's values on the last step of a side where no activation cuts.
+        lost_channels: zero throughout in the quantized file, though not in float.
+        silent_channels: zero throughout in both.
+        lost_share: of the float tensor's power, what lay in the lost channels; 0..1.
+    """
+
+    index: int
+    layer: str
+    operator: str
+    snr_db: float | None
+    share: float
+    matched_by: str
+    channels: int
+    low: float
+    high: float
+    range_low: float | None
+    range_high: float | None
+    step: float | None
+    values: int
+    clipped_share: float
+    clipping_db: float | None
+    saturated_share: float
+    lost_channels: int
+    silent_channels: int
+    lost_share: float
+
+
+@dataclass(frozen=True)
+class InputSeen:
+    """The input, as the file takes it and as it was fed.
+
+    Attributes:
+        name: of the tensor.
+        range_low: what the file's input can hold; None where nothing quantizes it.
+        range_high: likewise.
+        steps: how many steps that range has; 0 likewise.
+        fed_low: smallest value that was fed, after preprocessing.
+        fed_high: largest.
+        first_layer: name of the first convolution's output.
+        stirring: how far that convolution's outputs vary over positions and images, against how
+            far they lie from zero; median over channels. None where it cannot be told.
+    """
+
+    name: str
+    range_low: float | None
+    range_high: float | None
+    steps: int
+    fed_low: float
+    fed_high: float
+    first_layer: str
+    stirring: float | None
+
+
+@dataclass(frozen=True)
+class WeightsSeen:
+    """A convolution whose weights share one scale though it has several output channels."""
+
+    layer: str
+    operator: str
+    channels: int
+    spread: float
+
+
+@dataclass(frozen=True)
+class AddSeen:
+    """A sum of two tensors: what they and it span in float, and the sum's step."""
+
+    layer: str
+    widths: tuple[float, float]
+    step: float
+
+
+@dataclass(frozen=True)
+class Observations:
+    """All that was seen of the two files on the images.
+
+    Attributes:
+        logits_snr_db: of the quantized file's logits; None: identical.
+        equalized: whether the quantized file scales channels, so that a factor for each channel
+            was taken out before comparing.
+        layers: those with a counterpart, in order of execution.
+        skipped: how many operators have none.
+        input: of the network.
+        per_tensor: convolutions with one scale for all their weights.
+        adds: sums of two quantized tensors.
+    """
+
+    logits_snr_db: float | None
+    equalized: bool
+    layers: tuple[Layer, ...]
+    skipped: int
+    input: InputSeen
+    per_tensor: tuple[WeightsSeen, ...] = ()
+    adds: tuple[AddSeen, ...] = ()
+
+
+@dataclass(frozen=True)
+class Cause:
+    """One likely cause, and what would fix it.
+
+    Attributes:
+        kind: such as "range too narrow".
+        layer: where it shows most; "" for the whole network.
+        finding: what was seen, with numbers; one or two sentences.
+        command: that would fix it, to be pasted.
+    """
+
+    kind: str
+    layer: str
+    finding: str
+    command: str
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """Where a quantized file departs from float, and why.
+
+    Attributes:
+        file: the quantized .tflite.
+        against: the float .tflite it was compared with.
+        recipe: as the manifest says; "" for a file without one.
+        images: where the images come from.
+        samples: how many.
+        observed: layer by layer.
+        causes: likely ones, the gravest first; none found is an answer too.
+        next_command: what to try where no cause was found.
+    """
+
+    file: str
+    against: str
+    recipe: str
+    images: str
+    samples: int
+    observed: Observations
+    causes: tuple[Cause, ...]
+    next_command: str
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """Every layer with a counterpart, in order of execution."""
+        return self.observed.layers

@@ -1,0 +1,262 @@
+"""From sums and statistics to what a diagnosis rests on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edgecnn.diagnosing.record import AddSeen, InputSeen, Layer, WeightsSeen
+from edgecnn.formats import tflite_file as tfl
+from edgecnn.quantize import contributions, sensitivity
+from edgecnn.quantize.passes import affine
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from edgecnn.calibration.statistics import Statistics
+    from edgecnn.diagnosing.matching import Pair
+    from edgecnn.diagnosing.sums import LayerSums
+
+    Floats = NDArray[np.float64]
+
+# Its output has its input's scale: it moves steps about and rounds nothing.
+_KEEPS_STEPS = {"MAX_POOL_2D", "RESHAPE", "PAD", "TRANSPOSE"}
+_INPUTS_OF_SUM = 2
+_BIAS = 2
+
+
+@dataclass(frozen=True)
+class Sight:
+    """Both files and what was measured of them."""
+
+    quantized: tfl.ModelT
+    real: tfl.ModelT
+    pairs: list[Pair]
+    sums: list[LayerSums]
+    known: Statistics
+    equalized: bool
+
+    def factors(self) -> dict[int, Floats]:
+        """By float tensor: what its channels in the quantized file are multiplied by."""
+        found = {
+            pair.real: sums.factors(equalized=self.equalized)
+            for pair, sums in zip(self.pairs, self.sums, strict=True)
+        }
+        entry = int(tfl.main_graph(self.real).inputs[0])
+        found[entry] = np.ones(self.known.tensors[entry].channels)
+        return found
+
+
+def layers(sight: Sight, logits: int) -> tuple[Layer, ...]:
+    """Every pair as a record, with its predicted share in the logits' error."""
+    factors = sight.factors()
+    h = sensitivity.measure(sight.real, sight.known.tensors, logits)
+    errors = [
+        _tensor_error(pair, sums, sight, factors, h) + _weights_error(pair, sight, factors, h)
+        for pair, sums in zip(sight.pairs, sight.sums, strict=True)
+    ]
+    total = sum(errors) or 1.0
+    return tuple(
+        _layer(pair, sums, sight, factors[pair.real], error / total)
+        for pair, sums, error in zip(sight.pairs, sight.sums, errors, strict=True)
+    )
+
+
+def _limits(sums: LayerSums, dtype: str) -> tuple[float, float]:
+    """The real numbers that the lowest and the highest step stand for."""
+    assert sums.scale is not None  # noqa: S101 - the caller asked
+    info = np.iinfo(dtype)
+    return (info.min - sums.zero_point) * sums.scale, (info.max - sums.zero_point) * sums.scale
+
+
+def _dtype(sight: Sight, pair: Pair) -> str:
+    return tfl.dtype_of(tfl.main_graph(sight.quantized).tensors[pair.quantized]).name
+
+
+def _tensor_error(
+    pair: Pair,
+    sums: LayerSums,
+    sight: Sight,
+    factors: dict[int, Floats],
+    h: sensitivity.Sensitivity,
+) -> float:
+    if sums.scale is None or pair.operator in _KEEPS_STEPS or pair.real not in h:
+        return 0.0
+    factor = factors[pair.real]
+    low, high = _limits(sums, _dtype(sight, pair))
+    limits = np.stack([low * factor, high * factor])
+    return contributions.of_tensor(
+        sight.known.tensors[pair.real], h[pair.real], sums.scale * factor, limits
+    )
+
+
+def _weights_error(
+    pair: Pair, sight: Sight, factors: dict[int, Floats], h: sensitivity.Sensitivity
+) -> float:
+    inputs = sight.known.layers.get(pair.real)
+    if pair.operator not in affine.CONVOLUTIONS or inputs is None or pair.real not in h:
+        return 0.0
+    real = tfl.main_graph(sight.real)
+    twin = real.operators[tfl.producers(real)[pair.real]]
+    operator = tfl.main_graph(sight.quantized).operators[pair.index]
+    source = int(twin.inputs[0])
+    found = contributions.real_values(
+        sight.quantized, tfl.main_graph(sight.quantized), int(operator.inputs[1])
+    )
+    wanted = affine.weights(sight.real, real, twin)
+    if found is None or wanted is None or found.shape != wanted.shape or source not in factors:
+        return 0.0
+    unscaled = _unscaled(found, pair.operator, factors[source], factors[pair.real])
+    before = sensitivity.before_activation(twin, h[pair.real], sight.known.tensors[pair.real])
+    moved = _bias(sight.quantized, operator, len(before)) * factors[pair.real]
+    moved -= _bias(sight.real, twin, len(before))
+    return contributions.of_weights(unscaled - wanted, moved, pair.operator, inputs, before)
+
+
+def _bias(model: tfl.ModelT, operator: tfl.OperatorT, channels: int) -> Floats:
+    inputs = [int(tensor) for tensor in operator.inputs]
+    graph = tfl.main_graph(model)
+    found = contributions.real_values(model, graph, inputs[_BIAS]) if len(inputs) > _BIAS else None
+    return np.zeros(channels) if found is None else found
+
+
+def _unscaled(kernel: Floats, operator: str, before: Floats, after: Floats) -> Floats:
+    """The quantized file's weights as the float network would have them."""
+    with np.errstate(divide="ignore"):
+        values = affine.scale_inputs(
+            kernel.astype(np.float32), operator, np.where(before > 0, 1 / before, 0.0)
+        )
+    if operator == "DEPTHWISE_CONV_2D":
+        return values * after
+    return values * after.reshape(-1, *[1] * (kernel.ndim - 1))
+
+
+def _layer(pair: Pair, sums: LayerSums, sight: Sight, factor: Floats, share: float) -> Layer:
+    sample = sight.known.tensors[pair.real]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        scale = np.where(factor > 0, 1 / factor, 1.0)
+    limits: tuple[float, float] | None = None
+    clipped, clipping_db = 0.0, None
+    if sums.scale is not None:
+        limits = _limits(sums, _dtype(sight, pair))
+        clipped, clipping_db = _clipping(sample.sample * scale, limits, sums.scale)
+    return Layer(
+        index=pair.index,
+        layer=pair.name,
+        operator=pair.operator,
+        snr_db=sums.snr_db(equalized=sight.equalized),
+        share=share,
+        matched_by=pair.matched_by,
+        channels=sums.channels,
+        low=float((sample.low * scale).min()),
+        high=float((sample.high * scale).max()),
+        range_low=None if limits is None else limits[0],
+        range_high=None if limits is None else limits[1],
+        step=sums.scale,
+        values=sample.sample.size,
+        clipped_share=clipped,
+        clipping_db=clipping_db,
+        saturated_share=sums.saturated / max(sums.values, 1),
+        lost_channels=sums.lost,
+        silent_channels=sums.silent,
+        lost_share=sums.lost_share,
+    )
+
+
+def _clipping(
+    values: NDArray[np.floating], limits: tuple[float, float], step: float
+) -> tuple[float, float | None]:
+    """Share of values half a step or more beyond the range, and the power cut off in dB."""
+    beyond = np.abs(values - np.clip(values, *limits))
+    signal, cut = float(np.square(values).sum()), float(np.square(beyond).sum())
+    return float((beyond > step / 2).mean()), 10 * float(np.log10(signal / cut)) if cut else None
+
+
+def input_of(sight: Sight) -> InputSeen:
+    """The input as the file takes it, and as it was fed."""
+    ours, theirs = tfl.main_graph(sight.quantized), tfl.main_graph(sight.real)
+    entry = ours.tensors[_first_quantized(sight.quantized)]
+    quantization = tfl.quantization_of(entry)
+    low = high = None
+    steps = 0
+    if quantization is not None and tfl.type_name(entry) != "FLOAT32":
+        info = np.iinfo(tfl.dtype_of(entry))
+        steps = int(info.max) - int(info.min)
+        scale, zero_point = float(quantization[0][0]), int(quantization[1][0])
+        low, high = (info.min - zero_point) * scale, (info.max - zero_point) * scale
+    fed = sight.known.tensors[int(theirs.inputs[0])]
+    first, stirring = _stirring(sight)
+    name = tfl.tensor_name(ours.tensors[int(ours.inputs[0])])
+    return InputSeen(name, low, high, steps, fed.minimum, fed.maximum, first, stirring)
+
+
+def _first_quantized(model: tfl.ModelT) -> int:
+    """The input, or what a QUANTIZE right behind it makes of it."""
+    graph = tfl.main_graph(model)
+    entry = int(graph.inputs[0])
+    readers = [graph.operators[index] for index in tfl.consumers(graph)[entry]]
+    quantizes = len(readers) == 1 and tfl.operator_name(model, readers[0]) == "QUANTIZE"
+    return int(readers[0].outputs[0]) if quantizes else entry
+
+
+def _stirring(sight: Sight) -> tuple[str, float | None]:
+    graph = tfl.main_graph(sight.real)
+    for operator in graph.operators:
+        output = int(operator.outputs[0])
+        if tfl.operator_name(sight.real, operator) not in affine.CONVOLUTIONS:
+            continue
+        sample = sight.known.tensors[output].sample.astype(np.float64)
+        alive = np.abs(sample).max(axis=0) > 0
+        name = tfl.tensor_name(graph.tensors[output])
+        if not alive.any() or len(sample) < _INPUTS_OF_SUM:
+            return name, None
+        varies = sample.std(axis=0)[alive]
+        size = np.sqrt(np.square(sample).mean(axis=0))[alive]
+        return name, float(np.median(varies / size))
+    return "", None
+
+
+def per_tensor(model: tfl.ModelT) -> tuple[WeightsSeen, ...]:
+    """Convolutions whose weights have one scale for several output channels."""
+    graph = tfl.main_graph(model)
+    found = []
+    for operator in graph.operators:
+        name = tfl.operator_name(model, operator)
+        if name not in affine.CONVOLUTIONS:
+            continue
+        tensor = graph.tensors[int(operator.inputs[1])]
+        values = contributions.real_values(model, graph, int(operator.inputs[1]))
+        quantization = tfl.quantization_of(tensor)
+        if values is None or quantization is None or tfl.type_name(tensor) not in {"INT8", "UINT8"}:
+            continue
+        axis = values.ndim - 1 if name == "DEPTHWISE_CONV_2D" else 0
+        channels = values.shape[axis]
+        if len(quantization[0]) > 1 or channels == 1:
+            continue
+        largest = np.abs(np.moveaxis(values, axis, 0).reshape(channels, -1)).max(axis=1)
+        alive = largest[largest > 0]
+        spread = float(largest.max() / np.median(alive)) if len(alive) else 1.0
+        layer = tfl.tensor_name(graph.tensors[int(operator.outputs[0])])
+        found.append(WeightsSeen(layer, name, channels, spread))
+    return tuple(found)
+
+
+def adds(sight: Sight) -> tuple[AddSeen, ...]:
+    """Sums of two tensors that vary, both with statistics, whose sum is quantized."""
+    graph = tfl.main_graph(sight.real)
+    made_by = tfl.producers(graph)
+    found = []
+    for pair, sums in zip(sight.pairs, sight.sums, strict=True):
+        operator = graph.operators[made_by[pair.real]]
+        terms = [sight.known.tensors.get(int(tensor)) for tensor in operator.inputs]
+        if pair.operator != "ADD" or sums.scale is None or len(terms) != _INPUTS_OF_SUM:
+            continue
+        one, other = terms
+        if one is not None and other is not None:
+            widths = (one.maximum - one.minimum, other.maximum - other.minimum)
+            factors = sums.factors(equalized=sight.equalized)
+            typical = float(np.median(factors[factors > 0])) if (factors > 0).any() else 1.0
+            found.append(AddSeen(pair.name, widths, sums.scale * typical))
+    return tuple(found)

@@ -1,0 +1,98 @@
+"""Sums over images from which a layer's SNR comes, kept for each channel: memory does not grow."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class LayerSums:
+    """What two tensors have in common, channel by channel.
+
+    Args:
+        channels: size of the last axis.
+        scale: of the quantized tensor; None where it is float.
+        zero_point: likewise.
+        saturates_low: whether values on its lowest step are cut off by its range alone; a range
+            that begins at zero belongs to a ReLU.
+        saturates_high: likewise of the highest; not where an activation has a top of its own.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        scale: float | None,
+        zero_point: int,
+        *,
+        saturates_low: bool,
+        saturates_high: bool,
+    ) -> None:
+        self.channels, self.scale, self.zero_point = channels, scale, zero_point
+        self._low, self._high = saturates_low, saturates_high
+        self.signal = np.zeros(channels)
+        self.power = np.zeros(channels)
+        self.product = np.zeros(channels)
+        self.noise = np.zeros(channels)
+        self.saturated = self.values = 0
+
+    def add(self, found: NDArray[Any], wanted: NDArray[np.float32]) -> None:
+        """Take one image's tensor of the quantized file, and of the float one."""
+        steps = found.reshape(-1, self.channels)
+        real = wanted.reshape(-1, self.channels).astype(np.float64)
+        got = steps.astype(np.float64)
+        if self.scale is not None:
+            got = (got - self.zero_point) * self.scale
+            limits = np.iinfo(found.dtype)
+            self.saturated += int(self._high and (steps == limits.max).sum())
+            self.saturated += int(self._low and (steps == limits.min).sum())
+        self.values += steps.size
+        self.signal += np.square(real).sum(axis=0)
+        self.power += np.square(got).sum(axis=0)
+        self.product += (real * got).sum(axis=0)
+        self.noise += np.square(real - got).sum(axis=0)
+
+    def factors(self, *, equalized: bool) -> NDArray[np.float64]:
+        """What each channel of the quantized tensor is multiplied by to be compared, (C,).
+
+        1 where the file does not scale channels. Where it does, the factor that brings the channel
+        closest to float (least squares), so a channel that is wrong by nothing but a factor counts
+        as right. 0 for a channel that is lost: it is wrong as a whole.
+        """
+        if not equalized:
+            return np.ones(self.channels)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            fitted = np.where(self.power > 0, self.product / self.power, 0.0)
+        return np.maximum(fitted, 0.0)
+
+    def snr_db(self, *, equalized: bool) -> float | None:
+        """The float tensor's power over the error's; None when there is no error."""
+        noise = self.noise
+        if equalized:
+            factors = self.factors(equalized=True)
+            left = self.signal - 2 * factors * self.product + np.square(factors) * self.power
+            noise = np.minimum(np.maximum(left, 0.0), self.noise)
+        signal, total = float(self.signal.sum()), float(noise.sum())
+        if total == 0:
+            return None
+        return 10 * math.log10(signal / total) if signal > 0 else -math.inf
+
+    @property
+    def lost(self) -> int:
+        """Channels that are zero throughout in the quantized file alone."""
+        return int(((self.power == 0) & (self.signal > 0)).sum())
+
+    @property
+    def lost_share(self) -> float:
+        """Share of the float tensor's power that lay in those channels."""
+        total = float(self.signal.sum())
+        return float(self.signal[self.power == 0].sum()) / total if total else 0.0
+
+    @property
+    def silent(self) -> int:
+        """Channels that are zero throughout in both."""
+        return int(((self.power == 0) & (self.signal == 0)).sum())

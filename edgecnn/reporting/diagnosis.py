@@ -1,0 +1,149 @@
+"""What `edgecnn diagnose` found, for people and for programs."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import TYPE_CHECKING, Any
+
+from edgecnn.records import SCHEMA
+from edgecnn.reporting.table import Column, Table
+from edgecnn.reporting.text import ABSENT, percent_text, printable, printable_lines
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from edgecnn.diagnosing import Cause, Diagnosis, Layer
+
+WORST = 10
+_LONGEST_NAME = 44
+
+
+def layers_table(diagnosis: Diagnosis, *, every: bool = False) -> Table:
+    """The layers in order of execution: all, or the ten with the lowest SNR."""
+    columns = (
+        Column("#", number=True),
+        Column("layer"),
+        Column("operator"),
+        Column("SNR dB", number=True),
+        Column("of error", number=True),
+        Column("beyond range", number=True),
+    )
+    chosen = diagnosis.layers if every else worst(diagnosis.layers)
+    return Table(columns, tuple(_row(layer) for layer in chosen))
+
+
+def worst(layers: Sequence[Layer]) -> tuple[Layer, ...]:
+    """The layers with the lowest SNR, in order of execution."""
+    ranked = sorted(layers, key=_snr)[:WORST]
+    return tuple(sorted(ranked, key=lambda layer: layer.index))
+
+
+def _snr(layer: Layer) -> float:
+    return math.inf if layer.snr_db is None else layer.snr_db
+
+
+def _row(layer: Layer) -> tuple[str, ...]:
+    quantized = layer.step is not None
+    return (
+        str(layer.index),
+        short_name(layer.layer),
+        layer.operator,
+        decibel_text(layer.snr_db),
+        percent_text(layer.share),
+        percent_text(layer.clipped_share) if quantized else ABSENT,
+    )
+
+
+def short_name(name: str) -> str:
+    """A tensor's name as a table has room for it.
+
+    A converter names a fused operator after all it was made of, with semicolons between.
+
+    >>> short_name("model/conv1/Relu;model/conv1/BiasAdd;model/conv1/convolution")
+    'model/conv1/Relu'
+    """
+    return printable(name.split(";", maxsplit=1)[0] or name, _LONGEST_NAME)
+
+
+def decibel_text(snr_db: float | None) -> str:
+    """An SNR; "exact" where nothing differs."""
+    if snr_db is None:
+        return "exact"
+    return f"{snr_db:.1f}" if math.isfinite(snr_db) else str(snr_db)
+
+
+def summary_lines(diagnosis: Diagnosis) -> tuple[str, ...]:
+    """What was compared with what, and how far the logits are apart."""
+    observed = diagnosis.observed
+    lines = [
+        f"against {diagnosis.against}, on {diagnosis.samples} images of {diagnosis.images}",
+        f"logits: {decibel_text(observed.logits_snr_db)} dB SNR",
+    ]
+    return tuple(map(printable_lines, lines))
+
+
+def basis(diagnosis: Diagnosis, *, every: bool) -> str:
+    """What the table's columns mean, and what was left out."""
+    observed = diagnosis.observed
+    shown = len(diagnosis.layers) if every else min(WORST, len(diagnosis.layers))
+    sentences = [
+        f"{shown} of {len(diagnosis.layers)} layers, in order of execution."
+        + ("" if shown == len(diagnosis.layers) else " --all shows all."),
+        "SNR: of the layer's tensor, with all error that came before it.",
+        "Of error: the layer's own rounding, as it is predicted to reach the logits.",
+    ]
+    if observed.equalized:
+        sentences.append(
+            "The file scales channels: of each the factor that fits best was taken out, so an error"
+            " that is nothing but a channel's factor is not seen."
+        )
+    if observed.skipped:
+        sentences.append(f"{observed.skipped} operators have no counterpart and are left out.")
+    return " ".join(sentences)
+
+
+def cause_title(cause: Cause) -> str:
+    """A cause's kind, and the layer where it shows most."""
+    return f"{cause.kind} ({short_name(cause.layer)})" if cause.layer else cause.kind
+
+
+def no_cause(diagnosis: Diagnosis) -> str:
+    """What is said where no cause was found."""
+    if diagnosis.observed.logits_snr_db is None:
+        return "The file answers as float does, to the last bit."
+    return (
+        "No cause found: ranges fit these images, nothing saturates, no channel is lost. What is"
+        " left is rounding itself."
+    )
+
+
+def diagnosis_object(diagnosis: Diagnosis) -> dict[str, Any]:
+    """Everything, as JSON has it."""
+    observed = diagnosis.observed
+    found = {
+        "schema": SCHEMA,
+        "file": diagnosis.file,
+        "against": diagnosis.against,
+        "recipe": diagnosis.recipe,
+        "images": diagnosis.images,
+        "samples": diagnosis.samples,
+        "logits_snr_db": observed.logits_snr_db,
+        "equalized": observed.equalized,
+        "skipped": observed.skipped,
+        "input": dataclasses.asdict(observed.input),
+        "layers": [dataclasses.asdict(layer) for layer in diagnosis.layers],
+        "causes": [dataclasses.asdict(cause) for cause in diagnosis.causes],
+        "next_command": diagnosis.next_command,
+    }
+    plain: dict[str, Any] = _finite(found)
+    return plain
+
+
+def _finite(value: Any) -> Any:  # noqa: ANN401 - whatever JSON can hold
+    """Turn what JSON has no number for into null: a layer that is zero in float has no ratio."""
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

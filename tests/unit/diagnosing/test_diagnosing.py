@@ -1,0 +1,295 @@
+"""diagnose: files spoiled on purpose are found out, and the command it names repairs them."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from random_nets import RandomNet
+
+import edgecnn
+from edgecnn.cli.app import run
+from edgecnn.errors import InputError
+from edgecnn.formats import tflite_file as tfl
+from edgecnn.records import Preprocessing
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+UNIT = Preprocessing()  # pixels to 0..1
+
+
+@pytest.fixture(scope="module")
+def floats(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A float network of a normal shape, and inputs for it in several scalings."""
+    folder = tmp_path_factory.mktemp("floats")
+    net = RandomNet(3, (1, 12, 12, 3))
+    x = net.conv(net.image, 8, activation="RELU")
+    x = net.sum_of(net.depthwise(net.conv(net.relu(x), 8)), x)
+    x = net.pool(net.relu(x), "MAX_POOL_2D")
+    (folder / "net.tflite").write_bytes(net.finish(net.softmax(net.dense(net.flatten(x), 5))))
+    inputs = np.random.default_rng(0).uniform(0, 1, (60, 12, 12, 3)).astype(np.float32)
+    for name, values in {
+        "right": inputs,
+        "others": np.random.default_rng(1).uniform(0, 1, inputs.shape).astype(np.float32),
+        "pixels": inputs * 255,
+        "dark": inputs * np.float32(0.05),
+    }.items():
+        np.savez(folder / f"{name}.npz", np.asarray(values, np.float32))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def artifact(floats: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An int8 artifact in order, with its float twin beside it; not to be changed."""
+    return exported(floats, "right", tmp_path_factory.mktemp("artifact"), ("float32", "int8"))
+
+
+def exported(
+    floats: Path,
+    calibration: str,
+    out: Path,
+    recipes: tuple[str, ...] = ("int8",),
+    **options: Any,  # noqa: ANN401 - ExportOptions' fields
+) -> Path:
+    """The folder of the last recipe."""
+    result = edgecnn.export(
+        str(floats / "net.tflite"), recipes=recipes, out=out, calibration_samples=40,
+        calibration=str(floats / f"{calibration}.npz"), **options,
+    )  # fmt: skip
+    return result.artifacts[-1].folder
+
+
+def kinds(found: edgecnn.Diagnosis) -> list[str]:
+    return [cause.kind for cause in found.causes]
+
+
+def test_a_file_in_order_has_no_cause_and_its_layers_stand_in_order(
+    floats: Path, artifact: Path
+) -> None:
+    found = edgecnn.diagnose(artifact, data=str(floats / "others.npz"))
+    assert kinds(found) == []
+    assert found.observed.skipped == 0
+    assert [each.index for each in found.layers] == sorted(each.index for each in found.layers)
+    operators = [each.operator for each in found.layers]
+    assert operators[0] == "CONV_2D"
+    assert operators[-1] == "SOFTMAX"
+    assert all(each.matched_by == "name" for each in found.layers)
+    assert all(each.snr_db is not None and each.snr_db > 15 for each in found.layers)
+    assert sum(each.share for each in found.layers) == pytest.approx(1)
+    manifest = json.loads((artifact / "manifest.json").read_text())
+    by_reference = edgecnn.diagnose(artifact)
+    recorded = manifest["files"][0]["parity"]
+    assert by_reference.samples == recorded["samples"]
+    assert by_reference.observed.logits_snr_db == pytest.approx(recorded["snr_db"])
+    assert "--min-snr" in by_reference.next_command
+
+
+@pytest.mark.parametrize(
+    ("calibration", "kind"),
+    [("dark", "range too narrow"), ("pixels", "double normalization")],
+)  # fmt: skip
+def test_a_wrong_calibration_is_named_and_its_command_repairs_it(
+    floats: Path, tmp_path: Path, calibration: str, kind: str
+) -> None:
+    folder = exported(floats, calibration, tmp_path / "spoilt")
+    data, twin = str(floats / "right.npz"), floats / "net.tflite"
+    found = edgecnn.diagnose(folder, float_file=twin, data=data)
+    before_db = found.observed.logits_snr_db
+    assert kind in kinds(found)
+    assert before_db is not None
+    assert before_db < 15
+    cause = next(each for each in found.causes if each.kind == kind)
+    program, *arguments = shlex.split(cause.command)
+    assert program == "edgecnn"
+    assert run([*arguments, "--quiet"]) == 0
+    repaired = edgecnn.diagnose(
+        folder.parent / "diagnosed" / "int8", float_file=twin, data=str(floats / "others.npz")
+    )
+    assert repaired.causes == ()
+    assert repaired.observed.logits_snr_db is not None
+    assert repaired.observed.logits_snr_db > before_db + 10
+
+
+def test_calibrated_on_black_images(floats: Path, tmp_path: Path) -> None:
+    black = tmp_path / "black"
+    black.mkdir()
+    Image.new("RGB", (12, 12)).save(black / "night.png")
+    edgecnn.export(
+        str(floats / "net.tflite"), out=tmp_path, calibration=str(black), preprocessing=UNIT
+    )
+    found = edgecnn.diagnose(
+        tmp_path / "int8", float_file=floats / "net.tflite", data=str(floats / "right.npz")
+    )
+    assert "range too narrow" in kinds(found)
+    assert max(each.clipped_share for each in found.layers) > 0.1
+
+
+def test_pixels_that_were_scaled_before_they_were_saved(artifact: Path, tmp_path: Path) -> None:
+    dim = tmp_path / "dim"
+    dim.mkdir()
+    random = np.random.default_rng(0)
+    for number in range(8):
+        pixels = random.integers(0, 2, (12, 12, 3), np.uint8)
+        Image.fromarray(pixels).save(dim / f"{number}.png")
+    found = edgecnn.diagnose(artifact, data=str(dim), preprocessing=UNIT)
+    assert kinds(found)[0] == "double normalization"
+    assert "0..1 already" in found.causes[0].finding
+    assert "--input-range 0,255" in found.causes[0].command
+
+
+def test_an_input_scale_that_is_off(floats: Path, artifact: Path, tmp_path: Path) -> None:
+    model = tfl.read((artifact / "model.tflite").read_bytes())
+    graph = tfl.main_graph(model)
+    image = graph.tensors[int(graph.inputs[0])]
+    image.quantization.scale = np.asarray(image.quantization.scale, np.float32) * np.float32(0.4)
+    spoilt = tmp_path / "spoilt.tflite"
+    spoilt.write_bytes(tfl.write(model))
+    found = edgecnn.diagnose(
+        spoilt, float_file=artifact.parent / "float32", data=str(floats / "right.npz")
+    )
+    assert "input scale" in kinds(found)
+    assert "60%" in next(each for each in found.causes if each.kind == "input scale").finding
+
+
+def one_scale_for_all_weights(data: bytes) -> bytes:
+    """A file whose first convolution's weights were quantized per tensor, rows of unlike sizes."""
+    model = tfl.read(data)
+    graph = tfl.main_graph(model)
+    operator = next(o for o in graph.operators if tfl.operator_name(model, o) == "CONV_2D")
+    index = int(operator.inputs[1])
+    quantization = graph.tensors[index].quantization
+    scale = np.asarray(quantization.scale, np.float32)
+    values = tfl.constant(model, graph, index)
+    assert values is not None
+    real: NDArray[Any] = values * scale.reshape(-1, 1, 1, 1)
+    real[0] *= 20
+    step = np.abs(real).max() / 127
+    tfl.set_constant(model, graph, index, np.rint(real / step).astype(np.int8))
+    bias = graph.tensors[int(operator.inputs[2])]
+    before = np.asarray(bias.quantization.scale, np.float32)
+    steps = tfl.constant(model, graph, int(operator.inputs[2]))
+    assert steps is not None
+    after = before[0] / scale[0] * step
+    tfl.set_constant(
+        model, graph, int(operator.inputs[2]), np.rint(steps * before / after).astype(np.int32)
+    )
+    for each, value in ((quantization, step), (bias.quantization, after)):
+        each.scale = np.asarray([value], np.float32)
+        each.zeroPoint = np.asarray([0], np.int64)
+    return tfl.write(model)
+
+
+def test_weights_with_one_scale_for_all_channels(
+    floats: Path, artifact: Path, tmp_path: Path
+) -> None:
+    spoilt = tmp_path / "spoilt.tflite"
+    spoilt.write_bytes(one_scale_for_all_weights((artifact / "model.tflite").read_bytes()))
+    found = edgecnn.diagnose(
+        spoilt, float_file=artifact.parent / "float32", data=str(floats / "right.npz")
+    )
+    cause = next(each for each in found.causes if each.kind == "per-tensor weights")
+    assert "1 convolution" in cause.finding
+
+
+def test_a_branch_that_vanishes_in_its_sum(tmp_path: Path) -> None:
+    net = RandomNet(1, (1, 8, 8, 3))
+    trunk = net.conv(net.image, 4)
+    small = net.mul(net.conv(trunk, 4), np.full(4, 1e-3, np.float32))
+    total = net.sum_of(net.add(net.mul(trunk)), net.add(small, np.full(4, 1e-4, np.float32)))
+    (tmp_path / "net.tflite").write_bytes(net.finish(net.dense(net.flatten(total), 5)))
+    inputs = np.random.default_rng(0).normal(size=(40, 8, 8, 3)).astype(np.float32)
+    np.savez(tmp_path / "right.npz", inputs)
+    found = edgecnn.diagnose(
+        exported(tmp_path, "right", tmp_path / "out"), float_file=tmp_path / "net.tflite"
+    )
+    cause = next(each for each in found.causes if each.kind == "uneven branches")
+    assert "--int16x8" in cause.command
+
+
+def test_without_a_float_twin_it_says_how_to_make_one(
+    floats: Path, artifact: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(artifact, tmp_path / "int8")
+    with pytest.raises(InputError, match="no float file beside it") as caught:
+        edgecnn.diagnose(tmp_path / "int8")
+    assert "--float32 --format tflite" in caught.value.hint
+    assert "--against" in caught.value.hint
+    found = edgecnn.diagnose(tmp_path / "int8", float_file=floats / "net.tflite")
+    assert found.layers
+
+
+def test_the_twin_is_found_in_the_cache_by_what_it_answers(
+    floats: Path, artifact: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(artifact, tmp_path / "int8")
+    model = json.loads((tmp_path / "int8" / "manifest.json").read_text())["model"]
+    monkeypatch.setenv("EDGECNN_CACHE", str(tmp_path / "cache"))
+    for key, data in (("a" * 64, another_net()), ("b" * 64, (floats / "net.tflite").read_bytes())):
+        entry = tmp_path / "cache" / "float-tflite" / key
+        entry.mkdir(parents=True)
+        (entry / "model.tflite").write_bytes(data)
+        sizes = {name: model[name] for name in ("input_shape", "classes", "parameters")}
+        (entry / "info.json").write_text(json.dumps(sizes))
+    found = edgecnn.diagnose(tmp_path / "int8")
+    assert Path(found.against).parent.name == "b" * 64
+    assert all(each.matched_by == "name" for each in found.layers)
+
+
+def another_net() -> bytes:
+    net = RandomNet(9, (1, 12, 12, 3))
+    return net.finish(net.dense(net.flatten(net.image), 5))
+
+
+def test_a_file_of_another_network_is_refused(artifact: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.tflite"
+    other.write_bytes(another_net())
+    with pytest.raises(InputError, match=r"counterpart|not of one network"):
+        edgecnn.diagnose(artifact, float_file=other)
+
+
+@pytest.mark.parametrize("recipe", ["int16x8", "dynamic"])
+def test_other_recipes(floats: Path, tmp_path: Path, recipe: str) -> None:
+    folder = exported(floats, "right", tmp_path, (recipe,))
+    found = edgecnn.diagnose(folder, float_file=floats / "net.tflite")
+    assert found.causes == ()
+    assert found.observed.logits_snr_db is not None
+    assert found.observed.logits_snr_db > 30
+
+
+def test_a_file_without_manifest_needs_images_and_their_scaling(
+    floats: Path, artifact: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "int8"
+    shutil.copytree(artifact, folder)
+    (folder / "manifest.json").unlink()
+    with pytest.raises(InputError, match="no images to run"):
+        edgecnn.diagnose(folder)
+    with pytest.raises(InputError, match="how its input is scaled"):
+        edgecnn.diagnose(folder, data="fashion-mnist")
+    twin, data = artifact.parent / "float32", str(floats / "right.npz")
+    assert edgecnn.diagnose(folder, float_file=twin, data=data).causes == ()
+
+
+def test_the_command_prints_a_table_or_one_object(
+    floats: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = exported(floats, "dark", tmp_path)
+    arguments = ["diagnose", str(folder), "--data", str(floats / "right.npz")]
+    arguments += ["--against", str(floats / "net.tflite")]
+    assert run([*arguments, "--all"]) == 0
+    shown = capsys.readouterr().out
+    assert "range too narrow" in shown
+    assert "edgecnn export" in shown
+    assert run([*arguments, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["schema"] == 1
+    assert {"index", "layer", "operator", "snr_db"} <= found["layers"][0].keys()
+    assert {"kind", "layer", "finding", "command"} == found["causes"][0].keys()
+    assert run(["diagnose", str(tmp_path / "nothing")]) == 2
