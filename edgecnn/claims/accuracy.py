@@ -167,7 +167,7 @@ def _costs(record: Twins) -> Iterator[str]:
         twin = "" if match == "itself" else f" ({match})"
         if parts:
             yield (
-                f"Quantization of {network}, {convolution}{twin}, in points of accuracy:"
+                f"Recipes: {network}, {convolution}{twin}, points of accuracy against float:"
                 f" {listed(parts)}."
             )
 

@@ -30,7 +30,7 @@ def twin(
     ours = next(each for each in full if each.recipe == recipe)
     times = row.latency.latency_ms / reference.latency.latency_ms
     yield (
-        f"Its twin with normal convolutions of the same widths multiplies"
+        f"Twin: with normal convolutions of the same widths it multiplies"
         f" {other.macs / ours.macs:.1f} times as much and has"
         f" {other.parameters / ours.parameters:.1f} times the parameters;"
         f" {_place(reference)} it takes {ms(row.latency)} ms ({row.latency.provenance},"
@@ -51,8 +51,9 @@ def small_twins(record: Devices) -> Iterator[str]:
             same = (each.model, each.width, each.input_size, each.recipe) == key
             if same and each.convolution != "normal" and each.local_latency_ms is not None:
                 ratio = (twin.local_latency_ms or 0) / each.local_latency_ms
+                cpu = record.header.machine.cpu
                 yield (
-                    f"Measured on {record.header.machine.cpu}, one thread, {each.recipe}:"
+                    f"Small twin: measured on {cpu}, one thread, {each.recipe}:"
                     f" {each.label} {milliseconds_text(each.local_latency_ms)} ms, its twin with"
                     f" normal convolutions {ratio:.1f} times as long for"
                     f" {twin.macs / each.macs:.1f} times the multiplications."
@@ -74,7 +75,7 @@ def others(record: Devices, usable: Iterable[Row], reference: Row) -> Iterator[s
     rivals.sort(key=lambda pair: pair[1].latency.latency_ms)
     parts = [_rival(each, row, reference) for each, row in rivals]
     yield (
-        f"Under equal treatment ({_place(reference)}, each at its own input size; Xception"
+        f"Others: under equal treatment ({_place(reference)}, each at its own input size; Xception"
         f" {ms(reference.latency)} ms): {'; '.join(parts)}."
     )
     yield from _best(rivals, reference)
@@ -98,8 +99,8 @@ def _best(rivals: Sequence[tuple[Contender, Row]], reference: Row) -> Iterator[s
     if able:
         top1, label = max(able)
         yield (
-            f"Of them {label} has the highest published top-1, {top1:.3f}, at 10 frames a second"
-            f" there; Xception at 10: {verdict}."
+            f"Best: of those that make 10 a second there {label} has the highest published"
+            f" top-1, {top1:.3f}; Xception's 10 are {verdict}."
         )
 
 

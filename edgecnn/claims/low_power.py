@@ -15,6 +15,7 @@ from edgecnn.claims.standings import (
     fastest,
     is_phone,
     of_contender,
+    order,
     reaches,
     rows,
     twins,
@@ -40,11 +41,13 @@ class Standing:
     Attributes:
         device: the profile's name.
         rows: every recipe and number of threads, the fastest first.
-        suited: frames a second to the rows that reach them within memory and power.
+        reached: frames a second to the rows that reach them.
+        suited: the same of those within memory and power too.
     """
 
     device: str
     rows: tuple[Row, ...]
+    reached: dict[int, tuple[Row, ...]]
     suited: dict[int, tuple[Row, ...]]
 
 
@@ -62,8 +65,10 @@ def judge(evidence: Evidence) -> Finding:
     outcome = _outcome(places)
     return Finding(
         outcome=outcome,
-        summary=told.summary(places),
-        conditions=tuple(told.conditions(places, full)) if outcome != "holds" else (),
+        summary=told.summary(places, full),
+        conditions=tuple(told.conditions(places, full))
+        if outcome == "holds with conditions"
+        else (),
         numbers=tuple(_numbers(record, full, usable, reference)),
         caveats=tuple(told.caveats(usable, record)),
         details=tuple(_details(record, places, usable, reference)),
@@ -75,33 +80,37 @@ def standings(full: list[Contender], usable: tuple[Row, ...]) -> list[Standing]:
     memory = {each.recipe: each.memory_bytes for each in full}
     own = [row for each in full for row in of_contender(usable, each)]
     found = []
-    for device in dict.fromkeys(row.latency.device for row in usable):
+    for device in sorted(dict.fromkeys(row.latency.device for row in usable), key=order):
         here = sorted(
             (row for row in own if row.latency.device == device),
             key=lambda row: row.latency.latency_ms,
         )
         if here:
-            able = [
-                row
-                for row in here
-                if memory[row.latency.recipe] <= MEMORY_BYTES and row.within_power()
-            ]
-            suited = {
-                frames: tuple(row for row in able if reaches(row.latency, budget_ms))
+            reached = {
+                frames: tuple(row for row in here if reaches(row.latency, budget_ms))
                 for frames, budget_ms in FRAME_MS.items()
             }
-            found.append(Standing(device, tuple(here), suited))
+            suited = {
+                frames: tuple(
+                    row
+                    for row in able
+                    if memory[row.latency.recipe] <= MEMORY_BYTES and row.within_power()
+                )
+                for frames, able in reached.items()
+            }
+            found.append(Standing(device, tuple(here), reached, suited))
     return found
 
 
 def _outcome(places: list[Standing]) -> Outcome:
     """Holds where every device makes 10 frames a second in all budgets; fails where none makes 1.
 
-    A recipe of the user's choice is allowed: nobody would deploy another.
+    Between the two it holds with conditions, which name the budgets that are broken. A recipe of
+    the user's choice is allowed: nobody would deploy another.
     """
     if all(place.suited[10] for place in places):
         return "holds"
-    return "holds with conditions" if any(place.suited[1] for place in places) else "fails"
+    return "holds with conditions" if any(place.reached[1] for place in places) else "fails"
 
 
 def pick_reference(full: list[Contender], usable: tuple[Row, ...]) -> Row | None:

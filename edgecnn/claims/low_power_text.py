@@ -23,55 +23,88 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from edgecnn.claims.low_power import Standing
-    from edgecnn.claims.standings import Row
+    from edgecnn.claims.standings import Grade, Row
     from edgecnn.evidence.records import Contender, DeviceLatency, Devices, Fitted
 
-WORDS = {
-    "meets": "yes",
+WORDS: dict[Grade, str] = {
+    "meets": "met",
     "likely": "likely",
     "unlikely": "unlikely",
-    "misses": "no",
+    "misses": "missed",
 }
-
-
 _MEMORY = f"{MEMORY_BYTES / 1e6:g} MB"
 
 
-def summary(places: Sequence[Standing]) -> str:
-    """Where it reaches which rate, within memory and power."""
-    parts, every = [], [place.device for place in places]
+def summary(places: Sequence[Standing], full: Sequence[Contender]) -> str:
+    """Where it reaches which rate, under which recipes, and what of the other budgets it keeps."""
+    every = [place.device for place in places]
+    parts = []
     for frames in FRAME_MS:
-        suited = [place for place in places if place.suited[frames]]
-        recipes = dict.fromkeys(row.latency.recipe for place in suited
-                                for row in place.suited[frames])  # fmt: skip
-        where = devices_text([place.device for place in suited], every)
-        under = f" in {listed(list(recipes))}" if recipes else ""
-        parts.append(f"{frames} frame{'s' if frames > 1 else ''} a second{under}: {where}")
+        able = [place for place in places if place.reached[frames]]
+        recipes = _recipes(row for place in able for row in place.reached[frames])
+        under = f" ({listed(recipes)})" if recipes else ""
+        where = devices_text([place.device for place in able], every)
+        parts.append(f"{frames} a second on {where}{under}")
+    frugal = [
+        f"{frames} on {devices_text(_known_frugal(places, frames), every)}" for frames in FRAME_MS
+    ]
     return (
-        f"Full Xception within {_MEMORY} and {POWER_W:g} W makes, or likely makes,"
-        f" {'; '.join(parts)}."
+        f"{_by(places)}: full Xception makes, or likely makes, {listed(parts)}. Within"
+        f" {POWER_W:g} W, where the power is known: {', '.join(frugal)}. {_memory(full)}"
     )
 
 
-def conditions(places: Sequence[Standing], full: Sequence[Contender]) -> Iterator[str]:
-    """What has to be given up: rate, devices, recipes, threads."""
-    every = [place.device for place in places]
-    slow = [place.device for place in places if not place.suited[10]]
-    if slow:
-        yield f"not 10 frames a second within the budgets on {devices_text(slow, every)}"
-    slower = [place.device for place in places if not place.suited[1]]
-    if slower:
-        yield f"not even 1 on {devices_text(slower, every)}"
-    heavy = [each.recipe for each in full if each.memory_bytes > MEMORY_BYTES]
-    if heavy:
-        yield f"not in {listed(heavy)}: more than {_MEMORY} of memory"
-    hungry = [
+def _by(places: Sequence[Standing]) -> str:
+    """How the latencies came about."""
+    kinds = {row.latency.provenance for place in places for row in place.rows}
+    if kinds == {"predicted"}:
+        return "Predicted, not measured"
+    return "Measured" if kinds == {"measured"} else "Measured on some devices, predicted on others"
+
+
+def _known_frugal(places: Sequence[Standing], frames: int) -> list[str]:
+    """Devices whose power is known and that reach a rate within it."""
+    return [
         place.device
         for place in places
-        if reaches(place.rows[0].latency, FRAME_MS[1]) and not place.rows[0].within_power()
+        if any(
+            row.latency.power_w is not None and row.within_power() for row in place.reached[frames]
+        )
+    ]
+
+
+def _recipes(found: Iterable[Row]) -> list[str]:
+    return list(dict.fromkeys(row.latency.recipe for row in found))
+
+
+def _memory(full: Sequence[Contender]) -> str:
+    least = min(full, key=lambda each: each.memory_bytes)
+    keeping = [each.recipe for each in full if each.memory_bytes <= MEMORY_BYTES]
+    amount = f"{least.recipe} takes {size_text(least.memory_bytes)} ({least.memory_provenance})"
+    if keeping:
+        return f"Within {_MEMORY} of memory: {listed(keeping)}; {amount}."
+    return f"No recipe keeps within {_MEMORY} of memory: {amount}."
+
+
+def conditions(places: Sequence[Standing], full: Sequence[Contender]) -> Iterator[str]:
+    """What has to be given up: rate, devices, recipes, memory, cores."""
+    every = [place.device for place in places]
+    for frames, what in ((10, "10 frames a second"), (1, "1 frame a second")):
+        slow = [place.device for place in places if not place.reached[frames]]
+        if slow:
+            yield f"not {what} on {devices_text(slow, every)}"
+    recipes = _recipes(row for place in places for row in place.reached[10])
+    others = [each.recipe for each in full if each.recipe not in recipes]
+    if recipes and others:
+        yield f"10 frames a second in {listed(recipes)} alone"
+    heavy = [each.recipe for each in full if each.memory_bytes > MEMORY_BYTES]
+    if heavy:
+        yield f"above {_MEMORY} of memory in {listed(heavy)}"
+    hungry = [
+        place.device for place in places if place.reached[1] and not place.rows[0].within_power()
     ]
     if hungry:
-        yield f"for {POWER_W:g} W on fewer cores than there are: {devices_text(hungry, every)}"
+        yield f"above {POWER_W:g} W with all cores on {devices_text(hungry, every)}"
 
 
 def network(full: Sequence[Contender], record: Devices) -> str:
@@ -82,7 +115,7 @@ def network(full: Sequence[Contender], record: Devices) -> str:
                  and each.model in {"xception", "keras:Xception"}]  # fmt: skip
     top1 = f", {published[0]:.3f} top-1 (published)" if published else ""
     return (
-        f"Xception at {one.input_size}x{one.input_size}: {count_text(one.macs)} MACs and"
+        f"Network: Xception at {one.input_size}x{one.input_size}: {count_text(one.macs)} MACs and"
         f" {count_text(one.parameters)} parameters (counted){top1}."
     )
 
@@ -90,20 +123,20 @@ def network(full: Sequence[Contender], record: Devices) -> str:
 def device(place: Standing, full: Sequence[Contender]) -> str:
     """The fastest recipe on one device, what it may draw, and the other recipes."""
     best = place.rows[0]
-    sentences = [f"{device_name(place.device)}: {_run(best)}{_rates(best)}."]
+    sentences = [f"{device_name(place.device)}: {_run(best)}."]
     frugal = next((row for row in place.rows if row.within_power()), None)
     if frugal is None:
         sentences.append(f"Nothing stays within {POWER_W:g} W.")
     elif frugal is not best:
-        sentences.append(f"Within {POWER_W:g} W, {_run(frugal)}{_rates(frugal)}.")
+        sentences.append(f"Within {POWER_W:g} W: {_run(frugal)}.")
     others = [
-        f"{each.recipe} {rate(row)} ({ms(row.latency)} ms)"
+        f"{each.recipe} {rate(row)}"
         for each in full
         if each.recipe != best.latency.recipe
         and (row := fastest(of_contender(place.rows, each))) is not None
     ]
     if others:
-        sentences.append(f"Other recipes, frames a second at best: {listed(others)}.")
+        sentences.append(f"Other recipes: {listed(others)}.")
     return " ".join(sentences)
 
 
@@ -111,18 +144,20 @@ def _run(row: Row) -> str:
     """One latency: recipe, threads, frames a second, and where the number is from."""
     each = row.latency
     threads = f"{each.threads} thread{'s' if each.threads > 1 else ''}"
-    watts = "" if each.power_w is None else f", about {each.power_w:.1f} W"
-    energy = "" if each.energy_mj is None else f" and {each.energy_mj / 1000:.2g} J a frame"
+    watts = "" if each.power_w is None else f"; about {each.power_w:.1f} W"
+    energy = "" if each.energy_mj is None else f", {each.energy_mj / 1000:.2g} J a frame"
     return (
-        f"{each.recipe} with {threads} makes {rate(row)} frames a second"
-        f" ({each.provenance} {ms(each)} ms, {interval(each)}{watts}{energy})"
+        f"{rate(row)} frames a second in {each.recipe}, {threads} ({each.provenance} {ms(each)} ms,"
+        f" {interval(each)}{watts}{energy}): {rates(each)}"
     )
 
 
-def _rates(row: Row) -> str:
-    told = [f"{frames} a second: {WORDS[grade(row.latency, budget_ms)]}"
-            for frames, budget_ms in FRAME_MS.items()]  # fmt: skip
-    return f"; {', '.join(told)}"
+def rates(each: DeviceLatency) -> str:
+    """How sure the rates are: the higher one alone where it is reached."""
+    high = f"10 {WORDS[grade(each, FRAME_MS[10])]}"
+    if reaches(each, FRAME_MS[10]):
+        return high
+    return f"{high}, 1 {WORDS[grade(each, FRAME_MS[1])]}"
 
 
 def rate(row: Row) -> str:
@@ -149,13 +184,13 @@ def phones(places: Sequence[Standing]) -> Iterator[str]:
             each = best.latency
             parts.append(
                 f"{device_name(place.device)} {rate(best)} ({each.provenance} {ms(each)} ms,"
-                f" {interval(each)}; 10 a second: {WORDS[grade(each, FRAME_MS[10])]})"
+                f" {interval(each)}: {rates(each)})"
             )
     if parts:
         recipes = listed(list(dict.fromkeys(
             place.rows[0].latency.recipe for place in places if is_phone(place.device)
         )))  # fmt: skip
-        yield f"Phones, frames a second at best, in {recipes}: {'; '.join(parts)}."
+        yield f"Phones: frames a second at best, in {recipes}: {'; '.join(parts)}."
 
 
 def sizes(full: Sequence[Contender], record: Devices) -> str:
@@ -168,7 +203,7 @@ def sizes(full: Sequence[Contender], record: Devices) -> str:
     able = [each.recipe for each in full if each.memory_bytes <= MEMORY_BYTES]
     runtime = record.runtime_bytes
     beneath = "" if runtime is None else f", on top of {size_text(runtime)} for Python and runtime"
-    return f"File and memory: {listed(parts)}; within {_MEMORY}{beneath}: {listed(able)}."
+    return f"Files: size and memory, {listed(parts)}; within {_MEMORY}{beneath}: {listed(able)}."
 
 
 def what_it_takes(record: Devices, places: Sequence[Standing]) -> Iterator[str]:
@@ -186,8 +221,8 @@ def what_it_takes(record: Devices, places: Sequence[Standing]) -> Iterator[str]:
             parts.append(f"nothing was found for {listed(none)}")
         if parts:
             yield (
-                f"What it takes for {frames} a second, by `edgecnn fit` on all cores (predicted;"
-                f" what it costs in accuracy is not known): {'; '.join(parts)}."
+                f"For {frames} a second: by `edgecnn fit` on all cores (predicted; what it costs"
+                f" in accuracy is not known) {'; '.join(parts)}."
             )
 
 

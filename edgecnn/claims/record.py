@@ -80,7 +80,7 @@ class Verdict:
         conditions: under what it holds, where it does so with conditions.
         numbers: the evidence in full.
         caveats: what else a reader should know.
-        details: paragraphs for the main claims; empty where the summary says it all.
+        details: paragraphs, each "Label: sentences"; empty where the summary says it all.
     """
 
     claim: Claim

@@ -24,7 +24,12 @@ _NAMES = {
     "raspberry-pi-3b-plus": "Pi 3B+",
     "raspberry-pi-4b": "Pi 4",
     "raspberry-pi-5": "Pi 5",
+    "galaxy-a03s": "Galaxy A03s",
+    "pixel-3a": "Pixel 3a",
+    "xiaomi-mi-8-se": "Mi 8 SE",
+    "xiaomi-mi-10": "Mi 10",
 }
+_NAMED = 3
 PHONES = ("pixel", "galaxy", "xiaomi")
 _GIVEN = ("ssh://", "adb://")
 """A target that somebody measured and that is no profile: a device that was given."""
@@ -67,6 +72,13 @@ def low_power(device: str) -> bool:
     return device in _NAMES or device.startswith((*PHONES, *_GIVEN))
 
 
+def order(device: str) -> tuple[bool, int, str]:
+    """Where a device stands in a row: Raspberry Pis from the smallest, others, then phones."""
+    known = list(_NAMES)
+    place = known.index(device) if device in _NAMES and not is_phone(device) else len(known)
+    return is_phone(device), place, device
+
+
 def is_phone(device: str) -> bool:
     """Whether it is a phone's profile."""
     return device.startswith(PHONES)
@@ -83,8 +95,8 @@ def devices_text(devices: Sequence[str], of: Sequence[str]) -> str:
     if phones and len(phones) == len(all_phones):
         parts.append(f"all {len(phones)} phones" if len(phones) > 1 else device_name(phones[0]))
     elif phones:
-        names = ", ".join(map(device_name, phones))
-        parts.append(f"{len(phones)} of {len(all_phones)} phones ({names})")
+        names = f" ({', '.join(map(device_name, phones))})" if len(phones) <= _NAMED else ""
+        parts.append(f"{len(phones)} of {len(all_phones)} phones{names}")
     return listed(parts)
 
 

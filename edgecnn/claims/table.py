@@ -39,7 +39,7 @@ TABLE: tuple[Entry, ...] = (
             "Latency, memory, size and power of full Xception on Raspberry Pis and phones under"
             " every recipe, beside its twin with normal convolutions and other networks. Holds"
             " where every device makes 10 frames a second within 64 MB and 5 W under some recipe,"
-            " by measurement or, likely, by prediction; fails where none makes 1.",
+            " by measurement or, likely, by prediction; fails where none makes 1 at all.",
             "devices",
         ),
         low_power.judge,

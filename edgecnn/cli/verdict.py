@@ -83,8 +83,9 @@ def verdict(
 def _print_all(report: VerdictReport) -> None:
     from edgecnn.reporting import verdict as shown
 
-    _print_answer(report.verdicts[0])
-    console.print_table(shown.verdicts_table(report))
+    first = report.verdicts[0]
+    _print_answer(first)
+    console.print_table(shown.verdicts_table(report, above=first.claim.id))
     console.print_line()
     console.print_paragraph(
         f"{len(report.verdicts)} claims: {shown.tally(report.verdicts)}. Their evidence:"
@@ -99,6 +100,9 @@ def _print_answer(verdict: Verdict) -> None:
     console.print_paragraph(*shown.heading(verdict))
     for text in shown.paragraphs(verdict):
         console.print_paragraph(text)
+        console.print_line()
+    if verdict.details:
+        console.print_pairs(shown.detail_pairs(verdict))
         console.print_line()
 
 

@@ -29,11 +29,20 @@ _SHORT: dict[Outcome, str] = {
 _EXACT = 1_000_000
 
 
-def verdicts_table(report: VerdictReport) -> Table:
-    """One row a claim: its id, the outcome, and what decided it."""
+def verdicts_table(report: VerdictReport, above: str = "") -> Table:
+    """One row a claim: its id, the outcome, and what decided it.
+
+    Args:
+        report: all verdicts.
+        above: the claim whose summary stands above the table already.
+    """
     columns = (Column("claim"), Column("outcome"), Column("what decided it"))
     rows = [
-        (each.claim.id, _SHORT[each.outcome], printable_lines(each.summary))
+        (
+            each.claim.id,
+            _SHORT[each.outcome],
+            "see above" if each.claim.id == above else printable_lines(each.summary),
+        )
         for each in report.verdicts
     ]
     return Table(columns, tuple(rows))
@@ -54,12 +63,17 @@ def sentence(text: str) -> str:
 
 
 def paragraphs(verdict: Verdict) -> tuple[str, ...]:
-    """The verdict in short paragraphs: the summary, conditions, and details where there are any."""
+    """The summary, and the conditions where there are any."""
     found = [verdict.summary]
     if verdict.conditions:
         found.append(f"Conditions: {'; '.join(verdict.conditions)}.")
-    found += verdict.details
     return tuple(printable_lines(each) for each in found)
+
+
+def detail_pairs(verdict: Verdict) -> tuple[tuple[str, str], ...]:
+    """The details, each with its label."""
+    pairs = (printable_lines(each).partition(": ") for each in verdict.details)
+    return tuple((label, text) for label, _, text in pairs)
 
 
 def claim_pairs(verdict: Verdict) -> tuple[tuple[str, str], ...]:

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import sample_experiments as sample
+from hypothesis import given
+from hypothesis import strategies as st
 
 import edgecnn
+from edgecnn.claims.judging import judge
 from edgecnn.claims.table import TABLE
 from edgecnn.errors import InputError
-from edgecnn.evidence.files import Evidence, read_all
+from edgecnn.evidence.files import Evidence, Record, read_all
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from edgecnn.claims.table import Entry
 
 
 def test_ids_are_unique_and_the_main_claim_is_first() -> None:
@@ -25,11 +31,7 @@ def test_ids_are_unique_and_the_main_claim_is_first() -> None:
 
 
 @pytest.mark.parametrize("entry", TABLE, ids=lambda entry: entry.claim.id)
-def test_without_evidence_every_claim_says_what_would_change_that(entry: object) -> None:
-    from edgecnn.claims.judging import judge
-    from edgecnn.claims.table import Entry
-
-    assert isinstance(entry, Entry)
+def test_without_evidence_every_claim_says_what_would_change_that(entry: Entry) -> None:
     found = judge(entry, Evidence())
     assert found.outcome == "not testable here"
     assert entry.claim.command in found.summary
@@ -53,6 +55,34 @@ def test_one_missing_record_leaves_the_other_claims(tmp_path: Path) -> None:
     (folder / "devices.json").unlink()
     report = edgecnn.verdict("low-power", "vanishing-gradient", records=folder)
     assert [each.outcome for each in report.verdicts] == ["not testable here", "holds"]
+
+
+WHOLE: dict[str, Record] = {
+    "kernels": sample.kernels(),
+    "parameters": sample.parameters(),
+    "gradients": sample.gradients(),
+    "twins": sample.twins(),
+    "devices": sample.devices(),
+}
+
+
+@given(data=st.data())
+def test_no_judge_falls_over_a_record_that_lacks_entries(data: st.DataObject) -> None:
+    parts: dict[str, Any] = {}
+    for name, record in WHOLE.items():
+        lists = [
+            each.name for each in fields(record) if isinstance(getattr(record, each.name), tuple)
+        ]
+        kept = {
+            each: tuple(data.draw(st.lists(st.sampled_from(entries), max_size=6)))
+            for each in lists
+            if each != "entry_flow_shape" and (entries := getattr(record, each))
+        }
+        parts[name] = replace(record, **kept)
+    for entry in TABLE:
+        found = judge(entry, Evidence(**parts))
+        assert found.summary
+        assert (found.outcome == "holds with conditions") == bool(found.conditions)
 
 
 def test_a_misspelt_claim_is_suggested(tmp_path: Path) -> None:
