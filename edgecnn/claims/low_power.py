@@ -70,7 +70,7 @@ def judge(evidence: Evidence) -> Finding:
         if outcome == "holds with conditions"
         else (),
         numbers=tuple(_numbers(record, full, usable, reference)),
-        caveats=tuple(told.caveats(usable, record)),
+        caveats=tuple(told.caveats(record)),
         details=tuple(_details(record, places, usable, reference)),
     )
 
@@ -135,6 +135,7 @@ def _details(
         if not is_phone(place.device):
             yield told.device(place, full)
     yield from told.phones(places)
+    yield from told.basis(places)
     yield told.sizes(full, record)
     if reference is not None:
         yield from beside.twin(twins(record), full, usable, reference)

@@ -234,23 +234,37 @@ def _fitted(fit: Fitted) -> str:
     )
 
 
-def caveats(usable: Iterable[Row], record: Devices) -> Iterator[str]:
-    """What the numbers rest on."""
-    found = [row.latency for row in usable]
-    predictions = [each for each in found if each.provenance == "predicted"]
-    if predictions:
-        rates = [each.interval for each in predictions if each.interval is not None]
-        share = (
-            f" held for {100 * min(rates):.0f}% of networks left out of its fit" if rates else ""
-        )
-        yield (
-            f"{len(predictions)} of {len(found)} latencies are predicted, not measured: the"
-            f" predictor's intervals{share}."
-        )
-        bases = dict.fromkeys(each.basis for each in predictions)
-        for basis in bases:
-            names = sorted({each.device for each in predictions if each.basis == basis})
-            yield f"Basis {basis}: {listed([device_name(each) for each in names])}."
+def basis(places: Sequence[Standing]) -> Iterator[str]:
+    """What the predictions rest on."""
+    rows = [row.latency for place in places for row in place.rows]
+    predictions = [each for each in rows if each.provenance == "predicted"]
+    if not predictions:
+        return
+    rates = [each.interval for each in predictions if each.interval is not None]
+    share = (
+        f", whose intervals held for {100 * min(rates):.0f}% of networks left out of the fit"
+        if rates
+        else ""
+    )
+    parts = []
+    for kind in dict.fromkeys(each.basis for each in predictions):
+        devices = dict.fromkeys(each.device for each in predictions if each.basis == kind)
+        parts.append(f"{listed([device_name(each) for each in devices])}: {_BASES.get(kind, kind)}")
+    yield (
+        f"Basis: {len(predictions)} of {len(rows)} latencies are predicted{share}."
+        f" {'. '.join(parts)}."
+    )
+
+
+_BASES = {
+    "interpolated": "networks of its kind were measured there",
+    "extrapolated": "other kinds of networks were measured there, none of its kind",
+    "no rows": "no latencies were published, the cores decide",
+}
+
+
+def caveats(record: Devices) -> Iterator[str]:
+    """What else a reader should know."""
     if any(each.memory_provenance == "measured" for each in record.contenders):
         yield f"Memory was measured on {record.header.machine.cpu}, not on the devices."
     yield (

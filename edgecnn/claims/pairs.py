@@ -43,15 +43,18 @@ class Weighed:
         return "slower" if low > 1 else "undecided"
 
     @property
+    def tensor(self) -> str:
+        """What is convolved: "block4_sepconv1, 19x19, 256 to 728 channels"."""
+        pair = self.pair
+        layer = f"{pair.layer}, " if pair.layer else ""
+        return f"{layer}{pair.size}x{pair.size}, {pair.channels} to {pair.filters} channels"
+
+    @property
     def where(self) -> str:
         """The tensor, the precision and the place: "56x56, 64 to 128 channels, int8, local"."""
         pair = self.pair
-        layer = f"{pair.layer}, " if pair.layer else ""
         threads = f"{pair.threads} thread{'s' if pair.threads > 1 else ''}"
-        return (
-            f"{layer}{pair.size}x{pair.size}, {pair.channels} to {pair.filters} channels,"
-            f" {pair.dtype}, {pair.target}, {threads}"
-        )
+        return f"{self.tensor}, {pair.dtype}, {pair.target}, {threads}"
 
 
 def of_group(record: Kernels, group: str) -> tuple[Weighed, ...]:
@@ -74,14 +77,16 @@ def predicted(pairs: Iterable[Weighed]) -> tuple[Weighed, ...]:
 
 
 def numbers(pairs: Iterable[Weighed], header: Header) -> Iterator[Number]:
-    """Counted and timed ratios of each pair, and both times."""
+    """Counted ratios of each tensor, once, and the timed ratio and both times of each pair."""
+    counted: set[str] = set()
     for each in pairs:
         pair, entry = each.pair, f"pairs[{each.index}]"
         name = f"{pair.cheap.what} / {pair.costly.what}"
-        yield number(f"MACs, {name}, {each.where}", each.macs_ratio, "1", "counted", header, entry)
-        yield number(
-            f"weights, {name}, {each.where}", each.weights_ratio, "1", "counted", header, entry
-        )
+        tensor = f"{name}, {each.tensor}"
+        if tensor not in counted:
+            counted.add(tensor)
+            yield number(f"MACs, {tensor}", each.macs_ratio, "1", "counted", header, entry)
+            yield number(f"weights, {tensor}", each.weights_ratio, "1", "counted", header, entry)
         timed = (
             ("time", pair.latency_ratio),
             ("time, low end of 95%", pair.low_ratio),
