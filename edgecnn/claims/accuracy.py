@@ -134,11 +134,14 @@ def _percent(values: Sequence[float]) -> str:
 
 
 def _caveats(record: Twins, found: Sequence[Comparison], outcome: Outcome) -> Iterator[str]:
-    run = record.runs[0]
+    budgets = [
+        f"{run.network} {run.training_samples:,} images for {run.epochs}"
+        f" epoch{'s' if run.epochs > 1 else ''}, tested on {run.test_samples:,}"
+        for run in {each.network: each for each in record.runs}.values()
+    ]
     yield (
-        f"Trained on {run.training_samples:,} images of {record.data} for"
-        f" {run.epochs} epoch{'s' if run.epochs > 1 else ''}, tested on {run.test_samples:,}:"
-        " a small data set and a brief training, not ImageNet."
+        f"Trained on {record.data}: {'; '.join(budgets)}. A small data set and a brief training,"
+        " not ImageNet."
     )
     yield (
         "Similar: the 90% interval of the difference (Welch) lies within"

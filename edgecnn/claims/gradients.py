@@ -37,7 +37,7 @@ class Trend:
         change: the first kernel's gradient norm, deepest over shallowest; geometric means over
             seeds.
         accuracy: of the deepest after brief training, mean over seeds; None: not trained.
-        shallow_accuracy: of the shallowest.
+        trained: how many seeds were.
     """
 
     kind: str
@@ -46,7 +46,7 @@ class Trend:
     deep: int
     change: float
     accuracy: float | None
-    shallow_accuracy: float | None
+    trained: int
 
     @property
     def state(self) -> Literal["vanishes", "stays", "explodes"]:
@@ -100,7 +100,7 @@ def _judge_cure(evidence: Evidence, kind: str) -> Finding:
              if (kind, each.initializer) in found]  # fmt: skip
     if not pairs:
         return _lacks(f"{kind} networks of two depths")
-    cured = [each for _, each in pairs if each.state == "stays"]
+    cured = [each for _, each in pairs if each.state != "vanishes"]
     conditions = tuple(_cure_conditions(pairs)) if cured else ()
     return Finding(
         outcome=("holds with conditions" if conditions else "holds") if cured else "fails",
@@ -136,13 +136,14 @@ def _outcome(yes: Sequence[str], no: Sequence[str]) -> Outcome:
 def _cure_conditions(pairs: Iterable[tuple[Trend, Trend]]) -> list[str]:
     found = []
     for plain, cured in pairs:
-        if cured.state != "stays":
-            found.append(f"with {cured.initializer} it {cured.state} here too")
+        where = f"with kernels from {cured.initializer}"
+        if cured.state == "vanishes":
+            found.append(f"{where} it vanishes here too")
+        elif cured.state == "explodes":
+            found.append(f"{where} it grows {cured.change:.2g}-fold instead")
         trained = plain.accuracy is not None and cured.accuracy is not None
         if trained and (cured.accuracy or 0) <= (plain.accuracy or 0):
-            found.append(
-                f"with {cured.initializer} {cured.deep} layers learn no better than plain ones"
-            )
+            found.append(f"{where} {cured.deep} layers learn no better than plain ones")
     return found
 
 
@@ -162,7 +163,10 @@ def _trained(found: Sequence[Trend]) -> str:
         for each in found
         if each.accuracy is not None
     ]
-    return f" After brief training: {listed(told)} right." if told else ""
+    if not told:
+        return ""
+    seeds = max(each.trained for each in found)
+    return f" After brief training ({seeds} seed{'s' if seeds > 1 else ''}): {listed(told)} right."
 
 
 def _both(found: dict[tuple[str, str], Trend]) -> tuple[str, ...]:
@@ -184,9 +188,8 @@ def trends(record: Gradients) -> list[Trend]:
         if shallow == deep or not before or not after or not _first(before):
             continue
         change = _first(after) / _first(before)
-        found.append(
-            Trend(kind, initializer, shallow, deep, change, _accuracy(after), _accuracy(before))
-        )
+        trained = sum(run.accuracy is not None for run in after)
+        found.append(Trend(kind, initializer, shallow, deep, change, _accuracy(after), trained))
     return found
 
 

@@ -123,18 +123,18 @@ def _some(cases: Sequence[str]) -> str:
 
 def _summary(pairs: Sequence[Weighed], timed: Sequence[Weighed], wanted: Wanted) -> str:
     counted = (
-        f"{wanted.cheap} needs {span([each.macs_ratio for each in pairs])} of the multiplications"
-        f" of {wanted.costly}"
+        f"{wanted.cheap} against {wanted.costly}:"
+        f" {span([each.macs_ratio for each in pairs])} of the multiplications (counted)"
     )
     if not timed:
         return f"{counted}; no time was measured."
     faster = sum(each.standing == "faster" for each in timed)
     kinds = [
-        f"{paired.ratios(of)} of its time in {dtype}"
+        f"{paired.ratios(of)} in {dtype}"
         for dtype in ("float32", "int8")
         if (of := [each for each in timed if each.pair.dtype == dtype])
     ]
-    return f"{counted}, and {listed(kinds)} (measured; faster in {faster} of {len(timed)})."
+    return f"{counted}; of the time {listed(kinds)} (measured; faster in {faster} of {len(timed)})."
 
 
 def _caveats(pairs: Sequence[Weighed], timed: Sequence[Weighed], header: Header) -> tuple[str, ...]:

@@ -125,11 +125,11 @@ def _conditions(layers: Sequence[Weighed], timed: Sequence[Weighed]) -> list[str
 def _summary(layers: Sequence[Weighed], timed: Sequence[Weighed]) -> str:
     names = {each.pair.layer for each in layers}
     ratios = [each.macs_ratio for each in layers]
-    follows = sum(_follows_formula(each) for each in layers)
+    follows = names - {each.pair.layer for each in layers if not _follows_formula(each)}
     counted = (
         f"Counted, {len(names)} layers of xception need {span(ratios, 3)} of a normal"
-        f" convolution's multiplications (1/9 = {NINTH:.3f}; as 1/N + 1/d^2 says in {follows} of"
-        f" {len(layers)})"
+        f" convolution's multiplications (1/9 = {NINTH:.3f}; as 1/N + 1/d^2 says in {len(follows)} of"
+        f" {len(names)})"
     )
     return f"{counted}; {_times(timed)}."
 
@@ -142,7 +142,7 @@ def _times(timed: Sequence[Weighed]) -> str:
         for dtype in ("float32", "int8")
         if (of := [each for each in timed if each.pair.dtype == dtype])
     ]
-    return f"measured, they need {listed(parts)} of its time"
+    return f"of its time they need {listed(parts)} (measured)"
 
 
 def _caveats(

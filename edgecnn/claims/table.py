@@ -186,7 +186,8 @@ TABLE: tuple[Entry, ...] = (
             "First Deep Layer Network with 152 Layers ... add the output to x and send this as"
             " input to the next layer",
             "The same networks with residual connections, where the plain ones lose the gradient."
-            " Cured: it neither vanishes nor grows more than a hundredfold.",
+            " Cured where it does not vanish; a growth of more than a hundredfold is a condition,"
+            " and so is accuracy after brief training that is no better.",
             _GRADIENTS,
         ),
         gradients.judge_residual,

@@ -45,7 +45,9 @@ def test_a_kernel_that_is_faster_everywhere_is_cheaper() -> None:
     found = kernels.judge_kernel_size(evidence(pair(0.4), pair(0.5, dtype="float32")))
     assert found.outcome == "holds"
     assert "0.36 of the multiplications" in found.summary
-    assert "0.50 of its time in float32 and 0.40 of its time in int8" in found.summary
+    assert (
+        "of the time 0.50 in float32 and 0.40 in int8 (measured; faster in 2 of 2)" in found.summary
+    )
 
 
 def test_a_slower_case_is_a_condition_and_only_slower_ones_are_a_failure() -> None:
