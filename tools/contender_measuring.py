@@ -65,7 +65,7 @@ def measure(
             measured.contenders[entry.label, recipe] = found
     for result in report.results:
         _tell(entry, result)
-        if result.target != LOCAL and result.file in paths:
+        if result.target != LOCAL and result.file in paths and result.trust.grade != "void":
             measured.latencies.append(_on_device(entry, paths[result.file], result))
 
 

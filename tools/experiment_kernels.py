@@ -53,7 +53,7 @@ def measured(pair: Pair, dtype: Dtype, target: str, rounds: int) -> Times:
     """Time a pair here, or on a device.
 
     Raises:
-        DeviceError: the device gave no result.
+        DeviceError: the device gave no result, or none that can be believed.
     """
     with TemporaryDirectory() as folder:
         cheap, costly = (_file(Path(folder), pair, way, dtype) for way in (pair.cheap, pair.costly))
@@ -74,9 +74,10 @@ def _on_device(cheap: Path, costly: Path, target: str) -> Times:
     import edgecnn
 
     report = edgecnn.bench([costly, cheap], on=target, threads=THREADS, results=None)
-    if report.failures or not report.comparisons:
-        reasons = [each.message for each in report.failures] or list(report.warnings)
-        raise DeviceError(f"{target}: {reasons[0]}")
+    reasons = [each.message for each in report.failures]
+    reasons += [why for r in report.results if r.trust.grade == "void" for why in r.trust.reasons]
+    if reasons or not report.comparisons:
+        raise DeviceError(f"{target}: {(reasons or report.warnings)[0]}")
     slow, fast = (each.latency_ms.p50 for each in report.results)
     (ratio,) = report.comparisons
     provenance: Provenance = "emulated" if ratio.emulated else "measured"
