@@ -140,7 +140,7 @@ def _cure_conditions(pairs: Iterable[tuple[Trend, Trend]]) -> list[str]:
         if cured.state == "vanishes":
             found.append(f"{where} it vanishes here too")
         elif cured.state == "explodes":
-            found.append(f"{where} it grows {cured.change:.2g}-fold instead")
+            found.append(f"{where} it grows {_times(cured.change)}-fold instead")
         trained = plain.accuracy is not None and cured.accuracy is not None
         if trained and (cured.accuracy or 0) <= (plain.accuracy or 0):
             found.append(f"{where} {cured.deep} layers learn no better than plain ones")
@@ -150,11 +150,20 @@ def _cure_conditions(pairs: Iterable[tuple[Trend, Trend]]) -> list[str]:
 def _told(found: Sequence[Trend]) -> str:
     """What depth does to one kind of network, initializer by initializer."""
     parts = [
-        f"to {each.change:.2g} of itself from {each.shallow} to {each.deep} layers"
+        f"times {_times(each.change)} from {each.shallow} to {each.deep} layers"
         f" ({each.initializer}: it {each.state})"
         for each in found
     ]
     return listed(parts)
+
+
+def _times(change: float) -> str:
+    """A factor with two digits, and no exponent where it is large.
+
+    >>> _times(431.7), _times(0.13), _times(5.7e-9)
+    ('430', '0.13', '5.7e-09')
+    """
+    return f"{float(f'{change:.2g}'):,.0f}" if change >= 10 else f"{change:.2g}"  # noqa: PLR2004 - two digits
 
 
 def _trained(found: Sequence[Trend]) -> str:

@@ -111,7 +111,7 @@ def _conditions(layers: Sequence[Weighed], timed: Sequence[Weighed]) -> list[str
     if short:
         found.append(
             f"in multiplications and weights; of the time a layer needs {paired.ratios(short)},"
-            f" not 1/9, in {len(short)} of {len(timed)} measurements"
+            f" not 1/9, in {len(short)} of {len(timed)} cases"
         )
     slower = [each for each in timed if each.standing != "faster"]
     if slower:
@@ -128,8 +128,8 @@ def _summary(layers: Sequence[Weighed], timed: Sequence[Weighed]) -> str:
     follows = names - {each.pair.layer for each in layers if not _follows_formula(each)}
     counted = (
         f"Counted, {len(names)} layers of xception need {span(ratios, 3)} of a normal"
-        f" convolution's multiplications (1/9 = {NINTH:.3f}; as 1/N + 1/d^2 says in {len(follows)} of"
-        f" {len(names)})"
+        f" convolution's multiplications (1/9 = {NINTH:.3f}; as 1/N + 1/d^2 says in"
+        f" {len(follows)} of {len(names)})"
     )
     return f"{counted}; {_times(timed)}."
 
@@ -148,7 +148,7 @@ def _times(timed: Sequence[Weighed]) -> str:
 def _caveats(
     layers: Sequence[Weighed], timed: Sequence[Weighed], record: Kernels
 ) -> tuple[str, ...]:
-    found = [_REUSE]
+    found = [_REUSE, "Layers of one shape are measured once, and are a case each."]
     if timed:
         found.append(paired.machine_caveat(timed, record.header))
     forecast = paired.predicted(layers)

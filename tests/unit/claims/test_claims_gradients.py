@@ -35,7 +35,7 @@ def evidence(*groups: list[GradientRun]) -> Evidence:
 def test_gradients_that_vanish_in_every_plain_network() -> None:
     found = gradients.judge_vanishing(evidence(runs("plain", 1e-6)))
     assert found.outcome == "holds"
-    assert "1e-06 of itself from 8 to 56 layers" in found.summary
+    assert "times 1e-06 from 8 to 56 layers" in found.summary
 
 
 def test_an_initializer_can_be_a_condition() -> None:
@@ -89,7 +89,7 @@ def test_batch_normalization_is_judged_by_its_own_networks() -> None:
     only = evidence(plain, runs("residual", 1.0))
     assert gradients.judge_batch_norm(only).outcome == "not testable here"
     grown = gradients.judge_batch_norm(evidence(plain, runs("plain + batch norm", 1e4)))
-    assert grown.conditions == ("with kernels from glorot_uniform it grows 1e+04-fold instead",)
+    assert grown.conditions == ("with kernels from glorot_uniform it grows 10,000-fold instead",)
     gone = gradients.judge_batch_norm(evidence(plain, runs("plain + batch norm", 1e-4)))
     assert gone.outcome == "fails"
     kept = gradients.judge_batch_norm(evidence(plain, runs("plain + batch norm", 3.0)))
