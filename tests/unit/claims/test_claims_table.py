@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import re
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
@@ -12,13 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import edgecnn
+from edgecnn.claims import gradients, measured, sources, standings
 from edgecnn.claims.judging import judge
 from edgecnn.claims.table import TABLE
 from edgecnn.errors import InputError
 from edgecnn.evidence.files import Evidence, read_all
+from edgecnn.reporting import verdict as shown
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from types import ModuleType
 
     from edgecnn.claims.table import Entry
 
@@ -83,6 +87,13 @@ def test_no_judge_falls_over_a_record_that_lacks_entries(data: st.DataObject) ->
         found = judge(entry, Evidence(**parts))
         assert found.summary
         assert (found.outcome == "holds with conditions") == bool(found.conditions)
+
+
+@pytest.mark.parametrize("module", [gradients, measured, sources, standings, shown])
+def test_the_examples_in_the_documentation(module: ModuleType) -> None:
+    tried = doctest.testmod(module)
+    assert tried.attempted > 0
+    assert tried.failed == 0
 
 
 def test_a_misspelt_claim_is_suggested(tmp_path: Path) -> None:
