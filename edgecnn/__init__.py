@@ -41,8 +41,7 @@ if TYPE_CHECKING:
     )
     from edgecnn.benchmark.run import bench
     from edgecnn.calibration.preprocessing import parse_preprocessing
-    from edgecnn.claims.judging import verdict
-    from edgecnn.claims.record import Claim, Number, Verdict, VerdictReport
+    from edgecnn.claims import Verdict, VerdictReport, verdict
     from edgecnn.deploying import Bundle, Deployment, Proof, bundle, deploy
     from edgecnn.diagnosing import Cause, Diagnosis, Layer, diagnose
     from edgecnn.errors import (
@@ -108,7 +107,6 @@ __all__ = [
     "Cause",
     "CheckFailedError",
     "CheckReport",
-    "Claim",
     "ClassAccuracy",
     "Comparison",
     "CrashedError",
@@ -142,7 +140,6 @@ __all__ = [
     "MissingPartError",
     "ModelInfo",
     "ModelSpec",
-    "Number",
     "Operator",
     "OperatorProfile",
     "ParityInfo",
@@ -214,8 +211,7 @@ _HOMES = {
         "evaluate",
     ),
     "edgecnn.training": ("Epoch", "TrainOptions", "TrainResult", "TrainingRecord", "train"),
-    "edgecnn.claims.judging": ("verdict",),
-    "edgecnn.claims.record": ("Claim", "Number", "Verdict", "VerdictReport"),
+    "edgecnn.claims": ("Verdict", "VerdictReport", "verdict"),
     "edgecnn.deploying": ("Bundle", "Deployment", "Proof", "bundle", "deploy"),
     "edgecnn.errors": (
         "CheckFailedError",
