@@ -51,7 +51,7 @@ if TYPE_CHECKING:
         InputError,
         MissingPartError,
     )
-    from edgecnn.evaluating import ClassAccuracy, Difference, EvaluateReport, Evaluation, evaluate
+    from edgecnn.evaluating import EvaluateReport, Evaluation, evaluate
     from edgecnn.exporting import Artifact, ExportOptions, ExportResult, export
     from edgecnn.inspection import Inspection, Operator, inspect
     from edgecnn.isolation import CrashedError
@@ -107,7 +107,6 @@ __all__ = [
     "Cause",
     "CheckFailedError",
     "CheckReport",
-    "ClassAccuracy",
     "Comparison",
     "CrashedError",
     "Deployment",
@@ -119,7 +118,6 @@ __all__ = [
     "DeviceState",
     "DevicesReport",
     "Diagnosis",
-    "Difference",
     "EdgeCnnError",
     "Epoch",
     "EvaluateReport",
@@ -203,13 +201,7 @@ _HOMES = {
     "edgecnn.benchmark.run": ("bench",),
     "edgecnn.calibration.preprocessing": ("parse_preprocessing",),
     "edgecnn.diagnosing": ("Cause", "Diagnosis", "Layer", "diagnose"),
-    "edgecnn.evaluating": (
-        "ClassAccuracy",
-        "Difference",
-        "EvaluateReport",
-        "Evaluation",
-        "evaluate",
-    ),
+    "edgecnn.evaluating": ("EvaluateReport", "Evaluation", "evaluate"),
     "edgecnn.training": ("Epoch", "TrainOptions", "TrainResult", "TrainingRecord", "train"),
     "edgecnn.claims": ("Verdict", "VerdictReport", "verdict"),
     "edgecnn.deploying": ("Bundle", "Deployment", "Proof", "bundle", "deploy"),

@@ -130,6 +130,7 @@ def _share(job: Job, places: NDArray[np.int64], shared: _Shared) -> Scores:
     found: Scores = isolation.run(
         "edgecnn.evaluating.worker:score",
         job.path,
+        job.name,
         job.data.take(places),
         job.labels[places],
         job.preprocessing,

@@ -150,6 +150,7 @@ def _run(
     ends: Ends = isolation.run(
         "edgecnn.evaluating.worker:look",
         str(path),
+        subject.file,
         what=f"running {subject.file}",
         timeout_s=_LOOK_TIMEOUT_S,
     )

@@ -67,43 +67,48 @@ class Scores:
     unusable: tuple[str, ...]
 
 
-def look(path: str) -> Ends:
+def look(path: str, name: str) -> Ends:
     """Run a file once, on zeros.
+
+    Args:
+        path: a .tflite or .onnx file.
+        name: what to call it in messages.
 
     Raises:
         InputError: it is no network from an image to classes.
         MissingPartError: its runtime is not installed.
     """
     session = parity.open_logits(path, 1)
-    size, channels, channels_first = _layout(path, session)
+    size, channels, channels_first = _layout(name, session)
     zeros = np.zeros((1, *size, channels), np.float32)
     answer = session.run([_fed(session, zeros, channels_first=channels_first)[0]])[0]
     if answer.size < 2:  # noqa: PLR2004 - two classes to choose from
         raise InputError(
-            f"{path}: its output is one number; one for each class is needed.",
+            f"{name}: its output is one number; one for each class is needed.",
             hint="Give the network a softmax over two classes.",
         )
     return Ends(size, channels, channels_first, int(answer.size), session.runtime)
 
 
-def _layout(path: str, session: Session) -> tuple[tuple[int, int], int, bool]:
+def _layout(name: str, session: Session) -> tuple[tuple[int, int], int, bool]:
     if len(session.inputs) != 1:
-        raise InputError(f"{path} has {len(session.inputs)} inputs; one image is what it can get.")
+        raise InputError(f"{name} has {len(session.inputs)} inputs; one image is what it can get.")
     shape = session.inputs[0].shape
     if len(shape) != _IMAGE_RANK or shape[0] not in {1, -1} or min(shape[1:]) < 1:
         raise InputError(
-            f"{path}: its input is {shape}; (1, height, width, channels) is needed.",
+            f"{name}: its input is {shape}; (1, height, width, channels) is needed.",
             hint="Convert it again with a fixed height and width, and a batch that is 1 or open.",
         )
     if shape[3] in _COLOURS:
         return (shape[1], shape[2]), shape[3], False
     if shape[1] in _COLOURS:
         return (shape[2], shape[3]), shape[1], True
-    raise InputError(f"{path}: its input is {shape}, which has neither 3 channels nor 1.")
+    raise InputError(f"{name}: its input is {shape}, which has neither 3 channels nor 1.")
 
 
 def score(
     path: str,
+    name: str,
     data: LabelledSet,
     labels: NDArray[np.int64],
     preprocessing: Preprocessing,
@@ -115,6 +120,7 @@ def score(
 
     Args:
         path: a .tflite or .onnx file.
+        name: what to call it in messages.
         data: the images.
         labels: of each image, as the network numbers them.
         preprocessing: from pixels to inputs.
@@ -138,7 +144,7 @@ def score(
         on_unusable=unusable.append,
     ):
         feeds = _fed(session, preprocess(pixels, preprocessing), channels_first=ends.channels_first)
-        answers = [_answer(path, session, *pair) for pair in zip(feeds, labels[which], strict=True)]
+        answers = [_answer(name, session, *pair) for pair in zip(feeds, labels[which], strict=True)]
         hits.append(np.array(answers, np.float32))
         places.append(which)
         progress.advance(len(which))
@@ -159,8 +165,8 @@ def _fed(
     return np.split(quantized, len(quantized))
 
 
-def _answer(path: str, session: Session, feed: NDArray[Any], label: int) -> tuple[float, float]:
+def _answer(name: str, session: Session, feed: NDArray[Any], label: int) -> tuple[float, float]:
     logits = dequantize_output(session.run([feed])[0], session.outputs[0]).reshape(-1)
     if not np.isfinite(logits).all():
-        raise InputError(f"{path}: an answer is not finite.", hint="Look at the model's weights.")
+        raise InputError(f"{name}: an answer is not finite.", hint="Look at the model's weights.")
     return hit(logits, label, 1), hit(logits, label, TOP)

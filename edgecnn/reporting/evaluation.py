@@ -29,8 +29,12 @@ def evaluation_table(report: EvaluateReport) -> Table:
 
 
 def _file_columns(report: EvaluateReport) -> list[Column]:
-    several = any(each.file != _own_name(each) for each in report.evaluations)
-    return [*([Column("recipe")] if several else []), Column("file")]
+    return [*([Column("recipe")] if _is_folder(report) else []), Column("file")]
+
+
+def _is_folder(report: EvaluateReport) -> bool:
+    """Whether recipes lie side by side, each in a folder of its name."""
+    return any(each.file != _own_name(each) for each in report.evaluations)
 
 
 def _own_name(each: Evaluation | Difference) -> str:
@@ -39,8 +43,9 @@ def _own_name(each: Evaluation | Difference) -> str:
 
 
 def _file_cells(each: Evaluation | Difference, report: EvaluateReport) -> list[str]:
-    several = len(_file_columns(report)) > 1
-    return [*([each.recipe] if several else []), printable(_own_name(each))]
+    if _is_folder(report):
+        return [each.recipe, printable(_own_name(each))]
+    return [printable(each.file.rpartition("/")[2])]
 
 
 def _row(each: Evaluation, report: EvaluateReport, *, has_top5: bool) -> tuple[str, ...]:

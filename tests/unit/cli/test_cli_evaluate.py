@@ -1,0 +1,83 @@
+"""`edgecnn evaluate` through `run`: what it prints where, and its exit code."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from PIL import Image
+from tiny_artifact import write_artifact
+from tiny_tflite import float_net
+
+from edgecnn.cli.app import run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An artifact in float32/, images of five classes in images/, and a lonely file."""
+    folder = tmp_path_factory.mktemp("evaluate")
+    write_artifact(folder / "float32", ("tflite",))
+    (folder / "lonely.tflite").write_bytes(float_net().to_bytes())
+    random = np.random.default_rng(0)
+    for place in range(15):
+        into = folder / "images" / "test" / f"class-{place % 5}"
+        into.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(random.integers(0, 256, (8, 8, 3), np.uint8)).save(into / f"{place}.png")
+    return folder
+
+
+def test_tables_on_stdout_and_the_rest_on_stderr(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    args = ["evaluate", str(here), "--data", str(here / "images"), "--classes", "--threads", "1"]
+    assert run(args) == 0
+    printed = capsys.readouterr()
+    assert "images, test split: 15 images" in printed.out
+    assert "float32  model.tflite" in printed.out
+    assert "class-4" in printed.out
+    assert "warning: The weights are random: the accuracy means nothing." in printed.err
+    assert "evaluating float32/model.tflite (15)" in printed.err
+
+
+def test_json_is_one_object(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    args = ["evaluate", str(here / "lonely.tflite"), "--data", str(here / "images")]
+    assert run([*args, "--mean", "0", "--std", "1", "--limit", "9", "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    (found,) = printed["evaluations"]
+    assert printed["schema"] == 1
+    assert found["file"] == str(here / "lonely.tflite")
+    assert (found["recipe"], found["format"], found["images"]) == ("float32", "tflite", 9)
+    assert found["low"] <= found["top1"] <= found["high"]
+    assert printed["notes"] == ["9 of the 15 images of the test split, drawn by seed 0."]
+
+
+def test_quiet_keeps_the_warnings(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["evaluate", str(here), "--data", str(here / "images"), "-q"]) == 0
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("warning: The weights are random")
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ([], "Missing option '--data'"),
+        (["--data", "fashion-minst"], "Did you mean fashion-mnist?"),
+        (["--data", "{images}", "--split", "all"], "'all' is not one of"),
+        (["--data", "{images}", "--split", "train"], "has no train/ folder"),
+        (["--data", "{images}", "--limit", "0"], "--limit"),
+        (["--data", "{images}", "--channel-order", "BGR"], "does not say how pixels are scaled"),
+        (["--data", "{images}", "--std", "2"], "--std is given without --mean"),
+    ],
+)
+def test_wrong_usage(
+    here: Path, more: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = [each.format(images=here / "images") for each in more]
+    assert run(["evaluate", str(here), *given]) == 2
+    assert said in capsys.readouterr().err
