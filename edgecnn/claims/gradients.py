@@ -68,7 +68,7 @@ def judge_vanishing(evidence: Evidence) -> Finding:
     no = [each.initializer for each in plain if each.state != "vanishes"]
     return Finding(
         outcome=_outcome(yes, no),
-        summary=f"In plain networks the first layer's gradient goes {_told(plain)}."
+        summary=f"In plain networks the first layer's gradient changes by {_told(plain)}."
         f"{_trained(plain)}",
         conditions=(f"with kernels from {listed(yes)}; not from {listed(no)}",)
         if yes and no
@@ -104,8 +104,8 @@ def _judge_cure(evidence: Evidence, kind: str) -> Finding:
     conditions = tuple(_cure_conditions(pairs)) if cured else ()
     return Finding(
         outcome=("holds with conditions" if conditions else "holds") if cured else "fails",
-        summary=f"With {_what(kind)} the first layer's gradient goes"
-        f" {_told([each for _, each in pairs])}; in plain networks {_told(sick)}."
+        summary=f"With {_what(kind)} the first layer's gradient changes"
+        f" by {_told([each for _, each in pairs])}; in plain networks by {_told(sick)}."
         f"{_trained([each for pair in pairs for each in pair])}",
         conditions=conditions,
         numbers=_numbers(record, {PLAIN, kind, RESIDUAL_NORMALIZED}),
@@ -150,7 +150,7 @@ def _cure_conditions(pairs: Iterable[tuple[Trend, Trend]]) -> list[str]:
 def _told(found: Sequence[Trend]) -> str:
     """What depth does to one kind of network, initializer by initializer."""
     parts = [
-        f"times {_times(each.change)} from {each.shallow} to {each.deep} layers"
+        f"a factor of {_times(each.change)} from {each.shallow} to {each.deep} layers"
         f" ({each.initializer}: it {each.state})"
         for each in found
     ]
@@ -181,7 +181,7 @@ def _trained(found: Sequence[Trend]) -> str:
 def _both(found: dict[tuple[str, str], Trend]) -> tuple[str, ...]:
     """What residual connections and batch normalization do together, as the document has them."""
     both = [each for (kind, _), each in found.items() if kind == RESIDUAL_NORMALIZED]
-    return (f"With both it goes {_told(both)}.",) if both else ()
+    return (f"With both it changes by {_told(both)}.",) if both else ()
 
 
 def trends(record: Gradients) -> list[Trend]:

@@ -35,7 +35,7 @@ def evidence(*groups: list[GradientRun]) -> Evidence:
 def test_gradients_that_vanish_in_every_plain_network() -> None:
     found = gradients.judge_vanishing(evidence(runs("plain", 1e-6)))
     assert found.outcome == "holds"
-    assert "times 1e-06 from 8 to 56 layers" in found.summary
+    assert "a factor of 1e-06 from 8 to 56 layers" in found.summary
 
 
 def test_an_initializer_can_be_a_condition() -> None:
