@@ -36,6 +36,8 @@ KINDS: tuple[GradientKind, ...] = get_args(GradientKind)
 KERAS_DEFAULT = "glorot_uniform"
 CHANNELS = 16
 BATCH = 128
+# Keras's 0.99 would not have settled after training so brief, and spoil what is evaluated.
+MOMENTUM = 0.9
 TRAINING_SAMPLES, EPOCHS, TEST_SAMPLES = 6_000, 2, 2_000
 
 
@@ -60,7 +62,7 @@ def build(kind: GradientKind, depth: int, initializer: str) -> keras.Model:
             kernel_initializer=initializer,
             name=f"conv{number}",
         )(x)
-        return layers.BatchNormalization()(x) if normalized else x
+        return layers.BatchNormalization(momentum=MOMENTUM)(x) if normalized else x
 
     image = keras.Input((32, 32, 3))
     x = layers.ReLU()(conv(image, 0, strides=2))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from edgecnn.records import Preprocessing  # noqa: TC001 - cattrs reads the annotation
+
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from edgecnn.records import Preprocessing
 
 
 @dataclass(frozen=True)
