@@ -13,12 +13,18 @@ from edgecnn.errors import InputError
 from edgecnn.training.record import Epoch
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import keras
+    import numpy as np
+    from numpy.typing import NDArray
 
     from edgecnn.building import BuildRequest
     from edgecnn.datasets.labelled import LabelledSet
     from edgecnn.progress import Progress
     from edgecnn.records import Preprocessing
+
+    Batch = tuple[NDArray[np.float32], NDArray[np.int64]]
 
 MODEL = "model.keras"
 _TEST_BATCH = 250
@@ -34,23 +40,27 @@ class Fed:
     batch_size: int
     seed: int
 
-    def training_batches(self, shape: tuple[int, int, int], epoch: int) -> Any:  # noqa: ANN401 - batches of arrays
-        """One epoch, in an order of its own."""
+    def training_batches(
+        self, shape: tuple[int, int, int], epoch: int, progress: Progress
+    ) -> Iterator[Batch]:
+        """One epoch, in an order of its own; damaged images are told of and left out."""
         return self.training.batches(
             size=shape[:2],
             channels=shape[2],
             preprocessing=self.preprocessing,
             batch_size=self.batch_size,
             shuffle_seed=self.seed * 1000 + epoch,
+            on_unusable=progress.warn,
         )
 
-    def test_batches(self, shape: tuple[int, int, int]) -> Any:  # noqa: ANN401 - batches of arrays
-        """The test images, in their own order."""
+    def test_batches(self, shape: tuple[int, int, int], progress: Progress) -> Iterator[Batch]:
+        """The test images, in their own order, likewise."""
         return self.test.batches(
             size=shape[:2],
             channels=shape[2],
             preprocessing=self.preprocessing,
             batch_size=_TEST_BATCH,
+            on_unusable=progress.warn,
         )
 
 
@@ -61,6 +71,7 @@ class Fitted:
     parameters: int
     input_size: int
     epochs: tuple[Epoch, ...]
+    test_samples: int
     test_accuracy: float
     seconds: float
 
@@ -110,9 +121,11 @@ def fit(
     start = time.monotonic()
     history = tuple(_epoch(model, fed, shape, number, epochs, progress) for number in range(epochs))
     seconds = time.monotonic() - start
-    accuracy = _accuracy(model, fed, shape, progress)
+    evaluated, right = _evaluate(model, fed, shape, progress)
     model.save(os.path.join(folder, MODEL))  # noqa: PTH118 - Keras takes text
-    return Fitted(built.parameters, shape[0], history, accuracy, seconds)
+    return Fitted(
+        built.parameters, shape[0], history, evaluated, right / max(evaluated, 1), seconds
+    )
 
 
 def _check_classes(classes: int, fed: Fed) -> None:
@@ -144,7 +157,7 @@ def _epoch(
     progress.stage(f"epoch {number + 1} of {epochs}", fed.training.count)
     model.reset_metrics()
     found: dict[str, Any] = {}
-    for images, labels in fed.training_batches(shape, number):
+    for images, labels in fed.training_batches(shape, number, progress):
         found = model.train_on_batch(images, labels, return_dict=True)
         progress.advance(len(labels))
     loss = float(found["loss"])
@@ -156,13 +169,15 @@ def _epoch(
     return Epoch(loss, float(found["accuracy"]))
 
 
-def _accuracy(
+def _evaluate(
     model: keras.Model, fed: Fed, shape: tuple[int, int, int], progress: Progress
-) -> float:
+) -> tuple[int, int]:
+    """How many test images there were, and how many were answered rightly."""
     progress.stage("evaluating", fed.test.count)
-    right = 0
-    for images, labels in fed.test_batches(shape):
+    evaluated = right = 0
+    for images, labels in fed.test_batches(shape, progress):
         answers = model.predict_on_batch(images)
         right += int((answers.argmax(axis=-1) == labels).sum())
+        evaluated += len(labels)
         progress.advance(len(labels))
-    return right / fed.test.count
+    return evaluated, right

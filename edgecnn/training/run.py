@@ -131,7 +131,7 @@ def _record(
         learning_rate=chosen.learning_rate,
         seed=chosen.seed,
         epochs=fitted.epochs,
-        test_samples=fed.test.count,
+        test_samples=fitted.test_samples,
         test_accuracy=fitted.test_accuracy,
         seconds=round(fitted.seconds, 1),
         versions=versions(),

@@ -37,6 +37,8 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for name, colour in COLOURS.items():
             place = folder / split / name
             place.mkdir(parents=True)
+            if name == "red":
+                (place / "damaged.png").write_bytes(b"not a picture")
             for number in range(count):
                 noise = random.integers(-20, 21, (16, 16, 3))
                 pixels = np.clip(np.array(colour) + noise, 0, 255).astype(np.uint8)
@@ -54,7 +56,8 @@ def test_it_learns_and_its_weights_go_through_export(photos: Path, tmp_path: Pat
     assert not any(word in done.stderr for word in command_line.NOISE)
     record = cattrs.structure(json.loads((out / "training.json").read_text()), TrainingRecord)
     assert record.classes == tuple(sorted(COLOURS))
-    assert (record.training_samples, record.test_samples) == (180, 60)
+    assert (record.training_samples, record.test_samples) == (181, 60)
+    assert "damaged.png" in done.stderr
     assert record.test_accuracy > 0.9
     assert len(record.epochs) == 4
     assert record.epochs[-1].loss < record.epochs[0].loss
