@@ -87,6 +87,7 @@ if TYPE_CHECKING:
         Preprocessing,
         TensorInfo,
     )
+    from edgecnn.reporting.page.making import ReportResult, report
     from edgecnn.training import Epoch, TrainingRecord, TrainOptions, TrainResult, train
     from edgecnn.verifying import VerifiedFile, VerifyResult, verify
 
@@ -148,6 +149,7 @@ __all__ = [
     "Progress",
     "Proof",
     "Recipe",
+    "ReportResult",
     "Silent",
     "TensorInfo",
     "TrainOptions",
@@ -177,6 +179,7 @@ __all__ = [
     "predict",
     "probe",
     "profile_operators",
+    "report",
     "train",
     "verdict",
     "verify",
@@ -245,6 +248,7 @@ _HOMES = {
         "Preprocessing",
         "TensorInfo",
     ),
+    "edgecnn.reporting.page.making": ("ReportResult", "report"),
     "edgecnn.verifying": ("VerifiedFile", "VerifyResult", "verify"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

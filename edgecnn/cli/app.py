@@ -33,6 +33,7 @@ COMMANDS = {
     "predict": "edgecnn.cli.predict:predict",
     "fit": "edgecnn.cli.fit:fit",
     "verdict": "edgecnn.cli.verdict:verdict",
+    "report": "edgecnn.cli.report:report",
     "deploy": "edgecnn.cli.deploy:deploy",
     "devices": "edgecnn.cli.devices:devices",
     "completion": "edgecnn.cli.completion:completion",

@@ -1,0 +1,165 @@
+"""Gradient norms by depth: whether the first layers of a deep net are told anything."""
+
+from __future__ import annotations
+
+import statistics
+from typing import TYPE_CHECKING
+
+from edgecnn.reporting.page import drawing, words
+from edgecnn.reporting.page.figure import (
+    Column,
+    Figure,
+    Gap,
+    Grid,
+    choose,
+    distinct,
+    number,
+    source,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from edgecnn.evidence.records import GradientRun, Gradients
+    from edgecnn.reporting.page.figure import Row
+    from edgecnn.reporting.page.material import Material
+
+ID = "gradients"
+_HEIGHT = 340
+_COMMANDS = ("python tools/experiment_gradients.py",)
+_COLUMNS = (
+    Column("kind", "network", words.plain),
+    Column("depth", "convolutions", words.plain, number=True),
+    Column("initializer", "initializer", words.plain),
+    Column("layer", "layer", words.plain, number=True),
+    Column("norm", "gradient norm, median", words.ratio, number=True),
+    Column("low", "lowest seed", words.ratio, number=True),
+    Column("high", "highest seed", words.ratio, number=True),
+    Column("seeds", "seeds", words.plain, number=True),
+    Column("provenance", "provenance", words.plain),
+)
+_Key = tuple[str, int, str]
+
+
+def gather(material: Material) -> Figure | Gap:
+    """One row a kind of network, depth, initializer and layer: the median of the seeds."""
+    gradients = material.evidence.gradients
+    if gradients is None or not gradients.runs:
+        return Gap(ID, "Gradient norms by depth", "No gradients were measured.", _COMMANDS)
+    found = _groups(gradients)
+    rows = tuple(row for key, runs in found.items() for row in _rows(key, runs))
+    deepest = str(max(run.depth for run in gradients.runs))
+    return Figure(
+        id=ID,
+        title=_title(found, int(deepest)),
+        reading="Each mark is the size of the gradient that one convolution's kernel gets before"
+        " training, from the input (left) to the output: a line that falls to the left by powers"
+        " of ten is a vanishing gradient.",
+        columns=_COLUMNS,
+        rows=rows,
+        filters=(
+            choose(rows, "depth", "Depth", (deepest,), every=False),
+            choose(rows, "initializer", "Initializer", every=False),
+        ),
+        sources=(source(gradients.header, ("measured",)),),
+        notes=("A norm of exactly zero has no place on a logarithmic axis; the table has it.",),
+        summary=_summary(found),
+    )
+
+
+def _groups(gradients: Gradients) -> dict[_Key, list[GradientRun]]:
+    found: dict[_Key, list[GradientRun]] = {}
+    for run in gradients.runs:
+        found.setdefault((run.kind, run.depth, run.initializer), []).append(run)
+    return found
+
+
+def _rows(key: _Key, runs: list[GradientRun]) -> Iterator[Row]:
+    kind, depth, initializer = key
+    for layer, norms in enumerate(zip(*(run.gradient_norms for run in runs), strict=False), 1):
+        yield {
+            "kind": kind,
+            "depth": depth,
+            "initializer": initializer,
+            "layer": layer,
+            "norm": statistics.median(norms),
+            "low": min(norms),
+            "high": max(norms),
+            "seeds": len(norms),
+            "provenance": "measured",
+        }
+
+
+def _first_over_last(runs: list[GradientRun]) -> float | None:
+    """The first layer's norm over the last one's, the median of the seeds."""
+    known = [
+        run.gradient_norms[0] / run.gradient_norms[-1]
+        for run in runs
+        if run.gradient_norms and run.gradient_norms[-1] > 0
+    ]
+    return statistics.median(known) if known else None
+
+
+def _summary(found: dict[_Key, list[GradientRun]]) -> Grid:
+    rows = []
+    for (kind, depth, initializer), runs in found.items():
+        trained = [run.accuracy for run in runs if run.accuracy is not None]
+        accuracy = words.percent(statistics.fmean(trained)) if trained else words.ABSENT
+        rows.append((kind, str(depth), initializer, words.ratio(_first_over_last(runs)), accuracy))
+    titles = ("network", "convolutions", "initializer", "first over last norm", "trained accuracy")
+    return Grid(titles, tuple(rows))
+
+
+def _title(found: dict[_Key, list[GradientRun]], depth: int) -> str:
+    initializer = next(iter(found))[2]
+    ratios = {
+        kind: _first_over_last(runs)
+        for (kind, each, how), runs in found.items()
+        if each == depth and how == initializer
+    }
+    told = [
+        f"{words.ratio(value)} in {kind}" for kind, value in ratios.items() if value is not None
+    ]
+    if not told:
+        return "Gradient norms by depth"
+    return (
+        f"At {depth} convolutions ({initializer}), the first layer's gradient over the last one's"
+        f" is {words.listed(told)} nets"
+    )
+
+
+def _ticks(figure: Figure) -> list[float]:
+    """Powers of ten; also twice and five times of them where the norms span little."""
+    norms = [number(row, "norm") for row in figure.rows if row["norm"]]
+    span = max(norms, default=1.0) / min(norms, default=1.0)
+    digits = (1, 2, 5) if span < 1000 else (1,)  # noqa: PLR2004 - three powers of ten
+    return [digit * 10.0**power for power in range(-30, 10) for digit in digits]
+
+
+def draw(figure: Figure) -> drawing.Drawing:
+    """A line for each kind of network, the seeds' range around it."""
+    import altair as alt
+
+    shades = drawing.colours(distinct(figure.rows, "kind"))
+    base = alt.Chart().encode(
+        x=alt.X(
+            field="layer", type="quantitative", axis=alt.Axis(title="convolution, from the input")
+        ),
+        color=drawing.colour_of("kind", shades),
+    )
+    y = alt.Y(
+        field="norm",
+        type="quantitative",
+        scale=alt.Scale(type="log", nice=False),
+        axis=alt.Axis(title="gradient norm", format=".0e", values=_ticks(figure)),
+    )
+    dash = alt.StrokeDash(field="kind", type="nominal", legend=None)
+    line = base.mark_line(aria=False).encode(y=y, strokeDash=dash)
+    points = base.mark_point(size=40).encode(
+        y=y, shape=drawing.shape_of(), tooltip=drawing.tooltips(figure)
+    )
+    span = base.mark_rule(opacity=0.35, aria=False).encode(
+        y=alt.Y(field="low", type="quantitative"), y2=alt.Y2(field="high")
+    )
+    chart = drawing.finish([line, span, points], figure, height=_HEIGHT, where="datum.low > 0")
+    return drawing.Drawing(chart, drawing.legend(shades, drawing.provenances(figure)))

@@ -1,0 +1,83 @@
+"""Latency by device, with intervals, against the budgets of a video and of a photo a second."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edgecnn.reporting.page import drawing, words
+from edgecnn.reporting.page.charts import device_rows as shared
+from edgecnn.reporting.page.charts import dots
+from edgecnn.reporting.page.figure import Column, Figure, choose, distinct, number, source
+
+if TYPE_CHECKING:
+    from edgecnn.reporting.page.figure import Gap, Row
+    from edgecnn.reporting.page.material import Material
+
+ID = "latency"
+BUDGETS = {"10 frames/s": 100.0, "1 frame/s": 1000.0}
+_COLUMNS = (
+    shared.DEVICE_COLUMN,
+    shared.NAME,
+    shared.RECIPE_COLUMN,
+    shared.THREADS_COLUMN,
+    shared.LATENCY,
+    shared.LOW,
+    shared.HIGH,
+    shared.INTERVAL,
+    shared.BASIS,
+    Column("power_w", "power of the device", words.power, number=True),
+    Column("energy_mj", "energy of one inference", words.energy, number=True),
+    shared.PROVENANCE,
+)
+
+
+def gather(material: Material) -> Figure | Gap:
+    """One row a network, recipe, device and number of threads."""
+    devices = material.evidence.devices
+    if devices is None or not devices.latencies:
+        return shared.gap(ID, "Latency by device", "No latency of a device is recorded.")
+    rows = shared.rows(devices)
+    name = shared.subject(rows)
+    return Figure(
+        id=ID,
+        title=_title(rows, name),
+        reading="Each mark is the median or what is expected, each bar its interval; the dashed"
+        " lines are the budgets of 100 ms and 1000 ms.",
+        columns=_COLUMNS,
+        rows=rows,
+        filters=(
+            choose(rows, "label", "Network", (name,), every=False),
+            choose(rows, "device", "Device"),
+            choose(rows, "recipe", "Recipe", shared.RECIPE),
+            choose(rows, "threads", "Threads", shared.THREADS, every=False),
+        ),
+        sources=(source(devices.header, distinct(rows, "provenance")),),
+        notes=(
+            (
+                "The interval of a prediction held for the given rate of the networks that were"
+                " left out of the predictor's fit; that of a measurement spans its repeats."
+            ),
+        ),
+    )
+
+
+def _title(rows: tuple[Row, ...], name: str) -> str:
+    """How many devices the network meets the budgets on, at its fastest."""
+    best: dict[str, float] = {}
+    for row in rows:
+        if row["label"] == name:
+            device, latency_ms = str(row["device"]), number(row, "latency_ms")
+            best[device] = min(latency_ms, best.get(device, latency_ms))
+    met = {rate: sum(each <= limit for each in best.values()) for rate, limit in BUDGETS.items()}
+    told = [f"{rate} on {count}" for rate, count in met.items()]
+    return f"At its fastest, {name} should make {words.listed(told)} of {len(best)} devices"
+
+
+def draw(figure: Figure) -> drawing.Drawing:
+    """A row for each device, a mark with its interval for each recipe."""
+    import altair as alt
+
+    x = alt.X(field="latency_ms", type="quantitative", **drawing.log_milliseconds("latency"))
+    return dots.draw(
+        figure, name="device", x=x, colour="recipe", interval=("low_ms", "high_ms"), marks=BUDGETS
+    )

@@ -1,0 +1,107 @@
+"""The report as Markdown: verdicts and figures as sentences and tables."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edgecnn.reporting.page import words
+from edgecnn.reporting.page.badges import BADGES
+from edgecnn.reporting.page.figure import Figure, visible
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from edgecnn.claims.record import Verdict
+    from edgecnn.reporting.page.figure import Gap, Source
+    from edgecnn.reporting.page.material import Material
+    from edgecnn.reporting.page.sections import Shown
+
+_SPECIAL = str.maketrans({character: f"\\{character}" for character in "\\`*_[]<>|#&"})
+
+
+def render(material: Material, sections: tuple[Shown, ...]) -> str:
+    """Make the document; of each figure the rows that the page shows when it is opened."""
+    return "\n".join(_lines(material, sections)) + "\n"
+
+
+def _lines(material: Material, sections: tuple[Shown, ...]) -> Iterator[str]:
+    yield "# edgecnn report"
+    for verdict in material.verdicts.verdicts if material.verdicts else ():
+        yield from _verdict(verdict)
+    for problem in material.problems:
+        yield from ("", f"> Left out: {escape(problem)}")
+    for shown in sections:
+        yield from ("", f"## {shown.section.title}")
+        for figure in shown.figures:
+            yield from _figure(figure) if isinstance(figure, Figure) else _gap(figure)
+
+
+def _verdict(verdict: Verdict) -> Iterator[str]:
+    claim = verdict.claim
+    yield from ("", f"## {BADGES[verdict.outcome].sign} {verdict.outcome}: {escape(claim.title)}")
+    yield from ("", f"> {escape(claim.words)} (document {claim.document}, {escape(claim.section)})")
+    for paragraph in (verdict.summary, *verdict.details):
+        yield from ("", escape(paragraph))
+    if verdict.conditions:
+        yield ""
+        yield from (f"- {escape(each)}" for each in verdict.conditions)
+    for caveat in verdict.caveats:
+        yield from ("", f"Note: {escape(caveat)}")
+    if verdict.numbers:
+        rows = [(n.name, words.quantity(n), n.provenance, n.source) for n in verdict.numbers]
+        yield from _table(("number", "value", "provenance", "source"), rows)
+    yield from ("", f"Made again with {_code(claim.command)}")
+
+
+def _figure(figure: Figure) -> Iterator[str]:
+    yield from ("", f"### {escape(figure.title)}", "", escape(figure.reading))
+    if figure.summary:
+        yield from _table(figure.summary.titles, figure.summary.rows)
+    shown = [row for row in figure.rows if visible(figure, row)]
+    if chosen := [f"{each.label.lower()} {each.chosen}" for each in figure.filters if each.chosen]:
+        note = f"Of {len(figure.rows)} rows those of {', '.join(chosen)}; --csv writes all of them."
+        yield from ("", escape(note))
+    cells = [tuple(each.text(row[each.key]) for each in figure.columns) for row in shown]
+    yield from _table(tuple(each.title for each in figure.columns), cells)
+    for note in figure.notes:
+        yield from ("", escape(note))
+    for source in figure.sources:
+        yield from ("", _source(source))
+
+
+def _source(source: Source) -> str:
+    parts = [
+        " and ".join(source.provenance),
+        source.date,
+        source.machine,
+        ", ".join(source.versions),
+        source.file,
+    ]
+    return f"{escape('; '.join(part for part in parts if part))}; made with {_code(source.command)}"
+
+
+def _gap(gap: Gap) -> Iterator[str]:
+    yield from ("", f"### {escape(gap.title)}", "", f"{escape(gap.wants)} This makes it:", "")
+    yield from (f"- {_code(command)}" for command in gap.commands)
+
+
+def _table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    yield from ("", _table_row(titles), _table_row(["---"] * len(titles), plain=True))
+    yield from (_table_row(row) for row in rows)
+
+
+def _table_row(cells: Sequence[str], *, plain: bool = False) -> str:
+    return f"| {' | '.join(cell if plain else escape(cell) for cell in cells)} |"
+
+
+def _code(text: str) -> str:
+    return f"`{' '.join(text.replace('`', chr(39)).split())}`"
+
+
+def escape(text: str) -> str:
+    r"""Text that stays text: one line, and no Markdown or HTML in it.
+
+    >>> escape("<b>a|b</b>")
+    '\\<b\\>a\\|b\\</b\\>'
+    """
+    return " ".join(text.split()).translate(_SPECIAL)

@@ -1,0 +1,124 @@
+"""Everything a report is made of, read once: records, verdicts, the user's results and files."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgecnn import manifest
+from edgecnn.errors import InputError
+from edgecnn.evidence.files import DEFAULT as RECORDS
+from edgecnn.evidence.files import Evidence, read_all
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from edgecnn.claims.record import VerdictReport
+    from edgecnn.measurements import BenchResult
+    from edgecnn.records import Manifest
+
+ARTIFACTS = Path("artifacts")
+_BENCHMARKS = ("export", "fidelity", "harness", "latency", "predictor")
+
+
+@dataclass(frozen=True)
+class Material:
+    """What the figures are gathered from.
+
+    Attributes:
+        evidence: the records of experiments.
+        verdicts: what the claims make of them; None where there is no record at all.
+        results: what the user measured, in the order of results.jsonl.
+        manifests: the user's artifacts, by folder.
+        benchmarks: the comparisons of this repository, by name, as parsed JSON.
+        problems: files that could not be read, one sentence each.
+    """
+
+    evidence: Evidence = field(default_factory=Evidence)
+    verdicts: VerdictReport | None = None
+    results: tuple[BenchResult, ...] = ()
+    manifests: Mapping[str, Manifest] = field(default_factory=dict)
+    benchmarks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
+
+
+def read(records: Path | None, artifacts: Path) -> Material:
+    """Read all there is.
+
+    Args:
+        records: the folder of experiments; None takes artifacts/experiments if it is there, and
+            does without where it is not.
+        artifacts: what the user exported and measured; need not exist.
+
+    Raises:
+        InputError: a named folder holds no record, or one is damaged.
+    """
+    problems: list[str] = []
+    evidence, verdicts = _evidence(records)
+    results = _results(artifacts / "results.jsonl", problems)
+    return Material(
+        evidence=evidence,
+        verdicts=verdicts,
+        results=results,
+        manifests=_manifests(artifacts, problems),
+        benchmarks=_benchmarks(artifacts / "benchmarks", problems),
+        problems=tuple(problems),
+    )
+
+
+def _evidence(records: Path | None) -> tuple[Evidence, VerdictReport | None]:
+    from edgecnn.claims.judging import verdict
+
+    if records is None and not RECORDS.is_dir():
+        return Evidence(), None
+    folder = records or RECORDS
+    return read_all(folder), verdict(records=folder)
+
+
+def _results(path: Path, problems: list[str]) -> tuple[BenchResult, ...]:
+    from edgecnn.benchmark import results
+
+    if not path.exists():
+        return ()
+    found, damaged = results.read(path)
+    problems.extend(damaged)
+    return found
+
+
+def _manifests(artifacts: Path, problems: list[str]) -> dict[str, Manifest]:
+    found: dict[str, Manifest] = {}
+    for path in sorted(artifacts.glob(f"*/*/{manifest.NAME}")):
+        if (loaded := _manifest(path, problems)) is not None:
+            found[path.parent.as_posix()] = loaded
+    return found
+
+
+def _manifest(path: Path, problems: list[str]) -> Manifest | None:
+    try:
+        return manifest.load(path)
+    except InputError as error:
+        problems.append(error.message)
+        return None
+
+
+def _benchmarks(folder: Path, problems: list[str]) -> dict[str, Mapping[str, Any]]:
+    found: dict[str, Mapping[str, Any]] = {}
+    for name in _BENCHMARKS:
+        path = folder / f"{name}.json"
+        if path.exists() and (content := _parsed(path, problems)) is not None:
+            found[name] = content
+    return found
+
+
+def _parsed(path: Path, problems: list[str]) -> Mapping[str, Any] | None:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        problems.append(f"{path} cannot be read: {error}.")
+        return None
+    if not isinstance(content, dict):
+        problems.append(f"{path} holds no JSON object.")
+        return None
+    return content
