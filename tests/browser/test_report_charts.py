@@ -27,7 +27,7 @@ def _rows(page: Page, figure: str) -> list[list[str]]:
     """The cells of the table's rows that the filters leave."""
     cells: list[list[str]] = page.eval_on_selector_all(
         f"#{figure} table.values tbody tr:not([hidden])",
-        "rows => rows.map(row => Array.from(row.cells, cell => cell.textContent))",
+        "rows => rows.map(row => Array.from(row.cells, cell => cell.textContent.trim()))",
     )
     return cells
 
@@ -85,27 +85,28 @@ def test_the_values_are_the_records(desktop: Opened) -> None:
 
 
 @pytest.mark.parametrize("figure", _FIGURES)
-def test_filters_change_the_marks_and_the_table_alike(open_report: Open, figure: str) -> None:
-    with open_report() as opened:
-        page = opened.page
-        selects = page.locator(f"#{figure} select")
-        for index in range(selects.count()):
-            values = (
-                selects.nth(index)
-                .locator("option")
-                .evaluate_all("options => options.map(option => option.value)")
-            )
-            for value in values:
-                selects.nth(index).select_option(value)
-                rows = _rows(page, figure)
-                page.wait_for_function(
-                    "([marks, count]) => document.querySelectorAll(marks).length === count",
-                    arg=[f"#{figure} {_MARKS}", _drawable(figure, rows)],
-                )
-                assert page.locator(f"#{figure} .empty").is_visible() == (rows == [])
-                count = page.locator(f"#{figure} .count").text_content() or ""
-                assert count.startswith(f"{len(rows)} of ")
-        assert opened.console == []
+def test_filters_change_the_marks_and_the_table_alike(desktop: Opened, figure: str) -> None:
+    for select in desktop.page.locator(f"#{figure} select").all():
+        first = select.input_value()
+        values = select.locator("option").evaluate_all(
+            "options => options.map(option => option.value)"
+        )
+        for value in (*values, first):
+            select.select_option(value)
+            _holds_together(desktop.page, figure)
+
+
+def _holds_together(page: Page, figure: str) -> None:
+    """The chart, the count and the table say the same."""
+    rows = _rows(page, figure)
+    page.wait_for_function(
+        "([marks, count]) => document.querySelectorAll(marks).length === count",
+        arg=[f"#{figure} {_MARKS}", _drawable(figure, rows)],
+        timeout=5000,
+    )
+    assert page.locator(f"#{figure} .empty").is_visible() == (rows == [])
+    count = page.locator(f"#{figure} .count").text_content() or ""
+    assert count.startswith(f"{len(rows)} of ")
 
 
 def test_a_filter_leaves_what_it_says(open_report: Open) -> None:

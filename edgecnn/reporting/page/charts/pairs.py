@@ -47,6 +47,8 @@ def rows(pairs: Iterable[KernelPair]) -> tuple[Row, ...]:
             "latency_ratio": pair.latency_ratio,
             "low_ratio": pair.low_ratio,
             "high_ratio": pair.high_ratio,
+            "low": pair.latency_ratio if pair.low_ratio is None else pair.low_ratio,
+            "high": pair.latency_ratio if pair.high_ratio is None else pair.high_ratio,
             "cheap_ms": pair.cheap.latency_ms,
             "costly_ms": pair.costly.latency_ms,
             "provenance": pair.provenance,
@@ -92,7 +94,7 @@ def draw(figure: Figure, name: str = "name") -> drawing.Drawing:
         x=alt.X(field="macs_ratio", **x), x2=alt.X2(field="latency_ratio")
     )
     interval = base.mark_rule(stroke="var(--c1)", strokeWidth=4, opacity=0.4, aria=False).encode(
-        x=alt.X(field="low_ratio", **x), x2=alt.X2(field="high_ratio")
+        x=alt.X(field="low", **x), x2=alt.X2(field="high")
     )
     macs = base.mark_point(color="var(--c2)").encode(
         x=alt.X(field="macs_ratio", **x),

@@ -32,7 +32,11 @@
   const draw = async (plot) => {
     const spec = JSON.parse(document.getElementById(plot.dataset.spec).textContent);
     const result = await window.vegaEmbed(plot, spec, {
-      actions: false, mode: "vega", renderer: "svg", tooltip: { theme: "page", maxDepth: 0 },
+      actions: false,
+      logLevel: 1, // errors: that a choice of filters leaves no row is told in words
+      mode: "vega",
+      renderer: "svg",
+      tooltip: { theme: "page", maxDepth: 0 },
     });
     connect(plot.closest("figure"), result.view);
     return result.view;
