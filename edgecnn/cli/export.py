@@ -85,6 +85,11 @@ _CALIBRATION = (
         help="How ranges come from what was measured.  [default: auto]",
     ),
     click.option(
+        "--min-snr",
+        metavar="SNR",
+        help="Of the int8 .tflite's logits, such as 25dB: the fewest layers it takes stay float32.",
+    ),
+    click.option(
         "--input-range",
         metavar="LOW,HIGH",
         help="For your own model: the range its pixels are scaled to, such as -1,1.",
@@ -183,6 +188,9 @@ def _print(result: ExportResult) -> None:
     if caution := report.weights_caution(result):
         console.print_line()
         console.print_paragraph(caution, "yellow")
+    for paragraph in report.mixed_paragraphs(result):
+        console.print_line()
+        console.print_paragraph(paragraph)
     console.print_line()
     for artifact in result.artifacts:
         console.print_line(f"Written: {artifact.folder}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from edgecnn.cli.group import HintedUsageError
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
     from edgecnn.records import Preprocessing
 
+_DECIBEL = re.compile(r"(\d{1,4}(?:\.\d{1,4})?)\s*(?:dB)?", re.IGNORECASE)
 DEFAULT_RECIPE = "int8"
 
 
@@ -36,6 +38,7 @@ class Flags(TypedDict):
     calibration: str | None
     calibration_samples: int
     calibration_method: str | None
+    min_snr: str | None
     input_range: str | None
     mean: str | None
     std: str | None
@@ -80,6 +83,7 @@ def api_options(model: str, flags: Flags) -> dict[str, Any]:
         "formats": formats,
         "calibration_method": flags["calibration_method"] or "auto",
         "preprocessing": _preprocessing(model, flags),
+        "min_snr_db": _min_snr_db(flags, recipes, formats),
     }
 
 
@@ -128,6 +132,25 @@ def _check_io(flags: Flags, recipes: tuple[str, ...], formats: tuple[str, ...]) 
             " asked for.",
             hint="Drop it, or add --int8 and --format tflite.",
         )
+
+
+def _min_snr_db(flags: Flags, recipes: tuple[str, ...], formats: tuple[str, ...]) -> float | None:
+    """Read `--min-snr 25dB`; the unit may be left out."""
+    text = flags["min_snr"]
+    if text is None:
+        return None
+    if "int8" not in recipes or "tflite" not in formats:
+        raise HintedUsageError(
+            f"--min-snr {text}: it keeps layers of the int8 .tflite in float32, which is not asked"
+            " for.",
+            hint="Drop it, or add --int8 and --format tflite.",
+        )
+    match = _DECIBEL.fullmatch(text.strip())
+    if match is None:
+        raise HintedUsageError(
+            f"--min-snr takes a number of dB above 0, not '{text}'.", hint="For example: 25dB."
+        )
+    return float(match[1])
 
 
 def _check_method(flags: Flags, recipes: tuple[str, ...]) -> None:

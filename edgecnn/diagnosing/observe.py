@@ -95,11 +95,11 @@ def observe(
             hint="Name the float file it was made from: --against FILE.",
         )
     equalized = scales_channels(files)
-    sight = seen.Sight(files.quantized, files.real, files.pairs, sums, known, equalized)
+    sight = seen.Sight(files.quantized, files.real, files.pairs, sums, known, equalized, logits)
     return Observations(
         logits_snr_db=parity.snr_db(known.logits, found),
         equalized=equalized,
-        layers=seen.layers(sight, logits),
+        layers=seen.layers(sight),
         skipped=files.skipped,
         input=seen.input_of(sight),
         per_tensor=seen.per_tensor(files.quantized),

@@ -14,8 +14,9 @@ class Layer:
         layer: the tensor's name in the quantized file.
         operator: that computes it.
         snr_db: of the tensor, with all error that came before it; None: identical.
-        share: predicted share (0..1) of this layer's own rounding and cutting off, of its weights
-            and of its output, in the logits' squared error; 0.0 for a float layer.
+        share: of the logits' squared error, what arises in this layer: the rounding and cutting off
+            of its output, and its rounded weights where the file is not equalized
+            (`quantize.noise_flow`); 0..1.
         matched_by: "name", or "order" where the two files name it differently.
         channels: size of the last axis.
         low: smallest value in the float network on the images, as the quantized file scales it.

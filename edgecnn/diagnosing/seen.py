@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edgecnn.diagnosing.factors import of_channels
 from edgecnn.diagnosing.record import AddSeen, InputSeen, Layer, WeightsSeen
 from edgecnn.formats import tflite_file as tfl
-from edgecnn.quantize import contributions, sensitivity
+from edgecnn.quantize import contributions, noise_flow
 from edgecnn.quantize.passes import affine
 
 if TYPE_CHECKING:
@@ -21,10 +23,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-# Its output has its input's scale: it moves steps about and rounds nothing.
-_KEEPS_STEPS = {"MAX_POOL_2D", "RESHAPE", "PAD", "TRANSPOSE"}
 _INPUTS_OF_SUM = 2
-_BIAS = 2
 
 
 @dataclass(frozen=True)
@@ -37,31 +36,41 @@ class Sight:
     sums: list[LayerSums]
     known: Statistics
     equalized: bool
+    logits: int
 
+    @cached_property
     def factors(self) -> dict[int, Floats]:
         """By float tensor: what its channels in the quantized file are multiplied by."""
-        found = {
-            pair.real: sums.factors(equalized=self.equalized)
-            for pair, sums in zip(self.pairs, self.sums, strict=True)
-        }
-        entry = int(tfl.main_graph(self.real).inputs[0])
-        found[entry] = np.ones(self.known.tensors[entry].channels)
-        return found
+        if self.equalized:
+            both = list(zip(self.pairs, self.sums, strict=True))
+            return of_channels(self.quantized, self.real, both, self.known, self.logits)
+        return {t: np.ones(found.channels) for t, found in self.known.tensors.items()}
+
+    def taken_out(self, tensor: int) -> Floats | None:
+        """The factors of a tensor; None where the file does not scale channels."""
+        return self.factors[tensor] if self.equalized else None
 
 
-def layers(sight: Sight, logits: int) -> tuple[Layer, ...]:
-    """Every pair as a record, with its predicted share in the logits' error."""
-    factors = sight.factors()
-    h = sensitivity.measure(sight.real, sight.known.tensors, logits)
-    errors = [
-        _tensor_error(pair, sums, sight, factors, h) + _weights_error(pair, sight, factors, h)
+def layers(sight: Sight) -> tuple[Layer, ...]:
+    """Every pair as a record, with its share in the logits' error."""
+    seen = {
+        pair.real: _seen(pair, sums, sight)
         for pair, sums in zip(sight.pairs, sight.sums, strict=True)
-    ]
+    }
+    found = noise_flow.contributions_of(sight.real, sight.known, sight.logits, seen)
+    errors = [_error(pair, found) for pair in sight.pairs]
     total = sum(errors) or 1.0
     return tuple(
-        _layer(pair, sums, sight, factors[pair.real], error / total)
+        _layer(pair, sums, sight, error / total)
         for pair, sums, error in zip(sight.pairs, sight.sums, errors, strict=True)
     )
+
+
+def _error(pair: Pair, found: dict[int, noise_flow.Contribution]) -> float:
+    if pair.real not in found:
+        return 0.0
+    rounds = pair.operator not in noise_flow.KEEPS_STEPS
+    return found[pair.real].weights + (found[pair.real].rounding if rounds else 0.0)
 
 
 def _limits(sums: LayerSums, dtype: str) -> tuple[float, float]:
@@ -75,65 +84,26 @@ def _dtype(sight: Sight, pair: Pair) -> str:
     return tfl.dtype_of(tfl.main_graph(sight.quantized).tensors[pair.quantized]).name
 
 
-def _tensor_error(
-    pair: Pair,
-    sums: LayerSums,
-    sight: Sight,
-    factors: dict[int, Floats],
-    h: sensitivity.Sensitivity,
-) -> float:
-    if sums.scale is None or pair.operator in _KEEPS_STEPS or pair.real not in h:
-        return 0.0
-    factor = factors[pair.real]
-    low, high = _limits(sums, _dtype(sight, pair))
-    limits = np.stack([low * factor, high * factor])
-    return contributions.of_tensor(
-        sight.known.tensors[pair.real], h[pair.real], sums.scale * factor, limits
-    )
-
-
-def _weights_error(
-    pair: Pair, sight: Sight, factors: dict[int, Floats], h: sensitivity.Sensitivity
-) -> float:
-    inputs = sight.known.layers.get(pair.real)
-    if pair.operator not in affine.CONVOLUTIONS or inputs is None or pair.real not in h:
-        return 0.0
+def _seen(pair: Pair, sums: LayerSums, sight: Sight) -> noise_flow.Seen:
+    factor = sight.factors[pair.real]
+    step = limits = None
+    if sums.scale is not None:
+        low, high = _limits(sums, _dtype(sight, pair))
+        step, limits = sums.scale * factor, np.stack([low * factor, high * factor])
     real = tfl.main_graph(sight.real)
     twin = real.operators[tfl.producers(real)[pair.real]]
     operator = tfl.main_graph(sight.quantized).operators[pair.index]
-    source = int(twin.inputs[0])
-    found = contributions.real_values(
-        sight.quantized, tfl.main_graph(sight.quantized), int(operator.inputs[1])
-    )
-    wanted = affine.weights(sight.real, real, twin)
-    if found is None or wanted is None or found.shape != wanted.shape or source not in factors:
-        return 0.0
-    unscaled = _unscaled(found, pair.operator, factors[source], factors[pair.real])
-    before = sensitivity.before_activation(twin, h[pair.real], sight.known.tensors[pair.real])
-    moved = _bias(sight.quantized, operator, len(before)) * factors[pair.real]
-    moved -= _bias(sight.real, twin, len(before))
-    return contributions.of_weights(unscaled - wanted, moved, pair.operator, inputs, before)
+    # Factors are known to a few per cent, weights' rounding is finer: it cannot be told from them.
+    errors = None
+    if not sight.equalized:
+        errors = noise_flow.weights_error(sight.quantized, operator, sight.real, twin)
+    kernel, bias = errors or (None, None)
+    noise = sums.error(sight.taken_out(pair.real)) / max(sums.values / sums.channels, 1)
+    return noise_flow.Seen(noise, step, limits, kernel, bias)
 
 
-def _bias(model: tfl.ModelT, operator: tfl.OperatorT, channels: int) -> Floats:
-    inputs = [int(tensor) for tensor in operator.inputs]
-    graph = tfl.main_graph(model)
-    found = contributions.real_values(model, graph, inputs[_BIAS]) if len(inputs) > _BIAS else None
-    return np.zeros(channels) if found is None else found
-
-
-def _unscaled(kernel: Floats, operator: str, before: Floats, after: Floats) -> Floats:
-    """The quantized file's weights as the float network would have them."""
-    with np.errstate(divide="ignore"):
-        values = affine.scale_inputs(
-            kernel.astype(np.float32), operator, np.where(before > 0, 1 / before, 0.0)
-        )
-    if operator == "DEPTHWISE_CONV_2D":
-        return values * after
-    return values * after.reshape(-1, *[1] * (kernel.ndim - 1))
-
-
-def _layer(pair: Pair, sums: LayerSums, sight: Sight, factor: Floats, share: float) -> Layer:
+def _layer(pair: Pair, sums: LayerSums, sight: Sight, share: float) -> Layer:
+    factor = sight.factors[pair.real]
     sample = sight.known.tensors[pair.real]
     with np.errstate(divide="ignore", invalid="ignore"):
         scale = np.where(factor > 0, 1 / factor, 1.0)
@@ -146,7 +116,7 @@ def _layer(pair: Pair, sums: LayerSums, sight: Sight, factor: Floats, share: flo
         index=pair.index,
         layer=pair.name,
         operator=pair.operator,
-        snr_db=sums.snr_db(equalized=sight.equalized),
+        snr_db=sums.snr_db(sight.taken_out(pair.real)),
         share=share,
         matched_by=pair.matched_by,
         channels=sums.channels,
@@ -256,7 +226,6 @@ def adds(sight: Sight) -> tuple[AddSeen, ...]:
         one, other = terms
         if one is not None and other is not None:
             widths = (one.maximum - one.minimum, other.maximum - other.minimum)
-            factors = sums.factors(equalized=sight.equalized)
-            typical = float(np.median(factors[factors > 0])) if (factors > 0).any() else 1.0
+            typical = float(np.median(sight.factors[pair.real]))
             found.append(AddSeen(pair.name, widths, sums.scale * typical))
     return tuple(found)

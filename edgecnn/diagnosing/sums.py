@@ -56,27 +56,21 @@ class LayerSums:
         self.product += (real * got).sum(axis=0)
         self.noise += np.square(real - got).sum(axis=0)
 
-    def factors(self, *, equalized: bool) -> NDArray[np.float64]:
-        """What each channel of the quantized tensor is multiplied by to be compared, (C,).
+    def error(self, factors: NDArray[np.float64] | None) -> NDArray[np.float64]:
+        """Sum of squared errors of each channel, (C,).
 
-        1 where the file does not scale channels. Where it does, the factor that brings the channel
-        closest to float (least squares), so a channel that is wrong by nothing but a factor counts
-        as right. 0 for a channel that is lost: it is wrong as a whole.
+        Args:
+            factors: what each channel of the quantized tensor is multiplied by first, (C,); None
+                where the file does not scale channels.
         """
-        if not equalized:
-            return np.ones(self.channels)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            fitted = np.where(self.power > 0, self.product / self.power, 0.0)
-        return np.maximum(fitted, 0.0)
+        if factors is None:
+            return self.noise
+        left = self.signal - 2 * factors * self.product + np.square(factors) * self.power
+        return np.maximum(left, 0.0)
 
-    def snr_db(self, *, equalized: bool) -> float | None:
+    def snr_db(self, factors: NDArray[np.float64] | None) -> float | None:
         """The float tensor's power over the error's; None when there is no error."""
-        noise = self.noise
-        if equalized:
-            factors = self.factors(equalized=True)
-            left = self.signal - 2 * factors * self.product + np.square(factors) * self.power
-            noise = np.minimum(np.maximum(left, 0.0), self.noise)
-        signal, total = float(self.signal.sum()), float(noise.sum())
+        signal, total = float(self.signal.sum()), float(self.error(factors).sum())
         if total == 0:
             return None
         return 10 * math.log10(signal / total) if signal > 0 else -math.inf

@@ -29,6 +29,8 @@ class ExportOptions:
             scikit-image ships.
         calibration_samples: images to calibrate on.
         calibration_method: auto, minmax, percentile or mse.
+        min_snr_db: what the int8 .tflite's logits must have, SNR in dB on images calibration does
+            not see; as few layers as that takes stay float32. None: none does.
         preprocessing: how images become the model's input; None for the model's own.
         out: folder that gets one folder for each recipe; None for artifacts/<model>.
         threads: for calibrating and comparing; None for all cores.
@@ -46,6 +48,7 @@ class ExportOptions:
     calibration: str | None = None
     calibration_samples: int = 100
     calibration_method: str = "auto"
+    min_snr_db: float | None = None
     preprocessing: Preprocessing | None = None
     out: Path | None = None
     threads: int | None = None
@@ -60,6 +63,38 @@ class Artifact:
 
 
 @dataclass(frozen=True)
+class MixedPrecision:
+    """What `min_snr_db` took.
+
+    Attributes:
+        min_snr_db: what was asked for.
+        layers: names of the layers kept in float32, in order; () where none was needed.
+        of_layers: how many there are to choose from; 0 where none was needed.
+        snr_before_db: of the logits of the plain int8 file, on images calibration did not see.
+        snr_after_db: of the file that was written, on the same images.
+        samples: how many images those are.
+        chosen_on: how many calibration images the layers were chosen on.
+        size_before_bytes: of the plain int8 file.
+        size_after_bytes: of the file that was written.
+        latency_before_ms: median of one inference on one thread of this machine, both files in
+            turns; None where no layer was kept.
+        latency_after_ms: likewise.
+    """
+
+    min_snr_db: float
+    layers: tuple[str, ...]
+    of_layers: int
+    snr_before_db: float
+    snr_after_db: float
+    samples: int
+    chosen_on: int
+    size_before_bytes: int
+    size_after_bytes: int
+    latency_before_ms: float | None = None
+    latency_after_ms: float | None = None
+
+
+@dataclass(frozen=True)
 class ExportResult:
     """What an export wrote.
 
@@ -67,8 +102,10 @@ class ExportResult:
         artifacts: one for each recipe, in the order asked for.
         warnings: sentences the user should read.
         float32_size_bytes: size of the float file by format, what the others are compared with.
+        mixed: what `min_snr_db` took; None where it was not asked for.
     """
 
     artifacts: tuple[Artifact, ...]
     warnings: tuple[str, ...]
     float32_size_bytes: dict[str, int]
+    mixed: MixedPrecision | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib.util
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,10 +100,27 @@ def _check_values(options: ExportOptions) -> None:
                 "--io chooses the ends of the int8 recipe, which was not asked for.",
                 hint="Add --int8, or leave --io out.",
             )
+    _check_min_snr(options)
     if options.calibration_samples < 1:
         raise InputError("--calibration-samples must be 1 or more.", hint="100 is usual.")
     if options.threads is not None and not 1 <= options.threads <= _LARGEST_THREADS:
         raise InputError(f"--threads must be 1 to {_LARGEST_THREADS}.")
+
+
+def _check_min_snr(options: ExportOptions) -> None:
+    wanted_db = options.min_snr_db
+    if wanted_db is None:
+        return
+    if not math.isfinite(wanted_db) or wanted_db <= 0:
+        raise InputError(
+            f"--min-snr must be a number of dB above 0, not {wanted_db:g}.",
+            hint="25dB is usual; 10 dB more is a third of the error.",
+        )
+    if "int8" not in options.recipes or "tflite" not in options.formats:
+        raise InputError(
+            "--min-snr keeps layers of the int8 .tflite in float32, which was not asked for.",
+            hint="Add --int8 and --format tflite, or leave --min-snr out.",
+        )
 
 
 def _known(what: str, asked: Iterable[str], known: Iterable[str]) -> None:

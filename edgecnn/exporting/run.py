@@ -21,6 +21,9 @@ from edgecnn.records import CalibrationInfo, FileInfo, Manifest, ModelInfo
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from edgecnn.exporting.options import MixedPrecision
+    from edgecnn.exporting.writers import Written
+
 REFERENCE = "reference.npz"
 RANDOM_WEIGHTS = "The weights are random: the files are fit for measuring latency, not for answers."
 
@@ -70,8 +73,14 @@ def export(model: str, *, progress: Progress | None = None, **options: Any) -> E
     sources = Sources(plan, chosen, recorder)
     _ = sources.preprocessing  # refused now rather than after the conversion
     info = _model_info(plan, sources)
-    artifacts = tuple(_make(job, sources, info) for job in plan.jobs)
-    return ExportResult(artifacts, tuple(recorder.warnings), _float_sizes(plan, sources))
+    mixed: list[MixedPrecision] = []
+    artifacts = tuple(_make(job, sources, info, mixed) for job in plan.jobs)
+    return ExportResult(
+        artifacts,
+        tuple(recorder.warnings),
+        _float_sizes(plan, sources),
+        mixed[0] if mixed else None,
+    )
 
 
 def _float_sizes(plan: Plan, sources: Sources) -> dict[str, int]:
@@ -106,7 +115,7 @@ def _macs(plan: Plan, sources: Sources) -> int:
     return sum(graph.macs_by_dtype.values())
 
 
-def _make(job: Job, sources: Sources, model: ModelInfo) -> Artifact:
+def _make(job: Job, sources: Sources, model: ModelInfo, mixed: list[MixedPrecision]) -> Artifact:
     final = sources.plan.out / job.recipe.name
     _ = sources.reference  # before the folder is begun: what fails here has nothing to undo
     with store.new_folder(final) as part:
@@ -115,7 +124,8 @@ def _make(job: Job, sources: Sources, model: ModelInfo) -> Artifact:
         for file_format in job.formats:
             written = writers.write(job, file_format, part, sources)
             notes += written.notes
-            files.append(_describe(part / written.name, job, file_format, sources))
+            mixed += [written.mixed] if written.mixed is not None else []
+            files.append(_describe(part, written, job, file_format, sources))
         _write_reference(part / REFERENCE, sources)
         manifest = Manifest(
             edgecnn=versions()["edgecnn"],
@@ -129,6 +139,7 @@ def _make(job: Job, sources: Sources, model: ModelInfo) -> Artifact:
             notes=tuple(([RANDOM_WEIGHTS] if model.weights == "random" else []) + notes),
         )
         manifests.write(manifest, part)
+    _tell_of_onnx(job, files, sources)
     return Artifact(final, manifest)
 
 
@@ -141,10 +152,28 @@ def _calibration(job: Job, sources: Sources) -> CalibrationInfo | None:
     )
 
 
-def _describe(path: Path, job: Job, file_format: str, sources: Sources) -> FileInfo:
+def _tell_of_onnx(job: Job, files: list[FileInfo], sources: Sources) -> None:
+    """`min_snr_db` is for the .tflite: say what the .onnx beside it has."""
+    wanted_db = sources.options.min_snr_db
+    for file in files:
+        if wanted_db is not None and job.recipe.name == "int8" and file.format == "onnx":
+            found = file.parity.snr_db
+            has = "no error" if found is None else f"{found:.1f} dB"
+            sources.progress.warn(
+                f"--min-snr chooses layers of the .tflite only: {file.path} is all int8, as"
+                f" without it, and has {has} ({wanted_db:g} dB asked for)."
+            )
+
+
+def _describe(
+    folder: Path, written: Written, job: Job, file_format: str, sources: Sources
+) -> FileInfo:
     """Inspect a file, hold it to its recipe, and compare its logits with the reference's."""
+    path = folder / written.name
     found = inspect(path)
-    check_recipe(found, job.recipe.name, job.io if file_format == "tflite" else "float32")
+    io = job.io if file_format == "tflite" else "float32"
+    kept = len(written.mixed.layers) if written.mixed is not None else 0
+    check_recipe(found, job.recipe.name, io, float_places=written.float_places, kept=kept)
     watcher, samples = sources.progress, sources.images.held_out.samples
     watcher.stage(f"comparing {job.recipe.name} {file_format}", samples)
     logits = parity.logits(

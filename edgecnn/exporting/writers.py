@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from edgecnn.exporting import min_snr
 from edgecnn.formats import tflite_file as tfl
 from edgecnn.quantize import integer, litert
 from edgecnn.quantize.passes import float16, io_dtype
@@ -13,25 +14,44 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from edgecnn.exporting.options import MixedPrecision
     from edgecnn.exporting.plan import Job
     from edgecnn.exporting.sources import Sources
+    from edgecnn.quantize.integer import IntegerModel
 
 _TRIAL_IMAGES = 8
 
 
 @dataclass(frozen=True)
 class Written:
-    """A file's name in its folder, and what the manifest should say of how it came about."""
+    """A file's name in its folder, and what the manifest should say of how it came about.
+
+    Attributes:
+        name: of the file.
+        notes: sentences for the manifest.
+        mixed: what `min_snr_db` took.
+        float_places: of its operators that work on floats for that.
+    """
 
     name: str
     notes: tuple[str, ...] = ()
+    mixed: MixedPrecision | None = None
+    float_places: tuple[int, ...] = ()
 
 
 def write(job: Job, file_format: str, folder: Path, sources: Sources) -> Written:
     """Write one file of an artifact."""
     path = folder / f"model.{file_format}"
+    if is_mixed(job, file_format, sources):
+        return _mixed_tflite(job, path, sources)
     notes = _WRITERS[file_format, job.recipe.name](job, path, sources)
     return Written(path.name, notes)
+
+
+def is_mixed(job: Job, file_format: str, sources: Sources) -> bool:
+    """Whether layers of this file may stay in float32."""
+    asked = sources.options.min_snr_db is not None
+    return asked and (job.recipe.name, file_format) == ("int8", "tflite")
 
 
 def _float32_tflite(_job: Job, path: Path, sources: Sources) -> tuple[str, ...]:
@@ -54,10 +74,19 @@ def _dynamic_tflite(_job: Job, path: Path, sources: Sources) -> tuple[str, ...]:
 
 
 def _integer_tflite(job: Job, path: Path, sources: Sources) -> tuple[str, ...]:
+    made = _quantized(job, sources)
+    model = tfl.read(made.data)
+    io_dtype.apply(model, job.io)
+    tfl.drop_unused(model)
+    path.write_bytes(tfl.write(model))
+    return made.notes
+
+
+def _quantized(job: Job, sources: Sources, *, with_source: bool = False) -> IntegerModel:
     known = sources.statistics
     feeds = zip(range(_TRIAL_IMAGES), sources.calibration_feeds(), strict=False)
     sources.progress.stage("quantizing", len(known.layers))
-    made = integer.quantize(
+    return integer.quantize(
         sources.float_tflite,
         known,
         logits=sources.logits_tensor,
@@ -65,13 +94,20 @@ def _integer_tflite(job: Job, path: Path, sources: Sources) -> tuple[str, ...]:
         method=sources.options.calibration_method,
         trial=[feed for _, feed in feeds],
         threads=sources.plan.threads,
+        with_source=with_source,
         progress=sources.progress,
     )
-    model = tfl.read(made.data)
-    io_dtype.apply(model, job.io)
-    tfl.drop_unused(model)
-    path.write_bytes(tfl.write(model))
-    return made.notes
+
+
+def _mixed_tflite(job: Job, path: Path, sources: Sources) -> Written:
+    made = _quantized(job, sources, with_source=True)
+    data, mixed, places = min_snr.reach(job, made, sources)
+    path.write_bytes(data)
+    if mixed.layers:
+        sources.progress.stage("timing both files")
+        before_ms, after_ms = min_snr.latency_ms(min_snr.finished(made.data, job), path)
+        mixed = replace(mixed, latency_before_ms=before_ms, latency_after_ms=after_ms)
+    return Written(path.name, (*made.notes, min_snr.note(mixed)), mixed, places)
 
 
 def _float32_onnx(_job: Job, path: Path, sources: Sources) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from edgecnn.errors import CheckFailedError, InputError
@@ -22,7 +23,14 @@ _SMALL_WEIGHTS = 1024
 _NEVER_DYNAMIC = {"ConvTranspose"}
 
 
-def check_recipe(inspection: Inspection, recipe_name: str, io: str) -> None:
+def check_recipe(
+    inspection: Inspection,
+    recipe_name: str,
+    io: str,
+    *,
+    float_places: Sequence[int] = (),
+    kept: int = 0,
+) -> None:
     """Raise when a file is not what its recipe says.
 
     What holds for every recipe: no Flex, variable or custom operators, and inputs and outputs of
@@ -38,6 +46,10 @@ def check_recipe(inspection: Inspection, recipe_name: str, io: str) -> None:
         inspection: of the file.
         recipe_name: one of `edgecnn.recipes.RECIPES`.
         io: dtype its inputs and outputs must have; float32 for an ONNX file of QDQ pairs.
+        float_places: places in `inspection.operators` of layers that were kept in float32 on
+            purpose, and of the conversions at their borders; every one of them must compute in
+            float32, and the recipe is asked of all others.
+        kept: how many layers those are, conversions and a SOFTMAX behind them not counted.
 
     Raises:
         CheckFailedError: with everything that does not hold.
@@ -50,7 +62,8 @@ def check_recipe(inspection: Inspection, recipe_name: str, io: str) -> None:
     problems = [
         *_unwanted(inspection),
         *_io(inspection, io),
-        *_PRECISION[recipe_name](inspection),
+        *_kept(inspection, float_places, kept),
+        *_PRECISION[recipe_name](_without(inspection, float_places)),
     ]
     if problems:
         raise CheckFailedError(
@@ -59,6 +72,29 @@ def check_recipe(inspection: Inspection, recipe_name: str, io: str) -> None:
             + ".",
             hint="See all its operators with `edgecnn inspect FILE`.",
         )
+
+
+def _without(inspection: Inspection, places: Sequence[int]) -> Inspection:
+    if not places:
+        return inspection
+    rest = (op for place, op in enumerate(inspection.operators) if place not in set(places))
+    return replace(inspection, operators=tuple(rest))
+
+
+def _kept(inspection: Inspection, places: Sequence[int], kept: int) -> list[str]:
+    """What is wrong with the layers that were kept in float32."""
+    operators = [inspection.operators[place] for place in places]
+    layers = [op for op in operators if op.name not in _BORDER_OPS]
+    surplus = len(layers) - kept - sum(op.name == "SOFTMAX" and op.at_border for op in layers)
+    missing = kept - len(layers)
+    wrong = [op for op in layers if set(op.input_dtypes) | set(op.output_dtypes) != {"float32"}]
+    halves = [op for op in operators if op.name in _BORDER_OPS and not _touches(op, {"float32"})]
+    return [
+        *([f"{surplus} layers more than were kept are float32"] if surplus > 0 else []),
+        *([f"{missing} of the layers that were kept are not float32"] if missing > 0 else []),
+        *_check_weights(layers, "float32"),
+        *_named(wrong + halves, "that were kept in float32 and are not"),
+    ]
 
 
 def _unwanted(inspection: Inspection) -> list[str]:

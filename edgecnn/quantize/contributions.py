@@ -1,12 +1,9 @@
-"""What each layer's quantization adds to the logits' squared error, predicted.
+"""What one layer's quantization adds to the logits' squared error, by `sensitivity`'s prediction.
 
-A tensor's rounding adds step^2 / 12 to every value, and what its range cuts off adds the square of
-what is cut off; a convolution's rounded weights add dW C dW^T to each output, with C the covariance
-of its inputs, and the square of what they move the mean by. `sensitivity` carries each to the
-logits. All of it is of one image, on average, in squared units of the logits.
-
-The errors are taken as independent of each other, and `sensitivity` rests on a mean-field
-assumption: shares tell layers apart, their sum is no promise.
+A tensor is rounded to steps and cut off at the ends of its range; a convolution's rounded weights
+add dW C dW^T to each output, with C the covariance of its inputs, and the square of what they move
+the mean by. All of it is of one image, on average, in squared units of the logits. How much of it
+really arrives there is another matter: `noise_flow`.
 """
 
 from __future__ import annotations
@@ -34,16 +31,13 @@ def of_tensor(statistics: TensorStatistics, h: Floats, step: Floats, limits: Flo
     Args:
         statistics: of the float tensor.
         h: its sensitivity, (C,).
-        step: (C,) or one; in the float tensor's units.
-        limits: the range's (low, high), each (C,) or one, likewise.
+        step: of each channel, (C,), in the float tensor's units; 0 where nothing is left of it.
+        limits: the range's (low, high), each (C,), likewise.
     """
-    sample = statistics.sample
-    low, high = limits
-    beyond = sample - np.clip(sample, low, high)
-    # Zero is a step of its own: what is exactly zero stays so.
-    rounded = np.square(step) / 12 * (sample != 0).mean(axis=0)
-    error = rounded + np.square(beyond, dtype=np.float64).mean(axis=0)
-    return float(h @ error)
+    sample = statistics.sample.astype(np.float64)
+    divisor = np.where(step > 0, step, 1.0)
+    stored = np.clip(np.rint(sample / divisor) * divisor, limits[0], limits[1])
+    return float(h @ np.square(stored - sample).mean(axis=0))
 
 
 def of_weights(

@@ -35,6 +35,19 @@ _LEAST_GAIN_DB = 1.0
 
 
 @dataclass(frozen=True)
+class FloatSource:
+    """The float model an integer one was laid out from, scaled as it is, and what is known of it.
+
+    Attributes:
+        data: the .tflite; the same function as the float file's.
+        statistics: of that very model.
+    """
+
+    data: bytes
+    statistics: Statistics
+
+
+@dataclass(frozen=True)
 class IntegerModel:
     """A quantized file and how it came about.
 
@@ -43,6 +56,7 @@ class IntegerModel:
         method: how the ranges were chosen: minmax, percentile or mse.
         compared_db: SNR of the logits on calibration images under each method that was tried.
         equalization_db: by how much equalization lowered the predicted error; 0.0: not done.
+        source: what it was laid out from, where that was asked for.
         notes: sentences for the manifest.
     """
 
@@ -50,6 +64,7 @@ class IntegerModel:
     method: str
     compared_db: dict[str, float] = field(default_factory=dict)
     equalization_db: float = 0.0
+    source: FloatSource | None = None
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -60,7 +75,7 @@ class IntegerModel:
         return (f"ranges by {self.method}{compared}{equalized if self.equalization_db else ''}",)
 
 
-def quantize(
+def quantize(  # noqa: PLR0913 - all but one have defaults
     float_model: bytes,
     statistics: Statistics,
     *,
@@ -69,6 +84,7 @@ def quantize(
     method: str = AUTO,
     trial: Sequence[NDArray[np.float32]] = (),
     threads: int = 1,
+    with_source: bool = False,
     progress: Progress | None = None,
 ) -> IntegerModel:
     """Quantize a float model; its ends become int8, or int16 with 16-bit activations.
@@ -81,9 +97,11 @@ def quantize(
         method: minmax, percentile, mse, or auto, which tries and measures minmax and mse.
         trial: the first calibration images (1, H, W, C) float32, which auto measures on.
         threads: for rounding and measuring.
+        with_source: keep the float model too, for layers that are to be given back to float.
         progress: told of each convolution.
     """
     model, known, gain_db = _equalized(float_model, statistics, logits)
+    source = FloatSource(tfl.write(model), known) if with_source else None
     relu6_to_relu.apply(model)  # not earlier: equalization may scale through a RELU, not a RELU6
     layers = quantize_layers(model, known.layers, threads=threads, progress=progress or Silent())
     equalized = tfl.write(model)
@@ -97,7 +115,7 @@ def quantize(
     if len(made) > 1 and trial:
         compared = {n: _snr_db(data, trial, known.logits, threads) for n, data in made.items()}
     best = max(made, key=lambda name: compared.get(name, 0.0))
-    return IntegerModel(made[best], best, compared, gain_db)
+    return IntegerModel(made[best], best, compared, gain_db, source)
 
 
 def _equalized(

@@ -51,6 +51,21 @@ def measure(
     return found
 
 
+def through(
+    model: tfl.ModelT,
+    operator: tfl.OperatorT,
+    found: Sensitivity,
+    statistics: Mapping[int, TensorStatistics],
+) -> Sensitivity:
+    """What one operator alone contributes to H of the tensors it reads, from H of its output."""
+    output = int(operator.outputs[0])
+    sources = {int(tensor) for tensor in operator.inputs if int(tensor) in found} - {output}
+    part: Sensitivity = {tensor: np.zeros_like(found[tensor]) for tensor in sources}
+    part[output] = found[output]
+    _back(model, tfl.main_graph(model), operator, part, statistics)
+    return {tensor: part[tensor] for tensor in sources}
+
+
 def before_activation(
     operator: tfl.OperatorT, h: NDArray[np.float64], statistics: TensorStatistics
 ) -> NDArray[np.float64]:

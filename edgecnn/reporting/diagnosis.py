@@ -91,12 +91,12 @@ def basis(diagnosis: Diagnosis, *, every: bool) -> str:
         f"{shown} of {len(diagnosis.layers)} layers, in order of execution."
         + ("" if shown == len(diagnosis.layers) else " --all shows all."),
         "SNR: of the layer's tensor, with all error that came before it.",
-        "Of error: the layer's own rounding, as it is predicted to reach the logits.",
+        "Of error: how much of the logits' error arises in the layer itself (an estimate).",
     ]
     if observed.equalized:
         sentences.append(
-            "The file scales channels: of each the factor that fits best was taken out, so an error"
-            " that is nothing but a channel's factor is not seen."
+            "The file scales channels against each other (equalization): the factors, read from its"
+            " weights, were taken out first."
         )
     if observed.skipped:
         sentences.append(f"{observed.skipped} operators have no counterpart and are left out.")

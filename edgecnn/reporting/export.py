@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from typing import TYPE_CHECKING
 
 from edgecnn.reporting.table import Column, Table
-from edgecnn.reporting.text import ABSENT, agreement_text, percent_text, size_text, snr_text
+from edgecnn.reporting.text import (
+    ABSENT,
+    agreement_text,
+    milliseconds_text,
+    percent_text,
+    printable,
+    size_text,
+    snr_text,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from edgecnn.exporting import ExportResult
+    from edgecnn.exporting.options import MixedPrecision
     from edgecnn.records import FileInfo
 
 _RANDOM = "random"
@@ -58,6 +68,50 @@ def parity_basis(result: ExportResult) -> str:
         "SNR (of the logits) and top-1 agreement: against the float32 model,"
         f" on {images} images that calibration did not see."
     )
+
+
+def mixed_paragraphs(result: ExportResult) -> tuple[str, ...]:
+    """What `--min-snr` kept in float32, and what that costs; () where it was not asked for."""
+    mixed = result.mixed
+    if mixed is None:
+        return ()
+    on = f"on {mixed.samples} images that calibration did not see"
+    if not mixed.layers:
+        none = (
+            f"--min-snr {mixed.min_snr_db:g}dB: no layer had to stay in float32; the int8 .tflite"
+            f" has {_decibel(mixed.snr_before_db)} {on}."
+        )
+        return (none,)
+    names = ", ".join(printable(name.split(";", maxsplit=1)[0]) for name in mixed.layers)
+    kept = (
+        f"--min-snr {mixed.min_snr_db:g}dB: {len(mixed.layers)} of {mixed.of_layers} layers of the"
+        f" .tflite stay in float32: {names}."
+    )
+    return kept, _cost(mixed, on)
+
+
+def _cost(mixed: MixedPrecision, on: str) -> str:
+    sizes = (
+        f"size {size_text(mixed.size_before_bytes)} to {size_text(mixed.size_after_bytes)}"
+        f" ({mixed.size_after_bytes / mixed.size_before_bytes - 1:+.1%})"
+    )
+    latency = "latency not measured"
+    if mixed.latency_before_ms is not None and mixed.latency_after_ms is not None:
+        latency = (
+            f"latency {milliseconds_text(mixed.latency_before_ms)} to"
+            f" {milliseconds_text(mixed.latency_after_ms)} ms"
+            f" ({mixed.latency_after_ms / mixed.latency_before_ms - 1:+.0%}; measured here, both"
+            " files in turns for a few seconds, one thread: another machine's is another)"
+        )
+    return (
+        f"SNR of the logits {_decibel(mixed.snr_before_db)} to {_decibel(mixed.snr_after_db)} {on}"
+        f" (the layers were chosen on {mixed.chosen_on} of the calibration images); {sizes};"
+        f" {latency}."
+    )
+
+
+def _decibel(snr_db: float) -> str:
+    return f"{snr_db:.1f} dB" if math.isfinite(snr_db) else "no error"
 
 
 def weights_caution(result: ExportResult) -> str:

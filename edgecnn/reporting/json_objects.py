@@ -43,7 +43,8 @@ def export_object(result: ExportResult) -> JsonObject:
         {"folder": str(artifact.folder), "manifest": _plain(to_json_object(artifact.manifest))}
         for artifact in result.artifacts
     ]
-    return {"schema": SCHEMA, "artifacts": artifacts, "warnings": list(result.warnings)}
+    found = {"schema": SCHEMA, "artifacts": artifacts, "warnings": list(result.warnings)}
+    return found if result.mixed is None else {**found, "mixed": _plain(result.mixed)}
 
 
 def verification_object(result: VerifyResult) -> JsonObject:

@@ -17,7 +17,8 @@ def flags(**given: object) -> Flags:
     defaults = Flags(
         float32=False, float16=False, dynamic=False, int8=False, int16x8=False, every=False,
         format="both", weights=None, classes=None, input_size=None, width=None, seed=0, io=None,
-        calibration=None, calibration_samples=100, calibration_method=None, input_range=None,
+        calibration=None, calibration_samples=100, calibration_method=None, min_snr=None,
+        input_range=None,
         mean=None, std=None, channel_order=None, out=None, threads=None, quiet=False, as_json=False,
     )  # fmt: skip
     assert given.keys() <= defaults.keys()
@@ -61,6 +62,9 @@ def test_a_named_recipe_that_the_format_cannot_have_is_left_for_the_api_to_refus
         ({"float32": True, "io": "uint8"}, "--io uint8"),
         ({"format": "onnx", "io": "uint8"}, "--io uint8"),
         ({"float16": True, "calibration_method": "mse"}, "--calibration-method"),
+        ({"dynamic": True, "min_snr": "25dB"}, "--min-snr"),
+        ({"min_snr": "25%"}, "--min-snr"),
+        ({"min_snr": "-3"}, "--min-snr"),
         ({"channel_order": "BGR"}, "--channel-order"),
         ({"input_range": "0,1"}, "preprocessing of its own"),
         ({"mean": "127.5", "std": "127.5"}, "preprocessing of its own"),
@@ -85,3 +89,8 @@ def test_own_model_has_the_preprocessing_that_is_said() -> None:
 def test_range_and_mean_contradict_each_other() -> None:
     with pytest.raises(InputError, match="--input-range"):
         api_options("own.keras", flags(input_range="0,1", mean="0"))
+
+
+@pytest.mark.parametrize("text", ["25", "25dB", "25 dB", "25.0db"])
+def test_min_snr_is_read_with_or_without_its_unit(text: str) -> None:
+    assert api_options("vgg", flags(min_snr=text))["min_snr_db"] == 25

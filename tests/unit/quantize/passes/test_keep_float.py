@@ -1,0 +1,121 @@
+"""Layers given back to float: the same function, one partition, nothing rounded between them."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from random_nets import Drawn, RandomNet, networks, statistics_of
+
+from edgecnn import parity
+from edgecnn.formats import tflite_file as tfl
+from edgecnn.quantize import integer
+from edgecnn.quantize.passes import io_dtype, keep_float, round_trips
+from edgecnn.runtime.litert import partitions
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from edgecnn.quantize.integer import FloatSource, IntegerModel
+
+
+def quantized(data: bytes, feeds: list[object]) -> tuple[IntegerModel, FloatSource]:
+    known, logits = statistics_of(data, feeds)  # type: ignore[arg-type] # float arrays
+    made = integer.quantize(
+        data, known, logits=logits, activation_bits=8, method="minmax", with_source=True
+    )
+    assert made.source is not None
+    return made, made.source
+
+
+def names(source: FloatSource) -> list[str]:
+    graph = tfl.main_graph(tfl.read(source.data))
+    return [tfl.tensor_name(graph.tensors[int(op.outputs[0])]) for op in graph.operators]
+
+
+def kept(made: IntegerModel, layers: Collection[str], *, io: str = "int8") -> bytes:
+    assert made.source is not None
+    model = tfl.read(made.data)
+    assert keep_float.apply(model, tfl.read(made.source.data), layers) == len(layers)
+    io_dtype.apply(model, io)  # type: ignore[arg-type] # a dtype
+    round_trips.apply(model)
+    tfl.drop_unused(model)
+    return tfl.write(model)
+
+
+def distance_db(data: bytes, other: bytes, feeds: list[object]) -> float:
+    found = parity.snr_db(parity.logits(data, feeds), parity.logits(other, feeds))  # type: ignore[arg-type] # likewise
+    return math.inf if found is None else found
+
+
+def residual() -> tuple[bytes, list[object]]:
+    net = RandomNet(2)
+    x = net.conv(net.image, 8)
+    x = net.sum_of(net.depthwise(net.conv(net.relu(x), 8)), x)
+    x = net.pool(net.relu6(x), "MAX_POOL_2D")
+    return net.finish(net.softmax(net.dense(net.flatten(x), 5))), list(net.feeds(8))
+
+
+def test_with_every_layer_in_float_only_the_ends_are_rounded() -> None:
+    data, feeds = residual()
+    made, source = quantized(data, feeds)
+    whole = kept(made, names(source), io="float32")
+    graph = tfl.main_graph(tfl.read(whole))
+    assert {tfl.type_name(tensor) for tensor in graph.tensors} == {"FLOAT32", "INT32"}
+    assert distance_db(data, whole, feeds) > 80
+    rounded = kept(made, names(source))
+    assert partitions(rounded)[0] == 1
+    assert distance_db(data, rounded, feeds) > distance_db(data, made.data, feeds)
+
+
+def test_no_layer_kept_changes_nothing() -> None:
+    data, feeds = residual()
+    made, _ = quantized(data, feeds)
+    assert distance_db(made.data, kept(made, []), feeds) == math.inf
+
+
+def test_two_layers_in_a_row_spare_the_tensor_between_them() -> None:
+    data, feeds = residual()
+    made, source = quantized(data, feeds)
+    pair = names(source)[-3:-1]  # the flatten and the dense layer
+    model = tfl.read(kept(made, pair))
+    graph = tfl.main_graph(model)
+    operators = [tfl.operator_name(model, op) for op in graph.operators]
+    place = operators.index("FULLY_CONNECTED")
+    assert operators[place - 2 : place + 2] == [
+        "DEQUANTIZE",
+        "RESHAPE",
+        "FULLY_CONNECTED",
+        "QUANTIZE",
+    ]
+    weights = graph.tensors[int(graph.operators[place].inputs[1])]
+    assert tfl.type_name(weights) == "FLOAT32"
+
+
+@settings(max_examples=20)
+@given(net=networks(), picked=st.sets(st.integers(0, 40)))
+def test_any_choice_of_any_network_runs_and_stays_close(*, net: Drawn, picked: set[int]) -> None:
+    if not net.operators:
+        return
+    made, source = quantized(net.data, list(net.feeds))
+    every = names(source)
+    layers = {every[number % len(every)] for number in picked}
+    assert distance_db(net.data, kept(made, layers), list(net.feeds)) > 12
+
+
+@pytest.mark.parametrize("io", ["float32", "uint8", "int8"])
+def test_ends_of_any_dtype(io: str) -> None:
+    data, feeds = residual()
+    made, source = quantized(data, feeds)
+    every = names(source)
+    for layers in (every[:1], every[-2:], every[-1:], every):
+        file = kept(made, layers, io=io)
+        assert distance_db(data, file, feeds) > 20
+        graph = tfl.main_graph(tfl.read(file))
+        ends = [*graph.inputs, *graph.outputs]
+        assert {tfl.type_name(graph.tensors[int(end)]) for end in ends} == {io.upper()}
+        signature = tfl.read(file).signatureDefs[0]
+        assert int(signature.outputs[0].tensorIndex) == int(graph.outputs[0])
