@@ -115,14 +115,32 @@ def _preprocessing(
         )
     if named is not None:
         return named
+    if manifest is not None and _was_fed_arrays(manifest) and not _are_arrays(data):
+        raise InputError(
+            f"{file} was calibrated on arrays that were fed as they are: how pixels are scaled for"
+            " it is not known.",
+            hint="Say it: --input-range 0,1 (or -1,1, or 0,255), or --mean and --std.",
+        )
     if manifest is not None:
         return manifest.preprocessing
-    if data is not None and data.lower().endswith(".npz"):
+    if _are_arrays(data):
         return Preprocessing(mean=(0.0,), std=(1.0,))  # its arrays are fed as they are
     raise InputError(
         f"{file} has no manifest.json beside it: how its input is scaled is not known.",
         hint="Say it: --input-range 0,1 (or -1,1, or 0,255), or --mean and --std.",
     )
+
+
+def _was_fed_arrays(manifest: Manifest) -> bool:
+    """Whether its preprocessing is the one that stands for none."""
+    calibration = manifest.calibration
+    as_they_are = manifest.preprocessing == Preprocessing(mean=(0.0,), std=(1.0,))
+    return as_they_are and calibration is not None and calibration.source.endswith(".npz")
+
+
+def _are_arrays(data: str | None) -> bool:
+    """Whether the images are fed as they are; an artifact's own go with its preprocessing."""
+    return data is None or data.lower().endswith(".npz")
 
 
 def _input_shape(file: Path) -> tuple[int, ...]:

@@ -70,7 +70,7 @@ def decibel_text(snr_db: float | None) -> str:
     """An SNR; "exact" where nothing differs."""
     if snr_db is None:
         return "exact"
-    return f"{snr_db:.1f}" if math.isfinite(snr_db) else str(snr_db)
+    return f"{round(snr_db, 1) + 0.0:.1f}" if math.isfinite(snr_db) else str(snr_db)
 
 
 def summary_lines(diagnosis: Diagnosis) -> tuple[str, ...]:

@@ -293,3 +293,11 @@ def test_the_command_prints_a_table_or_one_object(
     assert {"index", "layer", "operator", "snr_db"} <= found["layers"][0].keys()
     assert {"kind", "layer", "finding", "command"} == found["causes"][0].keys()
     assert run(["diagnose", str(tmp_path / "nothing")]) == 2
+
+
+def test_pixels_for_a_file_that_was_fed_arrays_need_their_scaling(
+    artifact: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match="how pixels are scaled") as caught:
+        edgecnn.diagnose(artifact, data=str(tmp_path))
+    assert "--input-range" in caught.value.hint
