@@ -172,12 +172,12 @@ def provenances(figure: Figure) -> tuple[str, ...]:
     return distinct(figure.rows, "provenance")
 
 
-def log_milliseconds(title: str) -> dict[str, Any]:
+def log_milliseconds(title: str, padding_px: int = 16) -> dict[str, Any]:
     """Scale and axis of latencies, from a fraction of a millisecond to minutes."""
     import altair as alt
 
     return {
-        "scale": alt.Scale(type="log", nice=False, padding=16),
+        "scale": alt.Scale(type="log", nice=False, padding=padding_px),
         "axis": alt.Axis(title=title, labelExpr=_MILLISECONDS, tickCount=5),
     }
 
@@ -240,6 +240,7 @@ def config() -> dict[str, Any]:
             "titleFontSize": 12,
             "titleFontWeight": 600,
             "titlePadding": 10,
+            "labelSeparation": 8,
         },
         "text": {"fontSize": 11, "fill": "var(--muted)"},
         "point": {"filled": True, "size": MARK_SIZE, "opacity": 1},

@@ -131,7 +131,9 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(quantity=words.quantity, path=badges.PATHS.__getitem__)
+    environment.filters.update(
+        labelled=words.labelled, quantity=words.quantity, path=badges.PATHS.__getitem__
+    )
     return environment
 
 

@@ -32,6 +32,7 @@ _COLUMNS = (
     shared.PROVENANCE,
 )
 _HEIGHT = 380
+_PADDING_PX = 48  # for the names of the fastest and the slowest
 
 
 def gather(material: Material) -> Figure | Gap:
@@ -109,7 +110,9 @@ def draw(figure: Figure) -> drawing.Drawing:
     import altair as alt
 
     shades = drawing.colours(distinct(figure.rows, "recipe"))
-    x = alt.X(field="latency_ms", type="quantitative", **drawing.log_milliseconds("latency"))
+    x = alt.X(
+        field="latency_ms", type="quantitative", **drawing.log_milliseconds("latency", _PADDING_PX)
+    )
     y = alt.Y(
         field="accuracy",
         type="quantitative",

@@ -1,0 +1,77 @@
+"""Draw the README's picture of the report: its verdicts, and its first charts beside them.
+
+    python tools/report_picture.py [--records DIR] [--out artifacts/experiments/report.png]
+
+Needs the development packages and Chromium at /usr/bin/chromium (Debian: chromium).
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PIL import Image
+from playwright.sync_api import sync_playwright
+
+import edgecnn
+from edgecnn.evidence.files import DEFAULT as RECORDS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import ViewportSize
+
+_CHROMIUM = "/usr/bin/chromium"
+_FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
+_SIZE: ViewportSize = {"width": 1180, "height": 1400}
+_PLACES = ("top", "on-devices")  # anchors of the page, side by side in the picture
+_SCALE = 0.66
+_GAP_PX = 16
+_COLOURS = 128
+_PATIENCE_MS = 300_000
+
+
+def shots(page_file: Path) -> Iterator[Image.Image]:
+    """The page at each place, as a reader on a desktop sees it."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=_CHROMIUM, args=_FLAGS)
+        context = browser.new_context(viewport=_SIZE, offline=True, reduced_motion="reduce")
+        context.set_default_timeout(_PATIENCE_MS)
+        page = context.new_page()
+        page.goto(page_file.as_uri())
+        page.wait_for_selector("html[data-ready]", state="attached")
+        for place in _PLACES:
+            page.evaluate("place => { location.hash = place }", place)
+            yield Image.open(io.BytesIO(page.screenshot()))
+        browser.close()
+
+
+def beside(pictures: list[Image.Image]) -> Image.Image:
+    """Pictures in a row, reduced, with few colours: a file that a README can carry."""
+    width, height = (round(each * _SCALE) for each in pictures[0].size)
+    total = len(pictures) * (width + _GAP_PX) - _GAP_PX
+    sheet = Image.new("RGB", (total, height), "white")
+    for index, each in enumerate(pictures):
+        small = each.convert("RGB").resize((width, height), Image.Resampling.LANCZOS)
+        sheet.paste(small, (index * (width + _GAP_PX), 0))
+    return sheet.quantize(_COLOURS, dither=Image.Dither.NONE)
+
+
+def main() -> None:
+    """Make the report of the records, and its picture."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--records", type=Path, default=RECORDS)
+    parser.add_argument("--out", type=Path, default=RECORDS / "report.png")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        made = edgecnn.report(Path(folder) / "report.html", records=options.records)
+        picture = beside(list(shots(made.page)))
+    picture.save(options.out, optimize=True)
+    print(f"{options.out}: {picture.width}x{picture.height}, {options.out.stat().st_size} bytes")
+
+
+if __name__ == "__main__":
+    main()
