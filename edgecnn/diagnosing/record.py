@@ -27,7 +27,8 @@ class Layer:
         values: how many float values were looked at, a sample of all.
         clipped_share: of the float values that lie beyond the range by more than half a step.
         clipping_db: power of the float values over that of what is cut off; None: nothing is.
-        saturated_share: of the file's values on the last step of a side where no activation cuts.
+        saturated_share: of the file's values on the last step of a side where no activation cuts,
+            beyond the share of float values that belong there.
         lost_channels: zero throughout in the quantized file, though not in float.
         silent_channels: zero throughout in both.
         lost_share: of the float tensor's power, what lay in the lost channels; 0..1.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 _FILE = "model.tflite"
 DEFAULT_SAMPLES = 64
+_WORTH_DB = 3.0
 
 
 def diagnose(
@@ -174,8 +176,8 @@ def _context(
 
 
 def _next_command(observed: Observations, context: Context) -> str:
-    """Where rounding alone is left: more of it in float, a round number above what there is."""
+    """Where rounding alone is left: layers in float, for a round number some dB above this."""
     if observed.logits_snr_db is None:
         return ""
-    wanted = 5 * (int(max(observed.logits_snr_db, 0.0)) // 5 + 1)
+    wanted = 5 * math.ceil((max(observed.logits_snr_db, 0.0) + _WORTH_DB) / 5)
     return context.export(more=f"--min-snr {wanted}dB")

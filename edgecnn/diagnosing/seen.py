@@ -108,10 +108,12 @@ def _layer(pair: Pair, sums: LayerSums, sight: Sight, share: float) -> Layer:
     with np.errstate(divide="ignore", invalid="ignore"):
         scale = np.where(factor > 0, 1 / factor, 1.0)
     limits: tuple[float, float] | None = None
-    clipped, clipping_db = 0.0, None
+    clipped, clipping_db, saturated = 0.0, None, 0.0
     if sums.scale is not None:
         limits = _limits(sums, _dtype(sight, pair))
         clipped, clipping_db = _clipping(sample.sample * scale, limits, sums.scale)
+        saturated = sums.saturated / max(sums.values, 1)
+        saturated = max(saturated - _belonging(sample.sample * scale, limits, sums), 0.0)
     return Layer(
         index=pair.index,
         layer=pair.name,
@@ -128,10 +130,21 @@ def _layer(pair: Pair, sums: LayerSums, sight: Sight, share: float) -> Layer:
         values=sample.sample.size,
         clipped_share=clipped,
         clipping_db=clipping_db,
-        saturated_share=sums.saturated / max(sums.values, 1),
+        saturated_share=saturated,
         lost_channels=sums.lost,
         silent_channels=sums.silent,
         lost_share=sums.lost_share,
+    )
+
+
+def _belonging(values: NDArray[np.floating], limits: tuple[float, float], sums: LayerSums) -> float:
+    """Share of float values that rightly stand on a last step, as what a ReLU made equal may."""
+    assert sums.scale is not None  # noqa: S101 - the caller asked
+    sides = zip(limits, (sums.saturates_low, sums.saturates_high), strict=True)
+    return sum(
+        float((np.abs(values - limit) <= sums.scale / 2).mean())
+        for limit, counts in sides
+        if counts
     )
 
 

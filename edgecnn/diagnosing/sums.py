@@ -33,7 +33,7 @@ class LayerSums:
         saturates_high: bool,
     ) -> None:
         self.channels, self.scale, self.zero_point = channels, scale, zero_point
-        self._low, self._high = saturates_low, saturates_high
+        self.saturates_low, self.saturates_high = saturates_low, saturates_high
         self.signal = np.zeros(channels)
         self.power = np.zeros(channels)
         self.product = np.zeros(channels)
@@ -48,8 +48,8 @@ class LayerSums:
         if self.scale is not None:
             got = (got - self.zero_point) * self.scale
             limits = np.iinfo(found.dtype)
-            self.saturated += int(self._high and (steps == limits.max).sum())
-            self.saturated += int(self._low and (steps == limits.min).sum())
+            self.saturated += int(self.saturates_high and (steps == limits.max).sum())
+            self.saturated += int(self.saturates_low and (steps == limits.min).sum())
         self.values += steps.size
         self.signal += np.square(real).sum(axis=0)
         self.power += np.square(got).sum(axis=0)

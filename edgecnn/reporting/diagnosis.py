@@ -20,7 +20,7 @@ _LONGEST_NAME = 44
 
 
 def layers_table(diagnosis: Diagnosis, *, every: bool = False) -> Table:
-    """The layers in order of execution: all, or the ten with the lowest SNR."""
+    """The layers in order of execution: all, or the ten worst."""
     columns = (
         Column("#", number=True),
         Column("layer"),
@@ -34,9 +34,11 @@ def layers_table(diagnosis: Diagnosis, *, every: bool = False) -> Table:
 
 
 def worst(layers: Sequence[Layer]) -> tuple[Layer, ...]:
-    """The layers with the lowest SNR, in order of execution."""
-    ranked = sorted(layers, key=_snr)[:WORST]
-    return tuple(sorted(ranked, key=lambda layer: layer.index))
+    """In order of execution: where most of the logits' error arises, then the lowest SNRs."""
+    sources = sorted(layers, key=lambda layer: -layer.share)[: WORST // 2]
+    others = sorted((layer for layer in layers if layer not in sources), key=_snr)
+    chosen = [*sources, *others][:WORST]
+    return tuple(sorted(chosen, key=lambda layer: layer.index))
 
 
 def _snr(layer: Layer) -> float:

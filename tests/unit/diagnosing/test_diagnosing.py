@@ -18,6 +18,7 @@ from edgecnn.cli.app import run
 from edgecnn.errors import InputError
 from edgecnn.formats import tflite_file as tfl
 from edgecnn.records import Preprocessing
+from edgecnn.reporting.diagnosis import worst
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -83,6 +84,8 @@ def test_a_file_in_order_has_no_cause_and_its_layers_stand_in_order(
     assert all(each.matched_by == "name" for each in found.layers)
     assert all(each.snr_db is not None and each.snr_db > 15 for each in found.layers)
     assert sum(each.share for each in found.layers) == pytest.approx(1)
+    assert max(found.layers, key=lambda each: each.share) in worst(found.layers[:11])
+    assert len(worst(found.layers)) == min(len(found.layers), 10)
     manifest = json.loads((artifact / "manifest.json").read_text())
     by_reference = edgecnn.diagnose(artifact)
     recorded = manifest["files"][0]["parity"]
