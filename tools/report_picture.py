@@ -57,7 +57,8 @@ def beside(pictures: list[Image.Image]) -> Image.Image:
     for index, each in enumerate(pictures):
         small = each.convert("RGB").resize((width, height), Image.Resampling.LANCZOS)
         sheet.paste(small, (index * (width + _GAP_PX), 0))
-    return sheet.quantize(_COLOURS, dither=Image.Dither.NONE)
+    # The median cut would spend all colours on greys: a mark is a few pixels.
+    return sheet.quantize(_COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
 
 
 def main() -> None:
