@@ -190,7 +190,7 @@ def main() -> None:
     runs = [twin_run(twin, seed, folder) for (twin, seed), folder in folders.items()]
     recipes = [
         run
-        for (twin, seed), folder in folders.items()
+        for (twin, seed), folder in reversed(folders.items())
         for run in twin_recipes.measure(twin, seed, folder, timed=seed == SEEDS[0])
     ]
     for (twin, seed), folder in folders.items():

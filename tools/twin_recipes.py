@@ -78,10 +78,14 @@ def _latencies_ms(exported: Path) -> dict[str, float]:
     """Median latency of each recipe's file with one thread."""
     folders = [exported / recipe for recipe in RECIPES]
     report = edgecnn.bench(folders, threads=1, profile="quick", results=None)
-    by_hash = {result.file_sha256: result.latency_ms.p50 for result in report.results}
-    return {
-        folder.name: by_hash[edgecnn.inspect(folder / "model.tflite").sha256] for folder in folders
-    }
+    if report.failures:
+        raise SystemExit(f"{exported}: {report.failures[0].message}")
+    by_hash = {result.file_sha256: result for result in report.results}
+    found = {f.name: by_hash[edgecnn.inspect(f / "model.tflite").sha256] for f in folders}
+    for recipe, result in found.items():
+        if result.trust.grade == "void":
+            print(f"{exported}, {recipe}: no latency: {result.trust.reasons[0]}")
+    return {name: r.latency_ms.p50 for name, r in found.items() if r.trust.grade != "void"}
 
 
 def _run(
