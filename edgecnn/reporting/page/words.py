@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 ABSENT = "\N{EN DASH}"
 _HUNDRED = 100
+_THOUSAND = 1000
 _LONGEST_LABEL = 30
 
 
@@ -73,8 +74,15 @@ def ratio(value: Value) -> str:
 
 
 def energy(value: Value) -> str:
-    """Millijoules, with the unit."""
-    return ABSENT if value is None else f"{_number(value):.3g} mJ"
+    """Energy in mJ or J, three digits.
+
+    >>> energy(361.2), energy(6519.8)
+    ('361 mJ', '6.52 J')
+    """
+    energy_mj = _number(value)
+    if value is None:
+        return ABSENT
+    return f"{energy_mj:.3g} mJ" if energy_mj < _THOUSAND else f"{energy_mj / _THOUSAND:.3g} J"
 
 
 def power(value: Value) -> str:
