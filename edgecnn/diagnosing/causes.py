@@ -136,7 +136,8 @@ def saturating(observed: Observations, context: Context) -> list[Cause]:
 
 def lost_channels(observed: Observations, context: Context) -> list[Cause]:
     """Channels that speak in float and are zero throughout in the file."""
-    lost = [each for each in observed.layers if each.lost_share >= _LOST]
+    # Not of a softmax, whose step is fixed: most classes are below it, and meant to be.
+    lost = [each for each in _calibrated(observed) if each.lost_share >= _LOST]
     if lost:
         worst = max(lost, key=lambda each: each.lost_share)
         finding = (

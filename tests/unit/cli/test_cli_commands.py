@@ -232,7 +232,7 @@ def test_escape_sequences_in_an_error_do_not_reach_the_terminal(
 @pytest.mark.parametrize(
     ("args", "hint"),
     [
-        (["exporrt", "vgg"], "Did you mean export?"),
+        (["expart", "vgg"], "Did you mean export or report?"),
         (["xception", "--int8"], "Did you mean `edgecnn export xception`?"),
         (["keras:VGG16"], "Did you mean `edgecnn export keras:VGG16`?"),
         (["export", "vgg", "--int9"], "Did you mean --int8?"),
