@@ -18,8 +18,8 @@ def flags(**given: object) -> Flags:
         float32=False, float16=False, dynamic=False, int8=False, int16x8=False, every=False,
         format="both", weights=None, classes=None, input_size=None, width=None, seed=0, io=None,
         calibration=None, calibration_samples=100, calibration_method=None, min_snr=None,
-        input_range=None,
-        mean=None, std=None, channel_order=None, out=None, threads=None, quiet=False, as_json=False,
+        convolution=None, input_range=None, mean=None, std=None, channel_order=None, out=None,
+        threads=None, quiet=False, as_json=False,
     )  # fmt: skip
     assert given.keys() <= defaults.keys()
     return cast("Flags", {**defaults, **given})
