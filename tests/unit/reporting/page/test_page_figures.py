@@ -37,6 +37,8 @@ EVERYTHING = Material(
         layers=sample_experiments.layers(),
     )
 )
+# The rest gathers results.jsonl, manifests and benchmarks, which have tests of their own.
+FROM_RECORDS = [chart for chart in CHARTS if isinstance(chart.gather(EVERYTHING), Figure)]
 
 
 def figure(chart: object, material: Material = EVERYTHING) -> Figure:
@@ -61,11 +63,13 @@ def test_without_data_a_figure_says_what_would_make_it(chart: Chart) -> None:
         assert program == "edgecnn" or (program == "python" and (ROOT / script).is_file())
 
 
-@pytest.mark.parametrize("chart", CHARTS)
+def test_of_nineteen_charts_fourteen_show_records() -> None:
+    assert (len(CHARTS), len(FROM_RECORDS)) == (19, 14)
+
+
+@pytest.mark.parametrize("chart", FROM_RECORDS)
 def test_every_row_has_every_column_and_its_provenance(chart: Chart) -> None:
-    gathered = chart.gather(EVERYTHING)
-    if isinstance(gathered, Gap):
-        pytest.xfail("its data are not records of experiments")
+    gathered = figure(chart)
     keys = {each.key for each in gathered.columns} | {each.key for each in gathered.filters}
     assert "provenance" in keys
     assert [row for row in gathered.rows if not keys <= row.keys()] == []
