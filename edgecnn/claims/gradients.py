@@ -181,7 +181,7 @@ def _trained(found: Sequence[Trend]) -> str:
 def _both(found: dict[tuple[str, str], Trend]) -> tuple[str, ...]:
     """What residual connections and batch normalization do together, as the document has them."""
     both = [each for (kind, _), each in found.items() if kind == RESIDUAL_NORMALIZED]
-    return (f"With both it changes by {_told(both)}.",) if both else ()
+    return (f"With both it changes by {_told(both)}.{_trained(both)}",) if both else ()
 
 
 def trends(record: Gradients) -> list[Trend]:
