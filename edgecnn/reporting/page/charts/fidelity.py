@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 
 ID = "fidelity"
 _HEIGHT = 300
+_NOTE = (
+    "The title counts up to the logits: an int8 softmax has steps of 1/256, and the answers of an"
+    " untrained network to a thousand classes are smaller."
+)
 _COMMANDS = ("python tools/experiment_layers.py", "edgecnn diagnose DIR")
 _COLUMNS = (
     Column("model", "network", words.plain),
@@ -51,18 +55,24 @@ def gather(material: Material) -> Figure | Gap:
         rows=rows,
         filters=(first,),
         sources=(source(layers.header, ("measured",)),),
-        notes=layers.notes,
+        notes=(*layers.notes, _NOTE),
     )
 
 
 def _title(layers: list[LayerFidelity]) -> str:
-    known = [(each.snr_db, each.layer) for each in layers if each.snr_db is not None]
+    known = [
+        (each.snr_db, each.layer)
+        for each in layers
+        if each.snr_db is not None and each.operator != "SOFTMAX"
+    ]
     if not known:
         return f"{layers[0].model} computes what the float network does"
     worst, layer = min(known)
     return (
-        f"{layers[0].model} is furthest from float at {layer}, {words.decibel(worst)};"
-        f" it ends at {words.decibel(known[-1][0])}"
+        # A fused operator bears the names of all that went into it.
+        f"{layers[0].model} is furthest from float at {layer.partition(';')[0]},"
+        f" {words.decibel(worst)};"
+        f" its logits have {words.decibel(known[-1][0])}"
     )
 
 

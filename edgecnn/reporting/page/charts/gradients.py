@@ -53,8 +53,8 @@ def gather(material: Material) -> Figure | Gap:
         id=ID,
         title=_title(found, int(deepest)),
         reading="Each mark is the size of the gradient that one convolution's kernel gets before"
-        " training, from the input (left) to the output: a line that falls to the left by powers"
-        " of ten is a vanishing gradient.",
+        " training, from the input (left) to the output. A line that lies, or falls to the left, by"
+        " powers of ten below the others is a vanishing gradient; one that rises explodes.",
         columns=_COLUMNS,
         rows=rows,
         filters=(
@@ -90,13 +90,9 @@ def _rows(key: _Key, runs: list[GradientRun]) -> Iterator[Row]:
         }
 
 
-def _first_over_last(runs: list[GradientRun]) -> float | None:
-    """The first layer's norm over the last one's, the median of the seeds."""
-    known = [
-        run.gradient_norms[0] / run.gradient_norms[-1]
-        for run in runs
-        if run.gradient_norms and run.gradient_norms[-1] > 0
-    ]
+def _first(runs: list[GradientRun]) -> float | None:
+    """The first layer's norm, the median of the seeds."""
+    known = [run.gradient_norms[0] for run in runs if run.gradient_norms]
     return statistics.median(known) if known else None
 
 
@@ -105,26 +101,24 @@ def _summary(found: dict[_Key, list[GradientRun]]) -> Grid:
     for (kind, depth, initializer), runs in found.items():
         trained = [run.accuracy for run in runs if run.accuracy is not None]
         accuracy = words.percent(statistics.fmean(trained)) if trained else words.ABSENT
-        rows.append((kind, str(depth), initializer, words.ratio(_first_over_last(runs)), accuracy))
-    titles = ("network", "convolutions", "initializer", "first over last norm", "trained accuracy")
+        rows.append((kind, str(depth), initializer, words.ratio(_first(runs)), accuracy))
+    titles = ("network", "convolutions", "initializer", "first layer's norm", "trained accuracy")
     return Grid(titles, tuple(rows))
 
 
 def _title(found: dict[_Key, list[GradientRun]], depth: int) -> str:
     initializer = next(iter(found))[2]
-    ratios = {
-        kind: _first_over_last(runs)
+    norms = {
+        kind: _first(runs)
         for (kind, each, how), runs in found.items()
         if each == depth and how == initializer
     }
-    told = [
-        f"{words.ratio(value)} in {kind}" for kind, value in ratios.items() if value is not None
-    ]
+    told = [f"{words.ratio(value)} in {kind}" for kind, value in norms.items() if value is not None]
     if not told:
         return "Gradient norms by depth"
     return (
-        f"At {depth} convolutions ({initializer}), the first layer's gradient over the last one's"
-        f" is {words.listed(told)} nets"
+        f"At {depth} convolutions ({initializer}), the first layer's gradient is"
+        f" {words.listed(told)} nets"
     )
 
 

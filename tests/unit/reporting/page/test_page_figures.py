@@ -159,7 +159,7 @@ def test_gradients_are_medians_over_seeds() -> None:
         (1, 2, 1, 9),
         (2, 4.0, 4.0, 4.0),
     ]
-    assert "is 0.5 in plain nets" in gathered.title
+    assert "is 2 in plain nets" in gathered.title
 
 
 def test_a_gradient_that_vanished_wholly_is_no_error() -> None:
