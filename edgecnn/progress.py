@@ -33,3 +33,25 @@ class Silent:
     def warn(self, message: str) -> None:
         """Keep the sentence for the caller."""
         self.warnings.append(message)
+
+
+class Recorder:
+    """Passes progress on to whoever watches, and keeps each warning once for the result."""
+
+    def __init__(self, watcher: Progress) -> None:
+        self._watcher = watcher
+        self.warnings: list[str] = []
+
+    def stage(self, name: str, total: int | None = None) -> None:
+        """Pass it on."""
+        self._watcher.stage(name, total)
+
+    def advance(self, steps: int = 1) -> None:
+        """Pass it on."""
+        self._watcher.advance(steps)
+
+    def warn(self, message: str) -> None:
+        """Pass it on once, and keep it."""
+        if message not in self.warnings:
+            self.warnings.append(message)
+            self._watcher.warn(message)

@@ -3,34 +3,29 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypedDict
+from typing import TYPE_CHECKING
 
 import click
 
 import edgecnn
 from edgecnn.cli import completers, console
-from edgecnn.cli.group import HintedUsageError
-from edgecnn.cli.options import common_options, quiet_option, threads_option
+from edgecnn.cli.options import common_options, in_order, quiet_option, threads_option
 from edgecnn.cli.progress import watching
+from edgecnn.cli.scaling_options import SCALING, ScalingFlags, preprocessing
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from edgecnn.diagnosing import Diagnosis
-    from edgecnn.records import Preprocessing
 
 
-class _Flags(TypedDict):
+class _Flags(ScalingFlags):
     """The parsed command line, as click hands it over."""
 
     against: Path | None
     data: str | None
     samples: int
     every: bool
-    input_range: str | None
-    mean: str | None
-    std: str | None
-    channel_order: Literal["RGB", "BGR"] | None
     threads: int | None
     quiet: bool
     as_json: bool
@@ -60,16 +55,7 @@ class _Flags(TypedDict):
     help="How many images, at most.",
 )
 @click.option("--all", "every", is_flag=True, help="Every layer, not only the worst.")
-@click.option(
-    "--input-range",
-    metavar="LOW,HIGH",
-    help="For a file without a manifest: the range pixels are scaled to, such as -1,1.",
-)
-@click.option("--mean", metavar="M[,M,M]", help="Or: the mean pixels are reduced by ...")
-@click.option("--std", metavar="S[,S,S]", help="... and divided by, both for pixels 0..255.")
-@click.option(
-    "--channel-order", type=click.Choice(("RGB", "BGR")), help="The order of its channels."
-)
+@in_order(*SCALING)
 @threads_option("all cores")
 @quiet_option
 @common_options
@@ -79,14 +65,14 @@ def diagnose(path: Path, **flags: Unpack[_Flags]) -> None:
     DIR is an artifact folder, or a .tflite whoever wrote it (with --against and --data). Each cause
     comes with the command that fixes it. Needs no TensorFlow.
     """
-    preprocessing = _preprocessing(flags)
+    scaling = preprocessing(flags)
     with watching(quiet=flags["quiet"]) as progress:
         found = edgecnn.diagnose(
             path,
             float_file=flags["against"],
             data=flags["data"],
             samples=flags["samples"],
-            preprocessing=preprocessing,
+            preprocessing=scaling,
             threads=flags["threads"],
             progress=progress,
         )
@@ -96,24 +82,6 @@ def diagnose(path: Path, **flags: Unpack[_Flags]) -> None:
         console.print_json(diagnosis_object(found))
     elif not flags["quiet"]:
         _print(found, every=flags["every"])
-
-
-def _preprocessing(flags: _Flags) -> Preprocessing | None:
-    from edgecnn.calibration.preprocessing import parse_preprocessing
-
-    order = flags["channel_order"]
-    parsed = parse_preprocessing(
-        input_range=flags["input_range"],
-        mean=flags["mean"],
-        std=flags["std"],
-        channel_order=order or "RGB",
-    )
-    if parsed is None and order is not None:
-        raise HintedUsageError(
-            "--channel-order alone does not say how pixels are scaled.",
-            hint="Add --input-range LOW,HIGH, or --mean and --std.",
-        )
-    return parsed
 
 
 def _print(found: Diagnosis, *, every: bool) -> None:

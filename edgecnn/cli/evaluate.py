@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 import edgecnn
 from edgecnn.cli import completers, console
-from edgecnn.cli.options import common_options, quiet_option, threads_option
+from edgecnn.cli.options import common_options, in_order, quiet_option, threads_option
 from edgecnn.cli.progress import watching
+from edgecnn.cli.scaling_options import SCALING, ScalingFlags, preprocessing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,15 +19,12 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from edgecnn.evaluating import EvaluateReport
-    from edgecnn.records import Preprocessing
 
     AnyFunction = Callable[..., Any]
     AnyOption = Callable[[Any], Any]
 
-Decorated = TypeVar("Decorated", bound="AnyFunction")
 
-
-class _Flags(TypedDict):
+class _Flags(ScalingFlags):
     """The parsed command line, as click hands it over."""
 
     data: str
@@ -34,10 +32,6 @@ class _Flags(TypedDict):
     limit: int | None
     seed: int
     classes: bool
-    input_range: str | None
-    mean: str | None
-    std: str | None
-    channel_order: Literal["RGB", "BGR"] | None
     threads: int | None
     quiet: bool
     as_json: bool
@@ -70,34 +64,16 @@ _OPTIONS: tuple[AnyOption, ...] = (
         help="Draws them, and divides a folder that is not divided.",
     ),
     click.option("--classes", is_flag=True, help="Show the accuracy of each class too."),
-    click.option(
-        "--input-range",
-        metavar="LOW,HIGH",
-        help="For your own model: the range its pixels are scaled to, such as -1,1.",
-    ),
-    click.option("--mean", metavar="M[,M,M]", help="Or: the mean its pixels are reduced by ..."),
-    click.option("--std", metavar="S[,S,S]", help="... and divided by, both for pixels 0..255."),
-    click.option(
-        "--channel-order",
-        type=click.Choice(("RGB", "BGR")),
-        help="The order of its channels.  [default: RGB]",
-    ),
+    *SCALING,
     threads_option("all cores"),
     quiet_option,
     common_options,
 )
 
 
-def _options(function: Decorated) -> Decorated:
-    """Add every option, so that `--help` shows them in the order they stand in here."""
-    for option in reversed(_OPTIONS):
-        function = option(function)
-    return function
-
-
 @click.command(short_help="Measure accuracy, and what each recipe costs of it.")
 @click.argument("path", metavar="DIR|FILE", type=click.Path(path_type=Path))
-@_options
+@in_order(*_OPTIONS)
 def evaluate(path: Path, **flags: Unpack[_Flags]) -> None:
     """Measure how often a network is right on labelled images, with all cores.
 
@@ -113,7 +89,7 @@ def evaluate(path: Path, **flags: Unpack[_Flags]) -> None:
             limit=flags["limit"],
             seed=flags["seed"],
             threads=flags["threads"],
-            preprocessing=_preprocessing(flags),
+            preprocessing=preprocessing(flags),
             progress=progress,
         )
     if flags["as_json"]:
@@ -122,24 +98,6 @@ def evaluate(path: Path, **flags: Unpack[_Flags]) -> None:
         console.print_json(evaluate_object(report))
     elif not flags["quiet"]:
         _print(report, classes=flags["classes"])
-
-
-def _preprocessing(flags: _Flags) -> Preprocessing | None:
-    from edgecnn.cli.group import HintedUsageError
-
-    order = flags["channel_order"]
-    parsed = edgecnn.parse_preprocessing(
-        input_range=flags["input_range"],
-        mean=flags["mean"],
-        std=flags["std"],
-        channel_order=order or "RGB",
-    )
-    if parsed is None and order is not None:
-        raise HintedUsageError(
-            "--channel-order alone does not say how pixels are scaled.",
-            hint="Add --input-range LOW,HIGH, or --mean and --std.",
-        )
-    return parsed
 
 
 def _print(report: EvaluateReport, *, classes: bool) -> None:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
 import edgecnn
 from edgecnn.cli import completers, console, export_request
 from edgecnn.cli.group import HintedUsageError
-from edgecnn.cli.options import common_options, quiet_option, threads_option
+from edgecnn.cli.options import common_options, in_order, quiet_option, threads_option
 from edgecnn.cli.progress import watching
+from edgecnn.cli.scaling_options import SCALING
 from edgecnn.recipes import RECIPES
 
 if TYPE_CHECKING:
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from edgecnn.exporting import ExportResult
 
     AnyFunction = Callable[..., Any]
-
-Decorated = TypeVar("Decorated", bound="AnyFunction")
 
 _WHAT = (
     click.option("--all", "every", is_flag=True, help="Every recipe above."),
@@ -89,18 +88,7 @@ _CALIBRATION = (
         metavar="SNR",
         help="Of the int8 .tflite's logits, such as 25dB: the fewest layers it takes stay float32.",
     ),
-    click.option(
-        "--input-range",
-        metavar="LOW,HIGH",
-        help="For your own model: the range its pixels are scaled to, such as -1,1.",
-    ),
-    click.option("--mean", metavar="M[,M,M]", help="Or: the mean its pixels are reduced by ..."),
-    click.option("--std", metavar="S[,S,S]", help="... and divided by, both for pixels 0..255."),
-    click.option(
-        "--channel-order",
-        type=click.Choice(("RGB", "BGR")),
-        help="The order of its channels.  [default: RGB]",
-    ),
+    *SCALING,
 )
 _WHERE = (
     click.option(
@@ -120,13 +108,6 @@ def _recipe_flags() -> tuple[Callable[[AnyFunction], AnyFunction], ...]:
         click.option(f"--{name}", is_flag=True, help=f"Recipe: {recipe.summary}.")
         for name, recipe in RECIPES.items()
     )
-
-
-def _options(function: Decorated) -> Decorated:
-    """Add every option, so that `--help` shows them in the order they stand in here."""
-    for option in reversed((*_recipe_flags(), *_WHAT, *_CALIBRATION, *_WHERE)):
-        function = option(function)
-    return function
 
 
 class _ExportCommand(click.Command):
@@ -149,7 +130,7 @@ class _ExportCommand(click.Command):
     cls=_ExportCommand, short_help="Build or load MODEL, quantize it, write .tflite and .onnx."
 )
 @click.argument("model", shell_complete=completers.complete_model)
-@_options
+@in_order(*_recipe_flags(), *_WHAT, *_CALIBRATION, *_WHERE)
 def export(model: str, **flags: Unpack[export_request.Flags]) -> None:
     """Build or load MODEL and export it, proved against the float original.
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any
 
 from edgecnn.cli.group import HintedUsageError
+from edgecnn.cli.scaling_options import ScalingFlags, preprocessing
 from edgecnn.recipes import FORMATS, RECIPES
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from typing import Literal
 
     from edgecnn.records import Preprocessing
 
@@ -18,7 +18,7 @@ _DECIBEL = re.compile(r"(\d{1,4}(?:\.\d{1,4})?)\s*(?:dB)?", re.IGNORECASE)
 DEFAULT_RECIPE = "int8"
 
 
-class Flags(TypedDict):
+class Flags(ScalingFlags):
     """The parsed command line, as click hands it over; the keys are the API's names."""
 
     float32: bool
@@ -39,10 +39,6 @@ class Flags(TypedDict):
     calibration_samples: int
     calibration_method: str | None
     min_snr: str | None
-    input_range: str | None
-    mean: str | None
-    std: str | None
-    channel_order: Literal["RGB", "BGR"] | None
     out: Path | None
     threads: int | None
     quiet: bool
@@ -164,20 +160,7 @@ def _check_method(flags: Flags, recipes: tuple[str, ...]) -> None:
 
 
 def _preprocessing(model: str, flags: Flags) -> Preprocessing | None:
-    from edgecnn.calibration.preprocessing import parse_preprocessing
-
-    order = flags["channel_order"]
-    parsed = parse_preprocessing(
-        input_range=flags["input_range"],
-        mean=flags["mean"],
-        std=flags["std"],
-        channel_order=order or "RGB",
-    )
-    if parsed is None and order is not None:
-        raise HintedUsageError(
-            "--channel-order alone does not say how pixels are scaled.",
-            hint="Add --input-range LOW,HIGH, or --mean and --std.",
-        )
+    parsed = preprocessing(flags)
     if parsed is not None and _knows_its_preprocessing(model):
         raise HintedUsageError(
             f"{model} has a preprocessing of its own.",

@@ -14,6 +14,17 @@ if TYPE_CHECKING:
 Decorated = TypeVar("Decorated", bound="AnyFunction")
 
 
+def in_order(*options: Callable[[Any], Any]) -> Callable[[Decorated], Decorated]:
+    """Add options so that `--help` shows them in the order they are given."""
+
+    def decorate(function: Decorated) -> Decorated:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
 def common_options(function: Decorated) -> Decorated:
     """Add what every command takes: --json and --traceback."""
     function = click.option(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import click
 
 import edgecnn
 from edgecnn.cli import completers, console
 from edgecnn.cli.bench_options import thread_counts
-from edgecnn.cli.options import common_options, quiet_option
+from edgecnn.cli.options import common_options, in_order, quiet_option
 from edgecnn.cli.progress import watching
 from edgecnn.recipes import RECIPES
 
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from edgecnn.latency.reports import PredictedRun, PredictReport
 
     AnyFunction = Callable[..., Any]
-
-Decorated = TypeVar("Decorated", bound="AnyFunction")
 
 
 class _Flags(TypedDict):
@@ -85,16 +83,9 @@ _OPTIONS = (
 )
 
 
-def _options(function: Decorated) -> Decorated:
-    """Add every option, so that `--help` shows them in the order they stand in here."""
-    for option in reversed(_OPTIONS):
-        function = option(function)
-    return function
-
-
 @click.command(short_help="Predict the latency of MODEL on a device nobody has at hand.")
 @click.argument("model", metavar="MODEL|FILE|DIR", shell_complete=completers.complete_model)
-@_options
+@in_order(*_OPTIONS)
 def predict(model: str, **flags: Unpack[_Flags]) -> None:
     """Predict latency and energy of one inference with TFLite and XNNPACK on ARM; nothing is run.
 

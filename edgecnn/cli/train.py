@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 import edgecnn
 from edgecnn.cli import completers, console
-from edgecnn.cli.options import common_options, quiet_option
+from edgecnn.cli.options import common_options, in_order, quiet_option
 from edgecnn.cli.progress import watching
+from edgecnn.cli.scaling_options import SCALING, ScalingFlags, preprocessing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from typing_extensions import Unpack
 
-    from edgecnn.records import Preprocessing
     from edgecnn.training import TrainResult
 
     AnyFunction = Callable[..., Any]
 
-Decorated = TypeVar("Decorated", bound="AnyFunction")
 
-
-class _Flags(TypedDict):
+class _Flags(ScalingFlags):
     """The parsed command line, as click hands it over."""
 
     data: str
@@ -39,10 +37,6 @@ class _Flags(TypedDict):
     input_size: int | None
     width: float | None
     convolution: Literal["separable", "normal"] | None
-    input_range: str | None
-    mean: str | None
-    std: str | None
-    channel_order: Literal["RGB", "BGR"] | None
     out: Path | None
     quiet: bool
     as_json: bool
@@ -88,18 +82,7 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
         type=click.Choice(["separable", "normal"]),
         help="normal: the Xceptions' twins with normal convolutions.",
     ),
-    click.option(
-        "--input-range",
-        metavar="LOW,HIGH",
-        help="For your own model: the range its pixels are scaled to, such as -1,1.",
-    ),
-    click.option("--mean", metavar="M[,M,M]", help="Or: the mean its pixels are reduced by ..."),
-    click.option("--std", metavar="S[,S,S]", help="... and divided by, both for pixels 0..255."),
-    click.option(
-        "--channel-order",
-        type=click.Choice(("RGB", "BGR")),
-        help="The order of its channels.  [default: RGB]",
-    ),
+    *SCALING,
     click.option(
         "--out",
         type=click.Path(path_type=Path),
@@ -111,16 +94,9 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
 )
 
 
-def _options(function: Decorated) -> Decorated:
-    """Add every option, so that `--help` shows them in the order they stand in here."""
-    for option in reversed(_OPTIONS):
-        function = option(function)
-    return function
-
-
 @click.command(short_help="Train MODEL on labelled images.")
 @click.argument("model", shell_complete=completers.complete_model)
-@_options
+@in_order(*_OPTIONS)
 def train(model: str, **flags: Unpack[_Flags]) -> None:
     """Train a network on labelled images, and measure its accuracy on those it did not see.
 
@@ -135,7 +111,7 @@ def train(model: str, **flags: Unpack[_Flags]) -> None:
     }
     with watching(quiet=flags["quiet"]) as progress:
         result = edgecnn.train(
-            model, progress=progress, preprocessing=_preprocessing(flags), **options
+            model, progress=progress, preprocessing=preprocessing(flags), **options
         )
     if flags["as_json"]:
         from dataclasses import asdict
@@ -143,17 +119,6 @@ def train(model: str, **flags: Unpack[_Flags]) -> None:
         console.print_json({"folder": str(result.folder), **asdict(result.record)})
     elif not flags["quiet"]:
         _print(result)
-
-
-def _preprocessing(flags: _Flags) -> Preprocessing | None:
-    from edgecnn.calibration.preprocessing import parse_preprocessing
-
-    return parse_preprocessing(
-        input_range=flags["input_range"],
-        mean=flags["mean"],
-        std=flags["std"],
-        channel_order=flags["channel_order"] or "RGB",
-    )
 
 
 def _print(result: TrainResult) -> None:

@@ -18,7 +18,7 @@ from edgecnn.evaluating.agreement import network_labels
 from edgecnn.evaluating.records import ClassAccuracy, Difference, EvaluateReport, Evaluation
 from edgecnn.evaluating.subjects import Subject, find_subjects
 from edgecnn.evaluating.worker import TOP
-from edgecnn.progress import Progress, Silent
+from edgecnn.progress import Progress, Recorder, Silent
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,25 +38,6 @@ class _Evaluated:
     subject: Subject
     evaluation: Evaluation
     hits: NDArray[np.float32]
-
-
-class _Notes:
-    """Passes progress on, and keeps each warning once for the report."""
-
-    def __init__(self, watcher: Progress) -> None:
-        self._watcher = watcher
-        self.warnings: list[str] = []
-
-    def stage(self, name: str, total: int | None = None) -> None:
-        self._watcher.stage(name, total)
-
-    def advance(self, steps: int = 1) -> None:
-        self._watcher.advance(steps)
-
-    def warn(self, message: str) -> None:
-        if message not in self.warnings:
-            self.warnings.append(message)
-            self._watcher.warn(message)
 
 
 def evaluate(
@@ -91,7 +72,7 @@ def evaluate(
         MissingPartError: a runtime, Pillow or (for a Keras model) TensorFlow is not installed.
         CrashedError: a runtime crashed on a file.
     """
-    notes = _Notes(progress or Silent())
+    notes = Recorder(progress or Silent())
     subjects = find_subjects(Path(target))
     images = open_labelled(data, split, limit=limit, seed=seed)
     _warn_of_weights(subjects, notes)
@@ -101,7 +82,7 @@ def evaluate(
     return EvaluateReport(evaluations, differences, tuple(notes.warnings), images.notes)
 
 
-def _warn_of_weights(subjects: tuple[Subject, ...], notes: _Notes) -> None:
+def _warn_of_weights(subjects: tuple[Subject, ...], notes: Recorder) -> None:
     if any(each.model is not None and each.model.weights == "random" for each in subjects):
         notes.warn("The weights are random: the accuracy means nothing.")
 
@@ -111,7 +92,7 @@ def _evaluate(
     data: LabelledSet,
     preprocessing: Preprocessing | None,
     threads: int | None,
-    notes: _Notes,
+    notes: Recorder,
 ) -> _Evaluated:
     scaling = _preprocessing(subject, preprocessing, notes)
     if subject.format != "keras":
@@ -121,7 +102,7 @@ def _evaluate(
         return _run(subject, path, data, scaling, threads, notes)
 
 
-def _preprocessing(subject: Subject, given: Preprocessing | None, notes: _Notes) -> Preprocessing:
+def _preprocessing(subject: Subject, given: Preprocessing | None, notes: Recorder) -> Preprocessing:
     known = subject.preprocessing
     if given is not None and known is not None and given != known:
         notes.warn(
@@ -143,7 +124,7 @@ def _run(
     data: LabelledSet,
     preprocessing: Preprocessing,
     threads: int | None,
-    notes: _Notes,
+    notes: Recorder,
 ) -> _Evaluated:
     start = time.monotonic()
     notes.stage(f"loading {subject.file}")
@@ -163,7 +144,7 @@ def _run(
     return _Evaluated(subject, evaluation, hits.top1)
 
 
-def _warn_of_unusable(hits: Hits, data: LabelledSet, notes: _Notes) -> None:
+def _warn_of_unusable(hits: Hits, data: LabelledSet, notes: Recorder) -> None:
     bad = hits.unusable
     if not bad:
         return

@@ -15,7 +15,7 @@ from edgecnn.exporting.plan import Job, Plan, make_plan
 from edgecnn.exporting.sources import Sources
 from edgecnn.exporting.versions import versions
 from edgecnn.inspection import check_recipe, inspect
-from edgecnn.progress import Progress, Silent
+from edgecnn.progress import Progress, Recorder, Silent
 from edgecnn.records import CalibrationInfo, FileInfo, Manifest, ModelInfo
 
 if TYPE_CHECKING:
@@ -26,25 +26,6 @@ if TYPE_CHECKING:
 
 REFERENCE = "reference.npz"
 RANDOM_WEIGHTS = "The weights are random: the files are fit for measuring latency, not for answers."
-
-
-class _Recorder:
-    """Passes progress on, and keeps the warnings for the result."""
-
-    def __init__(self, watcher: Progress) -> None:
-        self._watcher = watcher
-        self.warnings: list[str] = []
-
-    def stage(self, name: str, total: int | None = None) -> None:
-        self._watcher.stage(name, total)
-
-    def advance(self, steps: int = 1) -> None:
-        self._watcher.advance(steps)
-
-    def warn(self, message: str) -> None:
-        if message not in self.warnings:
-            self.warnings.append(message)
-            self._watcher.warn(message)
 
 
 def export(model: str, *, progress: Progress | None = None, **options: Any) -> ExportResult:  # noqa: ANN401 - the fields of ExportOptions
@@ -67,7 +48,7 @@ def export(model: str, *, progress: Progress | None = None, **options: Any) -> E
     """
     chosen = ExportOptions(**options)
     plan = make_plan(model, chosen)
-    recorder = _Recorder(progress or Silent())
+    recorder = Recorder(progress or Silent())
     if plan.identity.has_random_weights:
         recorder.warn(RANDOM_WEIGHTS)
     sources = Sources(plan, chosen, recorder)

@@ -1,0 +1,60 @@
+"""How the pixels of a user's own model are scaled: four options that several commands share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, TypedDict
+
+import click
+
+from edgecnn.cli.group import HintedUsageError
+
+if TYPE_CHECKING:
+    from edgecnn.records import Preprocessing
+
+SCALING = (
+    click.option(
+        "--input-range",
+        metavar="LOW,HIGH",
+        help="For your own model: the range its pixels are scaled to, such as -1,1.",
+    ),
+    click.option("--mean", metavar="M[,M,M]", help="Or: the mean its pixels are reduced by ..."),
+    click.option("--std", metavar="S[,S,S]", help="... and divided by, both for pixels 0..255."),
+    click.option(
+        "--channel-order",
+        type=click.Choice(("RGB", "BGR")),
+        help="The order of its channels.  [default: RGB]",
+    ),
+)
+
+
+class ScalingFlags(TypedDict):
+    """What they were given."""
+
+    input_range: str | None
+    mean: str | None
+    std: str | None
+    channel_order: Literal["RGB", "BGR"] | None
+
+
+def preprocessing(flags: ScalingFlags) -> Preprocessing | None:
+    """What they come to; None where none was given.
+
+    Raises:
+        HintedUsageError: an order of channels alone.
+        InputError: a scaling that cannot be meant.
+    """
+    from edgecnn.calibration.preprocessing import parse_preprocessing
+
+    order = flags["channel_order"]
+    parsed = parse_preprocessing(
+        input_range=flags["input_range"],
+        mean=flags["mean"],
+        std=flags["std"],
+        channel_order=order or "RGB",
+    )
+    if parsed is None and order is not None:
+        raise HintedUsageError(
+            "--channel-order alone does not say how pixels are scaled.",
+            hint="Add --input-range LOW,HIGH, or --mean and --std.",
+        )
+    return parsed
