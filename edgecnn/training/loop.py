@@ -169,9 +169,12 @@ def _epoch(
         loss += float(found["loss"]) * len(labels)
         right += float(found["accuracy"]) * len(labels)
         progress.advance(len(labels))
-    if not math.isfinite(loss):
+    # A ReLU takes NaN for 0: the loss may look finite when the weights no longer are.
+    finite = all(np.isfinite(weight.numpy()).all() for weight in model.trainable_weights)
+    if not (math.isfinite(loss) and finite):
         raise InputError(
-            f"The loss of epoch {number + 1} is {loss}: training has diverged.",
+            f"Training has diverged in epoch {number + 1}: its loss is {loss / max(count, 1):.3g},"
+            f" its weights are {'finite' if finite else 'not finite'}.",
             hint="Take a smaller --learning-rate, such as 1e-4.",
         )
     return Epoch(loss / max(count, 1), right / max(count, 1))

@@ -97,13 +97,17 @@ def test_the_same_seed_starts_from_the_same_weights(photos: Path, tmp_path: Path
     assert not np.array_equal(first, other)
 
 
-def test_a_training_that_diverges_says_so_and_leaves_nothing(photos: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("learning_rate", [1e30, 1e38])
+def test_a_training_that_diverges_says_so_and_leaves_nothing(
+    photos: Path, tmp_path: Path, learning_rate: float
+) -> None:
+    """The smaller one leaves a finite loss behind, and weights that are not."""
     with pytest.raises(InputError, match="diverged") as caught:
         edgecnn.train(
             "vgg",
             data=str(photos),
             input_size=8,
-            learning_rate=1e30,
+            learning_rate=learning_rate,
             out=tmp_path / "trained",
         )
     assert "--learning-rate" in (caught.value.hint or "")
