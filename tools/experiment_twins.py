@@ -83,8 +83,8 @@ def _three(
     )
 
 
-# Widths that two cores can train eighteen times. xception-mini at its own width costs four times
-# as much for each image: with as many images as there was time for, it had learned too little.
+# Widths that two cores can train eighteen times within an hour: xception-mini at its own costs four
+# times as much for each image.
 TWINS = (
     *_three("xception", (0.125, 0.044), input_size=64, samples=12_000, epochs=3),
     *_three("xception-mini", (0.5, 0.4), input_size=32, samples=12_000, epochs=2),
