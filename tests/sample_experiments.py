@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import sample_benches
 
@@ -40,9 +40,11 @@ from edgecnn.measurements import Interval
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from edgecnn.evidence.records import Convolution, GradientKind, Match
+
 HOSTILE = "<script>alert('x')</script>\"'&{{7*7}}"
 MACHINE = Machine("made-up CPU", 2, 8_000_000_000, "Linux 0.0", "3.11.2")
-_NETWORKS = (
+_NETWORKS: tuple[tuple[str, str, Convolution | None, int, int, float | None], ...] = (
     ("xception", "Xception", "separable", 22_910_480, 8_360_000_000, 0.790),
     ("xception", "Xception, normal convolutions", "normal", 60_000_000, 40_000_000_000, None),
     ("keras:InceptionV3", "InceptionV3", None, 23_851_784, 5_710_000_000, 0.779),
@@ -56,6 +58,7 @@ _DEVICES = (
     ("raspberry-pi-4b", 3.0, 6.4),
     ("pixel-4", 0.8, None),
 )
+_DTYPES: tuple[Literal["float32", "int8"], ...] = ("float32", "int8")
 _GFLOPS = 100_000_000.0
 
 
@@ -75,21 +78,28 @@ def kernels() -> Kernels:
     separable = [
         _pair("separable", f"block{block}_sepconv1", size, channels, dtype, target)
         for block, size, channels in ((2, 147, 128), (4, 37, 728), (14, 10, 1536))
-        for dtype in ("float32", "int8")
+        for dtype in _DTYPES
         for target in ("local", "raspberry-pi-4b")
     ]
     other = _pair("two-3x3", "", 32, 64, "float32", "local")
     return Kernels(header("kernels"), (*separable, other))
 
 
-def _pair(group: str, layer: str, size: int, channels: int, dtype: str, target: str) -> KernelPair:
+def _pair(
+    group: Literal["two-3x3", "separable"],
+    layer: str,
+    size: int,
+    channels: int,
+    dtype: Literal["float32", "int8"],
+    target: str,
+) -> KernelPair:
     costly = size * size * channels * channels * 9
     cheap = size * size * channels * (9 + channels)
     measured = target == "local"
     ratio = 2.5 * cheap / costly
     return KernelPair(
-        group=group, layer=layer, size=size, channels=channels, filters=channels,  # type: ignore[arg-type]
-        dtype=dtype, target=target, threads=1,  # type: ignore[arg-type]
+        group=group, layer=layer, size=size, channels=channels, filters=channels,
+        dtype=dtype, target=target, threads=1,
         cheap=Side("depthwise + pointwise", cheap, channels * (9 + channels), ratio * costly / 1e7),
         costly=Side("3x3", costly, 9 * channels * channels, costly / 1e7),
         latency_ratio=ratio,
@@ -111,10 +121,10 @@ def parameters() -> Parameters:
 
 def gradients() -> Gradients:
     """Norms that fall by a constant factor a layer in plain nets, and stay in residual ones."""
-    falls = (("plain", 0.7), ("residual", 0.99))
+    falls: tuple[tuple[GradientKind, float], ...] = (("plain", 0.7), ("residual", 0.99))
     runs = tuple(
         GradientRun(
-            kind, depth, "glorot_uniform", seed,  # type: ignore[arg-type]
+            kind, depth, "glorot_uniform", seed,
             tuple((1 + 0.1 * seed) * fall ** (depth - 1 - layer) for layer in range(depth)),
             0.3 if kind == "plain" else 0.7,
         )
@@ -125,21 +135,21 @@ def gradients() -> Gradients:
 
 def twins() -> Twins:
     """Three seeds of a separable net and of its two twins, and what each recipe costs."""
-    kinds = (
+    kinds: tuple[tuple[Convolution, Match, float], ...] = (
         ("separable", "itself", 0.905),
         ("normal", "equal widths", 0.912),
         ("normal", "equal parameters", 0.898),
     )
     runs = tuple(
         TwinRun(
-            "xception-mini", convolution, match, 1.0, 28, seed, 200_000, 20_000_000,  # type: ignore[arg-type]
+            "xception-mini", convolution, match, 1.0, 28, seed, 200_000, 20_000_000,
             12_000, 4, 10_000, accuracy + 0.002 * (seed - 1), 300.0,
         )
         for convolution, match, accuracy in kinds for seed in (0, 1, 2)
     )  # fmt: skip
     recipes = tuple(
         RecipeRun(
-            "xception-mini", convolution, match, 0, recipe, accuracy - loss, accuracy, 10_000,  # type: ignore[arg-type]
+            "xception-mini", convolution, match, 0, recipe, accuracy - loss, accuracy, 10_000,
             None if recipe == "float32" else 30.0, 400_000, 1.5 - 20 * loss,
         )
         for convolution, match, accuracy in kinds
@@ -152,7 +162,7 @@ def devices() -> Devices:
     """Six networks under two recipes on three devices, predicted; one measured on this machine."""
     contenders = tuple(
         Contender(
-            model, label, convolution, 299, parameters, macs, top1, recipe,  # type: ignore[arg-type]
+            model, label, convolution, 299, parameters, macs, top1, recipe,
             int(parameters * size), "measured" if recipe == "int8" else "predicted",
             int(parameters * size * 1.5), "predicted", macs / _GFLOPS / 5 * speed,
         )

@@ -10,7 +10,7 @@ import click
 import edgecnn
 from edgecnn.cli import completers, console, export_request
 from edgecnn.cli.group import HintedUsageError
-from edgecnn.cli.options import common_options, in_order, quiet_option, threads_option
+from edgecnn.cli.options import SHAPE, common_options, in_order, quiet_option, threads_option
 from edgecnn.cli.progress import watching
 from edgecnn.cli.scaling_options import SCALING
 from edgecnn.recipes import RECIPES
@@ -40,15 +40,7 @@ _WHAT = (
         help="random (default), imagenet (for keras:NAME), or a weights file.",
     ),
     click.option("--classes", type=int, metavar="N", help="Classes; the model's own by default."),
-    click.option(
-        "--input-size", type=int, metavar="N", help="Height and width of the input, pixels."
-    ),
-    click.option("--width", type=float, metavar="X", help="Width multiplier, for the Xceptions."),
-    click.option(
-        "--convolution",
-        type=click.Choice(["separable", "normal"]),
-        help="normal: the Xceptions' twins with normal convolutions.",
-    ),
+    *SHAPE,
     click.option(
         "--seed",
         type=int,

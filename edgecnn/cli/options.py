@@ -41,6 +41,19 @@ def common_options(function: Decorated) -> Decorated:
     )(function)
 
 
+SHAPE = (
+    click.option(
+        "--input-size", type=int, metavar="N", help="Height and width of the input, pixels."
+    ),
+    click.option("--width", type=float, metavar="X", help="Width multiplier, for the Xceptions."),
+    click.option(
+        "--convolution",
+        type=click.Choice(["separable", "normal"]),
+        help="normal: the Xceptions' twins with normal convolutions.",
+    ),
+)
+"""What a network that is not yet built may be asked to be."""
+
 quiet_option = click.option(
     "--quiet", "-q", is_flag=True, help="Print nothing but warnings and errors."
 )

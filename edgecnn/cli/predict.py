@@ -9,7 +9,7 @@ import click
 import edgecnn
 from edgecnn.cli import completers, console
 from edgecnn.cli.bench_options import thread_counts
-from edgecnn.cli.options import common_options, in_order, quiet_option
+from edgecnn.cli.options import SHAPE, common_options, in_order, quiet_option
 from edgecnn.cli.progress import watching
 from edgecnn.recipes import RECIPES
 
@@ -63,15 +63,7 @@ _OPTIONS = (
         click.option(f"--{name}", is_flag=True, help=f"Recipe: {recipe.summary}.")
         for name, recipe in RECIPES.items()
     ),
-    click.option(
-        "--input-size", type=int, metavar="N", help="Height and width of the input, pixels."
-    ),
-    click.option("--width", type=float, metavar="X", help="Width multiplier, for the Xceptions."),
-    click.option(
-        "--convolution",
-        type=click.Choice(["separable", "normal"]),
-        help="normal: the Xceptions' twins with normal convolutions.",
-    ),
+    *SHAPE,
     click.option("--classes", type=int, metavar="N", help="Classes; the model's own by default."),
     click.option(
         "--explain",

@@ -9,7 +9,7 @@ import click
 
 import edgecnn
 from edgecnn.cli import completers, console
-from edgecnn.cli.options import common_options, in_order, quiet_option
+from edgecnn.cli.options import SHAPE, common_options, in_order, quiet_option
 from edgecnn.cli.progress import watching
 from edgecnn.cli.scaling_options import SCALING, ScalingFlags, preprocessing
 
@@ -73,15 +73,7 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
         help="Of weights, drawn samples and their order.",
     ),
     click.option("--weights", metavar="FILE", help="Start from these; random by default."),
-    click.option(
-        "--input-size", type=int, metavar="N", help="Height and width of the input, pixels."
-    ),
-    click.option("--width", type=float, metavar="X", help="Width multiplier, for the Xceptions."),
-    click.option(
-        "--convolution",
-        type=click.Choice(["separable", "normal"]),
-        help="normal: the Xceptions' twins with normal convolutions.",
-    ),
+    *SHAPE,
     *SCALING,
     click.option(
         "--out",

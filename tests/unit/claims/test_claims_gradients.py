@@ -14,6 +14,9 @@ from edgecnn.evidence.files import Evidence
 from edgecnn.evidence.records import GradientRun, Gradients
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from edgecnn.claims.record import Finding
     from edgecnn.evidence.records import GradientKind
 
 
@@ -99,9 +102,11 @@ def test_batch_normalization_is_judged_by_its_own_networks() -> None:
 @pytest.mark.parametrize(
     "judge", [gradients.judge_vanishing, gradients.judge_residual, gradients.judge_batch_norm]
 )
-def test_one_depth_or_no_record_is_not_testable(judge: object) -> None:
+def test_one_depth_or_no_record_is_not_testable(
+    judge: Callable[[Evidence], Finding],
+) -> None:
     one_depth = [GradientRun("plain", 8, "he_normal", 0, (1.0,))]
     for lacking in (Evidence(), evidence(), evidence(one_depth)):
-        found = judge(lacking)  # type: ignore[operator]
+        found = judge(lacking)
         assert found.outcome == "not testable here"
         assert "tools/experiment_gradients.py" in found.summary

@@ -171,8 +171,8 @@ def test_twin_and_others_are_compared_in_one_place() -> None:
 def test_what_it_takes_is_told_where_it_is_too_slow() -> None:
     fits = (
         Fitted(PI_4, 100.0, True, 0.375, 160, "int8", 4, 95.0, 80.0, 99.0),  # noqa: FBT003 - found
-        Fitted(ZERO, 100.0, False, 0.25, 96, "int8", 4, 150.0, 110.0, 190.0),  # noqa: FBT003
-        Fitted(PI_5, 100.0, True, 1.0, 299, "int8", 4, 90.0, 80.0, 99.0),  # noqa: FBT003
+        Fitted(ZERO, 100.0, False, 0.25, 96, "int8", 4, 150.0, 110.0, 190.0),  # noqa: FBT003 - found
+        Fitted(PI_5, 100.0, True, 1.0, 299, "int8", 4, 90.0, 80.0, 99.0),  # noqa: FBT003 - found
     )
     found = evidence(latency(250), latency(900, ZERO), latency(90, PI_5)).devices
     assert found is not None

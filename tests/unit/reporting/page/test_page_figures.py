@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import doctest
 from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 import pytest
 import sample_experiments
@@ -25,6 +26,9 @@ from edgecnn.reporting.page.figure import Figure, Gap, number, visible
 from edgecnn.reporting.page.material import Material
 from edgecnn.reporting.page.sections import SECTIONS, Chart
 
+if TYPE_CHECKING:
+    from types import ModuleType
+
 ROOT = Path(__file__).parents[4]
 CHARTS = [chart for section in SECTIONS for chart in section.charts]
 EVERYTHING = Material(
@@ -41,15 +45,22 @@ EVERYTHING = Material(
 FROM_RECORDS = [chart for chart in CHARTS if isinstance(chart.gather(EVERYTHING), Figure)]
 
 
-def figure(chart: object, material: Material = EVERYTHING) -> Figure:
-    gathered = chart.gather(material)  # type: ignore[attr-defined]
+class Gathers(Protocol):
+    """A chart of the table, or its module."""
+
+    def gather(self, material: Material, /) -> Figure | Gap:
+        """Gather."""
+
+
+def figure(chart: Gathers, material: Material = EVERYTHING) -> Figure:
+    gathered = chart.gather(material)
     assert isinstance(gathered, Figure)
     return gathered
 
 
 @pytest.mark.parametrize("module", [words, markdown])
-def test_examples_hold(module: object) -> None:
-    assert doctest.testmod(module).failed == 0  # type: ignore[arg-type]
+def test_examples_hold(module: ModuleType) -> None:
+    assert doctest.testmod(module).failed == 0
 
 
 @pytest.mark.parametrize("chart", CHARTS)
