@@ -67,6 +67,64 @@ class ModelSpec:
 
 
 @dataclass(frozen=True)
+class Endpoint:
+    """An input or output of a network, as the source model has it.
+
+    Attributes:
+        name: the model's own.
+        dtype: numpy's name of it, such as "float32".
+        shape: every size fixed; the first is the batch, 1 where the model leaves it open.
+        layout: what the axes are, one letter each, such as "NHWC" or "NCHW" (batch, height, width,
+            channels); "" where that is not known or the tensor is no image.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    layout: str = ""
+
+
+@dataclass(frozen=True)
+class Network:
+    """What is known of a network once it was built, loaded or read: its ends, in the model's order.
+
+    Attributes:
+        inputs: one or more.
+        outputs: one or more.
+        parameters: all, trainable or not.
+        trainable_parameters: those that training changes.
+    """
+
+    inputs: tuple[Endpoint, ...]
+    outputs: tuple[Endpoint, ...]
+    parameters: int
+    trainable_parameters: int
+
+
+OutputKind = Literal["probabilities", "logits", "values"]
+
+
+@dataclass(frozen=True)
+class OutputInfo:
+    """An output of the source model, and what its numbers are.
+
+    Attributes:
+        name: the model's own.
+        dtype: numpy's name of it.
+        shape: every size fixed.
+        layout: as `Endpoint.layout`.
+        kind: "probabilities" (it ends in a softmax or a sigmoid), "logits" (scores in front of
+            one), or "values": anything else, and never put through a softmax.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    layout: str = ""
+    kind: OutputKind = "values"
+
+
+@dataclass(frozen=True)
 class ModelInfo:
     """A built network, as the manifest names it.
 
@@ -101,13 +159,17 @@ class CalibrationInfo:
 
 @dataclass(frozen=True)
 class TensorInfo:
-    """An input or output of a file; scale and zero point are None where it is not quantized."""
+    """An input or output of a file; scale and zero point are None where it is not quantized.
+
+    `layout` names its axes as `Endpoint.layout` does; "" where nobody said.
+    """
 
     name: str
     dtype: str
     shape: tuple[int, ...]
     scale: float | None = None
     zero_point: int | None = None
+    layout: str = ""
 
 
 @dataclass(frozen=True)
@@ -138,27 +200,53 @@ class GraphInfo:
 
 @dataclass(frozen=True)
 class ParityInfo:
-    """How close a file's logits are to the float reference, on images calibration did not see.
+    """How close one output of a file is to the float reference, on samples calibration did not see.
 
     Attributes:
-        snr_db: 10 log10 of the logits' power over the error's; None stands for identical.
-        cosine: cosine similarity of all logits.
-        max_abs_error: largest absolute difference of a logit.
-        top1_agreement: share of images whose best class is the same; a tie counts as
-            agreement when the reference's class is among the tied.
-        samples: number of images.
+        snr_db: 10 log10 of the output's variance about its mean over the samples, over the error's
+            power; None stands for identical.
+        cosine: cosine similarity of all values.
+        max_abs_error: largest absolute difference of a value.
+        top1_agreement: of class scores, the share of samples whose best class is the same; a tie
+            counts as agreement when the reference's class is among the tied. Else None.
+        samples: number of samples.
+        output: the output's name.
+        measured_on: "logits" where an output ends in a softmax and what enters it was compared.
+        worst_group_db: the SNR of the group of channels that is worst; None where there is one
+            group only, or no error.
+        worst_group: which one that is, such as "axis 2, channel 4".
+        pixel_agreement: of maps of classes, the share of pixels with the same class; else None.
     """
 
     snr_db: float | None
     cosine: float
     max_abs_error: float
-    top1_agreement: float
+    top1_agreement: float | None
     samples: int
+    output: str = ""
+    measured_on: Literal["logits", "values"] = "values"
+    worst_group_db: float | None = None
+    worst_group: str = ""
+    pixel_agreement: float | None = None
 
 
 @dataclass(frozen=True)
 class FileInfo:
-    """One exported file, as the manifest describes it. `path` is relative to the manifest."""
+    """One exported file, as the manifest describes it. `path` is relative to the manifest.
+
+    Attributes:
+        path: relative to the manifest.
+        format: "tflite" or "onnx".
+        sha256: of its bytes, hex.
+        bytes: its size.
+        inputs: in the source model's order.
+        outputs: likewise.
+        graph: what it consists of.
+        parity: of the output that is worst.
+        parities: of every output, in order.
+        integer: of a quantized file: "full", or "mixed" where operators stayed float; else None.
+        float_ops: those operators, name to count.
+    """
 
     path: str
     format: str
@@ -168,11 +256,17 @@ class FileInfo:
     outputs: tuple[TensorInfo, ...]
     graph: GraphInfo
     parity: ParityInfo
+    parities: tuple[ParityInfo, ...] = ()
+    integer: Literal["full", "mixed"] | None = None
+    float_ops: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """manifest.json: everything that is known of an artifact folder."""
+    """manifest.json: everything that is known of an artifact folder.
+
+    `inputs` and `outputs` are the source model's, in its order and layout; `files` have theirs.
+    """
 
     edgecnn: str
     model: ModelInfo
@@ -183,4 +277,6 @@ class Manifest:
     versions: dict[str, str]
     files: tuple[FileInfo, ...]
     notes: tuple[str, ...] = ()
+    inputs: tuple[Endpoint, ...] = ()
+    outputs: tuple[OutputInfo, ...] = ()
     schema: int = field(default=SCHEMA)
