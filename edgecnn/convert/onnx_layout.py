@@ -23,9 +23,9 @@ _SPATIAL = {
 }  # fmt: skip
 _KEEPING = {
     "Add", "Cast", "Clip", "Concat", "Div", "Dropout", "Elu", "Erf", "Exp", "Gelu", "HardSigmoid",
-    "HardSwish", "Identity", "LayerNormalization", "LeakyRelu", "Log", "LogSoftmax", "Max", "Min",
-    "Mish", "Mul", "Neg", "PRelu", "Pad", "Pow", "Relu", "Resize", "Selu", "Sigmoid", "Slice", "Softmax", "Softplus",
-    "Split", "Sqrt", "Sub", "Tanh", "Upsample",
+    "HardSwish", "Identity", "LayerNormalization", "LeakyRelu", "Log", "LogSoftmax", "Max",
+    "Min", "Mish", "Mul", "Neg", "PRelu", "Pad", "Pow", "Relu", "Resize", "Selu", "Sigmoid",
+    "Slice", "Softmax", "Softplus", "Split", "Sqrt", "Sub", "Tanh", "Upsample",
 }  # fmt: skip
 _FARTHEST = 40  # operators on the way to a convolution
 
