@@ -10,7 +10,14 @@ import click
 import edgecnn
 from edgecnn.cli import completers, console, export_request
 from edgecnn.cli.group import HintedUsageError
-from edgecnn.cli.options import SHAPE, common_options, in_order, quiet_option, threads_option
+from edgecnn.cli.options import (
+    SHAPE,
+    common_options,
+    in_order,
+    output_kinds,
+    quiet_option,
+    threads_option,
+)
 from edgecnn.cli.progress import watching
 from edgecnn.cli.scaling_options import SCALING
 from edgecnn.recipes import RECIPES
@@ -48,6 +55,19 @@ _WHAT = (
         show_default=True,
         metavar="N",
         help="Seed of random weights and of the choice of images.",
+    ),
+    click.option(
+        "--output",
+        "outputs",
+        multiple=True,
+        metavar="[NAME=]KIND",
+        callback=output_kinds,
+        help="What your own model's outputs are: probabilities, logits or values.",
+    ),
+    click.option(
+        "--strict",
+        is_flag=True,
+        help="Refuse a quantized file in which operators stay float.",
     ),
     click.option(
         "--io",
@@ -127,7 +147,7 @@ def export(model: str, **flags: Unpack[export_request.Flags]) -> None:
     """Build or load MODEL and export it, proved against the float original.
 
     MODEL is a name of `edgecnn models`, keras:NAME for any network of keras.applications, or a path
-    (.keras, .h5, a SavedModel folder, a float .tflite). Without a recipe it is --int8. Each recipe
+    (.keras, .h5, a SavedModel folder, a float .onnx or .tflite). Without a recipe it is --int8. Each recipe
     gets a folder with model.tflite, model.onnx, manifest.json and reference.npz.
     """
     options = export_request.api_options(model, flags)

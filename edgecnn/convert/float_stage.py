@@ -178,13 +178,14 @@ def _make_from_onnx(
     feeding: Feeding,
     progress: Progress,
 ) -> Outcome:
-    from edgecnn.convert import onnx_source
+    from edgecnn.convert import onnx_parsing, onnx_source
     from edgecnn.formats import onnx_file
 
     progress.stage("reading the .onnx")
-    model, network = onnx_source.prepare(
-        Path(request.model), dict(request.input_shapes), request.input_size
+    source = onnx_source.prepare_model(
+        onnx_parsing.parse(Path(request.model)), dict(request.input_shapes), request.size
     )
+    model, network = source.model, source.network
     own_scaling = input_scaling.of_onnx(model)
     samples = gather(network, feeding, own_scaling, progress)
     ends = {"onnx": own_layouts(network)}
