@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
     AnyFunction = Callable[..., Any]
 
+# Of what was asked for something cannot be had; the rest was written.
+NOT_ALL = 1
+
 _WHAT = (
     click.option("--all", "every", is_flag=True, help="Every recipe above."),
     click.option(
@@ -154,12 +157,18 @@ def export(model: str, **flags: Unpack[export_request.Flags]) -> None:
     _say_what_was_chosen(flags)
     with watching(quiet=flags["quiet"]) as progress:
         result = edgecnn.export(model, progress=progress, **options)
+    from edgecnn.reporting import export as report
+
     if flags["as_json"]:
         from edgecnn.reporting.json_objects import export_object
 
         console.print_json(export_object(result))
     elif not flags["quiet"]:
         _print(result)
+    for refusal in result.refused:
+        console.say("refused", report.refusal_text(refusal), style="bold red")
+    if result.refused:
+        raise click.exceptions.Exit(NOT_ALL)
 
 
 def _say_what_was_chosen(flags: export_request.Flags) -> None:
@@ -177,6 +186,9 @@ def _print(result: ExportResult) -> None:
     from edgecnn.reporting import export as report
 
     console.print_table(report.export_table(result))
+    if outputs := report.outputs_table(result):
+        console.print_line()
+        console.print_table(outputs)
     console.print_paragraph(report.parity_basis(result), "dim")
     if caution := report.weights_caution(result):
         console.print_line()

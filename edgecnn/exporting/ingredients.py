@@ -12,12 +12,10 @@ import numpy as np
 from edgecnn import parity, store
 from edgecnn import reference as references
 from edgecnn.calibration import statistics
-from edgecnn.convert import float_stage
+from edgecnn.convert import float_stage, float_tflite
 from edgecnn.convert.versions import digest
 from edgecnn.errors import EdgeCnnError
 from edgecnn.formats import onnx_taps, tflite_logits
-from edgecnn.formats.tflite_graph import Graph
-from edgecnn.quantize.passes import average_pool_to_depthwise, fold_affine
 from edgecnn.records import OutputInfo
 
 if TYPE_CHECKING:
@@ -30,6 +28,7 @@ if TYPE_CHECKING:
     from edgecnn.calibration.statistics import Statistics
     from edgecnn.convert.float_cache import FloatModel
     from edgecnn.convert.float_stage import Samples
+    from edgecnn.convert.float_tflite import FloatTflite
     from edgecnn.exporting.options import ExportOptions
     from edgecnn.exporting.plan import Plan
     from edgecnn.parity import Answers
@@ -39,22 +38,6 @@ if TYPE_CHECKING:
 _FAITHFUL_DB = 60.0
 _ANSWERS = "answers.npz"
 _REFERENCE_VERSION = 2
-
-
-@dataclass(frozen=True)
-class FloatTflite:
-    """The float .tflite as recipes start from it.
-
-    Attributes:
-        folded: normalizations folded into weights: the same function in fewer operators.
-        unfolded: the weights as they were trained, easier to quantize where nothing equalizes.
-        scores: of each output, the name of the tensor whose error counts: what enters its final
-            softmax, or the output itself.
-    """
-
-    folded: bytes
-    unfolded: bytes
-    scores: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -171,7 +154,7 @@ def float_files(model: FloatModel, options: ExportOptions) -> Floats:
     """
     from edgecnn.exporting import outputs
 
-    tflite = read_tflite(model) if "tflite" in model.folders else None
+    tflite = float_tflite.read(model) if "tflite" in model.folders else None
     onnx = model.path("onnx") if "onnx" in model.folders else None
     if tflite is not None:
         bounded = [
@@ -183,33 +166,6 @@ def float_files(model: FloatModel, options: ExportOptions) -> Floats:
         bounded = [end in {"Softmax", "Sigmoid"} for end in ends]
     kinds = outputs.describe(model.network, bounded, options.outputs)
     return Floats(model, tflite, onnx, kinds)
-
-
-def read_tflite(model: FloatModel) -> FloatTflite:
-    """The float stage's .tflite, as recipes start from it."""
-    graph = Graph.read(model.path("tflite").read_bytes())
-    average_pool_to_depthwise.apply(graph)
-    unfolded = named(graph, model.network)
-    folded = fold(graph, model.network)
-    return FloatTflite(folded, unfolded, tuple(end.name for end in tflite_logits.find(folded)))
-
-
-def fold(graph: Graph, network: Network) -> bytes:
-    """The same function with normalizations folded into weights."""
-    while fold_affine.apply(graph).changes:
-        pass
-    return named(graph, network)
-
-
-def named(graph: Graph, network: Network) -> bytes:
-    """The file with the network's own names at its ends, and the signature that tools ask for."""
-    inputs = [end.name for end in network.inputs]
-    outputs = [end.name for end in network.outputs]
-    graph.rename_ends(inputs, outputs)
-    graph.set_signature(
-        dict(zip(inputs, graph.inputs, strict=True)), dict(zip(outputs, graph.outputs, strict=True))
-    )
-    return graph.write()
 
 
 def prove_floats(floats: Floats, threads: int) -> dict[str, tuple[ParityInfo, ...]]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgecnn import manifest as manifests
 from edgecnn.building import BuildRequest, ModelIdentity, identify
 from edgecnn.errors import InputError, MissingPartError
 from edgecnn.exporting.outputs import KINDS
@@ -81,13 +82,8 @@ def make_plan(model: str, options: ExportOptions) -> Plan:
         )
     jobs = tuple(_job(name, identity, options) for name in dict.fromkeys(options.recipes))
     _require_packages(identity, jobs)
-    out = options.out or Path("artifacts") / folder_name(identity.name)
+    out = options.out or Path("artifacts") / manifests.folder_name(identity.name)
     return Plan(request, identity, jobs, Path(out), options.threads or _cores())
-
-
-def folder_name(name: str) -> str:
-    """A model's name as a folder: `keras:MobileNetV2` lies in `keras-MobileNetV2`."""
-    return name.replace(":", "-").replace("/", "-")
 
 
 def _cores() -> int:

@@ -6,8 +6,8 @@ import itertools
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
+from edgecnn.convert.float_tflite import named
 from edgecnn.exporting import min_snr
-from edgecnn.exporting.ingredients import named
 from edgecnn.formats.tflite_graph import Graph
 from edgecnn.quantize import integer, litert
 from edgecnn.quantize.passes import float16, io_dtype
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from edgecnn.exporting.options import MixedPrecision
     from edgecnn.exporting.plan import Job
-    from edgecnn.exporting.ingredients import FloatTflite, Ingredients
+    from edgecnn.convert.float_tflite import FloatTflite
+    from edgecnn.exporting.ingredients import Ingredients
     from edgecnn.quantize.integer import IntegerModel
 
 _TRIAL_SAMPLES = 8

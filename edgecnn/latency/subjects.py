@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -17,7 +17,7 @@ from edgecnn.recipes import RECIPES
 from edgecnn.zoo import MODELS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from edgecnn.latency.cost import NetCost
     from edgecnn.progress import Progress
@@ -33,16 +33,18 @@ class Shape:
     """What a network that is not yet built may be asked to be; None for its own.
 
     Attributes:
-        input_size: height and width of the input, pixels.
+        input_size: height and width of the input, pixels; one number for a square.
+        input_shapes: by input name, or under "" for the only input: sizes that a file leaves open.
         width: width multiplier.
         classes: size of the output.
         convolution: "normal" for the twin with normal convolutions.
     """
 
-    input_size: int | None = None
+    input_size: int | tuple[int, int] | None = None
     width: float | None = None
     classes: int | None = None
     convolution: str | None = None
+    input_shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     def given(self) -> list[str]:
         """The options of the command line that were used."""

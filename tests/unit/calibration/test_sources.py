@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from edgecnn.calibration import imageset, photographs
-from edgecnn.calibration.imageset import ImageSet, Split, from_arrays, from_pixels
+from edgecnn.calibration.sampleset import ImageSet, Split, from_arrays, from_pixels
 from edgecnn.calibration.preprocessing import preprocess
 from edgecnn.calibration.sources import load
 from edgecnn.errors import InputError
