@@ -1,4 +1,4 @@
-"""Layouts of tensors: one letter an axis, "NHWC" or "NCHW" for images (batch, height, width, channels)."""
+"""Layouts of tensors, one letter an axis: "NHWC" or "NCHW" for images."""
 
 from __future__ import annotations
 

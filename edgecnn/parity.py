@@ -14,7 +14,6 @@ from edgecnn.records import ParityInfo
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from edgecnn.progress import Progress
@@ -248,7 +247,7 @@ def answers(
         InputError: the file is damaged, its runtime refuses it, or its ends are not the network's.
         MissingPartError: its runtime is not installed.
     """
-    session, taps = _open_tapped(model, threads)
+    session, taps = open_tapped(model, threads)
     _check_ends(session, inputs, outputs)
     rows: list[list[Array]] = []
     for feed in feeds:
@@ -259,9 +258,7 @@ def answers(
     columns = [_joined([row[k] for row in rows]) for k in range(len(rows[0]))]
     count = len(outputs)
     tapped = dict(zip(taps, columns[count:], strict=True))
-    return Answers(
-        tuple(columns[:count]), tuple(tapped.get(k) for k in range(count)), len(rows)
-    )
+    return Answers(tuple(columns[:count]), tuple(tapped.get(k) for k in range(count)), len(rows))
 
 
 def _joined(parts: Sequence[Array]) -> Array:
@@ -270,7 +267,7 @@ def _joined(parts: Sequence[Array]) -> Array:
     return np.concatenate([np.atleast_1d(part) for part in parts])
 
 
-def _open_tapped(model: bytes | Path | str, threads: int) -> tuple[Session, tuple[int, ...]]:
+def open_tapped(model: bytes | Path | str, threads: int) -> tuple[Session, tuple[int, ...]]:
     """Load a file with its logits as further outputs, and say to which outputs those belong."""
     data = model if isinstance(model, bytes) else Path(model).read_bytes()
     if not isinstance(model, bytes) and Path(model).suffix == ".onnx":
@@ -286,9 +283,7 @@ def _open_tapped(model: bytes | Path | str, threads: int) -> tuple[Session, tupl
     return LiteRTSession(tapped, threads=threads), taps
 
 
-def _check_ends(
-    session: Session, inputs: Sequence[Endpoint], outputs: Sequence[Endpoint]
-) -> None:
+def _check_ends(session: Session, inputs: Sequence[Endpoint], outputs: Sequence[Endpoint]) -> None:
     have = (len(session.inputs), len(session.outputs))
     if have[0] != len(inputs) or have[1] < len(outputs):
         raise InputError(

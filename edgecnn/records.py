@@ -103,8 +103,9 @@ class Network:
 
 @dataclass(frozen=True)
 class EndLayouts:
-    """The layouts that a file's ends have, in order: a .tflite made from channels-first ONNX has
-    its images channels last.
+    """The layouts that a file's ends have, in order.
+
+    A .tflite made from channels-first ONNX has its images channels last.
     """
 
     inputs: tuple[str, ...]

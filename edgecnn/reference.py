@@ -67,7 +67,7 @@ def answers_of(arrays: Mapping[str, NDArray[Any]], outputs: int, runs: int) -> A
     """The reverse of `arrays_of`; KeyError where an output's array is missing."""
     return Answers(
         tuple(arrays[f"y{k}"] for k in range(outputs)),
-        tuple(arrays[f"z{k}"] if f"z{k}" in arrays else None for k in range(outputs)),
+        tuple(arrays.get(f"z{k}") for k in range(outputs)),
         runs,
     )
 

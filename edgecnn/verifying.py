@@ -212,9 +212,7 @@ def _can_be_a_path(text: str) -> bool:
     return "\0" not in text and max(map(len, names)) <= _LONGEST_NAME
 
 
-def _check_parity(
-    recorded: Sequence[ParityInfo], measured: Sequence[ParityInfo]
-) -> list[str]:
+def _check_parity(recorded: Sequence[ParityInfo], measured: Sequence[ParityInfo]) -> list[str]:
     if len(recorded) != len(measured):
         return [f"its manifest has the parity of {len(recorded)} outputs, not {len(measured)}"]
     problems = []

@@ -77,9 +77,7 @@ class _Choice:
         return run in self.calibration or run >= self.first_apart
 
 
-def load(
-    path: Path, inputs: Sequence[Endpoint], *, samples: int, held_out: int, seed: int
-) -> Rows:
+def load(path: Path, inputs: Sequence[Endpoint], *, samples: int, held_out: int, seed: int) -> Rows:
     """Read an .npz: a seeded sample of runs to calibrate on, and its last part apart.
 
     Args:
@@ -280,9 +278,7 @@ def _converted(name: str, headers: Sequence[Header], inputs: Sequence[Endpoint])
     ]
 
 
-def _unused(
-    archive: zipfile.ZipFile, name: str, members: Sequence[zipfile.ZipInfo]
-) -> list[str]:
+def _unused(archive: zipfile.ZipFile, name: str, members: Sequence[zipfile.ZipInfo]) -> list[str]:
     used = {member.filename for member in members}
     others = [m.filename.removesuffix(".npy") for m in archive.infolist() if m.filename not in used]
     if not others:

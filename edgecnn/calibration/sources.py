@@ -65,9 +65,7 @@ class Sampling:
     def holds_arrays(self) -> bool:
         """Whether it is an .npz, whose arrays are fed as they are."""
         source = self.source
-        return (
-            source is not None and source.lower().endswith(".npz") and not Path(source).is_dir()
-        )
+        return source is not None and source.lower().endswith(".npz") and not Path(source).is_dir()
 
 
 @dataclass(frozen=True)

@@ -150,8 +150,8 @@ def export(model: str, **flags: Unpack[export_request.Flags]) -> None:
     """Build or load MODEL and export it, proved against the float original.
 
     MODEL is a name of `edgecnn models`, keras:NAME for any network of keras.applications, or a path
-    (.keras, .h5, a SavedModel folder, a float .onnx or .tflite). Without a recipe it is --int8. Each recipe
-    gets a folder with model.tflite, model.onnx, manifest.json and reference.npz.
+    (.keras, .h5, a SavedModel folder, a float .onnx or .tflite). Without a recipe it is --int8.
+    Each recipe gets a folder with model.tflite, model.onnx, manifest.json and reference.npz.
     """
     options = export_request.api_options(model, flags)
     _say_what_was_chosen(flags)

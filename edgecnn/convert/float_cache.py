@@ -157,9 +157,7 @@ def _never(_part: Path) -> None:
     )
 
 
-def _load_early(
-    identity: ModelIdentity, sampling: Sampling, progress: Progress
-) -> Split | None:
+def _load_early(identity: ModelIdentity, sampling: Sampling, progress: Progress) -> Split | None:
     """The samples of a network whose input is known before it is built; else None."""
     if not identity.has_random_weights or identity.input_size is None:
         return None
@@ -178,9 +176,7 @@ def _load(sampling: Sampling, inputs: tuple[Endpoint, ...]) -> Split:
     return split
 
 
-def _gather(
-    network: Network, feeding: Feeding, own_scaling: str, progress: Progress
-) -> Samples:
+def _gather(network: Network, feeding: Feeding, own_scaling: str, progress: Progress) -> Samples:
     if feeding.split is not None:
         return float_stage.gather(network, feeding, own_scaling, progress)
     gathered: Samples = isolation.run(

@@ -14,7 +14,7 @@ import importlib
 import itertools
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,8 +35,9 @@ if TYPE_CHECKING:
     from edgecnn.building import BuildRequest, BuiltModel
     from edgecnn.calibration.sampleset import Split
     from edgecnn.calibration.sources import Sampling
+    from edgecnn.convert.onnx_import import End
     from edgecnn.progress import Progress
-    from edgecnn.records import Preprocessing
+    from edgecnn.records import Endpoint, Preprocessing
 
     Array = NDArray[Any]
 
@@ -187,30 +188,62 @@ def _make_from_onnx(
     )
     model, network = source.model, source.network
     own_scaling = input_scaling.of_onnx(model)
-    samples = gather(network, feeding, own_scaling, progress)
-    ends = {"onnx": own_layouts(network)}
+    ends: dict[str, EndLayouts] = {}
     attempts = _Attempts(formats)
+    with attempts.of("tflite") as wanted:
+        if wanted:
+            network, ends["tflite"] = _lower(model, network, request, folder, progress)
+    ends["onnx"] = own_layouts(network)
     with attempts.of("onnx") as wanted:
         if wanted:
             onnx_file.save(model, folder / ONNX)
-    with attempts.of("tflite") as wanted:
-        if wanted:
-            ends["tflite"] = _lower(model, request, folder, progress)
+    samples = gather(network, feeding, own_scaling, progress)
     _write_proof(folder, network, samples, _onnx_answers(Path(request.model), network))
     _write_info(folder, network, ends, own_scaling)
     return attempts.outcome(samples)
 
 
-def _lower(model: Any, request: BuildRequest, folder: Path, progress: Progress) -> EndLayouts:  # noqa: ANN401 - an onnx.ModelProto
-    """Write the .tflite of a prepared ONNX model; returns the layouts its ends have."""
+def _lower(
+    model: Any,  # noqa: ANN401 - an onnx.ModelProto
+    network: Network,
+    request: BuildRequest,
+    folder: Path,
+    progress: Progress,
+) -> tuple[Network, EndLayouts]:
+    """Write the .tflite of a prepared ONNX model.
+
+    Returns:
+        The network, its layouts as far as lowering knows more of them, and those of the .tflite.
+    """
     from edgecnn.convert import onnx_import, tflite_float
 
     _import_tensorflow(progress)
     progress.stage("converting to float .tflite")
-    lowered = onnx_import.lower(model)
+    name = Path(request.model).stem
+    lowered = onnx_import.lower(model, name)
     definition = tflite_float.define(lowered.traced)
-    (folder / TFLITE).write_bytes(tflite_float.to_tflite(definition, Path(request.model).stem))
-    return lowered.layouts
+    (folder / TFLITE).write_bytes(tflite_float.to_tflite(definition, name))
+    inputs, input_layouts = _known_layouts(network.inputs, lowered.inputs)
+    outputs, output_layouts = _known_layouts(network.outputs, lowered.outputs)
+    return (
+        replace(network, inputs=inputs, outputs=outputs),
+        EndLayouts(input_layouts, output_layouts),
+    )
+
+
+def _known_layouts(
+    ends: Sequence[Endpoint], lowered: Sequence[End]
+) -> tuple[tuple[Endpoint, ...], tuple[str, ...]]:
+    """The ends with the layouts that lowering told them, and those they have in the .tflite."""
+    known = tuple(
+        replace(end, layout=there.endpoint.layout or end.layout)
+        for end, there in zip(ends, lowered, strict=True)
+    )
+    theirs = tuple(
+        there.layout if there.endpoint.layout else end.layout
+        for end, there in zip(known, lowered, strict=True)
+    )
+    return known, theirs
 
 
 def _make_from_tflite(
@@ -277,9 +310,7 @@ def own_layouts(network: Network) -> EndLayouts:
     )
 
 
-def gather(
-    network: Network, feeding: Feeding, own_scaling: str, progress: Progress
-) -> Samples:
+def gather(network: Network, feeding: Feeding, own_scaling: str, progress: Progress) -> Samples:
     """The samples of a network whose ends are known, and how their pixels are scaled.
 
     Args:

@@ -1,4 +1,4 @@
-"""The float .tflite as recipes start from it: folded, and with the network's own names at its ends."""
+"""The float .tflite as recipes start from it: folded, the network's own names at its ends."""
 
 from __future__ import annotations
 
@@ -16,17 +16,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FloatTflite:
-    """The float .tflite as recipes start from it.
+    """The float .tflite as recipes start from it. Nobody edits the graphs; they are copied first.
 
     Attributes:
         folded: normalizations folded into weights: the same function in fewer operators.
+        data: the bytes of `folded`.
         unfolded: the weights as they were trained, easier to quantize where nothing equalizes.
         scores: of each output, the name of the tensor whose error counts: what enters its final
             softmax, or the output itself.
     """
 
-    folded: bytes
-    unfolded: bytes
+    folded: Graph
+    data: bytes
+    unfolded: Graph
     scores: tuple[str, ...]
 
 
@@ -34,24 +36,26 @@ def read(model: FloatModel) -> FloatTflite:
     """The float stage's .tflite, as recipes start from it."""
     graph = Graph.read(model.path("tflite").read_bytes())
     average_pool_to_depthwise.apply(graph)
-    unfolded = named(graph, model.network)
-    folded = fold(graph, model.network)
-    return FloatTflite(folded, unfolded, tuple(end.name for end in tflite_logits.find(folded)))
+    name_ends(graph, model.network)
+    unfolded = graph.copy()
+    fold(graph)
+    name_ends(graph, model.network)
+    data = graph.write()
+    scores = tuple(end.name for end in tflite_logits.find(data))
+    return FloatTflite(graph, data, unfolded, scores)
 
 
-def fold(graph: Graph, network: Network) -> bytes:
-    """The same function with normalizations folded into weights."""
+def fold(graph: Graph) -> None:
+    """Fold normalizations into weights, in place."""
     while fold_affine.apply(graph).changes:
         pass
-    return named(graph, network)
 
 
-def named(graph: Graph, network: Network) -> bytes:
-    """The file with the network's own names at its ends, and the signature that tools ask for."""
+def name_ends(graph: Graph, network: Network) -> None:
+    """Give the ends the network's own names, and the signature that tools ask for."""
     inputs = [end.name for end in network.inputs]
     outputs = [end.name for end in network.outputs]
     graph.rename_ends(inputs, outputs)
     graph.set_signature(
         dict(zip(inputs, graph.inputs, strict=True)), dict(zip(outputs, graph.outputs, strict=True))
     )
-    return graph.write()

@@ -45,5 +45,5 @@ def write_float(
         progress=progress,
     )
     path = into / f"{identity.name}.tflite"
-    path.write_bytes(float_tflite.read(files).folded)
+    path.write_bytes(float_tflite.read(files).data)
     return path

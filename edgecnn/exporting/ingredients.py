@@ -16,10 +16,9 @@ from edgecnn.convert import float_stage, float_tflite
 from edgecnn.convert.versions import digest
 from edgecnn.errors import EdgeCnnError
 from edgecnn.formats import onnx_taps, tflite_logits
-from edgecnn.records import OutputInfo
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from pathlib import Path
     from typing import Any
 
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
     from edgecnn.exporting.plan import Plan
     from edgecnn.parity import Answers
     from edgecnn.progress import Progress
-    from edgecnn.records import Network, ParityInfo
+    from edgecnn.records import Network, OutputInfo, ParityInfo
 
 _FAITHFUL_DB = 60.0
 _ANSWERS = "answers.npz"
@@ -78,14 +77,14 @@ class Floats:
     def main(self) -> tuple[str, bytes | Path]:
         """The format and file that answer for the network: the .tflite where there is one."""
         if self.tflite is not None:
-            return "tflite", self.tflite.folded
+            return "tflite", self.tflite.data
         assert self.onnx is not None  # noqa: S101 - one format at least can be had
         return "onnx", self.onnx
 
     def file(self, file_format: str) -> bytes | Path:
         """The float file of a format, as its float32 recipe writes it."""
         if file_format == "tflite" and self.tflite is not None:
-            return self.tflite.folded
+            return self.tflite.data
         assert self.onnx is not None  # noqa: S101 - only formats that can be had are asked for
         return self.onnx
 
@@ -157,9 +156,7 @@ def float_files(model: FloatModel, options: ExportOptions) -> Floats:
     tflite = float_tflite.read(model) if "tflite" in model.folders else None
     onnx = model.path("onnx") if "onnx" in model.folders else None
     if tflite is not None:
-        bounded = [
-            end.has_softmax or end.has_sigmoid for end in tflite_logits.find(tflite.folded)
-        ]
+        bounded = [end.has_softmax or end.has_sigmoid for end in tflite_logits.find(tflite.data)]
     else:
         assert onnx is not None  # noqa: S101 - one format at least can be had
         ends = onnx_taps.end_operators(onnx.read_bytes())
@@ -249,7 +246,7 @@ def collect_statistics(
     assert tflite is not None  # noqa: S101 - only a .tflite is calibrated by them
     calibration = samples.split.calibration
     key = digest(
-        _content(tflite.folded),
+        _content(tflite.data),
         calibration.sha256,
         str(samples.preprocessing),
         seed,
@@ -263,7 +260,7 @@ def collect_statistics(
             tflite.folded,
             floats.model.in_file_layout(feeds, "tflite"),
             answers=tflite.scores,
-            images=calibration.samples,
+            runs=calibration.samples,
             threads=threads,
             seed=seed,
             progress=progress,

@@ -42,9 +42,7 @@ def describe(
             end.dtype,
             end.shape,
             end.layout,
-            kind=chosen.get(
-                end.name, "probabilities" if bounded else chosen.get("", "values")
-            ),
+            kind=chosen.get(end.name, "probabilities" if bounded else chosen.get("", "values")),
         )
         for end, bounded in zip(network.outputs, ends_in_probabilities, strict=True)
     )

@@ -29,8 +29,7 @@ if TYPE_CHECKING:
     from edgecnn.exporting.ingredients import Floats
     from edgecnn.exporting.options import MixedPrecision
     from edgecnn.exporting.writers import Written
-    from edgecnn.inspection import Inspection
-    from edgecnn.records import EndLayouts, Endpoint, ParityInfo, TensorInfo
+    from edgecnn.records import ParityInfo, TensorInfo
 
 RANDOM_WEIGHTS = "The weights are random: the files are fit for measuring latency, not for answers."
 # Below these a file is written, and the user told.
@@ -95,17 +94,13 @@ def _ingredients(plan: Plan, options: ExportOptions, recorder: Recorder) -> Ingr
     floats = stages.float_files(model, options)
     proven = stages.prove_floats(floats, plan.threads)
     floats = floats.without(stages.unproven(proven))
-    made_reference = stages.make_reference(
-        floats, samples, threads=plan.threads, progress=recorder
-    )
+    made_reference = stages.make_reference(floats, samples, threads=plan.threads, progress=recorder)
     statistics = None
     if plan.calibrates_tflite and floats.tflite is not None:
         statistics = stages.collect_statistics(
             floats, samples, seed=options.seed, threads=plan.threads, progress=recorder
         )
-    return Ingredients(
-        plan, options, floats, samples, proven, made_reference, statistics, recorder
-    )
+    return Ingredients(plan, options, floats, samples, proven, made_reference, statistics, recorder)
 
 
 def _sampling(plan: Plan, options: ExportOptions) -> Sampling:
@@ -120,7 +115,7 @@ def _sampling(plan: Plan, options: ExportOptions) -> Sampling:
 def _float_sizes(floats: Floats) -> dict[str, int]:
     sizes = {}
     if floats.tflite is not None:
-        sizes["tflite"] = len(floats.tflite.folded)
+        sizes["tflite"] = len(floats.tflite.data)
     if floats.onnx is not None:
         sizes["onnx"] = floats.onnx.stat().st_size
     return sizes
@@ -144,7 +139,7 @@ def _macs(plan: Plan, floats: Floats) -> int:
     if floats.tflite is not None:
         from edgecnn.inspection import tflite
 
-        graph = tflite.read(floats.tflite.folded, plan.identity.name).graph
+        graph = tflite.read(floats.tflite.data, plan.identity.name).graph
     else:
         assert floats.onnx is not None  # noqa: S101 - one format at least can be had
         graph = inspect(floats.onnx).graph
@@ -176,14 +171,12 @@ def _write_folder(
         written: dict[str, Written] = {}
         files: list[FileInfo] = []
         for file_format in job.formats:
-            try:
-                written[file_format] = _write(job, file_format, part, made)
-                files.append(_describe(part, written[file_format], job, file_format, made))
-            except MissingPartError:
-                raise
-            except EdgeCnnError as error:
-                refused.append(Refusal(job.recipe.name, file_format, error))
-                (part / f"model.{file_format}").unlink(missing_ok=True)
+            attempt = _attempt(job, file_format, part, made)
+            if isinstance(attempt, Refusal):
+                refused.append(attempt)
+            else:
+                files.append(attempt[0])
+                written[file_format] = attempt[1]
         if not files:
             raise _NothingWritten
         reference.write(
@@ -194,6 +187,20 @@ def _write_folder(
         manifests.write(manifest, part)
     mixed = next((w.mixed for w in written.values() if w.mixed is not None), None)
     return Artifact(final, manifest), mixed
+
+
+def _attempt(
+    job: Job, file_format: str, folder: Path, made: Ingredients
+) -> tuple[FileInfo, Written] | Refusal:
+    """One file, inspected and compared; or why it cannot be had."""
+    try:
+        written = _write(job, file_format, folder, made)
+        return _describe(folder, written, job, file_format, made), written
+    except MissingPartError:
+        raise
+    except EdgeCnnError as error:
+        (folder / f"model.{file_format}").unlink(missing_ok=True)
+        return Refusal(job.recipe.name, file_format, error)
 
 
 def _write(job: Job, file_format: str, folder: Path, made: Ingredients) -> Written:
@@ -282,7 +289,9 @@ def _describe(
     """Inspect a file, hold it to its recipe, and compare its outputs with the reference's."""
     path = folder / written.name
     read = inspect(path)
-    check_recipe(read, written.expectation)
+    io = job.io if file_format == "tflite" else "float32"
+    kept = len(written.mixed.layers) if written.mixed is not None else 0
+    check_recipe(read, job.recipe.name, io, float_places=written.float_places, kept=kept)
     if made.options.strict and written.integer == "mixed":
         kinds = ", ".join(f"{count} {name}" for name, count in sorted(written.float_ops.items()))
         raise CheckFailedError(
@@ -313,9 +322,7 @@ def _ends(tensors: tuple[TensorInfo, ...], layouts: tuple[str, ...]) -> tuple[Te
     )
 
 
-def _parities(
-    path: Path, job: Job, file_format: str, made: Ingredients
-) -> tuple[ParityInfo, ...]:
+def _parities(path: Path, job: Job, file_format: str, made: Ingredients) -> tuple[ParityInfo, ...]:
     """Of the float file, how close it is to the source's framework; of others, to the float one."""
     if job.recipe.name == "float32":
         return made.proven[file_format]

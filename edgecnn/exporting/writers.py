@@ -6,9 +6,8 @@ import itertools
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
-from edgecnn.convert.float_tflite import named
+from edgecnn.convert.float_tflite import name_ends
 from edgecnn.exporting import min_snr
-from edgecnn.formats.tflite_graph import Graph
 from edgecnn.quantize import integer, litert
 from edgecnn.quantize.passes import float16, io_dtype
 
@@ -16,10 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from edgecnn.exporting.options import MixedPrecision
-    from edgecnn.exporting.plan import Job
     from edgecnn.convert.float_tflite import FloatTflite
     from edgecnn.exporting.ingredients import Ingredients
+    from edgecnn.exporting.options import MixedPrecision
+    from edgecnn.exporting.plan import Job
+    from edgecnn.formats.tflite_graph import Graph
     from edgecnn.quantize.integer import IntegerModel
 
 _TRIAL_SAMPLES = 8
@@ -35,6 +35,7 @@ class Written:
         mixed: what `min_snr_db` took.
         integer: of a quantized file: "full", or "mixed" where operators stayed float.
         float_ops: those operators, name to count.
+        float_places: of the operators that work on floats for `min_snr_db`.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Written:
     mixed: MixedPrecision | None = None
     integer: Literal["full", "mixed"] | None = None
     float_ops: dict[str, int] = field(default_factory=dict)
+    float_places: tuple[int, ...] = ()
 
 
 def write(job: Job, file_format: str, folder: Path, made: Ingredients) -> Written:
@@ -71,30 +73,38 @@ def _float_onnx(made: Ingredients) -> Path:
 
 
 def _float32_tflite(_job: Job, path: Path, made: Ingredients) -> Written:
-    path.write_bytes(_float_tflite(made).folded)
+    path.write_bytes(_float_tflite(made).data)
     return Written(path.name)
 
 
 def _float16_tflite(_job: Job, path: Path, made: Ingredients) -> Written:
-    graph = Graph.read(_float_tflite(made).folded)
+    graph = _float_tflite(made).folded.copy()
     float16.apply(graph)
-    path.write_bytes(named(graph, made.network))
+    name_ends(graph, made.network)
+    path.write_bytes(graph.write())
     return Written(path.name)
 
 
 def _dynamic_tflite(_job: Job, path: Path, made: Ingredients) -> Written:
     # A normalization folded into weights makes them harder to quantize; nothing equalizes here.
-    graph = Graph.read(litert.dynamic(_float_tflite(made).unfolded))
-    path.write_bytes(named(graph, made.network))
+    graph = litert.dynamic(_float_tflite(made).unfolded)
+    name_ends(graph, made.network)
+    path.write_bytes(graph.write())
     return Written(path.name)
 
 
 def _integer_tflite(job: Job, path: Path, made: Ingredients) -> Written:
     quantized = quantize_tflite(job, made)
-    graph = Graph.read(quantized.data)
-    io_dtype.apply(graph, job.io)
-    path.write_bytes(named(graph, made.network))
+    graph = quantized.graph.copy()
+    finish(graph, job, made)
+    path.write_bytes(graph.write())
     return Written(path.name, quantized.notes)
+
+
+def finish(graph: Graph, job: Job, made: Ingredients) -> None:
+    """Give an integer graph the ends that the job asks for."""
+    io_dtype.apply(graph, job.io)
+    name_ends(graph, made.network)
 
 
 def quantize_tflite(job: Job, made: Ingredients, *, with_source: bool = False) -> IntegerModel:
@@ -106,7 +116,7 @@ def quantize_tflite(job: Job, made: Ingredients, *, with_source: bool = False) -
     return integer.quantize(
         tflite.folded,
         known,
-        outputs=tflite.scores,
+        judged=tflite.scores,
         activation_bits=16 if job.recipe.activations == "int16" else 8,
         method=made.options.calibration_method,
         trial=trial,
@@ -118,13 +128,14 @@ def quantize_tflite(job: Job, made: Ingredients, *, with_source: bool = False) -
 
 def _mixed_tflite(job: Job, path: Path, made: Ingredients) -> Written:
     quantized = quantize_tflite(job, made, with_source=True)
-    data, mixed = min_snr.reach(job, quantized, made)
+    data, mixed, places = min_snr.reach(job, quantized, made)
     path.write_bytes(data)
     if mixed.layers:
         made.progress.stage("timing both files")
-        before_ms, after_ms = min_snr.latency_ms(min_snr.finished(quantized.data, job, made), path)
+        before_ms, after_ms = min_snr.latency_ms(min_snr.finished(quantized.graph, job, made), path)
         mixed = replace(mixed, latency_before_ms=before_ms, latency_after_ms=after_ms)
-    return Written(path.name, (*quantized.notes, min_snr.note(mixed)), mixed)
+    notes = (*quantized.notes, min_snr.note(mixed))
+    return Written(path.name, notes, mixed, float_places=places)
 
 
 def _float32_onnx(_job: Job, path: Path, made: Ingredients) -> Written:

@@ -1,4 +1,4 @@
-"""Finds the logits in front of an ONNX file's softmaxes, and makes them further outputs of a copy."""
+"""Finds the logits in front of an ONNX file's softmaxes; makes them outputs of a copy."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ _CODE_DEPRECATED, _CODE_BUILTIN = 4, 10
 _GRAPH_TENSORS, _GRAPH_OUTPUTS, _GRAPH_OPERATORS = 4, 8, 10
 _TENSOR_NAME = 10
 _OP_CODE, _OP_INPUTS, _OP_OUTPUTS = 4, 6, 8
-# schema.fbs: BuiltinOperator
+# Numbers of schema.fbs's BuiltinOperator.
 _SOFTMAX, _LOGISTIC, _DEQUANTIZE, _QUANTIZE, _RESHAPE = 25, 14, 6, 114, 22
 _SEEN_THROUGH = {_DEQUANTIZE, _QUANTIZE, _RESHAPE}
 
@@ -77,9 +77,7 @@ def tap(data: bytes) -> tuple[bytes, tuple[int, ...]]:
     return bytes(changed), taps
 
 
-def _behind(
-    output: int, made_by: dict[int, Any], codes: list[int], names: list[str]
-) -> Logits:
+def _behind(output: int, made_by: dict[int, Any], codes: list[int], names: list[str]) -> Logits:
     tensor, seen = output, set[int]()
     has_sigmoid = False
     while tensor in made_by and tensor not in seen:

@@ -59,7 +59,7 @@ def costs_of_built(
     found = {}
     for recipe in recipes:
         # The dynamic recipe keeps normalizations as they were converted.
-        data = tflite_file.unfolded if recipe == "dynamic" else tflite_file.folded
+        data = tflite_file.unfolded.write() if recipe == "dynamic" else tflite_file.data
         cost = costs_of_inspection(name, tflite.read(data, name))
         found[recipe] = under(cost, recipe)
         if recipe != "float32":  # the file that was read is not the one the recipe makes

@@ -83,7 +83,7 @@ def snr_text(parity: ParityInfo | None) -> str:
 
 
 def agreement_text(parity: ParityInfo | None) -> str:
-    """The share of samples whose best class is the reference's, or of pixels in a map of classes."""
+    """The share of samples, or of pixels of a map, whose best class is the reference's."""
     if parity is None:
         return ABSENT
     shares = (parity.top1_agreement, parity.pixel_agreement)

@@ -147,7 +147,7 @@ def quantize_input(values: Array, info: TensorInfo) -> Array:
 
 
 def dequantize_output(values: Array, info: TensorInfo) -> Array:
-    """Turn an output into real numbers: (q - zero_point) * scale as float32, or a float's own value.
+    """Turn an output into real numbers, float32: (q - zero_point) * scale, or a float's own value.
 
     Integers without a scale (class indices) stay the integers they are.
 
