@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 from edgecnn import isolation, parity
 from edgecnn.errors import CheckFailedError
 from edgecnn.exporting.options import MixedPrecision
-from edgecnn.formats import tflite_file as tfl
+from edgecnn.formats.tflite_graph import Graph
 from edgecnn.quantize.mixed import Mixture
 from edgecnn.quantize.passes import io_dtype, keep_float, round_trips
 
 if TYPE_CHECKING:
     from edgecnn.exporting.plan import Job
     from edgecnn.exporting.sources import Sources
+    from edgecnn.formats.tflite_graph import Operator
     from edgecnn.quantize.integer import IntegerModel
 
     Names = frozenset[str]
@@ -48,7 +49,7 @@ def reach(
     """
     wanted_db = sources.options.min_snr_db
     assert wanted_db is not None  # noqa: S101 - the caller asked
-    plain = finished(made.data, job)
+    plain = finished(made.graph, job)
     before_db = _held_out_db(plain, sources)
     kept: Names = frozenset()
     layers = chosen_on = 0
@@ -71,28 +72,30 @@ def reach(
     return data, result, float_places(data, kept)
 
 
-def finished(data: bytes, job: Job) -> bytes:
-    """An integer model with the ends the job asks for."""
-    model = tfl.read(data)
-    io_dtype.apply(model, job.io)
-    round_trips.apply(model)
-    tfl.drop_unused(model)
-    return tfl.write(model)
+def finished(graph: Graph, job: Job) -> bytes:
+    """The file of an integer graph, with the ends the job asks for."""
+    made = graph.copy()
+    _finish(made, job)
+    return made.write()
+
+
+def _finish(graph: Graph, job: Job) -> None:
+    io_dtype.apply(graph, job.io)
+    round_trips.apply(graph)
 
 
 def _mixture(job: Job, made: IntegerModel, sources: Sources) -> Mixture:
     sources.progress.stage("choosing the layers to keep in float32")
     feeds = [
-        feed for _, feed in zip(range(CHOICE_IMAGES), sources.calibration_feeds(), strict=False)
+        [feed] for _, feed in zip(range(CHOICE_IMAGES), sources.calibration_feeds(), strict=False)
     ]
     return Mixture(
         made,
         feeds,
-        sources.statistics.logits[: len(feeds)],
-        logits=sources.logits_tensor,
+        {name: answer[: len(feeds)] for name, answer in sources.statistics.answers.items()},
         float_ends=job.io == "float32",
         threads=sources.plan.threads,
-        finish=lambda data: finished(data, job),
+        finish=lambda graph: _finish(graph, job),
         progress=sources.progress,
     )
 
@@ -137,8 +140,7 @@ def _held_out_db(data: bytes, sources: Sources) -> float:
 
 
 def _names_in_order(sources: Sources) -> list[str]:
-    graph = tfl.main_graph(tfl.read(sources.float_tflite))
-    return [tfl.tensor_name(graph.tensors[int(op.outputs[0])]) for op in graph.operators]
+    return list(sources.float_graph.made())
 
 
 def float_places(data: bytes, kept: Names) -> tuple[int, ...]:
@@ -147,34 +149,25 @@ def float_places(data: bytes, kept: Names) -> tuple[int, ...]:
     Those layers themselves, the conversions at their borders, and a final SOFTMAX that reads what
     one of them made: with float ends it computes in float in any case.
     """
-    model = tfl.read(data)
-    graph = tfl.main_graph(model)
-    places = {
-        place
-        for place, operator in enumerate(graph.operators)
-        if _made_name(model, graph, operator) in kept
-    }
-    made = {int(graph.operators[place].outputs[0]) for place in places}
-    read = {int(tensor) for place in places for tensor in graph.operators[place].inputs}
+    graph = Graph.read(data)
+    layers = {operator for operator in graph.operators if _made_name(operator) in kept}
+    made = {operator.output for operator in layers}
+    read = {tensor for operator in layers for tensor in operator.read}
+    places = []
     for place, operator in enumerate(graph.operators):
-        name = tfl.operator_name(model, operator)
-        source, output = int(operator.inputs[0]), int(operator.outputs[0])
-        borders = (name == "DEQUANTIZE" and output in read) or (
-            name in {"QUANTIZE", "DEQUANTIZE", "SOFTMAX"} and source in made
+        borders = (operator.name == "DEQUANTIZE" and operator.output in read) or (
+            operator.name in {"QUANTIZE", "DEQUANTIZE", "SOFTMAX"} and operator.source in made
         )
-        if borders:
-            places.add(place)
-    return tuple(sorted(places))
+        if borders or operator in layers:
+            places.append(place)
+    return tuple(places)
 
 
-def _made_name(model: tfl.ModelT, graph: tfl.SubGraphT, operator: tfl.OperatorT) -> str:
+def _made_name(operator: Operator) -> str:
     """The layer a float operator is; "" for a conversion or an integer operator."""
-    tensor = graph.tensors[int(operator.outputs[0])]
-    if tfl.operator_name(model, operator) in {"QUANTIZE", "DEQUANTIZE"}:
+    if operator.name in {"QUANTIZE", "DEQUANTIZE"} or not operator.outputs:
         return ""
-    if tfl.type_name(tensor) != "FLOAT32":
-        return ""
-    return tfl.tensor_name(tensor).removesuffix(keep_float.SUFFIX)
+    return operator.output.name.removesuffix(keep_float.SUFFIX) if operator.output.is_float else ""
 
 
 def note(mixed: MixedPrecision) -> str:

@@ -20,8 +20,8 @@ from edgecnn.convert import float_stage
 from edgecnn.errors import InputError
 from edgecnn.exporting.network import Network, read_foreign
 from edgecnn.exporting.versions import DECISIVE, digest, versions
-from edgecnn.formats import tflite_file as tfl
 from edgecnn.formats import tflite_logits
+from edgecnn.formats.tflite_graph import Graph
 from edgecnn.quantize import fixed_batch
 from edgecnn.quantize.passes import average_pool_to_depthwise, fold_affine
 from edgecnn.records import Preprocessing
@@ -157,33 +157,35 @@ class Sources:
     @property
     def unfolded_tflite(self) -> bytes:
         """The float model as it was converted: its weights as they were trained."""
-        return _with_names(self._read_float())
+        graph = self._read_float()
+        _name_ends(graph)
+        return graph.write()
 
     @cached_property
     def float_tflite(self) -> bytes:
         """The same function with normalizations folded: what most recipes start from."""
-        return _folded(self._read_float())
+        return _folded(self._read_float()).write()
 
-    def _read_float(self) -> tfl.ModelT:
+    def _read_float(self) -> Graph:
         if self.plan.identity.kind == "tflite":
-            model = self._read_foreign()
+            graph = self._read_foreign()
         else:
             path = self._float_folder("tflite") / float_stage.TFLITE
-            model = tfl.read(path.read_bytes())
-        average_pool_to_depthwise.apply(model)
-        return model
+            graph = Graph.read(path.read_bytes())
+        average_pool_to_depthwise.apply(graph)
+        return graph
 
-    def _read_foreign(self) -> tfl.ModelT:
+    def _read_foreign(self) -> Graph:
         _ = self.network  # refuses what cannot be quantized
         path = self.plan.request.model
         data = Path(path).read_bytes()
-        model = tfl.read(data)
-        if not fixed_batch.is_open(model):
-            return model
+        graph = Graph.read(data)
+        if not fixed_batch.is_open(graph):
+            return graph
         fixed: bytes = isolation.run(
             "edgecnn.quantize.fixed_batch:fix", data, what=f"fixing the batch of {path} at 1"
         )
-        return tfl.read(fixed)
+        return Graph.read(fixed)
 
     @cached_property
     def float_onnx(self) -> Path:
@@ -191,9 +193,14 @@ class Sources:
         return self._float_folder("onnx") / float_stage.ONNX
 
     @cached_property
-    def logits_tensor(self) -> int:
-        """Index of the logits in `float_tflite`."""
-        return tflite_logits.find(self.float_tflite).tensor
+    def float_graph(self) -> Graph:
+        """`float_tflite` unpacked; not to be changed."""
+        return Graph.read(self.float_tflite)
+
+    @cached_property
+    def logits_tensor(self) -> str:
+        """Name of the logits in `float_tflite`."""
+        return self.float_graph.tensors[tflite_logits.find(self.float_tflite).tensor].name
 
     @cached_property
     def reference(self) -> NDArray[np.float32]:
@@ -246,10 +253,10 @@ class Sources:
         images = self.images.calibration.samples
         self.progress.stage("calibrating", images)
         found = statistics.collect(
-            self.float_tflite,
-            self.calibration_feeds(),
-            logits=self.logits_tensor,
-            images=images,
+            self.float_graph,
+            ([feed] for feed in self.calibration_feeds()),
+            answers=[self.logits_tensor],
+            runs=images,
             threads=self.plan.threads,
             seed=self.options.seed,
             progress=self.progress,
@@ -259,26 +266,24 @@ class Sources:
 
 def folded(float_stage_file: bytes) -> bytes:
     """A cached float stage's .tflite as `Sources.float_tflite` makes it."""
-    model = tfl.read(float_stage_file)
-    average_pool_to_depthwise.apply(model)
-    return _folded(model)
+    graph = Graph.read(float_stage_file)
+    average_pool_to_depthwise.apply(graph)
+    return _folded(graph).write()
 
 
-def _folded(model: tfl.ModelT) -> bytes:
-    while fold_affine.apply(model):
+def _folded(graph: Graph) -> Graph:
+    while fold_affine.apply(graph).changes:
         pass
-    return _with_names(model)
+    _name_ends(graph)
+    return graph
 
 
-def _with_names(model: tfl.ModelT) -> bytes:
-    """The model with ends called input and output, and the signature that tools ask for."""
-    graph = tfl.main_graph(model)
-    for name, index in (("input", graph.inputs[0]), ("output", graph.outputs[0])):
-        taken = {tfl.tensor_name(tensor) for tensor in graph.tensors}
-        if name not in taken:
-            graph.tensors[int(index)].name = name.encode()
-    tfl.set_signature(model)
-    return tfl.write(model)
+def _name_ends(graph: Graph) -> None:
+    """Ends called input and output, and the signature that tools ask for."""
+    for name, end in (("input", graph.inputs[0]), ("output", graph.outputs[0])):
+        if graph.find(name) is None:
+            end.name = name
+    graph.set_signature()
 
 
 def _import_ahead() -> None:

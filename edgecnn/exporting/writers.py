@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from edgecnn.exporting import min_snr
-from edgecnn.formats import tflite_file as tfl
+from edgecnn.formats.tflite_graph import Graph
 from edgecnn.quantize import integer, litert
 from edgecnn.quantize.passes import float16, io_dtype
 
@@ -60,25 +60,24 @@ def _float32_tflite(_job: Job, path: Path, sources: Sources) -> tuple[str, ...]:
 
 
 def _float16_tflite(_job: Job, path: Path, sources: Sources) -> tuple[str, ...]:
-    model = tfl.read(sources.float_tflite)
-    float16.apply(model)
-    tfl.set_signature(model)
-    path.write_bytes(tfl.write(model))
+    graph = Graph.read(sources.float_tflite)
+    float16.apply(graph)
+    graph.set_signature()
+    path.write_bytes(graph.write())
     return ()
 
 
 def _dynamic_tflite(_job: Job, path: Path, sources: Sources) -> tuple[str, ...]:
     # A normalization folded into weights makes them harder to quantize; nothing equalizes here.
-    path.write_bytes(tfl.write(tfl.read(litert.dynamic(sources.unfolded_tflite))))
+    path.write_bytes(litert.dynamic(Graph.read(sources.unfolded_tflite)).write())
     return ()
 
 
 def _integer_tflite(job: Job, path: Path, sources: Sources) -> tuple[str, ...]:
     made = _quantized(job, sources)
-    model = tfl.read(made.data)
-    io_dtype.apply(model, job.io)
-    tfl.drop_unused(model)
-    path.write_bytes(tfl.write(model))
+    graph = made.graph.copy()
+    io_dtype.apply(graph, job.io)
+    path.write_bytes(graph.write())
     return made.notes
 
 
@@ -87,12 +86,12 @@ def _quantized(job: Job, sources: Sources, *, with_source: bool = False) -> Inte
     feeds = zip(range(_TRIAL_IMAGES), sources.calibration_feeds(), strict=False)
     sources.progress.stage("quantizing", len(known.layers))
     return integer.quantize(
-        sources.float_tflite,
+        sources.float_graph,
         known,
-        logits=sources.logits_tensor,
+        judged=[sources.logits_tensor],
         activation_bits=16 if job.recipe.activations == "int16" else 8,
         method=sources.options.calibration_method,
-        trial=[feed for _, feed in feeds],
+        trial=[[feed] for _, feed in feeds],
         threads=sources.plan.threads,
         with_source=with_source,
         progress=sources.progress,
@@ -105,7 +104,7 @@ def _mixed_tflite(job: Job, path: Path, sources: Sources) -> Written:
     path.write_bytes(data)
     if mixed.layers:
         sources.progress.stage("timing both files")
-        before_ms, after_ms = min_snr.latency_ms(min_snr.finished(made.data, job), path)
+        before_ms, after_ms = min_snr.latency_ms(min_snr.finished(made.graph, job), path)
         mixed = replace(mixed, latency_before_ms=before_ms, latency_after_ms=after_ms)
     return Written(path.name, (*made.notes, min_snr.note(mixed)), mixed, places)
 
