@@ -318,12 +318,9 @@ class _Writer:
         for index, version in versions:
             if self._codes[index] is operator.code and version == operator.version:
                 return index
-        at_least = [index for index, version in versions if version >= operator.version]
-        same = [index for index, version in versions if version == operator.version]
-        if operator.raw is not None and same:
-            return same[0]
-        if at_least:
-            return at_least[0]
+        for index, version in versions:
+            if version >= operator.version:
+                return index
         name, custom = wanted
         self._codes.append(schema.operator_code(name, operator.version, custom=custom))
         return len(self._codes) - 1
