@@ -190,6 +190,9 @@ def _print(result: ExportResult) -> None:
         console.print_line()
         console.print_table(outputs)
     console.print_paragraph(report.parity_basis(result), "dim")
+    for paragraph in report.float_operators(result):
+        console.print_line()
+        console.print_paragraph(paragraph)
     if caution := report.weights_caution(result):
         console.print_line()
         console.print_paragraph(caution, "yellow")

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from edgecnn.records import FileInfo
 
 _RANDOM = "random"
-_SHOWN_OPERATORS = 2
 
 
 def export_table(result: ExportResult) -> Table:
@@ -39,7 +38,7 @@ def export_table(result: ExportResult) -> Table:
         Column("of float32", number=True),
         Column("SNR dB", number=True),
         Column("agreement", number=True),
-        Column("computes in"),
+        Column("integer"),
         Column("partitions", number=True),
     )
     rows = [
@@ -64,21 +63,21 @@ def _row(recipe: str, file: FileInfo, float32_size_bytes: Mapping[str, int]) -> 
         percent_text(file.bytes / whole) if whole else ABSENT,
         snr_text(file.parity),
         agreement_text(file.parity),
-        _computes_in(file),
+        file.integer or ABSENT,
         ABSENT if partitions is None else str(partitions),
     )
 
 
-def _computes_in(file: FileInfo) -> str:
-    """Whether a quantized file is integer throughout, or which operators stay float."""
-    if file.integer is None:
-        return ABSENT
-    if not file.float_ops:
-        return "integers" if file.integer == "full" else "mixed"
-    names = sorted(file.float_ops.items(), key=lambda item: -item[1])
-    shown = ", ".join(f"{count} {name}" for name, count in names[:_SHOWN_OPERATORS])
-    more = len(names) - _SHOWN_OPERATORS
-    return f"mixed, float: {shown}" + (f" and {more} kinds more" if more > 0 else "")
+def float_operators(result: ExportResult) -> tuple[str, ...]:
+    """Of each mixed file, which operators stay float."""
+    return tuple(
+        f"{artifact.manifest.recipe} {file.path} is mixed: no integer kernel or too much lost for"
+        f" {', '.join(f'{count} {name}' for name, count in sorted(file.float_ops.items()))}; they"
+        " stay float. --strict refuses such a file."
+        for artifact in result.artifacts
+        for file in artifact.manifest.files
+        if file.integer == "mixed"
+    )
 
 
 def outputs_table(result: ExportResult) -> Table | None:
