@@ -46,6 +46,7 @@ def load(path: Path) -> keras.Model:
         model = _load(path, source, saved.version)
     weights.check_finite(path, model.weights)
     _require_ends(path, model)
+    _refuse_stateful(path, model)
     return model
 
 
@@ -112,6 +113,16 @@ def _require_ends(path: Path, model: keras.Model) -> None:
             f"{path}: it has 0 inputs that are known: it was never called, or given an Input.",
             hint="Call it on a sample, or begin it with keras.Input(shape), and save it again.",
         )
+
+
+def _refuse_stateful(path: Path, model: keras.Model) -> None:
+    for layer in model._flatten_layers():  # noqa: SLF001 - no public walk
+        if getattr(layer, "stateful", False):
+            raise InputError(
+                f"{path}: its layer {layer.name!r} is stateful: what it answers depends on what came"
+                " before, and an exported file keeps nothing.",
+                hint="Build it again with stateful=False and the same weights.",
+            )
 
 
 def input_names(model: keras.Model) -> list[str]:
