@@ -14,7 +14,7 @@ from edgecnn.convert.onnx_import.value import Value, inverse
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    Axes = tuple[int, ...]
+    from edgecnn.convert.onnx_import.value import Axes
 
 
 def elementwise(

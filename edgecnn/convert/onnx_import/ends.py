@@ -1,36 +1,20 @@
-"""Inputs and outputs: names that TensorFlow takes, and which of them are images."""
+"""Inputs and outputs: what they are called and how their axes lie in the .tflite."""
 
 from __future__ import annotations
 
 import re
-from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from edgecnn.convert.onnx_import.node import attributes_of
-from edgecnn.records import Endpoint
+from edgecnn.convert.onnx_import.value import channels_last
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from edgecnn.convert.onnx_import.value import Axes, Value
+    from edgecnn.records import Endpoint
 
-    import onnx
-
-FIRST = {3: "NCW", 4: "NCHW", 5: "NCDHW"}
-LAST = {3: "NWC", 4: "NHWC", 5: "NDHWC"}
-# Operators that say which axis the channels are: ONNX has them first.
-_CHANNELS_FIRST = {
-    "AveragePool", "BatchNormalization", "Conv", "ConvTranspose", "DepthToSpace",
-    "GlobalAveragePool", "GlobalMaxPool", "GroupNormalization", "InstanceNormalization", "LRN",
-    "MaxPool", "PRelu", "Resize", "SpaceToDepth", "Upsample",
-}  # fmt: skip
-# Operators that say nothing of the kind, and leave the axes where they are.
-_AXES_STAY = {
-    "Abs", "Add", "Cast", "Clip", "Concat", "Div", "Dropout", "Exp", "Identity", "LeakyRelu", "Log",
-    "Max", "Min", "Mul", "Neg", "Pad", "Pow", "Relu", "Sigmoid", "Slice", "Split", "Sqrt", "Sub",
-    "Sum", "Tanh", "Where",
-}  # fmt: skip
+# Channels first, as ONNX's convolutions have them, and what becomes of it.
+_LAST = {"NCW": "NWC", "NCHW": "NHWC", "NCDHW": "NDHWC"}
+_IMAGE = "NCHW"
 
 
 @dataclass(frozen=True)
@@ -38,9 +22,10 @@ class End:
     """An input or output of a lowered model.
 
     Attributes:
-        endpoint: as the model has it.
+        endpoint: as the model has it; an output whose layout nobody knew, and that leaves channels
+            last, is known now to be "NCHW".
         name: in TensorFlow's graph and in the .tflite.
-        layout: in the .tflite; the same as the endpoint's where the axes are.
+        layout: in the .tflite; as the endpoint's where the axes are where the model has them.
     """
 
     endpoint: Endpoint
@@ -48,52 +33,27 @@ class End:
     layout: str
 
 
-def tensorflow_names(names: Iterable[str], taken: Iterable[str] = ()) -> list[str]:
-    """Names with what TensorFlow does not take replaced, each another."""
-    used, result = {name.lower() for name in taken}, []
-    for name in names:
-        plain = re.sub(r"[^A-Za-z0-9_./>-]", "_", name) or "tensor"
-        plain = re.sub(r"^[^A-Za-z0-9.]+", "", plain) or f"t{plain.strip('/')}"
-        plain = re.sub(r"/+", "/", plain).rstrip("/")
-        unique, count = plain, 1
-        while unique.lower() in used:  # TensorFlow's names differ by more than their case
-            unique, count = f"{plain}_{count}", count + 1
-        used.add(unique.lower())
-        result.append(unique)
-    return result
+def scope_name(label: str) -> str:
+    """A node's name in letters that TensorFlow takes for a scope."""
+    plain = re.sub(r"[^A-Za-z0-9_.\\/>-]", "_", label).strip("/_-") or "node"
+    return re.sub(r"/+", "/", plain)
 
 
-def endpoint(info: onnx.ValueInfoProto, layout: str) -> Endpoint:
-    """What the model says of one of its ends; every size is fixed."""
-    import onnx
-
-    tensor = info.type.tensor_type
-    dtype = np.dtype(onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type)).name
-    return Endpoint(info.name, dtype, tuple(d.dim_value for d in tensor.shape.dim), layout)
-
-
-def input_layout(name: str, rank: int, nodes: Sequence[onnx.NodeProto]) -> str:
-    """Which axes an input has, told by the first operators that know; "" where none does."""
-    if rank not in FIRST:
-        return ""
-    consumers: dict[str, list[onnx.NodeProto]] = {}
-    for node in nodes:
-        for operand in node.input:
-            consumers.setdefault(operand, []).append(node)
-    waiting, seen = deque([name]), {name}
-    while waiting:
-        tensor = waiting.popleft()
-        for node in consumers.get(tensor, []):
-            if node.op_type in _CHANNELS_FIRST and node.input[0] == tensor:
-                return FIRST[rank]
-            if node.op_type == "Transpose" and _to_channels_first(node, rank):
-                return LAST[rank]
-            if node.op_type in _AXES_STAY:
-                waiting.extend(output for output in node.output if output not in seen)
-                seen.update(node.output)
-    return ""
+def input_layout(endpoint: Endpoint) -> tuple[str, Axes]:
+    """An input's layout in the .tflite, and the order it is stored in."""
+    rank = len(endpoint.shape)
+    if endpoint.layout in _LAST:
+        return _LAST[endpoint.layout], channels_last(rank)
+    return endpoint.layout, tuple(range(rank))
 
 
-def _to_channels_first(node: onnx.NodeProto, rank: int) -> bool:
-    axes = attributes_of(node).get("perm")
-    return axes == [0, rank - 1, *range(1, rank - 1)]
+def output_layouts(endpoint: Endpoint, value: Value) -> tuple[str, str, Axes]:
+    """An output's layout in the model and in the .tflite, and the order it leaves in.
+
+    An image that is stored channels last leaves so. Everything else has the model's own axes: what
+    a detector's head means is known by them.
+    """
+    image = endpoint.layout in {"", _IMAGE} and value.rank == len(_IMAGE)
+    if image and value.array is None and value.order == channels_last(value.rank):
+        return _IMAGE, _LAST[_IMAGE], value.order
+    return endpoint.layout, endpoint.layout, tuple(range(value.rank))

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgecnn.convert.onnx_import.ends import (
-    LAST,
-    End,
-    endpoint,
-    input_layout,
-    tensorflow_names,
-)
+from edgecnn.convert.onnx_import.ends import End, input_layout, output_layouts, scope_name
 from edgecnn.convert.onnx_import.lazy import tf
 from edgecnn.convert.onnx_import.node import Node, attributes_of, label_of
 from edgecnn.convert.onnx_import.patterns import with_gelu
 from edgecnn.convert.onnx_import.reshaping import settled
 from edgecnn.convert.onnx_import.support import refuse_unsupported
 from edgecnn.convert.onnx_import.table import entries
-from edgecnn.convert.onnx_import.value import Value, channels_last, constant, inverse
-from edgecnn.convert.tflite_float import Traced
-from edgecnn.errors import EdgeCnnError, InputError
+from edgecnn.convert.onnx_import.value import Value, constant, inverse
+from edgecnn.convert.tflite_float import Traced, graph_names
+from edgecnn.errors import EdgeCnnError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,8 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edgecnn.convert.onnx_import.table import Entry
-
-_IMAGE_RANK = 4
+    from edgecnn.records import Endpoint, Network
 
 
 @dataclass(frozen=True)
@@ -50,18 +43,18 @@ class Lowered:
     outputs: tuple[End, ...]
 
 
-def lower(model: onnx.ModelProto, name: str = "The model") -> Lowered:
+def lower(model: onnx.ModelProto, network: Network, name: str = "The model") -> Lowered:
     """Lower a model to a graph that TFLite's converter takes.
 
     Args:
         model: float, one graph without functions, every size of every input fixed, shape arithmetic
             folded; operator set 7 to 22.
+        network: its inputs and outputs, in order, with their layouts as far as they are known.
         name: what errors call it.
 
     Returns:
-        Images go in as (N, H, W, C) where the model has (N, C, H, W), and sequences as (N, W, C);
-        outputs of rank 4 may leave so. Each End says so in its layouts. Every other output has the
-        model's own axes.
+        What goes in as "NCHW" or "NCW" goes in channels last, and outputs of rank 4 may leave so:
+        each End says so in its layouts. Every other output has the model's own axes.
 
     Raises:
         InputError: an operator, or something an operator asks for, that TFLite does not have.
@@ -69,7 +62,7 @@ def lower(model: onnx.ModelProto, name: str = "The model") -> Lowered:
     refuse_unsupported(model, name)
     graph = tf.Graph()
     with graph.as_default():
-        return _Lowering(model).run(graph)
+        return _Lowering(model).run(graph, network)
 
 
 class _Lowering:
@@ -86,15 +79,16 @@ class _Lowering:
             for tensor in model.graph.initializer
         }
         self.nodes = self._needed_nodes()
+        self.used = {name for node in self.nodes for name in node.input}
+        self.used.update(info.name for info in model.graph.output)
 
-    def run(self, graph: Any) -> Lowered:  # noqa: ANN401 - tf.Graph
-        infos = [info for info in self.model.graph.input if info.name not in self.values]
-        results = list(self.model.graph.output)
-        names = tensorflow_names([info.name for info in (*infos, *results)])
-        inputs = [self._input(*pair) for pair in zip(infos, names, strict=False)]
+    def run(self, graph: Any, network: Network) -> Lowered:  # noqa: ANN401 - tf.Graph
+        """Inputs, nodes and outputs, in this order."""
+        names_in, names_out = graph_names(network)
+        inputs = [self._input(*pair) for pair in zip(network.inputs, names_in, strict=True)]
         for node in self.nodes:
             self._lower(node)
-        outputs = [self._output(*pair) for pair in zip(results, names[len(infos) :], strict=True)]
+        outputs = [self._output(*pair) for pair in zip(network.outputs, names_out, strict=True)]
         traced = Traced(graph, tuple(t for _, t in inputs), tuple(t for _, t in outputs))
         return Lowered(traced, tuple(end for end, _ in inputs), tuple(end for end, _ in outputs))
 
@@ -112,34 +106,24 @@ class _Lowering:
                 wanted.update(node.input)
         return kept[::-1]
 
-    def _input(self, info: onnx.ValueInfoProto, name: str) -> tuple[End, Any]:
-        rank = len(info.type.tensor_type.shape.dim)
-        layout = input_layout(info.name, rank, self.nodes)
-        end = endpoint(info, layout)
-        if 0 in end.shape:
-            raise InputError(
-                f"Input {info.name} has an open size.", hint="Fix it with --input-shape."
-            )
-        first = layout.startswith("NC")
-        order = channels_last(rank) if first else tuple(range(rank))
-        shape = [end.shape[axis] for axis in inverse(order)]
+    def _input(self, end: Endpoint, name: str) -> tuple[End, Any]:
+        layout, order = input_layout(end)
         dtype = tf.float32 if end.dtype.startswith("float") else tf.as_dtype(end.dtype)
+        shape = [end.shape[axis] for axis in inverse(order)]
         tensor = tf.compat.v1.placeholder(dtype, shape, name=name)
-        self.values[info.name] = Value(tensor, order)
-        return End(end, name, LAST[rank] if first else layout), tensor
+        self.values[end.name] = Value(tensor, order)
+        return End(end, name, layout), tensor
 
-    def _output(self, info: onnx.ValueInfoProto, name: str) -> tuple[End, Any]:
-        value = settled(self.values[info.name])
-        as_image = value.rank == _IMAGE_RANK and value.order == channels_last(_IMAGE_RANK)
-        layouts = ("NCHW", "NHWC") if as_image else ("", "")
-        order = value.order if as_image else range(value.rank)
-        end = endpoint(info, layouts[0])
+    def _output(self, end: Endpoint, name: str) -> tuple[End, Any]:
+        value = settled(self.values[end.name])
         if end.shape != value.shape:
             raise EdgeCnnError(
-                f"Output {info.name} would have the shape {value.shape}, not {end.shape}.",
+                f"Output {end.name} would have the shape {value.shape}, not {end.shape}.",
                 hint="This is a mistake of the conversion; please report the model.",
             )
-        return End(end, name, layouts[1]), tf.identity(value.stored(order), name=name)
+        source, layout, order = output_layouts(end, value)
+        tensor = tf.identity(value.stored(order), name=name)
+        return End(replace(end, layout=source), name, layout), tensor
 
     def _lower(self, node: onnx.NodeProto) -> None:
         operands = tuple(self.values[name] if name else None for name in node.input)
@@ -156,23 +140,13 @@ class _Lowering:
     def _lowered(
         self, node: onnx.NodeProto, operands: tuple[Value | None, ...], entry: Entry
     ) -> Sequence[Value]:
-        outputs = tuple(name if self._is_used(name) else "" for name in node.output)
+        outputs = tuple(name if name in self.used else "" for name in node.output)
         seen = Node(
             node.op_type, label_of(node), operands, outputs, attributes_of(node), self.opset
         )
-        with tf.name_scope(tensorflow_names([label_of(node)])[0]):
+        with tf.name_scope(scope_name(label_of(node))):
             result = entry.lowering(seen)
         return (result,) if isinstance(result, Value) else result
-
-    def _is_used(self, name: str) -> bool:
-        return bool(name) and name in self._used
-
-    @property
-    def _used(self) -> set[str]:
-        if not hasattr(self, "_used_names"):
-            self._used_names = {name for node in self.nodes for name in node.input}
-            self._used_names.update(info.name for info in self.model.graph.output)
-        return self._used_names
 
 
 def _opset(model: onnx.ModelProto) -> int:

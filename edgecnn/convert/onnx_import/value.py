@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    Axes = tuple[int, ...]
-
+Axes = tuple[int, ...]
 # Kernels of TFLite that move or broadcast axes take five of them.
 _MAX_RANK = 5
 
