@@ -35,9 +35,8 @@ if TYPE_CHECKING:
     from edgecnn.building import BuildRequest, BuiltModel
     from edgecnn.calibration.sampleset import Split
     from edgecnn.calibration.sources import Sampling
-    from edgecnn.convert.onnx_import import End
     from edgecnn.progress import Progress
-    from edgecnn.records import Endpoint, Preprocessing
+    from edgecnn.records import Preprocessing
 
     Array = NDArray[Any]
 
@@ -220,30 +219,18 @@ def _lower(
     _import_tensorflow(progress)
     progress.stage("converting to float .tflite")
     name = Path(request.model).stem
-    lowered = onnx_import.lower(model, name)
+    lowered = onnx_import.lower(model, network, name)
     definition = tflite_float.define(lowered.traced)
     (folder / TFLITE).write_bytes(tflite_float.to_tflite(definition, name))
-    inputs, input_layouts = _known_layouts(network.inputs, lowered.inputs)
-    outputs, output_layouts = _known_layouts(network.outputs, lowered.outputs)
-    return (
-        replace(network, inputs=inputs, outputs=outputs),
-        EndLayouts(input_layouts, output_layouts),
+    known = replace(
+        network,
+        inputs=tuple(end.endpoint for end in lowered.inputs),
+        outputs=tuple(end.endpoint for end in lowered.outputs),
     )
-
-
-def _known_layouts(
-    ends: Sequence[Endpoint], lowered: Sequence[End]
-) -> tuple[tuple[Endpoint, ...], tuple[str, ...]]:
-    """The ends with the layouts that lowering told them, and those they have in the .tflite."""
-    known = tuple(
-        replace(end, layout=there.endpoint.layout or end.layout)
-        for end, there in zip(ends, lowered, strict=True)
+    layouts_there = EndLayouts(
+        tuple(end.layout for end in lowered.inputs), tuple(end.layout for end in lowered.outputs)
     )
-    theirs = tuple(
-        there.layout if there.endpoint.layout else end.layout
-        for end, there in zip(known, lowered, strict=True)
-    )
-    return known, theirs
+    return known, layouts_there
 
 
 def _make_from_tflite(

@@ -37,7 +37,7 @@ def export_table(result: ExportResult) -> Table:
         Column("size", number=True),
         Column("of float32", number=True),
         Column("SNR dB", number=True),
-        Column("agreement", number=True),
+        Column("agree", number=True),
         Column("integer"),
         Column("partitions", number=True),
     )
