@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 # Axes with more groups than this are positions or classes, not kinds of numbers.
 _MOST_GROUPS = 16
 _MATRIX = 2
+# What varies by less than this share of its power is rounding around a constant.
+_CONSTANT = 1e-10
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,10 +88,11 @@ def _compare_output(
     wanted = reference.compared(index) if on_logits else reference.outputs[index]
     got = measured.compared(index) if on_logits else measured.outputs[index]
     _check(wanted, got, info.name)
+    ratio_db = snr_db(wanted, got)
     wanted, got = wanted.astype(np.float64), got.astype(np.float64)
     group_db, group = _worst_group(wanted, got, info.layout)
     return ParityInfo(
-        snr_db=snr_db(wanted, got),
+        snr_db=ratio_db,
         cosine=_cosine(wanted, got),
         max_abs_error=float(np.abs(wanted - got).max(initial=0.0)),
         top1_agreement=top1_agreement(wanted, got) if _scores_classes(wanted, info) else None,
@@ -118,35 +121,55 @@ def _check(wanted: Array, got: Array, name: str) -> None:
         raise InputError(
             f"The file's output {name!r} is not finite.", hint="Look at the model's weights."
         )
+    if wanted.dtype.kind == "f" and got.any() and not wanted.any():
+        raise InputError(
+            f"The float model's output {name!r} is all zero on the reference samples, the file's is"
+            " not.",
+            hint="Train the model first: its last layer is still zero.",
+        )
 
 
 def snr_db(reference: Array, found: Array) -> float | None:
     """10 log10 of the reference's variance about its mean over the samples, over the error's power.
 
-    A constant offset, such as that of a regression around 2000, is no signal. Where every sample
-    gives the same (or there is one only), the mean over all values takes the place of the mean over
-    the samples.
+    A constant offset, such as that of a regression around 2000, is no signal. Where the samples
+    all give the same, or there is one only, the mean over all values takes the place of the mean
+    over the samples; where all values are one number, that number is the signal.
+
+    Of integers, such as indices of classes, the distance means nothing: the ratio is that of all
+    values to those that differ.
 
     Returns:
-        None when there is no error at all; -inf where the reference does not vary and there is one.
+        None when there is no error at all; -inf where the reference is all zeros and there is one.
     """
     import numpy as np
 
+    if reference.dtype.kind != "f":
+        differing = int((reference != found).sum())
+        return 10 * math.log10(reference.size / differing) if differing else None
     wanted = reference.astype(np.float64)
     noise = float(np.square(wanted - found).sum())
     if noise == 0:
         return None
-    signal = _variation(wanted)
+    signal = _signal(wanted)
     return 10 * math.log10(signal / noise) if signal > 0 else -math.inf
 
 
-def _variation(wanted: Array) -> float:
+def _signal(wanted: Array) -> float:
     import numpy as np
 
-    about_samples = float(np.square(wanted - wanted.mean(axis=0)).sum()) if wanted.ndim else 0.0
-    if about_samples > 0:
-        return about_samples
-    return float(np.square(wanted - wanted.mean()).sum())
+    power = float(np.square(wanted).sum())
+    for variation in (_varies(wanted), float(np.square(wanted - wanted.mean()).sum())):
+        if variation > _CONSTANT * power:
+            return variation
+    return power
+
+
+def _varies(wanted: Array) -> float:
+    """Power about the mean over the samples, which lie along the first axis."""
+    import numpy as np
+
+    return float(np.square(wanted - wanted.mean(axis=0)).sum()) if wanted.ndim else 0.0
 
 
 def _worst_group(wanted: Array, got: Array, layout: str) -> tuple[float | None, str]:
@@ -162,12 +185,12 @@ def _worst_group(wanted: Array, got: Array, layout: str) -> tuple[float | None, 
     for axis in _group_axes(wanted.shape, layout):
         for group in range(wanted.shape[axis]):
             part, other = np.take(wanted, group, axis), np.take(got, group, axis)
-            if part.ndim and float(np.square(part - part.mean(axis=0)).sum()) > 0:
+            if _varies(part) > _CONSTANT * float(np.square(part).sum()):
                 ratios[f"axis {axis}, group {group}"] = _ratio(snr_db(part, other))
     if not ratios:
         return None, ""
     name = min(ratios, key=lambda group: ratios[group])
-    return (None, "") if math.isinf(ratios[name]) and ratios[name] > 0 else (ratios[name], name)
+    return (None, "") if math.isinf(ratios[name]) else (ratios[name], name)
 
 
 def _group_axes(shape: tuple[int, ...], layout: str) -> tuple[int, ...]:
