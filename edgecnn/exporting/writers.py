@@ -161,7 +161,7 @@ def _integer_onnx(_job: Job, path: Path, made: Ingredients) -> Written:
     from edgecnn.quantize.onnx_qdq import to_int8
 
     method = made.options.calibration_method
-    to_int8(
+    result = to_int8(
         _float_onnx(made),
         path,
         made.file_feeds("onnx"),
@@ -169,7 +169,12 @@ def _integer_onnx(_job: Job, path: Path, made: Ingredients) -> Written:
         threads=made.plan.threads,
         progress=made.progress,
     )
-    return Written(path.name)
+    return Written(
+        path.name,
+        result.notes,
+        integer="mixed" if result.float_ops else "full",
+        float_ops=result.float_ops,
+    )
 
 
 _WRITERS: dict[tuple[str, str], Callable[[Job, Path, Ingredients], Written]] = {
