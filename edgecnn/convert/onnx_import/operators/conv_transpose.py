@@ -27,7 +27,7 @@ _NEXT_TO_NOTHING = 1e-30
 
 @dataclass(frozen=True)
 class _Axis:
-    """One spatial axis: its input, kernel and stride, what is cut off in front, and what is left."""
+    """One spatial axis: input, kernel and stride, what is cut off in front, and what is left."""
 
     size: int
     kernel: int

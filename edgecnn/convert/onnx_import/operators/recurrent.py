@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgecnn.convert.onnx_import.lazy import tf
+from edgecnn.convert.onnx_import.lazy import function, tf
 from edgecnn.convert.onnx_import.table import operator
 from edgecnn.convert.onnx_import.value import Value, plain
 
@@ -28,9 +28,9 @@ _DEFAULTS = {
     "LSTM": ["Sigmoid", "Tanh", "Tanh"], "GRU": ["Sigmoid", "Tanh"], "RNN": ["Tanh"],
 }  # fmt: skip
 _FUNCTIONS: Mapping[str, Callable[[Any], Any]] = {
-    "sigmoid": lambda x: tf.sigmoid(x),
-    "tanh": lambda x: tf.tanh(x),
-    "relu": lambda x: tf.nn.relu(x),
+    "sigmoid": function("sigmoid"),
+    "tanh": function("tanh"),
+    "relu": function("nn.relu"),
 }
 
 
@@ -118,7 +118,11 @@ def _direction(node: Node, index: int) -> _Direction:
 
 
 def _run(
-    node: Node, direction: _Direction, index: int, sequence: Any, batch: int  # noqa: ANN401 - tf.Tensor
+    node: Node,
+    direction: _Direction,
+    index: int,
+    sequence: Any,  # noqa: ANN401 - tf.Tensor
+    batch: int,
 ) -> tuple[list[Any], Any, Any]:
     """Outputs in the order of time, the last state, and the last cell of an LSTM."""
     steps, _, width = (int(size) for size in sequence.shape)
