@@ -1,4 +1,4 @@
-"""Operands of an elementwise operator brought to one order of axes, with as few moves as it takes."""
+"""Operands of an elementwise operator brought to one order of axes, with the fewest moves."""
 
 from __future__ import annotations
 

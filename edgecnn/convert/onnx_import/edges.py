@@ -1,4 +1,4 @@
-"""Edges repeated outwards, in slices and a concatenation: XNNPACK takes both, and no pad of its own."""
+"""Edges repeated outwards, by slices and a concatenation, both of which XNNPACK takes."""
 
 from __future__ import annotations
 

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from functools import reduce
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class _TensorFlow:
@@ -12,3 +16,12 @@ class _TensorFlow:
 
 
 tf: Any = _TensorFlow()
+
+
+def function(path: str) -> Callable[..., Any]:
+    """A function of TensorFlow's by its name, such as "math.log", for tables."""
+
+    def call(*arguments: Any) -> Any:  # noqa: ANN401 - tf.Tensors
+        return reduce(getattr, path.split("."), tf)(*arguments)
+
+    return call

@@ -177,4 +177,6 @@ def _folded(
     outputs = [onnx.ValueInfoProto(name=name) for name in node.output if name]
     graph = onnx.helper.make_graph([node], "constant", infos, outputs)
     model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", opset)])
-    return [_narrowed(np.asarray(array)) for array in ReferenceEvaluator(model).run(None, dict(feeds))]
+    return [
+        _narrowed(np.asarray(array)) for array in ReferenceEvaluator(model).run(None, dict(feeds))
+    ]

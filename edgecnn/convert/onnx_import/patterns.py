@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import numpy as np
     import onnx
     from numpy.typing import NDArray
 
@@ -55,7 +54,7 @@ def _factor(node: onnx.NodeProto, wanted: float, constants: Constants) -> str | 
 
 
 def _source(node: onnx.NodeProto | None, constants: Constants) -> str | None:
-    """x of x / sqrt 2."""
+    """The x of x / sqrt 2."""
     if node is None:
         return None
     if node.op_type == "Mul":

@@ -61,7 +61,9 @@ def _groups(before: Sequence[int], after: Sequence[int]) -> list[_Group] | None:
     groups: list[_Group] = []
     while old:
         left, right = [old.pop(0)], [new.pop(0)]
-        while (a := math.prod(before[i] for i in left)) != (b := math.prod(after[i] for i in right)):
+        while (a := math.prod(before[i] for i in left)) != (
+            b := math.prod(after[i] for i in right)
+        ):
             (left if a < b else right).append((old if a < b else new).pop(0))
         groups.append(_Group(tuple(left), tuple(right)))
     return groups

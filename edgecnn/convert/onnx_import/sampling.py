@@ -55,16 +55,18 @@ def source(mode: str, size: int, out: int, scale: float) -> NDArray[np.float64]:
 def nearest(axis: Axis, rounding: str) -> NDArray[np.int64]:
     """The index each element after is a copy of."""
     at = axis.coordinates
-    functions = {
-        "floor": np.floor,
-        "ceil": np.ceil,
-        "round_prefer_ceil": lambda x: np.floor(x + 0.5),
-        "round_prefer_floor": lambda x: np.ceil(x - 0.5),
-    }
-    return np.clip(functions[rounding](at), 0, axis.size - 1).astype(np.int64)
+    rounded = {
+        "floor": np.floor(at),
+        "ceil": np.ceil(at),
+        "round_prefer_ceil": np.floor(at + 0.5),
+        "round_prefer_floor": np.ceil(at - 0.5),
+    }[rounding]
+    return np.asarray(np.clip(rounded, 0, axis.size - 1), np.int64)
 
 
-def taps(axis: Axis, mode: str, cubic: float) -> list[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+def taps(
+    axis: Axis, mode: str, cubic: float
+) -> list[tuple[NDArray[np.int64], NDArray[np.float32]]]:
     """Indices and weights whose weighted sum each element after is."""
     at = axis.coordinates
     if mode == "linear":

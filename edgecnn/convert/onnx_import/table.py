@@ -5,13 +5,14 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from edgecnn.convert.onnx_import.node import Node
     from edgecnn.convert.onnx_import.value import Value
 
 Lowering = Callable[["Node"], "Value | tuple[Value, ...]"]
+_Function = TypeVar("_Function", bound=Lowering)
 # Why a node cannot be lowered, told from its attributes; "" when it can.
 Limit = Callable[[Mapping[str, Any]], str]
 
@@ -45,10 +46,10 @@ _ENTRIES: dict[str, Entry] = {}
 
 def operator(
     *names: str, limit: Limit | None = None, note: str = ""
-) -> Callable[[Lowering], Lowering]:
+) -> Callable[[_Function], _Function]:
     """Enter a function into the table, under each of these names."""
 
-    def enter(lowering: Lowering) -> Lowering:
+    def enter(lowering: _Function) -> _Function:
         kind = lowering.__module__.rpartition(".")[2]
         for name in names:
             _ENTRIES[name] = Entry(name, kind, lowering, limit, note)

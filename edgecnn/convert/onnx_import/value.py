@@ -147,8 +147,10 @@ def _runs(axes: Sequence[int], shape: Sequence[int]) -> list[list[int]]:
     """Axes that stay neighbours move as one; axes of size 1 between them do not part them."""
     runs: list[list[int]] = []
     for axis in axes:
-        if runs and all(shape[between] == 1 for between in range(runs[-1][-1] + 1, axis)) and (
-            axis > runs[-1][-1]
+        if (
+            runs
+            and all(shape[between] == 1 for between in range(runs[-1][-1] + 1, axis))
+            and (axis > runs[-1][-1])
         ):
             runs[-1].append(axis)
         else:

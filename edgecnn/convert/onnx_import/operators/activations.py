@@ -22,7 +22,7 @@ _SELU_ALPHA, _SELU_GAMMA = 1.67326319217681884765625, 1.05070102214813232421875
 
 
 def _exponential(x: Any, alpha: float, scale: float = 1.0, inner: float = 1.0) -> Any:  # noqa: ANN401 - tf.Tensor
-    """x above zero, alpha (exp(x / inner) - 1) below, all times scale."""
+    """Above zero x, below it alpha (exp(x / inner) - 1), all times scale."""
     below = tf.minimum(x, 0.0) if inner == 1 else tf.minimum(x, 0.0) * (1 / inner)
     if scale == 1:
         return tf.nn.relu(x) + alpha * (tf.exp(below) - 1.0)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from edgecnn.convert.onnx_import.lazy import tf
 from edgecnn.convert.onnx_import.reshaping import reshaped, settled
 from edgecnn.convert.onnx_import.table import operator
@@ -98,10 +96,13 @@ def _depthwise(over: Windows, weights: Value, image: Any, padding: str) -> Any: 
     """(kh, kw, 1, C * multiplier) as (kh, kw, C, multiplier): both count the channel first."""
     channels = int(image.shape[-1])
     shape = (*weights.shape[:2], channels, weights.shape[3] // channels)
-    filters = tf.reshape(weights.plain(), shape) if weights.array is None else None
+    known = weights.array
+    filters = (
+        tf.reshape(weights.plain(), shape) if known is None else tf.constant(known.reshape(shape))
+    )
     return tf.raw_ops.DepthwiseConv2dNative(
         input=image,
-        filter=tf.constant(np.reshape(weights.array, shape)) if filters is None else filters,
+        filter=filters,
         strides=[1, *over.strides, 1],
         dilations=[1, *over.dilations, 1],
         padding=padding,

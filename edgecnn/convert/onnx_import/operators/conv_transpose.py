@@ -21,10 +21,13 @@ if TYPE_CHECKING:
 
     from edgecnn.convert.onnx_import.node import Node
 
+# Zero itself would be folded away.
+_NEXT_TO_NOTHING = 1e-30
+
 
 @dataclass(frozen=True)
 class _Axis:
-    """One spatial axis: its input, kernel and stride, what is cut off in front, and what is left."""
+    """One spatial axis: input, kernel and stride, what is cut off in front, and what is left."""
 
     size: int
     kernel: int
@@ -62,6 +65,10 @@ def conv_transpose(node: Node) -> Value:
     axes = _axes(node, value.shape[2:], kernel.shape[:2])
     order = channels_last(value.rank)
     tensor = _computed(value.stored(order), kernel, axes)
+    if not node.has(2):
+        # TFLite's converter fuses a scalar that is added next as a bias of one element, and the
+        # kernel reads as many as there are channels. A bias that is there already is safe.
+        return Value(tf.add(tensor, tf.fill([kernel.shape[2]], _NEXT_TO_NOTHING)), order)
     return Value(with_bias(node, tensor), order)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgecnn.convert.onnx_import.broadcasting import elementwise
-from edgecnn.convert.onnx_import.lazy import tf
+from edgecnn.convert.onnx_import.lazy import function, tf
 from edgecnn.convert.onnx_import.table import operator
 
 if TYPE_CHECKING:
@@ -16,46 +16,47 @@ if TYPE_CHECKING:
     from edgecnn.convert.onnx_import.node import Node
     from edgecnn.convert.onnx_import.value import Value
 
+
+def _quotient(a: Any, b: Any) -> Any:  # noqa: ANN401 - tf.Tensor
+    """ONNX divides integers towards zero."""
+    return tf.divide(a, b) if a.dtype.is_floating else tf.raw_ops.Div(x=a, y=b)
+
+
 # Each is what TFLite has a kernel for, or made of such.
 _UNARY: Mapping[str, Callable[[Any], Any]] = {
-    "Abs": lambda x: tf.abs(x),
-    "Ceil": lambda x: tf.math.ceil(x),
-    "Cos": lambda x: tf.cos(x),
-    "Exp": lambda x: tf.exp(x),
-    "Floor": lambda x: tf.floor(x),
-    "Log": lambda x: tf.math.log(x),
-    "Neg": lambda x: tf.negative(x),
-    "Not": lambda x: tf.logical_not(x),
+    "Abs": function("abs"),
+    "Ceil": function("math.ceil"),
+    "Cos": function("cos"),
+    "Exp": function("exp"),
+    "Floor": function("floor"),
+    "Log": function("math.log"),
+    "Neg": function("negative"),
+    "Not": function("logical_not"),
     "Reciprocal": lambda x: tf.divide(tf.constant(1, x.dtype), x),
-    "Round": lambda x: tf.round(x),
-    "Sign": lambda x: tf.sign(x),
-    "Sin": lambda x: tf.sin(x),
+    "Round": function("round"),
+    "Sign": function("sign"),
+    "Sin": function("sin"),
     "Sinh": lambda x: (tf.exp(x) - tf.exp(-x)) * 0.5,
     "Cosh": lambda x: (tf.exp(x) + tf.exp(-x)) * 0.5,
-    "Sqrt": lambda x: tf.sqrt(x),
+    "Sqrt": function("sqrt"),
     "Tan": lambda x: tf.divide(tf.sin(x), tf.cos(x)),
 }
 _NONNEGATIVE = {"Abs", "Exp", "Sqrt"}
 
 _BINARY: Mapping[str, Callable[[Any, Any], Any]] = {
-    "Add": lambda a, b: tf.add(a, b),
-    "And": lambda a, b: tf.logical_and(a, b),
-    "Div": lambda a, b: _quotient(a, b),
-    "Equal": lambda a, b: tf.equal(a, b),
-    "Greater": lambda a, b: tf.greater(a, b),
-    "GreaterOrEqual": lambda a, b: tf.greater_equal(a, b),
-    "Less": lambda a, b: tf.less(a, b),
-    "LessOrEqual": lambda a, b: tf.less_equal(a, b),
-    "Mul": lambda a, b: tf.multiply(a, b),
-    "Or": lambda a, b: tf.logical_or(a, b),
-    "Sub": lambda a, b: tf.subtract(a, b),
-    "Xor": lambda a, b: tf.not_equal(a, b),
+    "Add": function("add"),
+    "And": function("logical_and"),
+    "Div": _quotient,
+    "Equal": function("equal"),
+    "Greater": function("greater"),
+    "GreaterOrEqual": function("greater_equal"),
+    "Less": function("less"),
+    "LessOrEqual": function("less_equal"),
+    "Mul": function("multiply"),
+    "Or": function("logical_or"),
+    "Sub": function("subtract"),
+    "Xor": function("not_equal"),
 }
-
-
-def _quotient(a: Any, b: Any) -> Any:  # noqa: ANN401 - tf.Tensor
-    """ONNX divides integers towards zero."""
-    return tf.divide(a, b) if a.dtype.is_floating else tf.raw_ops.Div(x=a, y=b)
 
 
 @operator(*_UNARY)

@@ -44,7 +44,9 @@ def _cut(tensor: Any, parts: Sequence[slice]) -> Any:  # noqa: ANN401 - tf.Tenso
         return tf.slice(tensor, [span.start for span in ranges], [len(span) for span in ranges])
     for axis in backwards:  # forwards through the reversed tensor
         first = shape[axis] - 1 - ranges[axis].start
-        ranges[axis] = range(first, first + len(ranges[axis]) * -ranges[axis].step, -ranges[axis].step)
+        ranges[axis] = range(
+            first, first + len(ranges[axis]) * -ranges[axis].step, -ranges[axis].step
+        )
     turned = tf.reverse(tensor, backwards) if backwards else tensor
     return tf.strided_slice(
         turned,

@@ -104,7 +104,7 @@ def _matrix(value: Value, *, front: bool) -> Value:
 
 @operator("Gemm")
 def gemm(node: Node) -> Value:
-    """alpha A B + beta C, either transposed."""
+    """The sum alpha A B + beta C, A and B perhaps transposed."""
     left, right = node.viewed(0), node.value(1)
     if node.get("transA", 0):
         bare = settled(left)

@@ -61,7 +61,9 @@ def _scaled(value: Value, scale: Value, shift: Value | None) -> Value:
 
 def _channel(operand: Value, rank: int) -> Value:
     """(C,) to broadcast against (N, C, ...) of a rank."""
-    return settled(reshaped(operand, (-1 if operand.size == 0 else operand.size, *(1,) * (rank - 2))))
+    return settled(
+        reshaped(operand, (-1 if operand.size == 0 else operand.size, *(1,) * (rank - 2)))
+    )
 
 
 @operator("InstanceNormalization")

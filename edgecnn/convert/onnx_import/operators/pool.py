@@ -12,13 +12,13 @@ from edgecnn.convert.onnx_import.lazy import tf
 from edgecnn.convert.onnx_import.operators.conv import _lift, _lift_attributes
 from edgecnn.convert.onnx_import.reshaping import reshaped, settled
 from edgecnn.convert.onnx_import.table import operator
-from edgecnn.convert.onnx_import.value import Value
 from edgecnn.convert.onnx_import.windows import Windows, windows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from edgecnn.convert.onnx_import.node import Node
+    from edgecnn.convert.onnx_import.value import Value
 
 
 def _limit(attributes: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgecnn.convert.onnx_import.lazy import tf
+from edgecnn.convert.onnx_import.lazy import function, tf
 from edgecnn.convert.onnx_import.table import operator
 from edgecnn.convert.onnx_import.value import Value, plain
 
@@ -28,9 +28,9 @@ _DEFAULTS = {
     "LSTM": ["Sigmoid", "Tanh", "Tanh"], "GRU": ["Sigmoid", "Tanh"], "RNN": ["Tanh"],
 }  # fmt: skip
 _FUNCTIONS: Mapping[str, Callable[[Any], Any]] = {
-    "sigmoid": lambda x: tf.sigmoid(x),
-    "tanh": lambda x: tf.tanh(x),
-    "relu": lambda x: tf.nn.relu(x),
+    "sigmoid": function("sigmoid"),
+    "tanh": function("tanh"),
+    "relu": function("nn.relu"),
 }
 
 
@@ -40,15 +40,18 @@ class _Direction:
 
     Attributes:
         weights: (input, gates * hidden), of the input.
-        recurrence: (hidden, gates * hidden), of the state before.
+        hidden: size of the state.
+        recurrence: (hidden, gates * hidden), of the state before: tf.Tensors that all steps share,
+            a GRU's in two parts where its reset comes first.
         bias: (gates * hidden,), added to the input's part.
         inner: (gates * hidden,), added to the state's part.
         functions: the activations, in ONNX's order.
         backwards: from the last step to the first.
     """
 
+    hidden: int
     weights: NDArray[Any]
-    recurrence: NDArray[Any]
+    recurrence: tuple[Any, ...]
     bias: NDArray[Any]
     inner: NDArray[Any]
     functions: tuple[Callable[[Any], Any], ...]
@@ -106,19 +109,28 @@ def _direction(node: Node, index: int) -> _Direction:
     chosen = names[index * each : (index + 1) * each] or _DEFAULTS[node.operator]
     functions = tuple(_FUNCTIONS[name.lower()] for name in chosen)
     backwards = index == 1 or node.get("direction", "forward") == "reverse"
-    return _Direction(weights.T, recurrence.T, outer, inner, functions, backwards)
+    parts = [recurrence.T]
+    if node.operator == "GRU" and not node.get("linear_before_reset", 0):
+        parts = np.split(recurrence.T, [2 * recurrence.shape[1]], 1)
+    shared = tuple(tf.constant(np.ascontiguousarray(part)) for part in parts)
+    size = recurrence.shape[1]
+    return _Direction(size, weights.T, shared, outer, inner, functions, backwards)
 
 
 def _run(
-    node: Node, direction: _Direction, index: int, sequence: Any, batch: int  # noqa: ANN401 - tf.Tensor
+    node: Node,
+    direction: _Direction,
+    index: int,
+    sequence: Any,  # noqa: ANN401 - tf.Tensor
+    batch: int,
 ) -> tuple[list[Any], Any, Any]:
     """Outputs in the order of time, the last state, and the last cell of an LSTM."""
     steps, _, width = (int(size) for size in sequence.shape)
     rows = tf.reshape(sequence, (steps * batch, width))
     driven = tf.matmul(rows, tf.constant(direction.weights)) + tf.constant(direction.bias)
     parts = tf.split(driven, steps, 0) if steps > 1 else [driven]
-    state = _initial(node, 5, index, (batch, direction.recurrence.shape[0]))
-    cell = _initial(node, 6, index, (batch, direction.recurrence.shape[0]))
+    state = _initial(node, 5, index, (batch, direction.hidden))
+    cell = _initial(node, 6, index, (batch, direction.hidden))
     step = {"LSTM": _lstm, "GRU": _gru, "RNN": _rnn}[node.operator]
     outputs = []
     for part in reversed(parts) if direction.backwards else parts:
@@ -141,7 +153,7 @@ def _initial(node: Node, operand: int, index: int, shape: tuple[int, int]) -> An
 def _lstm(_: Node, d: _Direction, part: Any, state: Any, cell: Any) -> tuple[Any, Any]:  # noqa: ANN401 - tf.Tensor
     """ONNX has the gates in the order input, output, forget, cell."""
     gate, inner, outer = d.functions
-    i, o, f, c = tf.split(part + tf.matmul(state, tf.constant(d.recurrence)), 4, 1)
+    i, o, f, c = tf.split(part + tf.matmul(state, d.recurrence[0]), 4, 1)
     cell = gate(f) * cell + gate(i) * inner(c)
     return gate(o) * outer(cell), cell
 
@@ -149,20 +161,19 @@ def _lstm(_: Node, d: _Direction, part: Any, state: Any, cell: Any) -> tuple[Any
 def _gru(node: Node, d: _Direction, part: Any, state: Any, cell: Any) -> tuple[Any, Any]:  # noqa: ANN401 - tf.Tensor
     """ONNX has the gates in the order update, reset, hidden."""
     gate, inner = d.functions
-    size = d.recurrence.shape[0]
     z_in, r_in, h_in = tf.split(part, 3, 1)
     if node.get("linear_before_reset", 0):
-        moved = tf.matmul(state, tf.constant(d.recurrence)) + tf.constant(d.inner)
+        moved = tf.matmul(state, d.recurrence[0]) + tf.constant(d.inner)
         z_state, r_state, h_state = tf.split(moved, 3, 1)
         update = gate(z_in + z_state)
         fresh = inner(h_in + gate(r_in + r_state) * h_state)
     else:
-        first, last = d.recurrence[:, : 2 * size], d.recurrence[:, 2 * size :]
-        z_state, r_state = tf.split(tf.matmul(state, tf.constant(first)), 2, 1)
+        first, last = d.recurrence
+        z_state, r_state = tf.split(tf.matmul(state, first), 2, 1)
         update = gate(z_in + z_state)
-        fresh = inner(h_in + tf.matmul(gate(r_in + r_state) * state, tf.constant(last)))
+        fresh = inner(h_in + tf.matmul(gate(r_in + r_state) * state, last))
     return (1.0 - update) * fresh + update * state, cell
 
 
 def _rnn(_: Node, d: _Direction, part: Any, state: Any, cell: Any) -> tuple[Any, Any]:  # noqa: ANN401 - tf.Tensor
-    return d.functions[0](part + tf.matmul(state, tf.constant(d.recurrence))), cell
+    return d.functions[0](part + tf.matmul(state, d.recurrence[0])), cell

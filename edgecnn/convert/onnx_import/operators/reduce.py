@@ -10,10 +10,9 @@ from edgecnn.convert.onnx_import.table import operator
 from edgecnn.convert.onnx_import.value import Value, without_axes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from edgecnn.convert.onnx_import.node import Node
-
 
 
 def _log_sum_exp(x: Any, axes: list[int], keep: bool) -> Any:  # noqa: ANN401, FBT001 - tf.Tensor
@@ -86,7 +85,7 @@ def top_k(node: Node) -> tuple[Value, Value]:
     return Value(best, order), Value(tf.cast(where, tf.int64), order, nonnegative=True)
 
 
-def last_axis_order(value: Value, axis: int) -> Sequence[int]:
+def last_axis_order(value: Value, axis: int) -> tuple[int, ...]:
     """The value's order, but with one axis stored last."""
     place = value.order[axis]
     return tuple(

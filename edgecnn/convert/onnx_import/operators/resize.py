@@ -17,7 +17,11 @@ if TYPE_CHECKING:
     from edgecnn.convert.onnx_import.node import Node
 
 # TFLite's flags, and the coordinates that ONNX calls so.
-_LINEAR = {"half_pixel": (False, True), "align_corners": (True, False), "asymmetric": (False, False)}
+_LINEAR = {
+    "half_pixel": (False, True),
+    "align_corners": (True, False),
+    "asymmetric": (False, False),
+}
 _NEAREST = (("asymmetric", False, "floor"), ("tf_half_pixel_for_nn", True, "floor"))
 _SAME = 1e-5
 
@@ -62,7 +66,11 @@ def _axes(node: Node, value: Value) -> dict[int, Axis]:
     specs = {}
     for i, axis in enumerate(chosen):
         size = value.shape[axis]
-        out = sizes[i] if sizes is not None else int(np.floor(np.float32(size) * np.float32(scales[i])))
+        out = (
+            sizes[i]
+            if sizes is not None
+            else int(np.floor(np.float32(size) * np.float32(scales[i])))
+        )
         scale = scales[i] if sizes is None else out / size
         if out != size or abs(scale - 1) > _SAME:
             specs[axis] = Axis(size, out, scale, mode)
@@ -148,4 +156,6 @@ def _alike(spec: Axis, mode: str) -> bool:
     theirs = source(mode, spec.size, spec.out, spec.out / spec.size)
     ours = spec.coordinates
     last = spec.size - 1
-    return bool(np.allclose(np.clip(ours, 0, last), np.clip(theirs, 0, last), atol=_SAME * spec.size))
+    return bool(
+        np.allclose(np.clip(ours, 0, last), np.clip(theirs, 0, last), atol=_SAME * spec.size)
+    )

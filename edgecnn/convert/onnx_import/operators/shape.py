@@ -104,7 +104,7 @@ def split(node: Node) -> tuple[Value, ...]:
     return tuple(replace(value, tensor=part) for part in parts)
 
 
-def _slices(tensor: Any, axis: int, sizes: Sequence[int]) -> list[Any]:
+def _slices(tensor: Any, axis: int, sizes: Sequence[int]) -> list[Any]:  # noqa: ANN401 - tf.Tensor
     shape, start, parts = [int(size) for size in tensor.shape], 0, []
     for size in sizes:
         begin = [start if i == axis else 0 for i in range(len(shape))]

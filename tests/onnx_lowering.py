@@ -110,7 +110,7 @@ def feeds_of(case: Case) -> dict[str, NDArray[Any]]:
 
 
 def reference(model: onnx.ModelProto, feeds: Mapping[str, NDArray[Any]]) -> Arrays:
-    """onnxruntime's answer."""
+    """What onnxruntime answers."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(
@@ -142,7 +142,7 @@ def lowered(model: onnx.ModelProto, network: Network) -> tuple[onnx_import.Lower
 def answer(
     result: onnx_import.Lowered, data: bytes, feeds: Mapping[str, NDArray[Any]]
 ) -> tuple[Arrays, int]:
-    """LiteRT's answer in the model's own layouts, and how many nodes it runs: 1 is XNNPACK alone."""
+    """LiteRT's answer in the model's own layouts, and how many nodes it has."""
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(model_content=data, num_threads=1)
@@ -183,5 +183,3 @@ def snr_db(wanted: NDArray[Any], seen: NDArray[Any]) -> float:
     signal, error = wanted.astype(np.float64), seen.astype(np.float64) - wanted
     power = float(np.sum(np.square(error)))
     return float("inf") if power == 0 else 10 * np.log10(float(np.sum(np.square(signal))) / power)
-
-

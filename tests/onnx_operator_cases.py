@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from onnx_cases import Case, random
+from onnx_lowering import Case, random
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 IMAGE = {"x": (1, 4, 9, 10)}
 MANY = {"x": (1, 8, 9, 10)}
@@ -17,7 +20,7 @@ def one(
     kind: str,
     constants: dict[str, Any] | None = None,
     *,
-    inputs: dict[str, tuple[int, ...]] | None = None,
+    inputs: Mapping[str, tuple[int, ...]] | None = None,
     name: str = "",
     results: str = "y",
     more: dict[str, Any] | None = None,
@@ -51,8 +54,15 @@ def after_conv(case: Case) -> Case:
     )
 
 
-def _conv(name: str, weights: tuple[int, ...], inputs: dict[str, Any] | None = None, *,
-          bias: bool = True, more: dict[str, Any] | None = None, **attributes: Any) -> Case:  # noqa: ANN401 - as ONNX types them
+def _conv(
+    name: str,
+    weights: tuple[int, ...],
+    inputs: Mapping[str, tuple[int, ...]] | None = None,
+    *,
+    bias: bool = True,
+    more: dict[str, Any] | None = None,
+    **attributes: Any,  # noqa: ANN401 - as ONNX types them
+) -> Case:
     constants = {"w": random(*weights, seed=1)}
     if bias:
         constants["b"] = random(weights[0], seed=2)
@@ -82,8 +92,15 @@ CONVOLUTIONS = [
 ]  # fmt: skip
 
 
-def _transposed(name: str, weights: tuple[int, ...], inputs: dict[str, Any] | None = None, *,
-                groups: int = 1, more: dict[str, Any] | None = None, **attributes: Any) -> Case:  # noqa: ANN401 - as ONNX types them
+def _transposed(
+    name: str,
+    weights: tuple[int, ...],
+    inputs: Mapping[str, tuple[int, ...]] | None = None,
+    *,
+    groups: int = 1,
+    more: dict[str, Any] | None = None,
+    **attributes: Any,  # noqa: ANN401 - as ONNX types them
+) -> Case:
     constants = {"w": random(*weights, seed=1), "b": random(weights[1] * groups, seed=2)}
     return one("ConvTranspose", constants, inputs=inputs, name=name, more=more, group=groups,
                **attributes)  # fmt: skip
@@ -287,8 +304,13 @@ PRODUCTS = [
 ]  # fmt: skip
 
 
-def _resize(name: str, scales: list[float] | None = None, sizes: list[int] | None = None,
-            inputs: dict[str, tuple[int, ...]] | None = None, **attributes: Any) -> Case:  # noqa: ANN401 - as ONNX types them
+def _resize(
+    name: str,
+    scales: Sequence[float] | None = None,
+    sizes: Sequence[int] | None = None,
+    inputs: Mapping[str, tuple[int, ...]] | None = None,
+    **attributes: Any,  # noqa: ANN401 - as ONNX types them
+) -> Case:
     constants: dict[str, Any] = {}
     if scales:
         constants["s"] = np.array(scales, np.float32)
@@ -322,8 +344,13 @@ RESIZES = [
 ]  # fmt: skip
 
 
-def _recurrent(kind: str, gates: int, name: str = "", directions: int = 1,
-               **attributes: Any) -> Case:  # noqa: ANN401 - as ONNX types them
+def _recurrent(
+    kind: str,
+    gates: int,
+    name: str = "",
+    directions: int = 1,
+    **attributes: Any,  # noqa: ANN401 - as ONNX types them
+) -> Case:
     constants = {
         "w": random(directions, gates * 5, 3, seed=1, scale=0.5),
         "r": random(directions, gates * 5, 5, seed=2, scale=0.5),
