@@ -13,7 +13,8 @@ from edgecnn.errors import InputError
 
 EXPORT_HINT = (
     "Where it was made, call model.export(FOLDER) (Keras 2.13 or newer), or load it with the"
-    " package tf_keras and call tf.saved_model.save(model, FOLDER); edgecnn takes that SavedModel folder."
+    " package tf_keras and call tf.saved_model.save(model, FOLDER); edgecnn takes that SavedModel"
+    " folder."
 )
 
 # Arguments Keras 3 does not know, with the values under which leaving them out changes nothing.
