@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         DevicesReport,
     )
     from edgecnn.benchmark.run import bench
+    from edgecnn.building.verb import build
     from edgecnn.calibration.preprocessing import parse_preprocessing
     from edgecnn.claims import Verdict, VerdictReport, verdict
     from edgecnn.deploying import Bundle, Deployment, Proof, bundle, deploy
@@ -162,6 +163,7 @@ __all__ = [
     "VerifyResult",
     "__version__",
     "bench",
+    "build",
     "bundle",
     "calibrate_device",
     "check",
@@ -202,6 +204,7 @@ _HOMES = {
         "DevicesReport",
     ),
     "edgecnn.benchmark.run": ("bench",),
+    "edgecnn.building.verb": ("build",),
     "edgecnn.calibration.preprocessing": ("parse_preprocessing",),
     "edgecnn.diagnosing": ("Cause", "Diagnosis", "Layer", "diagnose"),
     "edgecnn.evaluating": ("EvaluateReport", "Evaluation", "evaluate"),

@@ -12,8 +12,9 @@ from edgecnn.building import keras2_functions
 from edgecnn.errors import InputError
 
 EXPORT_HINT = (
-    "Where it was made, call model.export(FOLDER) (Keras 2.13 or newer), or load it with the package"
-    " tf_keras and call tf.saved_model.save(model, FOLDER); edgecnn takes that SavedModel folder."
+    "Where it was made, call model.export(FOLDER) (Keras 2.13 or newer), or load it with the"
+    " package tf_keras and call tf.saved_model.save(model, FOLDER); edgecnn takes that SavedModel"
+    " folder."
 )
 
 # Arguments Keras 3 does not know, with the values under which leaving them out changes nothing.
@@ -68,6 +69,16 @@ _RENAMED_ARGUMENTS = {
     "InputLayer": {"batch_input_shape": "batch_shape"},
 }
 _ONE_AXIS = {"BatchNormalization"}
+_ACTIVATIONS = {"activation", "recurrent_activation"}
+# Keras 3 has another function of that name.
+HARD_SIGMOID = "keras2_hard_sigmoid"
+_HARD_SIGMOID = {
+    "module": "edgecnn",
+    "class_name": "function",
+    "config": HARD_SIGMOID,
+    "registered_name": HARD_SIGMOID,
+}
+_POLICIES = {"Policy", "PolicyV1"}
 _FUNCTION_LAYERS = {"TFOpLambda", "SlicingOpLambda"}
 _CONSTANT = "_CONSTANT_VALUE"
 _ENTRY_LENGTHS = {3, 4}
@@ -136,11 +147,11 @@ def _with_input(node: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _translate_object(node: dict[str, Any]) -> dict[str, Any]:
+def _translate_object(node: dict[str, Any]) -> Any:  # noqa: ANN401 - JSON
     kind = node["class_name"]
     if kind == "function" or not isinstance(node["config"], dict):
         return node["config"] if _is_plain_function(node) else node
-    if kind in {"Policy", "PolicyV1"}:
+    if kind in _POLICIES:
         return node["config"].get("name", node)
     if kind in _FUNCTION_LAYERS:
         return _translate_function(node)
@@ -155,20 +166,20 @@ def _translate_object(node: dict[str, Any]) -> dict[str, Any]:
 
 def _is_plain_function(node: dict[str, Any]) -> bool:
     """An activation that Keras ships, which newer files of Keras 2 wrote as an object."""
-    return isinstance(node["config"], str) and node.get("module") in {"builtins", "keras.activations"}
+    return isinstance(node["config"], str) and node.get("module") in {
+        "builtins",
+        "keras.activations",
+    }
 
 
 def _home(node: dict[str, Any], kind: str) -> dict[str, Any]:
-    """Where Keras 3 has a class; nothing for what is no layer."""
-    import keras
-
+    """Where Keras 3 has a class; nothing for what is no layer, or of another library."""
     if kind == "Functional":
         return {"module": "keras.src.models.functional", "registered_name": "Functional"}
     if kind == "Sequential":
         return {"module": "keras", "registered_name": None}
-    module = str(node.get("module") or "")
-    is_layer = isinstance(getattr(keras.layers, kind, None), type)
-    if is_layer and ("name" in node["config"] or "layers" in module):
+    ours = str(node.get("module") or "keras").partition(".")[0] in {"keras", "tf_keras"}
+    if ours and "name" in node["config"]:
         return {"module": "keras.layers", "registered_name": None}
     return {}
 
@@ -187,6 +198,9 @@ def _translate_arguments(kind: str, config: dict[str, Any]) -> dict[str, Any]:
         config["axis"] = axis[0]
     if isinstance(config.get("name"), str):
         config["name"] = plain_name(config["name"])
+    for key in _ACTIVATIONS & config.keys():
+        if config[key] == "hard_sigmoid":
+            config[key] = _HARD_SIGMOID
     return config
 
 

@@ -31,17 +31,19 @@ _OPERATORS = {
     "invert": "math.logical_not",
 }
 _ROOMS = ("math", "nn")  # all that is in them
-_FUNCTIONS = frozenset(
-    """broadcast_to cast clip_by_value concat convert_to_tensor einsum expand_dims fill gather
-    gather_nd identity linalg.matmul linalg.normalize linalg.l2_normalize matmul meshgrid one_hot
-    ones ones_like pad range rank repeat reshape reverse roll shape size slice split squeeze stack
-    stop_gradient strided_slice tensordot tile transpose unstack where where_v2 zeros zeros_like
-    image.adjust_brightness image.adjust_contrast image.central_crop image.crop_and_resize
-    image.flip_left_right image.flip_up_down image.grayscale_to_rgb image.pad_to_bounding_box
-    image.per_image_standardization image.resize image.resize_bilinear
-    image.resize_nearest_neighbor image.resize_with_pad image.rgb_to_grayscale image.rot90
-    image.crop_to_bounding_box image.resize_images""".split()
-)
+_FUNCTIONS = {
+    "broadcast_to", "cast", "clip_by_value", "concat", "convert_to_tensor", "einsum",
+    "expand_dims", "fill", "gather", "gather_nd", "identity", "linalg.matmul", "linalg.normalize",
+    "linalg.l2_normalize", "matmul", "meshgrid", "one_hot", "ones", "ones_like", "pad", "range",
+    "rank", "repeat", "reshape", "reverse", "roll", "shape", "size", "slice", "split", "squeeze",
+    "stack", "stop_gradient", "strided_slice", "tensordot", "tile", "transpose", "unstack",
+    "where", "where_v2", "zeros", "zeros_like", "image.adjust_brightness", "image.adjust_contrast",
+    "image.central_crop", "image.crop_and_resize", "image.flip_left_right", "image.flip_up_down",
+    "image.grayscale_to_rgb", "image.pad_to_bounding_box", "image.per_image_standardization",
+    "image.resize", "image.resize_bilinear", "image.resize_nearest_neighbor",
+    "image.resize_with_pad", "image.rgb_to_grayscale", "image.rot90", "image.crop_to_bounding_box",
+    "image.resize_images",
+}  # fmt: skip
 _GETITEM = "__operators__.getitem"
 
 
@@ -63,7 +65,7 @@ def operation_class() -> type[Any]:
     """The Keras operation that calls a function of the table. Imports Keras and TensorFlow."""
     import keras
 
-    class TensorFlowFunction(keras.Operation):  # type: ignore[misc,name-defined]  # no types
+    class TensorFlowFunction(keras.Operation):  # type: ignore[misc]  # Keras has no types
         """Calls a TensorFlow function on what the layers before it give."""
 
         def __init__(self, function: str, name: str | None = None) -> None:

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 # A real configuration has some hundred kilobytes; more is a decompression bomb.
 _MAX_CONFIG_BYTES = 256 << 20
 # Keras 2 wrote them as plain functions without a home.
-_ACTIVATIONS = frozenset(
-    "elu exponential gelu hard_sigmoid hard_swish leaky_relu linear mish relu relu6 selu sigmoid"
-    " silu softmax softplus softsign swish tanh".split()
-)
+_ACTIVATIONS = {
+    "elu", "exponential", "gelu", "hard_sigmoid", "hard_swish", "leaky_relu", "linear", "mish",
+    "relu", "relu6", "selu", "sigmoid", "silu", "softmax", "softplus", "softsign", "swish", "tanh",
+}  # fmt: skip
 _EXPORT_HINT = (
     "Replace it by layers Keras ships, or, where its code is at hand, call model.export(FOLDER)"
     " and give edgecnn that SavedModel folder."

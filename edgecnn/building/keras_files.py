@@ -63,7 +63,7 @@ def _read(path: Path) -> _Saved:
 
 def _copy(path: Path, config: dict[str, Any], folder: Path) -> Path:
     """The file with another configuration."""
-    import h5py
+    import h5py  # type: ignore[import-untyped]  # it ships no types
 
     copy = folder / f"model{path.suffix.lower()}"
     if path.suffix.lower() == ".keras":
@@ -86,16 +86,17 @@ def _load(path: Path, source: Path, version: str | None) -> keras.Model:
     if keras2.is_keras2(version):
         custom = {
             "TensorFlowFunction": keras2_functions.operation_class(),
-            "hard_sigmoid": keras2_functions.hard_sigmoid,
+            keras2.HARD_SIGMOID: keras2_functions.hard_sigmoid,
         }
     try:
         # Training's optimizer and losses are not exported, and may be custom objects.
-        return keras.saving.load_model(source, custom, compile=False, safe_mode=True)
+        with keras.saving.custom_object_scope(custom):
+            return keras.saving.load_model(source, custom, compile=False, safe_mode=True)
     except Exception as error:
         # Keras raises nearly every type here, by what it stumbles over in the file.
-        saved_by = f", which Keras {version} saved," if keras2.is_keras2(version) else ""
+        saved_by = f"saved by Keras {version}; " if keras2.is_keras2(version) else ""
         raise InputError(
-            f"{path}{saved_by} cannot be loaded by Keras {keras.__version__}: {last_line(error)}",
+            f"{path}: {saved_by}Keras {keras.__version__} cannot load it: {last_line(error)}",
             hint=keras2.EXPORT_HINT
             if keras2.is_keras2(version)
             else "If the file is whole: load it where it was made, and call model.export(FOLDER)"
@@ -106,7 +107,7 @@ def _load(path: Path, source: Path, version: str | None) -> keras.Model:
 def _require_ends(path: Path, model: keras.Model) -> None:
     try:
         known = bool(model.inputs and model.outputs)
-    except ValueError:  # a Sequential that has never seen an input
+    except (AttributeError, ValueError):  # a Sequential that has never seen an input
         known = False
     if not known:
         raise InputError(
@@ -119,7 +120,7 @@ def _refuse_stateful(path: Path, model: keras.Model) -> None:
     for layer in model._flatten_layers():  # noqa: SLF001 - no public walk
         if getattr(layer, "stateful", False):
             raise InputError(
-                f"{path}: its layer {layer.name!r} is stateful: what it answers depends on what came"
+                f"{path}: its layer {layer.name!r} is stateful: its answer depends on what came"
                 " before, and an exported file keeps nothing.",
                 hint="Build it again with stateful=False and the same weights.",
             )

@@ -89,8 +89,9 @@ def check_finite(path: Path, variables: Iterable[Any]) -> None:
 
 
 def read_legacy_config(path: Path) -> tuple[str, str | None]:
-    """Return the JSON configuration of a whole model in Keras's older .h5 format, and the version
-    of Keras that wrote it, where the file says so.
+    """Return a whole model's JSON configuration in Keras's older .h5 format.
+
+    With it comes the version of Keras that wrote it, where the file says so.
 
     Raises:
         InputError: the file is corrupt, or holds weights only.

@@ -147,6 +147,7 @@ def _trace_function(built: BuiltModel) -> Traced:
     frozen = convert_variables_to_constants_v2(traced)
     arguments = [tensor for tensor in frozen.graph.inputs if tensor.dtype != tf.resource]
     definition = frozen.graph.as_graph_def()
+    graph_rewrites.close_lists(definition, (*built.network.inputs[0].shape, 1)[0])
     kept = [node for node in definition.node if node.name not in {t.op.name for t in arguments}]
     graph = tf.Graph()
     with graph.as_default():

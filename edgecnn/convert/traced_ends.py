@@ -27,7 +27,10 @@ def check(model: str, network: Network, inputs: Sequence[Any], outputs: Sequence
         InputError: an output is an input or another output as it is, or is constant, or an input is
             not used.
     """
-    names = {tensor.name: f"its input {end.name}" for tensor, end in zip(inputs, network.inputs, strict=True)}
+    names = {
+        tensor.name: f"its input {end.name}"
+        for tensor, end in zip(inputs, network.inputs, strict=True)
+    }
     used: set[str] = set()
     for tensor, end in zip(outputs, network.outputs, strict=True):
         source = _source(tensor)
@@ -46,9 +49,7 @@ def check(model: str, network: Network, inputs: Sequence[Any], outputs: Sequence
         names[source.name] = f"its output {end.name}"
     idle = [names[tensor.name] for tensor in inputs if tensor.name not in used]
     if idle:
-        raise InputError(
-            f"{model}: no output depends on {idle[0]}.", hint="Leave that input out."
-        )
+        raise InputError(f"{model}: no output depends on {idle[0]}.", hint="Leave that input out.")
 
 
 def _source(tensor: Any) -> Any:  # noqa: ANN401 - a tensor of TensorFlow
