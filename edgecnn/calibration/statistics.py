@@ -176,8 +176,7 @@ def collect(
             (progress or Silent()).advance()
     result = {t.name: a.result() for t, a in tensors.items() if not a.changes_size}
     _refuse_nan(result)
-    gathered = ((out.name, layer.result()) for out, (_, layer) in layers.items())
-    known = {name: layer for name, layer in gathered if layer is not None}
+    known = {out.name: layer.result() for out, (_, layer) in layers.items() if not layer.is_empty}
     return Statistics(result, known, {name: joined(found) for name, found in kept.items()})
 
 

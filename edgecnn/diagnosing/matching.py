@@ -64,7 +64,7 @@ def match(quantized: Graph, real: Graph) -> tuple[list[Pair], int]:
     named = {name: twin for name, twin in real.made().items() if twin.output.is_float}
     pairs: list[Pair] = []
     left: list[tuple[int, Operator]] = []
-    taken = set[Operator]()
+    taken: set[Operator] = set()
     for index, operator in enumerate(quantized.operators):
         twin = _by_name(operator, named)
         at_border = operator.name in _BORDER

@@ -106,7 +106,7 @@ def same(one: Statistics, other: Statistics) -> bool:
         match = other.layers[output]
         if (layer.covariance is None) != (match.covariance is None):
             return False
-        pairs += [(layer.mean, match.mean), (layer.power, match.power)]  # type: ignore[list-item] # float64
+        pairs += [(layer.mean, match.mean), (layer.power, match.power)]
         if layer.covariance is not None and match.covariance is not None:
             pairs.append((layer.covariance, match.covariance))
     return all(np.array_equal(left, right) for left, right in pairs)
@@ -176,9 +176,9 @@ def test_any_network_is_described_whole_and_survives_the_disk(
     if not net.operators:
         return
     graph = Graph.read(net.data)
-    logits = int(graph.outputs[0])
-    found = collect(net.data, net.feeds, judged=[logits], images=len(net.feeds), threads=2)
-    assert set(found.tensors) == {0, *tfl.producers(graph)}
+    feeds, answers = [[feed] for feed in net.feeds], [graph.outputs[0].name]
+    found = collect(graph, feeds, answers=answers, runs=len(feeds), threads=2)
+    assert set(found.tensors) == {"image", *graph.made()}
     for known in found.tensors.values():
         assert (known.low <= known.sample).all()
         assert (known.sample <= known.high).all()

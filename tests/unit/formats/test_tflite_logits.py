@@ -12,8 +12,8 @@ from random_nets import RandomNet, run, statistics_of
 from tiny_tflite import TinyModel, float_net, int8_net
 
 from edgecnn.errors import InputError
-from edgecnn.formats.tflite_graph import Graph
 from edgecnn.formats import tflite_logits
+from edgecnn.formats.tflite_graph import Graph
 from edgecnn.quantize import integer
 from edgecnn.quantize.passes import io_dtype
 
@@ -39,7 +39,9 @@ def test_quantize_and_dequantize_are_looked_through(ends: str) -> None:
     net, data, _ = with_softmax()
     feeds = net.feeds()
     known, logits = statistics_of(data, feeds)
-    made = integer.quantize(Graph.read(data), known, judged=[logits], activation_bits=8, method="minmax")
+    made = integer.quantize(
+        Graph.read(data), known, judged=[logits], activation_bits=8, method="minmax"
+    )
     graph = made.graph
     io_dtype.apply(graph, ends)  # type: ignore[arg-type] # one of IoDtype
     changed = graph.write()

@@ -37,7 +37,9 @@ def residual(share: float, *, relu: bool = False, pooled: bool = False) -> tuple
 def test_every_sum_is_delegated_and_stays_as_close(share: float, between: str) -> None:
     net, data = residual(share, relu=between == "relu", pooled=between == "pooled")
     known, logits = statistics_of(data, net.feeds())
-    made = integer.quantize(Graph.read(data), known, judged=[logits], activation_bits=8, method="minmax").graph.write()
+    made = integer.quantize(
+        Graph.read(data), known, judged=[logits], activation_bits=8, method="minmax"
+    ).graph.write()
     assert partitions(made)[0] == 1
     feeds = net.feeds()
     found = parity.snr_db(logits_of(data, feeds), logits_of(made, feeds))
@@ -48,9 +50,7 @@ def test_every_sum_is_delegated_and_stays_as_close(share: float, between: str) -
 def test_only_what_vanishes_is_widened_and_only_so_far() -> None:
     _, data = residual(1.0)
     graph = Graph.read(data)
-    add = next(
-        op for op in graph.operators if op.name == "ADD"
-    )
+    add = next(op for op in graph.operators if op.name == "ADD")
     trunk, branch, total = (tensor.name for tensor in (*add.read, add.output))
     ranges = {trunk: (-1.0, 1.0), branch: (-1e-6, 3e-6), total: (-1.0, 1.0)}
     assert add_ranges.widen(graph, ranges) == 1
@@ -66,8 +66,8 @@ def test_a_branch_that_others_read_too_is_left_alone() -> None:
     trunk, branch = net.conv(net.image, 4), net.conv(net.image, 4)
     total = net.sum_of(net.sum_of(trunk, branch), branch)
     graph = Graph.read(net.finish(net.dense(net.flatten(total), 3)))
-    trunk, branch, total = map(net.name, (trunk, branch, total))
-    ranges = {trunk: (-1.0, 1.0), branch: (-1e-6, 1e-6), total: (-1.0, 1.0)}
+    limits = {trunk: (-1.0, 1.0), branch: (-1e-6, 1e-6), total: (-1.0, 1.0)}
+    ranges = {net.name(tensor): each for tensor, each in limits.items()}
     before = dict(ranges)
     assert add_ranges.widen(graph, ranges) == 0
     assert ranges == before

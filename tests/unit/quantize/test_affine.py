@@ -95,9 +95,7 @@ def test_own_weights_leave_the_other_reader_of_shared_ones_alone() -> None:
     assert old is not None
     affine.set_weights(graph, one, np.zeros_like(old))
     affine.set_bias(graph, one, np.ones(3))
-    constants = [
-        (affine.weights(op), affine.bias(op)) for op in (one, other)
-    ]
+    constants = [(affine.weights(op), affine.bias(op)) for op in (one, other)]
     assert not np.any(constants[0][0])
     assert np.all(constants[0][1] == 1)
     assert np.all(constants[1][0] == old)

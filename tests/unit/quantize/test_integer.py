@@ -35,8 +35,8 @@ def quantized(
     """The integer model, and the SNR of its logits on the calibration inputs."""
     known, logits = statistics_of(data, feeds)
     made = integer.quantize(
-        Graph.read(data), known, judged=[logits], activation_bits=bits, method=method, trial=[[feed] for feed in feeds],
-        threads=threads,
+        Graph.read(data), known, judged=[logits], activation_bits=bits, method=method,
+        trial=[[feed] for feed in feeds], threads=threads,
     )  # fmt: skip
     found = parity.snr_db(known.answers[logits], logits_of(made.graph.write(), feeds))
     return made, float("inf") if found is None else found
@@ -54,7 +54,10 @@ def residual_net(seed: int = 0) -> tuple[bytes, list[NDArray[np.float32]]]:
 def test_a_residual_network_is_one_partition_of_integers_and_close_to_float() -> None:
     data, feeds = residual_net()
     made, snr_db = quantized(data, feeds)
-    assert partitions(made.graph.write()) == (1, {"SOFTMAX": 1})  # the last, which XNNPACK has no int8 of
+    assert partitions(made.graph.write()) == (
+        1,
+        {"SOFTMAX": 1},
+    )  # the last, which XNNPACK has no int8 of
     assert "RELU" not in operators(made.graph.write())
     graph = Graph.read(made.graph.write())
     assert {t.dtype for t in graph.tensors} <= {"INT8", "INT32"}

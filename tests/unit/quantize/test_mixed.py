@@ -71,7 +71,12 @@ def mixture() -> Mixture:
     data, feeds = spoilt_network()
     known, logits = statistics_of(data, feeds)
     made = integer.quantize(
-        Graph.read(data), known, judged=[logits], activation_bits=8, method="minmax", with_source=True
+        Graph.read(data),
+        known,
+        judged=[logits],
+        activation_bits=8,
+        method="minmax",
+        with_source=True,
     )
     given = [[feed] for feed in feeds]
     return Mixture(made, given, known.answers, float_ends=True, threads=1)

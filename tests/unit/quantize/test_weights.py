@@ -12,8 +12,7 @@ from random_nets import Drawn, RandomNet, logits_of, networks, run, snr_db, stat
 
 from edgecnn.formats.tflite_graph import Graph
 from edgecnn.progress import Silent
-from edgecnn.quantize import litert, ranges
-from edgecnn.quantize import affine
+from edgecnn.quantize import affine, litert, ranges
 from edgecnn.quantize.weights import QuantizedLayer, quantize_layers, write_layers
 
 if TYPE_CHECKING:

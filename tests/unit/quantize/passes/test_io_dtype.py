@@ -31,7 +31,9 @@ def int8_file(seed: int = 0, *, two_outputs: bool = False, bits: int = 8) -> byt
         outputs.append(net.conv(x, 2))
     data = net.finish(*outputs)
     known, logits = statistics_of(data, net.feeds())
-    made = integer.quantize(Graph.read(data), known, judged=[logits], activation_bits=bits, method="minmax")
+    made = integer.quantize(
+        Graph.read(data), known, judged=[logits], activation_bits=bits, method="minmax"
+    )
     return made.graph.write()
 
 
@@ -122,7 +124,9 @@ def test_a_softmax_with_a_float_output_computes_in_float(bits: int) -> None:
     x = net.conv(net.image, 4, activation="RELU")
     data = net.finish(net.softmax(net.dense(net.flatten(x), 5)))
     known, logits = statistics_of(data, net.feeds())
-    plain = integer.quantize(Graph.read(data), known, judged=[logits], activation_bits=bits, method="minmax").graph.write()
+    plain = integer.quantize(
+        Graph.read(data), known, judged=[logits], activation_bits=bits, method="minmax"
+    ).graph.write()
     changed = with_ends(plain, "float32")
     check_recipe(tflite.read(changed, "changed"), "int8" if bits == 8 else "int16x8", "float32")
     feed = net.feeds(1)[0]

@@ -25,7 +25,12 @@ if TYPE_CHECKING:
 def quantized(data: bytes, feeds: list[object]) -> tuple[IntegerModel, FloatSource]:
     known, logits = statistics_of(data, feeds)  # type: ignore[arg-type] # float arrays
     made = integer.quantize(
-        Graph.read(data), known, judged=[logits], activation_bits=8, method="minmax", with_source=True
+        Graph.read(data),
+        known,
+        judged=[logits],
+        activation_bits=8,
+        method="minmax",
+        with_source=True,
     )
     assert made.source is not None
     return made, made.source

@@ -23,7 +23,9 @@ def net_with_relu6() -> tuple[RandomNet, bytes]:
 def test_the_whole_net_is_integer_and_one_partition() -> None:
     net, data = net_with_relu6()
     known, logits = statistics_of(data, net.feeds())
-    made = integer.quantize(Graph.read(data), known, judged=[logits], activation_bits=8, method="minmax").graph.write()
+    made = integer.quantize(
+        Graph.read(data), known, judged=[logits], activation_bits=8, method="minmax"
+    ).graph.write()
     assert not {"RELU6", "RELU", "DEQUANTIZE"} & set(operators(made))
     assert partitions(made)[0] == 1
     feeds = net.feeds()
@@ -38,7 +40,9 @@ def test_what_passes_6_is_cut_off_at_6() -> None:
     output = net.relu6(net.sum_of(doubled, net.conv(net.image, 1)))
     data = net.finish(net.sum_of(output, output))
     known, logits = statistics_of(data, net.feeds(16))
-    made = integer.quantize(Graph.read(data), known, judged=[logits], activation_bits=8, method="minmax").graph.write()
+    made = integer.quantize(
+        Graph.read(data), known, judged=[logits], activation_bits=8, method="minmax"
+    ).graph.write()
     session = LiteRTSession(made)
     info = session.outputs[0]
     assert info.scale is not None
