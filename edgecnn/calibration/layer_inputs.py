@@ -170,11 +170,14 @@ class LayerAccumulator:
             flat = patches.reshape(len(patches), -1)
             self._products += flat.T @ flat
 
-    def result(self) -> LayerInputs | None:
-        """Mean and covariance of all that was added; None of nothing."""
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was added."""
+        return not (self._count or self._rows)
+
+    def result(self) -> LayerInputs:
+        """Mean and covariance of all that was added."""
         self._flush()
-        if self._count == 0:
-            return None
         moved = self._sum / self._count
         mean, power = (
             self._by_input(moved + self._shift),

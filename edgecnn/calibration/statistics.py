@@ -176,8 +176,7 @@ def collect(
             (progress or Silent()).advance()
     result = {t.name: a.result() for t, a in tensors.items() if not a.changes_size}
     _refuse_nan(result)
-    known = {out.name: layer.result() for out, (_, layer) in layers.items()}
-    known = {name: layer for name, layer in known.items() if layer is not None}
+    known = {out.name: layer.result() for out, (_, layer) in layers.items() if not layer.is_empty}
     return Statistics(result, known, {name: joined(found) for name, found in kept.items()})
 
 
@@ -203,7 +202,11 @@ def _add_run(
     """
     work = [
         *(pool.submit(accumulator.add, values[t]) for t, accumulator in tensors.items()),
-        *(pool.submit(a.add, values[t]) for t, a in layers.values() if values[t].size == t.elements),
+        *(
+            pool.submit(a.add, values[t])
+            for t, a in layers.values()
+            if values[t].size == t.elements
+        ),
     ]
     for done in work:
         done.result()
@@ -256,8 +259,7 @@ VERSION = 5
 def save(statistics: Statistics, folder: Path) -> None:
     """Write to a folder what `load` reads."""
     arrays: dict[str, Array] = {
-        f"names/{kind}": np.array(list(names), np.str_)
-        for kind, names in vars(statistics).items()
+        f"names/{kind}": np.array(list(names), np.str_) for kind, names in vars(statistics).items()
     }
     for number, found in enumerate(statistics.tensors.values()):
         arrays[f"tensor/{number}/extremes"] = np.stack([found.low, found.high])
@@ -275,7 +277,9 @@ def save(statistics: Statistics, folder: Path) -> None:
 def load(folder: Path) -> Statistics:
     """Read what `save` wrote."""
     with np.load(folder / _FILE, allow_pickle=False) as arrays:
-        names = {kind: arrays[f"names/{kind}"].tolist() for kind in ("tensors", "layers", "answers")}
+        names = {
+            kind: arrays[f"names/{kind}"].tolist() for kind in ("tensors", "layers", "answers")
+        }
         tensors = {}
         for number, name in enumerate(names["tensors"]):
             low, high = arrays[f"tensor/{number}/extremes"]

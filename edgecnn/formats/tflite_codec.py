@@ -231,9 +231,8 @@ class _Writer:
         made.subgraphs = [self._subgraph(each, tensors) for each, tensors in numbered]
         made.buffers = [self._empty, *(_packed_buffer(buffer) for buffer in self._buffers)]
         made.operatorCodes = self._codes
-        if graph.metadata or old is None or old.metadata is not None:
-            made.metadata = [self._metadata(entry) for entry in graph.metadata] or (
-                None if old is None else old.metadata and [])  # fmt: skip
+        if graph.metadata or made.metadata is not None:
+            made.metadata = [self._metadata(entry) for entry in graph.metadata]
         if self._deprecated():
             made.metadataBuffer = [self._buffers[buffer] for buffer in self._deprecated()]
         made.signatureDefs = None

@@ -38,7 +38,7 @@ class Ties:
 
 
 class _Builder:
-    def __init__(self, statistics: Mapping[int, TensorStatistics]) -> None:
+    def __init__(self, statistics: Mapping[str, TensorStatistics]) -> None:
         self.nodes: dict[str, NDArray[np.int64]] = {}
         start = 0
         for tensor, found in statistics.items():
@@ -97,9 +97,7 @@ def _commutes(operator: Operator, variable: list[str], builder: _Builder) -> boo
     if operator.name in _SHUFFLES:
         return scalable and bool(variable) and _SHUFFLES[operator.name](variable, output, builder)
     return (
-        scalable
-        and _is_homogeneous(operator, variable)
-        and _tie_whole(variable, output, builder)
+        scalable and _is_homogeneous(operator, variable) and _tie_whole(variable, output, builder)
     )
 
 

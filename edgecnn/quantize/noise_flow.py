@@ -98,9 +98,7 @@ def contributions_of(
     }
 
 
-def _own(
-    operator: Operator, output: str, known: Statistics, h: Floats, seen: Seen
-) -> Contribution:
+def _own(operator: Operator, output: str, known: Statistics, h: Floats, seen: Seen) -> Contribution:
     statistics = known.tensors[output]
     rounding = weights = 0.0
     if seen.step is not None and seen.limits is not None:
@@ -172,9 +170,7 @@ def weights_error(operator: Operator, twin: Operator) -> tuple[Floats, Floats] |
         return None
     if found.shape != wanted.shape:
         return None
-    return found - wanted, _bias(operator, twin.output.channels) - _bias(
-        twin, twin.output.channels
-    )
+    return found - wanted, _bias(operator, twin.output.channels) - _bias(twin, twin.output.channels)
 
 
 def _bias(operator: Operator, channels: int) -> Floats:

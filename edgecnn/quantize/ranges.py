@@ -91,7 +91,7 @@ METHODS: dict[str, Callable[[TensorStatistics], Range]] = {
 
 
 def choose(statistics: Mapping[str, TensorStatistics], method: str) -> dict[str, Range]:
-    """The range of every tensor, by name, under one method; 0 to 1 for one that was zero throughout."""
+    """The range of every tensor under one method; 0 to 1 for one that was zero throughout."""
     return {tensor: _with_width(METHODS[method](found)) for tensor, found in statistics.items()}
 
 
