@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edgecnn.formats import tflite_schema as schema
+from edgecnn.quantize.passes import PassResult
 
 if TYPE_CHECKING:
     from edgecnn.formats.tflite_graph import Graph
 
 
-def apply(graph: Graph) -> int:
-    """Rewrite a float graph in place; returns how many operators were rewritten."""
+def apply(graph: Graph) -> PassResult:
+    """Rewrite a float graph in place; counts operators."""
     rewritten = 0
     for operator in graph.operators:
         if operator.name not in {"NEG", "SQUARE"} or not operator.source.is_float:
@@ -30,4 +31,4 @@ def apply(graph: Graph) -> int:
             operator.inputs = [source, source]
             operator.become("MUL", schema.new_options("MulOptions"))
         rewritten += 1
-    return rewritten
+    return PassResult(rewritten)
