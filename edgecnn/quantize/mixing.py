@@ -33,6 +33,7 @@ _JOINING = frozenset({"CONCATENATION", "PACK", "SELECT", "SELECT_V2", "PADV2"})
 _BY_CONSTANT = frozenset({"ADD", "SUB", "MUL", "DIV"})
 _WEIGHTY = frozenset({*kernels.WEIGHTED, "BATCH_MATMUL", "CONV_3D", "CONV_3D_TRANSPOSE"})
 _IMAGE_RANK = 4
+_ROWS_RANK = 2
 
 MIXED = "its parts differ in extent by more than 50 times"
 OFFSET = "8-bit steps are too coarse for its spread"
@@ -61,7 +62,7 @@ class Judge:
             if reason:
                 result.setdefault(operator, reason)
                 self._follow(operator, reason, result)
-        for operator in self._behind_last(lambda op: _is_weighty(op) and not _reads_vector(op)):
+        for operator in self._last_products(behind):
             if operator not in result and self._drowns(operator):
                 result |= dict.fromkeys(self._with_light_makers(operator), OFFSET)
                 self._follow(operator, OFFSET, result)
@@ -97,27 +98,39 @@ class Judge:
                 todo += [maker for maker in makers if maker is not None]
         return seen
 
-    def _drowns(self, operator: Operator) -> bool:
-        """Whether rounding the features a dense layer reads hides what distinguishes samples.
+    def _last_products(self, behind: set[Operator]) -> list[Operator]:
+        """The last convolutions, products and dense layers, with all dense layers of one row."""
+        head = self._behind_last(lambda op: _is_weighty(op) and not _reads_vector(op))
+        return [
+            op for op in self.graph.operators
+            if (op in behind and _is_weighty(op)) or (op in head and _reads_vector(op))
+        ]  # fmt: skip
 
-        Averages over a whole map vary little from sample to sample, and a dense layer adds up the
-        differences of many: their rounding, through its weights, is held against its outputs.
+    def _drowns(self, operator: Operator) -> bool:
+        """Whether rounding what a last layer reads hides what distinguishes one answer from another.
+
+        Averages over a whole map vary little from sample to sample, and so do the features of many
+        a head; the layer adds up the differences of many. Their rounding, through its weights, is
+        held against the spread of its outputs.
         """
-        weights = operator.constant(1)
+        parts = kernels.WEIGHTED.get(operator.name)
+        weights = None if parts is None else operator.constant(parts.weights)
         output = self.statistics.get(operator.output.name)
-        source = self.statistics.get(operator.source.name)
-        if not _reads_vector(operator) or weights is None or output is None or source is None:
+        data = kernels.data_inputs(operator)
+        source = self.statistics.get(data[0].name) if data else None
+        if parts is None or weights is None or output is None or source is None:
             return False
-        step = self._step(operator.source, source)
-        gain = np.square(weights, dtype=np.float64).sum(axis=1)
+        gain = np.square(np.moveaxis(weights, parts.axis, 0), dtype=np.float64)
+        gain = gain.reshape(len(gain), -1).sum(axis=1)
         spread = output.sample.var(axis=0, dtype=np.float64)
         if len(gain) != len(spread) or not spread.any():
             return False
+        step = self._step(data[0], source)
         return _db(float(spread.mean()), step * float(np.sqrt(gain.mean()))) < LEAST_DB
 
     def _with_light_makers(self, operator: Operator) -> set[Operator]:
-        """A dense layer and what prepares its input: averages, sums, reshapes."""
-        found, todo = {operator}, [operator.source]
+        """A layer and what prepares its input: averages, activations, reshapes."""
+        found, todo = {operator}, kernels.data_inputs(operator)
         while todo:
             maker = self.graph.producer(todo.pop())
             if maker is not None and maker not in found and composites.is_light(maker):
@@ -148,6 +161,9 @@ class Judge:
     def _mixes(self, operator: Operator, *, in_tail: bool) -> bool:
         data = kernels.data_inputs(operator)
         if operator.name in _JOINING:
+            # Elsewhere equalization and a trained convolution's own weights see to it.
+            if not in_tail and len(operator.output.shape) > _ROWS_RANK:
+                return False
             return self._ratio([self._extent(tensor) for tensor in data]) > self._largest()
         constants = [t for t in data if t.is_constant]
         if operator.name not in _BY_CONSTANT or len(constants) != 1 or len(data) != 2:  # noqa: PLR2004 - two summands
