@@ -216,8 +216,9 @@ def _float_operators(inspection: Inspection, float_ops: Mapping[str, int]) -> li
     found = Counter(
         op.name for op in inner if _touches(op, _FLOATS) and op.name not in conversions
     )
-    if float_ops.get("SOFTMAX", 0) < found["SOFTMAX"]:
-        found["SOFTMAX"] -= _last_softmaxes(inspection)
+    named = float_ops.get("SOFTMAX", 0)
+    if found["SOFTMAX"] > named:
+        found["SOFTMAX"] = max(named, found["SOFTMAX"] - _last_softmaxes(inspection))
     surplus = {name: n - float_ops.get(name, 0) for name, n in found.items()}
     missing = {name: n - found[name] for name, n in float_ops.items()}
     return [*_counted(surplus, "that work on floats"),

@@ -210,7 +210,7 @@ def _give_biases(graph: Graph) -> None:
     for operator in graph.operators:
         if operator.name not in affine.CONVOLUTIONS:
             continue
-        if affine.weights(operator) is not None and affine.bias(operator) is None:
+        if affine.known_weights(operator) is not None and affine.bias(operator) is None:
             affine.set_bias(graph, operator, np.zeros(operator.output.channels))
 
 
