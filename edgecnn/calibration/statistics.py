@@ -20,7 +20,7 @@ from edgecnn.errors import InputError
 from edgecnn.progress import Progress, Silent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -210,6 +210,15 @@ def _add_run(
     ]
     for done in work:
         done.result()
+
+
+def _take(add: Callable[[Array], None], holder: list[Array]) -> None:
+    """Hand over the one array of a list, so that the pool is not left holding it.
+
+    A worker lets go of its task's arguments only some time after the result is there; LiteRT
+    refuses to run on while an array still looks into its memory.
+    """
+    add(holder.pop())
 
 
 def _layer_accumulators(

@@ -101,6 +101,14 @@ def weights(operator: Operator) -> NDArray[np.float32] | None:
     return None if grouped or values.shape[-1] % channels else values
 
 
+def known_weights(operator: Operator) -> NDArray[np.float32] | None:
+    """As `weights`, of grouped convolutions too; None only where weights or bias are computed."""
+    values = kernel(operator)
+    if operator.name != "CONV_2D" or values is None or _computes_bias(operator):
+        return weights(operator)
+    return None if operator.source.channels % values.shape[-1] else values
+
+
 def kernel(operator: Operator) -> NDArray[np.float32] | None:
     """As `weights`, of grouped convolutions too."""
     values = operator.constant(_WEIGHTS)

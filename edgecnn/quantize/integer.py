@@ -1,8 +1,8 @@
-"""From a float .tflite and calibration to a full-integer one: int8, or int16 activations.
+"""From a float .tflite and calibration to an integer one: int8, or int16 activations.
 
-Equalize, round the weights with the bias corrected, choose the activations' ranges, let
-litert-quantizer lay the graph out, put our weights in, then make the graph one that XNNPACK takes
-whole. Nothing here runs TensorFlow.
+Equalize, choose what stays float, round the weights with the bias corrected, choose the
+activations' ranges, lay the graph out, put our weights in, then make the graph one that XNNPACK
+takes whole. Nothing here runs TensorFlow.
 """
 
 from __future__ import annotations
@@ -13,18 +13,24 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edgecnn.progress import Progress, Silent
-from edgecnn.quantize import add_ranges, affine, litert, measured, ranges
-from edgecnn.quantize.passes import equalize, relu6_to_relu, relu_to_requantize
+from edgecnn.quantize import add_ranges, affine, float_operators, layout, measured, ranges
+from edgecnn.quantize.passes import (
+    equalize,
+    relu6_to_relu,
+    relu_to_requantize,
+    to_integer_kernels,
+)
 from edgecnn.quantize.weights import quantize_layers, write_layers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from typing import Any
+    from typing import Any, Literal
 
     from numpy.typing import NDArray
 
+    from edgecnn.calibration.layer_inputs import LayerInputs
     from edgecnn.calibration.statistics import Statistics
-    from edgecnn.formats.tflite_graph import Graph
+    from edgecnn.formats.tflite_graph import Graph, Operator
     from edgecnn.quantize.weights import QuantizedLayer
 
 AUTO = "auto"
@@ -57,7 +63,8 @@ class IntegerModel:
             method that was tried.
         equalization_db: by how much equalization lowered the predicted error; 0.0: not done.
         source: what it was laid out from, where that was asked for.
-        notes: sentences for the manifest.
+        float_ops: operators that compute on real numbers, name to count.
+        float_notes: which and why, a sentence a reason.
     """
 
     graph: Graph
@@ -65,6 +72,18 @@ class IntegerModel:
     compared_db: dict[str, float] = field(default_factory=dict)
     equalization_db: float = 0.0
     source: FloatSource | None = None
+    float_ops: dict[str, int] = field(default_factory=dict)
+    float_notes: tuple[str, ...] = ()
+
+    @property
+    def data(self) -> bytes:
+        """The .tflite."""
+        return self.graph.write()
+
+    @property
+    def integer(self) -> Literal["full", "mixed"]:
+        """Whether every operator computes on integers."""
+        return "mixed" if self.float_ops else "full"
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -72,7 +91,8 @@ class IntegerModel:
         tried = ", ".join(f"{name} {db:.1f} dB" for name, db in self.compared_db.items())
         compared = f"; logits on calibration images: {tried}" if tried else ""
         equalized = f"; channels equalized ({self.equalization_db:.1f} dB predicted)"
-        return (f"ranges by {self.method}{compared}{equalized if self.equalization_db else ''}",)
+        first = f"ranges by {self.method}{compared}{equalized if self.equalization_db else ''}"
+        return (first, *self.float_notes)
 
 
 def quantize(  # noqa: PLR0913 - all but one have defaults
@@ -85,9 +105,13 @@ def quantize(  # noqa: PLR0913 - all but one have defaults
     trial: Sequence[Sequence[NDArray[Any]]] = (),
     threads: int = 1,
     with_source: bool = False,
+    judge: bool = True,
     progress: Progress | None = None,
 ) -> IntegerModel:
     """Quantize a float model; its ends become int8, or int16 with 16-bit activations.
+
+    Operators without an integer kernel stay float, and the ends they make; so do those that would
+    give worthless numbers as integers (`float_operators`).
 
     Args:
         graph: a float .tflite with one signature, batch 1; left as it is.
@@ -100,27 +124,56 @@ def quantize(  # noqa: PLR0913 - all but one have defaults
             measures on.
         threads: for rounding and measuring.
         with_source: keep the float model too, for layers that are to be given back to float.
+        judge: False to leave float only what has no integer kernel.
         progress: told of each convolution.
+
+    Raises:
+        InputError: the model has loops, branches or a state.
     """
     model, known, gain_db = _equalized(graph, statistics, judged)
     source = FloatSource(model.copy(), known) if with_source else None
     relu6_to_relu.apply(model)  # not earlier: equalization may scale through a RELU, not a RELU6
-    layers = quantize_layers(model, known.layers, threads=threads, progress=progress or Silent())
+    in_float = float_operators.choose(model, known.tensors, activation_bits, judge=judge)
+    layers = quantize_layers(
+        model, _integer_layers(known, in_float), threads=threads, progress=progress or Silent()
+    )
     made = {}
     for name in _methods(method, activation_bits):
         chosen = ranges.choose(known.tensors, name)
-        for output in judged:
-            if output in known.tensors:
-                chosen[output] = ranges.with_margin(known.tensors[output])
+        chosen |= _end_ranges(model, known, judged)
         add_ranges.widen(model, chosen)
-        made[name] = _lay_out(model, chosen, layers, activation_bits)
+        made[name] = _lay_out(model, chosen, layers, activation_bits, in_float)
     compared = {}
     if len(made) > 1 and trial:
         for name, each in made.items():
             got = measured.answers(each, trial, judged, threads=threads)
             compared[name] = measured.lowest_snr_db(known.answers, got)
     best = max(made, key=lambda name: compared.get(name, 0.0))
-    return IntegerModel(made[best], best, compared, gain_db, source)
+    return IntegerModel(
+        made[best], best, compared, gain_db, source,
+        float_operators.counts(in_float), float_operators.notes(in_float),
+    )  # fmt: skip
+
+
+def _integer_layers(
+    known: Statistics, in_float: Mapping[Operator, str]
+) -> dict[str, LayerInputs]:
+    kept = {tensor.name for operator in in_float for tensor in operator.outputs}
+    return {name: layer for name, layer in known.layers.items() if name not in kept}
+
+
+def _end_ranges(
+    model: Graph, known: Statistics, judged: Sequence[str]
+) -> dict[str, ranges.Range]:
+    """Ranges of what is judged: what is cut off there is the answer."""
+    ends = {tensor.name for tensor in model.outputs}
+    return {
+        name: ranges.of_end(known.tensors[name])
+        if name in ends
+        else ranges.with_margin(known.tensors[name])
+        for name in judged
+        if name in known.tensors
+    }
 
 
 def _equalized(
@@ -140,6 +193,7 @@ def _equalized(
 
 def _prepared(graph: Graph) -> Graph:
     model = graph.copy()
+    to_integer_kernels.apply(model)
     _give_biases(model)
     return model
 
@@ -156,7 +210,7 @@ def _give_biases(graph: Graph) -> None:
     for operator in graph.operators:
         if operator.name not in affine.CONVOLUTIONS:
             continue
-        if affine.weights(operator) is not None and affine.bias(operator) is None:
+        if affine.known_weights(operator) is not None and affine.bias(operator) is None:
             affine.set_bias(graph, operator, np.zeros(operator.output.channels))
 
 
@@ -165,8 +219,11 @@ def _lay_out(
     chosen: Mapping[str, ranges.Range],
     layers: Mapping[str, QuantizedLayer],
     activation_bits: int,
+    in_float: Mapping[Operator, str],
 ) -> Graph:
-    graph = litert.static(model, chosen, activation_bits)
+    graph, kept = model.copy(), {operator.output.name for operator in in_float}
+    twins = [operator for name, operator in graph.made().items() if name in kept]
+    layout.lay_out(graph, chosen, activation_bits, twins)
     relu_to_requantize.apply(graph, chosen)  # it may change scales, which the biases depend on
     write_layers(graph, layers)
     graph.drop_unused()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edgecnn.calibration.layer_inputs import LayerInputs
 from edgecnn.formats.tflite_graph import Quantization
 from edgecnn.quantize import affine, rounding
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from edgecnn.calibration.layer_inputs import LayerInputs
     from edgecnn.formats.tflite_graph import Graph, Operator
     from edgecnn.progress import Progress
 
@@ -60,7 +60,7 @@ def quantize_layers(
         for operator in graph.operators:
             if operator.name not in affine.CONVOLUTIONS or operator.output.name not in layers:
                 continue
-            kernel = affine.weights(operator)
+            kernel = affine.known_weights(operator)
             if kernel is not None:
                 work[operator.output.name] = pool.submit(
                     _quantize,
@@ -89,6 +89,9 @@ def _quantize(
     *,
     depthwise: bool,
 ) -> QuantizedLayer:
+    groups = 1 if depthwise else len(inputs.mean) // kernel[0].size
+    if groups > 1:
+        return _grouped(kernel, bias, inputs, groups)
     rows = (
         kernel[0].reshape(-1, kernel.shape[-1]).T if depthwise else kernel.reshape(len(kernel), -1)
     )
@@ -112,6 +115,36 @@ def _quantize(
         scale,
         old - moved,
         _DEPTHWISE_AXIS if depthwise else 0,
+    )
+
+
+def _grouped(
+    kernel: NDArray[np.float32],
+    bias: NDArray[np.float32] | None,
+    inputs: LayerInputs,
+    groups: int,
+) -> QuantizedLayer:
+    """Each group is a convolution of its own, which reads its share of the channels."""
+    channels = kernel.shape[-1]
+    taps = kernel[0].size // channels
+    places = np.arange(taps * groups * channels).reshape(taps, groups, channels)
+    kernels = np.split(kernel, groups)
+    biases = [None] * groups if bias is None else np.split(bias, groups)
+    parts = []
+    for group in range(groups):
+        own = places[:, group].reshape(-1)
+        covariance = inputs.covariance
+        seen = LayerInputs(
+            inputs.mean[own],
+            inputs.power[own],
+            None if covariance is None else covariance[np.ix_(own, own)],
+        )
+        parts.append(_quantize(kernels[group], biases[group], seen, depthwise=False))
+    return QuantizedLayer(
+        np.concatenate([part.weights for part in parts]),
+        np.concatenate([part.scale for part in parts]),
+        np.concatenate([part.bias for part in parts]),
+        0,
     )
 
 

@@ -17,25 +17,43 @@ from edgecnn.formats.tflite_graph import Operator
 from edgecnn.quantize.passes import PassResult
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from edgecnn.formats.tflite_graph import Graph, Tensor
     from edgecnn.recipes import IoDtype
 
 _TYPES = {"float32": "FLOAT32", "uint8": "UINT8", "int8": "INT8", "int16": "INT16"}
+_FLOAT = "FLOAT32"
 _OFFSET = 128
 
 
-def apply(graph: Graph, dtype: IoDtype) -> PassResult:
-    """Change the ends of an integer graph; counts ends. What is not quantized stays as it is."""
-    wanted = _TYPES[dtype]
+def apply(
+    graph: Graph, dtype: IoDtype, *, ends: Mapping[str, IoDtype] | None = None
+) -> PassResult:
+    """Change the ends of an integer graph; counts ends.
+
+    An end that is not quantized stays as it is: integers that count things, and real numbers that
+    a float operator makes or reads; of these a note says so where integers were asked for.
+
+    Args:
+        graph: changed in place.
+        dtype: wanted of every end.
+        ends: wanted of single ends, by name, in the place of that.
+    """
+    wanted = {end: _TYPES[(ends or {}).get(end.name, dtype)]
+              for end in (*graph.inputs, *graph.outputs)}  # fmt: skip
     inputs, outputs = (
-        [end for end in ends if _changes(end, wanted)] for ends in (graph.inputs, graph.outputs)
+        [end for end in ends if _changes(end, wanted[end])]
+        for ends in (list(graph.inputs), list(graph.outputs))
     )
+    kept = [end.name for end in wanted if end.is_float and wanted[end] != _FLOAT]
     for end in inputs:
-        _change_input(graph, end, wanted)
+        _change_input(graph, end, wanted[end])
     for end in outputs:
-        _change_output(graph, end, wanted)
+        _change_output(graph, end, wanted[end])
     graph.set_signature()
-    return PassResult(len(inputs) + len(outputs))
+    notes = (f"float32, and not {dtype}: {', '.join(kept)}",) if kept else ()
+    return PassResult(len(inputs) + len(outputs), notes)
 
 
 def _changes(end: Tensor, wanted: str) -> bool:

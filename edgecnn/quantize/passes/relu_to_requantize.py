@@ -15,6 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edgecnn.formats.tflite_graph import Quantization
+from edgecnn.quantize.kernels import KERNELS
 from edgecnn.quantize.passes import PassResult
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ _LEVELS = 255
 _ZERO_POINT = -128
 # XNNPACK converts between scales whose ratio stays below 2^7 (xnn_define_convert).
 _LARGEST_SCALE_RATIO = 100.0
-_SAME_SCALE = {"MAX_POOL_2D", "AVERAGE_POOL_2D", "RESHAPE", "CONCATENATION", "PAD", "TRANSPOSE"}
+_SAME_SCALE = {name for name, kernel in KERNELS.items() if kernel.scale in {"input", "output"}}
 
 
 def apply(graph: Graph, ranges: Mapping[str, Range]) -> PassResult:
