@@ -14,6 +14,7 @@ from edgecnn.errors import InputError
 from edgecnn.formats.tflite_graph import Graph
 from edgecnn.inspection import inspect
 from edgecnn.quantize import fixed_batch
+from edgecnn.quantize.passes import unpack_constants
 from edgecnn.records import Endpoint, Network
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def prepare(path: Path) -> tuple[Network, str, bytes]:
     graph = Graph.read(data)
     if fixed_batch.is_open(graph):
         graph = Graph.read(fixed_batch.fix(data))
+    unpack_constants.apply(graph)
     names = _end_names(graph)
     network = _network(path, graph, found, names)
     return network, input_scaling.of_tflite(graph), graph.write()

@@ -291,7 +291,14 @@ def _describe(
     read = inspect(path)
     io = job.io if file_format == "tflite" else "float32"
     kept = len(written.mixed.layers) if written.mixed is not None else 0
-    check_recipe(read, job.recipe.name, io, float_places=written.float_places, kept=kept)
+    check_recipe(
+        read,
+        job.recipe.name,
+        io,
+        float_places=written.float_places,
+        kept=kept,
+        float_ops=written.float_ops,
+    )
     if made.options.strict and written.integer == "mixed":
         kinds = ", ".join(f"{count} {name}" for name, count in sorted(written.float_ops.items()))
         raise CheckFailedError(

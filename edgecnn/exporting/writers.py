@@ -98,7 +98,9 @@ def _integer_tflite(job: Job, path: Path, made: Ingredients) -> Written:
     graph = quantized.graph.copy()
     finish(graph, job, made)
     path.write_bytes(graph.write())
-    return Written(path.name, quantized.notes)
+    return Written(
+        path.name, quantized.notes, integer=quantized.integer, float_ops=quantized.float_ops
+    )
 
 
 def finish(graph: Graph, job: Job, made: Ingredients) -> None:
@@ -135,7 +137,14 @@ def _mixed_tflite(job: Job, path: Path, made: Ingredients) -> Written:
         before_ms, after_ms = min_snr.latency_ms(min_snr.finished(quantized.graph, job, made), path)
         mixed = replace(mixed, latency_before_ms=before_ms, latency_after_ms=after_ms)
     notes = (*quantized.notes, min_snr.note(mixed))
-    return Written(path.name, notes, mixed, float_places=places)
+    return Written(
+        path.name,
+        notes,
+        mixed,
+        integer="mixed" if mixed.layers else quantized.integer,
+        float_ops=quantized.float_ops,
+        float_places=places,
+    )
 
 
 def _float32_onnx(_job: Job, path: Path, made: Ingredients) -> Written:
