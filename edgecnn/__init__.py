@@ -42,7 +42,15 @@ if TYPE_CHECKING:
     from edgecnn.benchmark.run import bench
     from edgecnn.calibration.preprocessing import parse_preprocessing
     from edgecnn.claims import Verdict, VerdictReport, verdict
-    from edgecnn.deploying import Bundle, Deployment, Proof, bundle, deploy
+    from edgecnn.deploying import (
+        Bundle,
+        Deployment,
+        OutputProof,
+        Proof,
+        TaskOptions,
+        bundle,
+        deploy,
+    )
     from edgecnn.diagnosing import Cause, Diagnosis, Layer, diagnose
     from edgecnn.errors import (
         CheckFailedError,
@@ -141,6 +149,7 @@ __all__ = [
     "ModelSpec",
     "Operator",
     "OperatorProfile",
+    "OutputProof",
     "ParityInfo",
     "PredictOptions",
     "PredictReport",
@@ -151,6 +160,7 @@ __all__ = [
     "Recipe",
     "ReportResult",
     "Silent",
+    "TaskOptions",
     "TensorInfo",
     "TrainOptions",
     "TrainResult",
@@ -207,7 +217,15 @@ _HOMES = {
     "edgecnn.evaluating": ("EvaluateReport", "Evaluation", "evaluate"),
     "edgecnn.training": ("Epoch", "TrainOptions", "TrainResult", "TrainingRecord", "train"),
     "edgecnn.claims": ("Verdict", "VerdictReport", "verdict"),
-    "edgecnn.deploying": ("Bundle", "Deployment", "Proof", "bundle", "deploy"),
+    "edgecnn.deploying": (
+        "Bundle",
+        "Deployment",
+        "OutputProof",
+        "Proof",
+        "TaskOptions",
+        "bundle",
+        "deploy",
+    ),
     "edgecnn.errors": (
         "CheckFailedError",
         "DeviceError",

@@ -12,7 +12,7 @@ from tiny_tflite import float_net
 from edgecnn import manifest as manifests
 from edgecnn import parity
 from edgecnn.inspection import inspect
-from edgecnn.records import FileInfo, Manifest, ModelInfo, Preprocessing
+from edgecnn.records import Endpoint, FileInfo, Manifest, ModelInfo, OutputInfo, Preprocessing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,7 +48,8 @@ def write_artifact(folder: Path, formats: tuple[str, ...] = ("tflite", "onnx")) 
     }
     feeds: list[Any] = images(SAMPLES)
     reference = parity.logits(contents["tflite"], feeds)
-    np.savez(folder / "reference.npz", inputs=np.concatenate(feeds), logits=reference)
+    inputs = np.concatenate(feeds)
+    np.savez(folder / "reference.npz", inputs=inputs, logits=reference, x0=inputs, y0=reference)
     for name in formats:
         (folder / f"model.{name}").write_bytes(contents[name])
     files = tuple(describe(folder / f"model.{name}", feeds, reference) for name in formats)
@@ -82,4 +83,6 @@ def manifest_of(files: tuple[FileInfo, ...]) -> Manifest:
         calibration=None,
         versions={"edgecnn": "0.1.0"},
         files=files,
+        inputs=(Endpoint("image", "float32", (1, 8, 8, 3), "NHWC"),),
+        outputs=(OutputInfo("logits", "float32", (1, 5), "NC", "logits"),),
     )

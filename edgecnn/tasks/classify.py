@@ -71,8 +71,9 @@ def top(
     Raises:
         TaskError: the output is empty.
     """
-    found = scores(output)
-    order = np.argsort(-found, kind="stable")[:most]
+    found, raw = scores(output), _flat(output)
+    # A softmax keeps the order, but the least of its shares are all zero.
+    order = np.argsort(-(raw if len(raw) == len(found) else found), kind="stable")[:most]
     return [
         Candidate(
             int(index),
