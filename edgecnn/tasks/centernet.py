@@ -63,9 +63,14 @@ def faces(outputs: Sequence[Output], size: tuple[int, int], _: object = None) ->
     boxes = corners(np.concatenate([centres[::-1], sides[::-1]]).T)
     points = None
     if len(maps) == _MOST:
-        parts = maps[3][:, rows, columns].reshape(-1, 2, len(rows)).transpose(2, 0, 1)[..., ::-1]
+        parts = _points(maps[3][:, rows, columns])
         points = boxes[:, np.newaxis, :2] + parts * sides[::-1].T[:, np.newaxis]
     return detections(boxes, heat[0, rows, columns], landmarks=points)
+
+
+def _points(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(2 * points, n) of y and x in turn as (n, points, 2) of x and y."""
+    return values.reshape(len(values) // 2, 2, -1).transpose(2, 0, 1)[..., ::-1]
 
 
 def _maps(outputs: Sequence[Output], size: tuple[int, int]) -> list[NDArray[np.float64]]:

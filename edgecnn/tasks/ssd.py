@@ -118,15 +118,24 @@ def _decoded(
 
 
 def _pair_indices(outputs: Sequence[Output]) -> tuple[int, int] | None:
-    """Which output is the boxes and which the scores; of two that could be, the first is boxes."""
+    """Which output is the boxes and which the scores.
+
+    With four classes both look alike: then a name or a kind tells, else the boxes come first.
+    """
     rows = [_rows(each) for each in outputs]
-    for boxes, scores in ((0, 1), (1, 0)):
+    order = ((1, 0), (0, 1)) if _says_scores(outputs[0]) else ((0, 1), (1, 0))
+    for boxes, scores in order:
         box, score = rows[boxes], rows[scores]
         if box is None or score is None:
             return None
         if box.shape[1] == _BOX and len(box) == len(score) > 1:
             return boxes, scores
     return None
+
+
+def _says_scores(output: Output) -> bool:
+    words = ("score", "conf", "cls", "class", "prob")
+    return output.kind != "values" or any(word in output.name.lower() for word in words)
 
 
 def _pair(outputs: Sequence[Output]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgecnn.tasks.boxes import Detections, corners, detections
-from edgecnn.tasks.outputs import Output, TaskError, shapes_text
+from edgecnn.tasks.outputs import Output, TaskError, image_map, shapes_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,7 +57,7 @@ def v8(outputs: Sequence[Output], size: tuple[int, int], _: object = None) -> De
     (YOLOv8-seg), as many coefficients behind the scores belong to them.
     """
     rows = _table(outputs, size, 1)
-    classes = rows.shape[1] - _BOX - _mask_coefficients(outputs)
+    classes = rows.shape[1] - _BOX - _mask_coefficients(outputs, size)
     _check_columns(rows, _BOX + 1, "yolov8")
     boxes = corners(_in_pixels(rows[:, :_BOX], size))
     return detections(boxes, _clipped(rows[:, _BOX : _BOX + max(classes, 1)]))
@@ -142,9 +142,9 @@ def _check_columns(rows: NDArray[Any], fewest: int, head: str) -> None:
         )
 
 
-def _mask_coefficients(outputs: Sequence[Output]) -> int:
-    maps = [each.values.shape for each in outputs if each.values.ndim == _MAP_RANK]
-    return min(maps[0][1:]) if len(maps) == 1 else 0
+def _mask_coefficients(outputs: Sequence[Output], size: tuple[int, int]) -> int:
+    maps = [each for each in outputs if each.values.ndim == _MAP_RANK]
+    return len(image_map(maps[0], size)) if len(maps) == 1 else 0
 
 
 def _in_pixels(boxes: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.float64]:
