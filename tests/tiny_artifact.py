@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +13,15 @@ from tiny_tflite import float_net
 from edgecnn import manifest as manifests
 from edgecnn import parity
 from edgecnn.inspection import inspect
-from edgecnn.records import Endpoint, FileInfo, Manifest, ModelInfo, OutputInfo, Preprocessing
+from edgecnn.records import (
+    Endpoint,
+    FileInfo,
+    Manifest,
+    ModelInfo,
+    OutputInfo,
+    ParityInfo,
+    Preprocessing,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,6 +78,23 @@ def describe(path: Path, feeds: list[Any], reference: Any) -> FileInfo:  # noqa:
         outputs=found.outputs,
         graph=found.graph,
         parity=parity.compare(reference, parity.logits(path, feeds)),
+    )
+
+
+def describe_any(path: Path, into: str = "", out: str = "") -> FileInfo:
+    """The same of a file of any ends; `into` and `out` are the layouts of its first ones."""
+    found = inspect(path)
+    first_in = replace(found.inputs[0], layout=into)
+    first_out = replace(found.outputs[0], layout=out)
+    return FileInfo(
+        path=path.name,
+        format=found.format,
+        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        bytes=path.stat().st_size,
+        inputs=(first_in, *found.inputs[1:]),
+        outputs=(first_out, *found.outputs[1:]),
+        graph=found.graph,
+        parity=ParityInfo(None, 1.0, 0.0, None, SAMPLES),
     )
 
 

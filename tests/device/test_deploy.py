@@ -9,14 +9,16 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+import any_artifact
 import numpy as np
 import pytest
 from PIL import Image
 from tiny_artifact import write_artifact
-from tiny_release import own_libraries, run, write_out
+from tiny_release import own_libraries, release_of, run, write_out
 from tiny_tflite import float_net
 
 import edgecnn
+from edgecnn import manifest as manifests
 from edgecnn.deploying import TaskOptions, release, tasking
 from edgecnn.deploying import artifact as artifacts
 from edgecnn.errors import DeviceError
@@ -131,6 +133,48 @@ def answers_here(folder: Path, tmp_path: Path) -> list[Any]:
 
 def quoted(text: str) -> str:
     return "'" + text.replace("'", "'\\''") + "'"
+
+
+def test_boxes_of_a_pi_4_are_those_found_here(
+    emulated_pi4: EmulatedPi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    boxes = [(32.0, 32.0, 20.0, 10.0, 1, 0.9), (10.0, 40.0, 8.0, 8.0, 0, 0.6)]
+    artifact = any_artifact.yolov8(tmp_path / "yolo", boxes)
+    options = TaskOptions(task="detect")
+    with reached(emulated_pi4, monkeypatch) as target:
+        result = edgecnn.deploy(artifact, target, to="yolo", task=options)
+        assert (result.task, result.head) == ("detect", "yolov8")
+        photograph(tmp_path / "photo.jpg", 3)
+        (emulated_pi4.home / "photo.jpg").write_bytes((tmp_path / "photo.jpg").read_bytes())
+        done = emulated_pi4.run("yolo/current/run --json --draw drawn photo.jpg")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    made = write_out(release_of(artifact, options), tmp_path / "here")
+    here = json.loads(run(made / "run", "--json", tmp_path / "photo.jpg").stdout)
+    assert found["detections"] == here["detections"]
+    assert len(found["detections"]) == 2
+    with Image.open(emulated_pi4.home / found["drawn"][0]) as drawn:
+        assert drawn.size == (40, 30)
+
+
+@pytest.mark.parametrize(
+    "make", [any_artifact.picture_and_numbers, any_artifact.int8_map_of_an_onnx_source]
+)
+def test_every_output_of_any_network_is_proved_on_a_pi_4(
+    make: Callable[[Path], Path],
+    emulated_pi4: EmulatedPi,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    artifact = make(tmp_path / "net")
+    with reached(emulated_pi4, monkeypatch) as target:
+        result = edgecnn.deploy(artifact, target, to="any")
+    assert result.task == ""
+    outputs = manifests.load(artifact / "manifest.json").outputs
+    assert [each.name for each in result.proof.outputs] == [each.name for each in outputs]
+    for each in result.proof.outputs:
+        assert each.max_difference <= each.limit < 0.01
+    assert result.proof.bit_identical or make is any_artifact.picture_and_numbers
 
 
 def test_int8_is_bit_identical_on_a_pi_5(

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 MOST_THREADS = 4
 _LIBSTDCXX = "sudo apt install libstdc++6"
-_TASKS = ("classify", "detect", "segment", "none")
-_FITS = ("cover", "letterbox", "stretch")
+TASKS = ("classify", "detect", "segment", "none")
+FITS = ("cover", "letterbox", "stretch")
 # Boxes and masks are wanted of the whole picture; classes, as the network was calibrated.
 _FIT_OF = {"detect": "letterbox", "segment": "stretch"}
 _ARRAYS = (".npz", ".npy")
@@ -64,13 +64,13 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="run", description=(__doc__ or "").split("\n")[0])
     add = parser.add_argument
     add("inputs", nargs="*", metavar="FILE", help="pictures, .npz or .npy, or 'patterns*'")
-    add("--task", choices=_TASKS, help="what the outputs mean; none prints what they are")
+    add("--task", choices=TASKS, help="what the outputs mean; none prints what they are")
     add("--head", default="", metavar="NAME", help="detect: how boxes are written")
     add("--output", default="", metavar="NAME", help="classify, segment: the output meant")
     add("--labels", type=Path, metavar="FILE", help="other labels, one a line")
     add("--above", type=float, metavar="SCORE", help="nothing of a lower score")
     add("--top", type=count, metavar="K", help="classes (5) or boxes (100) at most")
-    add("--fit", choices=_FITS, help="how pictures are brought to the input's size")
+    add("--fit", choices=FITS, help="how pictures are brought to the input's size")
     add("--beside", type=Path, metavar="FILE", help="arrays for inputs that take no picture")
     add("--draw", type=Path, metavar="DIR", help="write pictures with the answers drawn on them")
     add("--out", type=Path, metavar="FILE.npz", help="write every output of every run")

@@ -19,7 +19,8 @@ def picture(mode: str = "RGB") -> Image.Image:
 
 def changed(drawn: Image.Image) -> np.ndarray:
     assert drawn.mode == "RGB"
-    return (np.asarray(drawn) != GREY).any(axis=2)
+    pixels: np.ndarray = (np.asarray(drawn) != GREY).any(axis=2)
+    return pixels
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L"])
