@@ -15,13 +15,14 @@ from edgecnn.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-FileKind = Literal["keras-file", "savedmodel", "tflite"]
+FileKind = Literal["keras-file", "savedmodel", "tflite", "onnx"]
 
 _MODEL_SUFFIXES: dict[str, FileKind] = {
     ".keras": "keras-file",
     ".h5": "keras-file",
     ".hdf5": "keras-file",
     ".tflite": "tflite",
+    ".onnx": "onnx",
 }
 _WEIGHTS_SUFFIXES = (".h5", ".hdf5", ".keras", ".npz")
 _ZIP, _HDF5 = b"PK\x03\x04", b"\x89HDF\r\n\x1a\n"
@@ -34,10 +35,8 @@ _MAGIC: dict[str, tuple[int, bytes]] = {
     ".tflite": (4, b"TFL3"),
 }
 _OTHER_FORMATS = {
-    ".onnx": "An .onnx file can be inspected, verified and measured; export starts from Keras,"
-    " a SavedModel or a float .tflite.",
-    ".pt": "Convert it to a float .tflite with litert-torch first.",
-    ".pth": "Convert it to a float .tflite with litert-torch first.",
+    ".pt": "Write an .onnx file with torch.onnx.export, where the network's code is at hand.",
+    ".pth": "Write an .onnx file with torch.onnx.export, where the network's code is at hand.",
     ".pb": "Give the SavedModel's folder, not the file in it.",
 }
 _CHUNK_BYTES = 1 << 20
@@ -71,7 +70,8 @@ def require_model(model: str) -> FileKind:
         raise InputError(
             f"{model}: edgecnn cannot build from a file that ends in {path.suffix or 'nothing'!r}.",
             hint=_OTHER_FORMATS.get(
-                path.suffix.lower(), "Give a .keras, .h5 or float .tflite file, or a SavedModel."
+                path.suffix.lower(),
+                "Give a .keras, .h5, float .tflite or .onnx file, or a SavedModel.",
             ),
         )
     if path.name.lower().endswith(".weights.h5"):
@@ -79,7 +79,7 @@ def require_model(model: str) -> FileKind:
             f"{model} holds weights without a network.",
             hint=f"Name the network: `NAME --weights {model}`.",
         )
-    _check_magic(path)
+    _require_magic(path)
     if path.suffix.lower() == ".keras":
         keras_config.check_archive(path)
     return kind
@@ -103,7 +103,7 @@ def require_weights(weights: str) -> Path:
             f"--weights {weights}: not a weights file.",
             hint="Give a .weights.h5, .h5, .keras or .npz file.",
         )
-    _check_magic(path)
+    _require_magic(path)
     return path
 
 
@@ -121,8 +121,10 @@ def _require_saved_model(path: Path) -> FileKind:
     return "savedmodel"
 
 
-def _check_magic(path: Path) -> None:
+def _require_magic(path: Path) -> None:
     suffix = path.suffix.lower()
+    if suffix not in _MAGIC:
+        return  # .onnx is protobuf, which begins with nothing of its own
     offset, expected = _MAGIC[suffix]
     with _reading(path), path.open("rb") as file:
         file.seek(offset)

@@ -9,17 +9,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgecnn.building import keras_config, saved_model, shapes, weights
+from edgecnn.building import ends, keras_files, saved_model, shapes, weights
 from edgecnn.building.request import BuildRequest, ModelIdentity, identify, is_random
 from edgecnn.errors import InputError
+from edgecnn.records import Endpoint, Network
 from edgecnn.zoo import find, keras_applications
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import keras
 
     from edgecnn.records import ModelSpec
+
+# What the ends of networks by name are called.
+_INPUT, _OUTPUT = "input", "output"
 
 
 @dataclass(frozen=True)
@@ -28,23 +32,40 @@ class BuiltModel:
 
     Attributes:
         identity: what was asked for.
-        function: float32 `input_shape` to the network's one output, in inference mode. It keeps
-            what it needs alive, and may be traced by tf.function.
+        function: a list of tensors or arrays, one for each input in the model's order, to the list
+            of output tensors in its order, in inference mode. It keeps what it needs alive, and
+            may be traced by tf.function.
         keras_model: the Keras model, whose batch (and, for a user's, size) may be variable; None
             for a SavedModel.
-        input_shape: (1, height, width, channels).
-        classes: size of the output's last axis.
-        parameters: elements of all variables; a SavedModel's constants are not among them.
-        trainable_parameters: those that training changes.
+        network: the inputs and outputs in order, and how many parameters; a SavedModel's constants
+            are not counted. A Keras model's order is that of `keras.tree.flatten`, so a dict's is
+            by key; a SavedModel's signature lists its ends by name, numbers in names by value.
     """
 
     identity: ModelIdentity
-    function: Callable[[Any], Any]
+    function: Callable[[Sequence[Any]], list[Any]]
     keras_model: keras.Model | None
-    input_shape: tuple[int, int, int, int]
-    classes: int
-    parameters: int
-    trainable_parameters: int
+    network: Network
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of the first input, (1, height, width, channels) of an image."""
+        return self.network.inputs[0].shape
+
+    @property
+    def classes(self) -> int:
+        """Size of the first output's last axis."""
+        return self.network.outputs[0].shape[-1]
+
+    @property
+    def parameters(self) -> int:
+        """Elements of all variables."""
+        return self.network.parameters
+
+    @property
+    def trainable_parameters(self) -> int:
+        """Elements of the variables that training changes."""
+        return self.network.trainable_parameters
 
 
 def build(request: BuildRequest) -> BuiltModel:
@@ -55,21 +76,21 @@ def build(request: BuildRequest) -> BuiltModel:
 
     Raises:
         InputError: as `identify`, or what only loading shows: a corrupt file, weights that do not
-            fit, several inputs or outputs, a variable size.
+            fit, a size that stays open.
     """
     identity = identify(request)
     _prepare_keras(request.seed)
     if identity.kind == "zoo":
-        return _from_keras(identity, _build_zoo(request, identity), request)
+        return _from_name(identity, _build_zoo(request, identity))
     if identity.kind == "keras":
-        return _from_keras(identity, _build_application(request, identity), request)
+        return _from_name(identity, _build_application(request, identity))
     path = Path(request.model)
     if identity.kind == "keras-file":
-        return _from_keras(identity, _load_keras_file(path), request)
+        return _from_keras_file(identity, keras_files.load(path), request)
     if identity.kind == "savedmodel":
         return _from_saved_model(identity, path, request)
     raise InputError(
-        f"{request.model} is a finished .tflite file; there is nothing to build.",
+        f"{request.model} is a finished .{identity.kind} file; there is nothing to build.",
         hint="It can be quantized, inspected, verified and measured as it is.",
     )
 
@@ -131,88 +152,66 @@ def _load_weights(model: keras.Model, request: BuildRequest) -> None:
         weights.load(model, Path(request.weights))
 
 
-def _load_keras_file(path: Path) -> keras.Model:
-    import keras
-
-    if path.suffix.lower() != ".keras":
-        keras_config.check_config(path, weights.read_legacy_config(path))
-    try:
-        # Training's optimizer and losses are not exported, and may be custom objects.
-        model = keras.saving.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:
-        # Keras raises nearly every type here, by what it stumbles over in the file.
-        raise InputError(
-            f"{path}: Keras {keras.__version__} cannot load it: {_first_line(error)}",
-            hint="If the file is whole: load it where it was made, and call model.export(FOLDER)"
-            " there; edgecnn takes that SavedModel folder.",
-        ) from error
-    weights.check_finite(path, model.weights)
-    return model
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
-
-
-def _from_keras(identity: ModelIdentity, model: keras.Model, request: BuildRequest) -> BuiltModel:
-    import keras
-
-    image, output = (
-        _single(model, "inputs", identity.name),
-        _single(model, "outputs", identity.name),
+def _from_name(identity: ModelIdentity, model: keras.Model) -> BuiltModel:
+    """A network of the zoo or of keras.applications: one image in, one row of classes out."""
+    image = Endpoint(_INPUT, "float32", (1, *model.inputs[0].shape[1:]), "NHWC")
+    classes = Endpoint(_OUTPUT, "float32", (1, *model.outputs[0].shape[1:]))
+    return BuiltModel(
+        identity=identity,
+        function=_caller(model),
+        keras_model=model,
+        network=_network(model, (image,), (classes,)),
     )
-    _require_float32(identity.name, keras.backend.standardize_dtype(image.dtype))
 
-    def function(images: Any) -> Any:  # noqa: ANN401 - tensors of TensorFlow, which has no types
-        return keras.tree.flatten(model(images, training=False))[0]
 
+def _from_keras_file(
+    identity: ModelIdentity, model: keras.Model, request: BuildRequest
+) -> BuiltModel:
+    names = keras_files.input_names(model), keras_files.output_names(model)
+    opens = [
+        shapes.OpenEnd(name, tensor.dtype, tuple(tensor.shape))
+        for name, tensor in zip(names[0], model.inputs, strict=True)
+    ]
+    inputs = shapes.fix_inputs(identity.name, opens, request)
+    function = _caller(model)
+    outputs = ends.measure_outputs(identity.name, function, inputs, ends.unique(names[1], names[0]))
     return BuiltModel(
         identity=identity,
         function=function,
         keras_model=model,
-        input_shape=shapes.fix_input_shape(identity.name, image.shape, request.input_size),
-        classes=shapes.fix_classes(identity.name, output.shape),
-        parameters=_elements(model.weights),
-        trainable_parameters=_elements(model.trainable_weights),
+        network=_network(model, inputs, outputs),
     )
 
 
-def _single(model: keras.Model, side: str, name: str) -> keras.KerasTensor:
-    try:
-        tensors = getattr(model, side, None) or []
-    except ValueError:  # a Sequential that has never seen an input
-        tensors = []
-    if len(tensors) != 1:
-        names = ", ".join(tensor.name for tensor in tensors) or "none that is known"
-        raise InputError(
-            f"{name}: it has {len(tensors)} {side} ({names}); edgecnn exports networks with one.",
-            hint="Save a model with one image as input and one output.",
-        )
-    return tensors[0]
+def _caller(model: keras.Model) -> Callable[[Sequence[Any]], list[Any]]:
+    import keras
 
+    def function(tensors: Sequence[Any]) -> list[Any]:
+        packed = keras_files.pack_inputs(model, tensors)
+        return list(keras.tree.flatten(model(packed, training=False)))
 
-def _require_float32(name: str, dtype: str) -> None:
-    if dtype != "float32":
-        raise InputError(
-            f"{name}: its input is {dtype}; edgecnn feeds float32.",
-            hint="Save the model with a float32 input; `--io` chooses the exported file's.",
-        )
+    return function
 
 
 def _from_saved_model(identity: ModelIdentity, path: Path, request: BuildRequest) -> BuiltModel:
     signature = saved_model.load(path)
-    _require_float32(identity.name, signature.input_dtype)
+    inputs = shapes.fix_inputs(identity.name, signature.inputs, request)
+    names = ends.unique(signature.outputs, [end.name for end in inputs])
+    outputs = ends.measure_outputs(identity.name, signature.function, inputs, names)
     return BuiltModel(
         identity=identity,
         function=signature.function,
         keras_model=None,
-        input_shape=shapes.fix_input_shape(
-            identity.name, signature.input_shape, request.input_size
-        ),
-        classes=shapes.fix_classes(identity.name, signature.output_shape),
-        parameters=_elements(signature.variables),
-        trainable_parameters=_elements(signature.trainable_variables),
+        network=_network(signature, inputs, outputs),
     )
+
+
+def _network(
+    owner: Any,  # noqa: ANN401 - a Keras model or a signature
+    inputs: tuple[Endpoint, ...],
+    outputs: tuple[Endpoint, ...],
+) -> Network:
+    return Network(inputs, outputs, _elements(owner.weights), _elements(owner.trainable_weights))
 
 
 def _elements(variables: Any) -> int:  # noqa: ANN401 - variables of Keras or TensorFlow

@@ -16,7 +16,7 @@ from edgecnn.zoo.width import check_width
 if TYPE_CHECKING:
     from edgecnn.records import Preprocessing
 
-Kind = Literal["zoo", "keras", "keras-file", "savedmodel", "tflite"]
+Kind = Literal["zoo", "keras", "keras-file", "savedmodel", "tflite", "onnx"]
 
 _RANDOM_WORDS = frozenset({"random", "none"})
 _MIN_CLASSES = 2
@@ -30,25 +30,36 @@ class BuildRequest:
     """What to build.
 
     Attributes:
-        model: a zoo name, `keras:NAME`, or a path to .keras, .h5, a SavedModel folder or a float
-            .tflite.
+        model: a zoo name, `keras:NAME`, or a path to .keras, .h5, a SavedModel folder, a float
+            .tflite or .onnx.
         classes: size of the softmax; None for the model's own.
-        input_size: height and width of the input, pixels; None for the model's own.
+        input_size: height and width of the input, pixels, one number for a square; None for the
+            model's own.
         width: width multiplier, where the model has one; None for 1.0.
         convolution: "normal" for the twin of a network with depthwise convolutions, where the
             model has one; None for the network as it is.
         weights: "random" (or "none"), "imagenet", or a path to .weights.h5, .h5, .keras or .npz;
             None for the default: random for the zoo and keras:NAME, its own for a user's file.
         seed: of random weights, 0 to 2**32 - 1.
+        input_shapes: whole shapes of inputs that a user's file leaves open, by the input's name
+            ("" where it has only one).
     """
 
     model: str
     classes: int | None = None
-    input_size: int | None = None
+    input_size: int | tuple[int, int] | None = None
     width: float | None = None
     weights: str | None = None
     seed: int = 0
     convolution: str | None = None
+    input_shapes: tuple[tuple[str, tuple[int, ...]], ...] = ()
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """The height and width asked for, pixels."""
+        if isinstance(self.input_size, int):
+            return self.input_size, self.input_size
+        return self.input_size
 
 
 @dataclass(frozen=True)
@@ -98,7 +109,12 @@ def identify(request: BuildRequest) -> ModelIdentity:
 
 def _check_options(request: BuildRequest) -> None:
     _check_range("--classes", request.classes, _MIN_CLASSES, _MAX_CLASSES)
-    _check_range("--input-size", request.input_size, 1, _MAX_INPUT_SIZE)
+    for size in request.size or ():
+        _check_range("--input-size", size, 1, _MAX_INPUT_SIZE)
+    for name, shape in request.input_shapes:
+        if not shape or min(shape) < 1:
+            shown = "x".join(map(str, shape))
+            raise InputError(f"--input-shape {name}={shown}: every size must be 1 or more.")
     _check_range("--seed", request.seed, 0, _MAX_SEED)
     if request.width is not None:
         check_width(request.width)
@@ -134,10 +150,11 @@ def _identify_zoo(request: BuildRequest) -> ModelIdentity:
             f"{spec.name}: no ImageNet weights are published for the zoo's networks.",
             hint="Use --weights FILE, or keras:xception --weights imagenet.",
         )
-    _check_input_size(spec.name, request.input_size, spec.min_input_size, spec.input_size)
+    square = _square(request, spec.name)
+    _check_input_size(spec.name, square, spec.min_input_size, spec.input_size)
     weights, weights_key = _weights(request)
     options = {
-        "input_size": request.input_size or spec.input_size,
+        "input_size": square or spec.input_size,
         "classes": request.classes or spec.classes,
     }
     width = 1.0 if request.width is None else request.width
@@ -161,13 +178,13 @@ def _identify_application(request: BuildRequest) -> ModelIdentity:
         )
     if request.convolution is not None:
         check_convolution(request.convolution, name, has_twin=False)
-    smallest = application.min_input_size
-    _check_input_size(name, request.input_size, smallest, application.input_size)
+    square = _square(request, name)
+    _check_input_size(name, square, application.min_input_size, application.input_size)
     if _is_imagenet(request):
         _check_imagenet(request, application)
     weights, weights_key = _weights(request)
     options = {
-        "input_size": request.input_size or application.input_size,
+        "input_size": square or application.input_size,
         "classes": request.classes or keras_applications.IMAGENET_CLASSES,
     }
     return ModelIdentity(
@@ -183,7 +200,7 @@ def _identify_application(request: BuildRequest) -> ModelIdentity:
 def _check_imagenet(request: BuildRequest, application: keras_applications.Application) -> None:
     fixed = {
         "--classes": (request.classes, keras_applications.IMAGENET_CLASSES),
-        "--input-size": (request.input_size, application.input_size),
+        "--input-size": (_square(request, application.name), application.input_size),
     }
     for option, (asked, published) in fixed.items():
         if asked not in {None, published}:
@@ -192,6 +209,22 @@ def _check_imagenet(request: BuildRequest, application: keras_applications.Appli
                 f" {published} only.",
                 hint=f"Drop {option}, or use --weights none or --weights FILE.",
             )
+
+
+def _square(request: BuildRequest, name: str) -> int | None:
+    """The side of the square input that is asked for; the networks by name have no other."""
+    if request.input_shapes:
+        raise InputError(
+            f"--input-shape: it is for a model of your own; {name} has one square image as input.",
+            hint="Use --input-size PIXELS.",
+        )
+    height, width = request.size or (None, None)
+    if height != width:
+        raise InputError(
+            f"--input-size {height},{width}: {name} is built for square images.",
+            hint="Give one number.",
+        )
+    return height
 
 
 def _check_input_size(name: str, asked: int | None, smallest: int | None, default: int) -> None:
@@ -220,17 +253,28 @@ def _identify_file(request: BuildRequest, kind: Kind) -> ModelIdentity:
                 f"{option} {value}: {path.name} is a whole model, with its own weights and shape.",
                 hint=f"Drop {option}; it is for the zoo and for keras:NAME.",
             )
-    if kind == "tflite" and request.input_size is not None:
-        raise InputError(f"--input-size: the input of {path.name} is fixed.", hint="Drop it.")
+    for option, asked in (
+        ("--input-size", request.input_size is not None),
+        ("--input-shape", bool(request.input_shapes)),
+    ):
+        if kind == "tflite" and asked:
+            raise InputError(f"{option}: the input of {path.name} is fixed.", hint="Drop it.")
     return ModelIdentity(
         kind=kind,
         name=path.resolve().name if kind == "savedmodel" else path.stem,
-        input_size=request.input_size,
+        input_size=_known_square(request),
         classes=None,
         preprocessing=None,
         weights=path.resolve().name,
-        cache_key=files.digest(kind, files.tree_sha256(path), request.input_size),
+        cache_key=files.digest(
+            kind, files.tree_sha256(path), request.size, sorted(request.input_shapes)
+        ),
     )
+
+
+def _known_square(request: BuildRequest) -> int | None:
+    height, width = request.size or (None, None)
+    return height if height == width else None
 
 
 def _is_imagenet(request: BuildRequest) -> bool:

@@ -101,7 +101,7 @@ def _sample(built: BuiltModel) -> tuple[NDArray[np.float32], NDArray[np.float32]
     import tensorflow as tf
 
     noise = np.random.default_rng(0).uniform(-1, 1, built.input_shape).astype(np.float32)
-    return noise, np.asarray(built.function(tf.constant(noise)))
+    return noise, np.asarray(built.function([tf.constant(noise)])[0])
 
 
 def _check(

@@ -3,29 +3,32 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edgecnn.building.ends import unique
+from edgecnn.building.keras_files import pack_inputs
 from edgecnn.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
     from edgecnn.building import BuiltModel
-
-INPUT, OUTPUT = "input", "output"
+    from edgecnn.records import Network
 
 
 @dataclass(frozen=True)
 class Traced:
-    """A network as a graph over constants, with one input and one output.
+    """A network as a graph over constants.
 
     Attributes:
         graph: the tf.Graph.
-        inputs: its one input tensor, (1, H, W, C) float32.
-        outputs: its one output tensor.
+        inputs: its input tensors, in the model's order; placeholders called as the inputs are,
+            in the letters TensorFlow allows.
+        outputs: its output tensors likewise: an Identity each.
     """
 
     graph: Any
@@ -39,33 +42,35 @@ class Definition:
 
     Attributes:
         graph_def: with the weights.
-        input: a tensor of the input's name, shape and dtype; of no graph with weights.
-        output: likewise.
+        inputs: tensors of the inputs' names, shapes and dtypes; of no graph with weights.
+        outputs: likewise.
     """
 
     graph_def: Any
-    input: Any
-    output: Any
+    inputs: tuple[Any, ...]
+    outputs: tuple[Any, ...]
 
 
 def trace(built: BuiltModel) -> Traced:
-    """The network at batch 1, every size fixed, no variables.
+    """The network with every size fixed and no variables.
 
     A Keras model is called without state in a plain graph, its weights as constants: half a second
     for Xception, where tracing variables and freezing them takes three. A SavedModel's function is
     frozen by TensorFlow.
     """
-    import tensorflow as tf
-
     if built.keras_model is not None:
         return _trace_keras(built)
-    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+    return _trace_function(built)
 
-    signature = [tf.TensorSpec(built.input_shape, tf.float32, name=INPUT)]
-    traced = tf.function(built.function, input_signature=signature).get_concrete_function()
-    frozen = convert_variables_to_constants_v2(traced)
-    images = tuple(tensor for tensor in frozen.graph.inputs if tensor.dtype != tf.resource)
-    return Traced(frozen.graph, images, tuple(frozen.graph.outputs))
+
+def graph_names(network: Network, taken: Sequence[str] = ()) -> tuple[list[str], list[str]]:
+    """What inputs and outputs are called in the graph: their names in TensorFlow's letters."""
+    inputs, outputs = (
+        [re.sub(r"^[^A-Za-z0-9.]|[^A-Za-z0-9_.\\/-]", "_", end.name).lstrip("_") for end in ends]
+        for ends in (network.inputs, network.outputs)
+    )
+    names = unique([name or "end" for name in (*inputs, *outputs)], taken)
+    return names[: len(inputs)], names[len(inputs) :]
 
 
 def _trace_keras(built: BuiltModel) -> Traced:
@@ -81,15 +86,66 @@ def _trace_keras(built: BuiltModel) -> Traced:
         graph.as_default(),
         _replaced([(layer, name, tf.constant(values)) for layer, name, values in held]),
     ):
-        images = tf.compat.v1.placeholder(tf.float32, built.input_shape, name=INPUT)
-        outputs, _ = model.stateless_call(
+        inputs, names = _placeholders(built.network)
+        answers, _ = model.stateless_call(
             [tf.constant(values) for values in trainable],
             [tf.constant(values) for values in fixed],
-            images,
+            pack_inputs(model, inputs),
             training=False,
         )
-        output = tf.identity(keras.tree.flatten(outputs)[0], name=OUTPUT)
-    return Traced(graph, (images,), (output,))
+        outputs = _identities(keras.tree.flatten(answers), names)
+    return Traced(graph, inputs, outputs)
+
+
+def _placeholders(network: Network, taken: Sequence[str] = ()) -> tuple[tuple[Any, ...], list[str]]:
+    """The inputs, in the default graph, and names kept free there for the outputs."""
+    import tensorflow as tf
+
+    inputs, outputs = graph_names(network, taken)
+    placeholders = tuple(
+        tf.compat.v1.placeholder(end.dtype, end.shape, name=name)
+        for end, name in zip(network.inputs, inputs, strict=True)
+    )
+    for name in outputs:  # a layer of an output's name gets another scope
+        tf.compat.v1.get_default_graph().unique_name(name)
+    return placeholders, outputs
+
+
+def _identities(tensors: Sequence[Any], names: Sequence[str]) -> tuple[Any, ...]:
+    import tensorflow as tf
+
+    # The slash takes the name as it is, reserved or not.
+    return tuple(
+        tf.identity(tensor, name=f"{name}/") for tensor, name in zip(tensors, names, strict=True)
+    )
+
+
+def _trace_function(built: BuiltModel) -> Traced:
+    import tensorflow as tf
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    def function(*tensors: Any) -> list[Any]:  # noqa: ANN401 - tensors of TensorFlow
+        return built.function(tensors)
+
+    specs = [tf.TensorSpec(end.shape, end.dtype) for end in built.network.inputs]
+    traced = tf.function(function, input_signature=specs).get_concrete_function()
+    frozen = convert_variables_to_constants_v2(traced)
+    arguments = [tensor for tensor in frozen.graph.inputs if tensor.dtype != tf.resource]
+    definition = frozen.graph.as_graph_def()
+    kept = [node for node in definition.node if node.name not in {t.op.name for t in arguments}]
+    graph = tf.Graph()
+    with graph.as_default():
+        inputs, names = _placeholders(built.network, taken=[node.name for node in kept])
+        del definition.node[:]
+        definition.node.extend(kept)
+        answers = tf.graph_util.import_graph_def(
+            definition,
+            input_map={a.name: ours for a, ours in zip(arguments, inputs, strict=True)},
+            return_elements=[tensor.name for tensor in frozen.graph.outputs],
+            name="",
+        )
+        outputs = _identities(answers, names)
+    return Traced(graph, inputs, outputs)
 
 
 def _held_tensors(model: Any) -> list[tuple[Any, str, Any]]:  # noqa: ANN401 - a keras.Model
@@ -126,11 +182,14 @@ def define(traced: Traced) -> Definition:
     import tensorflow as tf
 
     with tf.Graph().as_default():
-        image, output = (
-            tf.compat.v1.placeholder(tensor.dtype, tensor.shape, name=tensor.op.name)
-            for tensor in (*traced.inputs, *traced.outputs)
+        inputs, outputs = (
+            tuple(
+                tf.compat.v1.placeholder(tensor.dtype, tensor.shape, name=tensor.op.name)
+                for tensor in tensors
+            )
+            for tensors in (traced.inputs, traced.outputs)
         )
-    return Definition(traced.graph.as_graph_def(), image, output)
+    return Definition(traced.graph.as_graph_def(), inputs, outputs)
 
 
 def to_tflite(definition: Definition, name: str) -> bytes:
@@ -146,7 +205,7 @@ def to_tflite(definition: Definition, name: str) -> bytes:
     from tensorflow.lite.python.convert import ConverterError
 
     converter = tf.compat.v1.lite.TFLiteConverter(
-        definition.graph_def, [definition.input], [definition.output]
+        definition.graph_def, list(definition.inputs), list(definition.outputs)
     )
     try:
         return bytes(converter.convert())
