@@ -42,15 +42,7 @@ if TYPE_CHECKING:
     from edgecnn.benchmark.run import bench
     from edgecnn.calibration.preprocessing import parse_preprocessing
     from edgecnn.claims import Verdict, VerdictReport, verdict
-    from edgecnn.deploying import (
-        Bundle,
-        Deployment,
-        OutputProof,
-        Proof,
-        TaskOptions,
-        bundle,
-        deploy,
-    )
+    from edgecnn.deploying import Bundle, Deployment, Proof, TaskOptions, bundle, deploy
     from edgecnn.diagnosing import Cause, Diagnosis, Layer, diagnose
     from edgecnn.errors import (
         CheckFailedError,
@@ -149,7 +141,6 @@ __all__ = [
     "ModelSpec",
     "Operator",
     "OperatorProfile",
-    "OutputProof",
     "ParityInfo",
     "PredictOptions",
     "PredictReport",
@@ -217,15 +208,7 @@ _HOMES = {
     "edgecnn.evaluating": ("EvaluateReport", "Evaluation", "evaluate"),
     "edgecnn.training": ("Epoch", "TrainOptions", "TrainResult", "TrainingRecord", "train"),
     "edgecnn.claims": ("Verdict", "VerdictReport", "verdict"),
-    "edgecnn.deploying": (
-        "Bundle",
-        "Deployment",
-        "OutputProof",
-        "Proof",
-        "TaskOptions",
-        "bundle",
-        "deploy",
-    ),
+    "edgecnn.deploying": ("Bundle", "Deployment", "Proof", "TaskOptions", "bundle", "deploy"),
     "edgecnn.errors": (
         "CheckFailedError",
         "DeviceError",

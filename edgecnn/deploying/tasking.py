@@ -142,8 +142,8 @@ def _detecting(
     size = deployable.image.size
     head = detect.named(asked.head) if asked.head else detect.recognized(outputs, size)
     anchors = None if asked.anchors is None else read_anchors(asked.anchors)
-    found = head.decode(outputs, size, anchors)
-    highest = int(found.classes.max()) if len(found) else 0
+    candidates = head.decode(outputs, size, anchors)
+    highest = int(candidates.classes.max()) if len(candidates) else 0
     if labels is not None and highest >= len(labels):
         raise InputError(
             f"{asked.labels} has {len(labels)} labels, and the network gives class {highest}.",

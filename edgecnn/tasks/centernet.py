@@ -74,8 +74,8 @@ def _points(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _maps(outputs: Sequence[Output], size: tuple[int, int]) -> list[NDArray[np.float64]]:
-    maps = [image_map(each, size).astype(np.float64) for each in outputs]
-    if len(maps) not in {_FEWEST, _MOST} or [len(each) for each in maps[1:3]] != [_PAIR, _PAIR]:
+    maps = [image_map(output, size).astype(np.float64) for output in outputs]
+    if len(maps) not in {_FEWEST, _MOST} or [len(values) for values in maps[1:3]] != [_PAIR, _PAIR]:
         raise TaskError(
             "Heat maps come with two channels of sizes and two of offsets, in this order, and here"
             f" are {shapes_text(outputs)}.",
@@ -90,7 +90,7 @@ def _maps(outputs: Sequence[Output], size: tuple[int, int]) -> list[NDArray[np.f
 def _channels(outputs: Sequence[Output], size: tuple[int, int]) -> list[int]:
     """Of each map; [] where an output is none."""
     try:
-        return [len(image_map(each, size)) for each in outputs]
+        return [len(image_map(output, size)) for output in outputs]
     except TaskError:
         return []
 

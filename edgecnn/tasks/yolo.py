@@ -99,7 +99,7 @@ def end_to_end(outputs: Sequence[Output], size: tuple[int, int], _: object = Non
 
 def _main(outputs: Sequence[Output]) -> int:
     """The index of the one output that has rows."""
-    fits = [i for i, each in enumerate(outputs) if each.values.ndim == _ROWS_RANK]
+    fits = [i for i, output in enumerate(outputs) if output.values.ndim == _ROWS_RANK]
     if len(fits) != 1:
         raise TaskError(
             f"This head has one output of rank 3, and here are {shapes_text(outputs)}.",
@@ -110,7 +110,7 @@ def _main(outputs: Sequence[Output]) -> int:
 
 def _rows_of(outputs: Sequence[Output], size: tuple[int, int], anchors: int, last: int) -> str:
     """Which axis the cells lie along: "first" of the two or "last"; "" where none fits."""
-    ranks = [each.values.ndim for each in outputs]
+    ranks = [output.values.ndim for output in outputs]
     if ranks.count(_ROWS_RANK) != 1:
         return ""
     _, first, second = outputs[ranks.index(_ROWS_RANK)].values.shape
@@ -143,7 +143,7 @@ def _check_columns(rows: NDArray[Any], fewest: int, head: str) -> None:
 
 
 def _mask_coefficients(outputs: Sequence[Output], size: tuple[int, int]) -> int:
-    maps = [each for each in outputs if each.values.ndim == _MAP_RANK]
+    maps = [output for output in outputs if output.values.ndim == _MAP_RANK]
     return len(image_map(maps[0], size)) if len(maps) == 1 else 0
 
 

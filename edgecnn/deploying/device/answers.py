@@ -53,15 +53,15 @@ class Answer:
     """What one run gave.
 
     Attributes:
-        told: the part of the JSON object that the task adds.
+        record: the part of the JSON object that the task adds.
         best: of `classify`.
-        found: of `detect`, in the picture's pixels, or the input's where there is no picture.
+        detections: of `detect`, in the picture's pixels, or the input's where there is no picture.
         mask: of `segment`: classes at the picture's size, or the map's.
     """
 
-    told: dict[str, Any]
+    record: dict[str, Any]
     best: tuple[classify.Candidate, ...] = ()
-    found: Detections | None = None
+    detections: Detections | None = None
     mask: NDArray[np.int32] | None = None
 
 
@@ -86,21 +86,21 @@ def _classes(question: Question, outputs: Sequence[Output], _: Placement | None)
     output = _chosen(question, outputs, classify.choose)
     most = question.most or _CLASSES_SHOWN
     best = classify.top(output, question.labels, most=most, above=question.above)
-    told = [
+    record = [
         {
-            "class": each.index,
-            "label": each.label,
-            "probability" if each.probability else "value": each.score,
+            "class": entry.index,
+            "label": entry.label,
+            "probability" if entry.probability else "value": entry.score,
         }
-        for each in best
+        for entry in best
     ]
-    return Answer({"top": told}, best=tuple(best))
+    return Answer({"top": record}, best=tuple(best))
 
 
 def _boxes(question: Question, outputs: Sequence[Output], placement: Placement | None) -> Answer:
     if question.size is None:
         raise TaskError("No input of this network is a picture: boxes have no unit.")
-    found = detect.detect(
+    detections = detect.detect(
         outputs,
         question.size,
         head=question.head,
@@ -109,23 +109,27 @@ def _boxes(question: Question, outputs: Sequence[Output], placement: Placement |
         most=question.most or detect.MOST,
     )
     if placement is not None:
-        points = placement.to_picture(found.landmarks)
-        found = Detections(placement.to_picture(found.boxes), found.scores, found.classes, points)
-    told = [_box(found, i, question.labels) for i in range(len(found))]
-    return Answer({"detections": told}, found=found)
+        points = placement.to_picture(detections.landmarks)
+        detections = Detections(
+            placement.to_picture(detections.boxes), detections.scores, detections.classes, points
+        )
+    record = [_box(detections, i, question.labels) for i in range(len(detections))]
+    return Answer({"detections": record}, detections=detections)
 
 
-def _box(found: Detections, i: int, labels: Sequence[str]) -> dict[str, Any]:
-    index = int(found.classes[i])
-    told: dict[str, Any] = {
+def _box(detections: Detections, i: int, labels: Sequence[str]) -> dict[str, Any]:
+    index = int(detections.classes[i])
+    record: dict[str, Any] = {
         "class": index,
         "label": classify.label(labels, index),
-        "score": round(float(found.scores[i]), 4),
-        "box": [round(float(value), _ROUND) for value in found.boxes[i]],
+        "score": round(float(detections.scores[i]), 4),
+        "box": [round(float(value), _ROUND) for value in detections.boxes[i]],
     }
-    if found.landmarks.shape[1]:
-        told["landmarks"] = [[round(float(v), _ROUND) for v in p] for p in found.landmarks[i]]
-    return told
+    if detections.landmarks.shape[1]:
+        record["landmarks"] = [
+            [round(float(v), _ROUND) for v in p] for p in detections.landmarks[i]
+        ]
+    return record
 
 
 def _mask(question: Question, outputs: Sequence[Output], placement: Placement | None) -> Answer:
@@ -137,17 +141,17 @@ def _mask(question: Question, outputs: Sequence[Output], placement: Placement | 
         {"class": index, "label": classify.label(question.labels, index), "share": round(part, 6)}
         for index, part in segment.shares(mask).items()
     ]
-    told = {"height": mask.shape[0], "width": mask.shape[1], "classes": shares[: question.most]}
-    return Answer({"mask": told}, mask=mask)
+    record = {"height": mask.shape[0], "width": mask.shape[1], "classes": shares[: question.most]}
+    return Answer({"mask": record}, mask=mask)
 
 
 def _summaries(_: Question, outputs: Sequence[Output], __: Placement | None) -> Answer:
-    return Answer({"outputs": [_summary(each) for each in outputs]})
+    return Answer({"outputs": [_summary(entry) for entry in outputs]})
 
 
 def _summary(output: Output) -> dict[str, Any]:
     values = output.values.astype(np.float64)
-    told: dict[str, Any] = {
+    record: dict[str, Any] = {
         "name": output.name,
         "dtype": output.values.dtype.name,
         "shape": list(values.shape),
@@ -155,7 +159,7 @@ def _summary(output: Output) -> dict[str, Any]:
     }
     finite = values[np.isfinite(values)]
     if finite.size < values.size:
-        told["not_finite"] = int(values.size - finite.size)
+        record["not_finite"] = int(values.size - finite.size)
     statistics: dict[str, Callable[[NDArray[Any]], Any]] = {
         "min": np.min,
         "mean": np.mean,
@@ -163,8 +167,8 @@ def _summary(output: Output) -> dict[str, Any]:
         "std": np.std,
     }
     for name, function in statistics.items() if finite.size else ():
-        told[name] = float(function(finite))
-    return told
+        record[name] = float(function(finite))
+    return record
 
 
 def _chosen(
@@ -172,38 +176,41 @@ def _chosen(
 ) -> Output:
     if not question.output:
         return choose(outputs)
-    for each in outputs:
-        if each.name == question.output:
-            return each
-    names = ", ".join(each.name for each in outputs)
+    for entry in outputs:
+        if entry.name == question.output:
+            return entry
+    names = ", ".join(entry.name for entry in outputs)
     raise TaskError(f"There is no output {question.output!r}.", f"There are {names}.")
 
 
-def lines(told: dict[str, Any]) -> list[str]:
+def lines(record: dict[str, Any]) -> list[str]:
     """An answer's object as lines of text."""
-    if "top" in told:
-        return [f"  {_score(each)}  {each['label']}" for each in told["top"]]
-    if "detections" in told:
+    if "top" in record:
+        return [f"  {_score(entry)}  {entry['label']}" for entry in record["top"]]
+    if "detections" in record:
         return [
-            f"  {100 * each['score']:5.1f}%  {each['label']}  x {each['box'][0]:.0f} to"
-            f" {each['box'][2]:.0f}, y {each['box'][1]:.0f} to {each['box'][3]:.0f}"
-            for each in told["detections"]
+            f"  {100 * entry['score']:5.1f}%  {entry['label']}  x {entry['box'][0]:.0f} to"
+            f" {entry['box'][2]:.0f}, y {entry['box'][1]:.0f} to {entry['box'][3]:.0f}"
+            for entry in record["detections"]
         ] or ["  nothing found"]
-    if "mask" in told:
+    if "mask" in record:
         return [
-            f"  {100 * each['share']:5.1f}%  {each['label']}" for each in told["mask"]["classes"]
+            f"  {100 * entry['share']:5.1f}%  {entry['label']}"
+            for entry in record["mask"]["classes"]
         ]
-    return [_output_line(each) for each in told["outputs"]]
+    return [_output_line(entry) for entry in record["outputs"]]
 
 
-def _score(each: dict[str, Any]) -> str:
-    if "probability" in each:
-        return f"{100 * each['probability']:5.1f}%"
-    return f"{each['value']:10.4g}"
+def _score(entry: dict[str, Any]) -> str:
+    if "probability" in entry:
+        return f"{100 * entry['probability']:5.1f}%"
+    return f"{entry['value']:10.4g}"
 
 
-def _output_line(each: dict[str, Any]) -> str:
+def _output_line(entry: dict[str, Any]) -> str:
     numbers = "  ".join(
-        f"{name} {each[name]:.4g}" for name in ("min", "mean", "max", "std") if name in each
+        f"{name} {entry[name]:.4g}" for name in ("min", "mean", "max", "std") if name in entry
     )
-    return f"  {each['name']}  {each['dtype']} {tuple(each['shape'])}  {each['kind']}  {numbers}"
+    return (
+        f"  {entry['name']}  {entry['dtype']} {tuple(entry['shape'])}  {entry['kind']}  {numbers}"
+    )

@@ -53,15 +53,21 @@ def _main(here: Path, options: argparse.Namespace) -> int:
     results = []
     for name in run.named(options.inputs):
         for result in loaded.results(name, feeder, question):
-            results.append(_as_before(result.told))
+            results.append(_as_before(result.record))
             if not options.json:
-                run.print_text(result.told)
+                run.print_text(result.record)
     if options.json:
-        told = {"schema": SCHEMA, "model": manifest["model"]["name"], "recipe": manifest["recipe"],
-                "threads": options.threads, "warnings": warnings, "results": results}  # fmt: skip
-        print(json.dumps(told, indent=2))  # noqa: T201 - a program of its own
+        record = {
+            "schema": SCHEMA,
+            "model": manifest["model"]["name"],
+            "recipe": manifest["recipe"],
+            "threads": options.threads,
+            "warnings": warnings,
+            "results": results,
+        }
+        print(json.dumps(record, indent=2))  # noqa: T201 - a program of its own
     return BAD_INPUT if any("error" in result for result in results) else 0
 
 
-def _as_before(told: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in told.items() if name != "task"}
+def _as_before(record: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in record.items() if name != "task"}

@@ -53,8 +53,8 @@ class Drawer:
         from edgecnn.tasks import draw
 
         picture = images.whole(Path(name))
-        if answer.found is not None:
-            drawn = draw.boxes(picture, answer.found, self._labels)
+        if answer.detections is not None:
+            drawn = draw.boxes(picture, answer.detections, self._labels)
         elif answer.mask is not None:
             drawn = draw.mask(picture, answer.mask)
         else:

@@ -11,9 +11,9 @@ _TELLTALES = ("cpuinfo", "device-tree/model", "{parent}/maps")
 
 def emulated(proc: Path = Path("/proc")) -> bool:
     """Whether an emulator runs this program: its times say nothing of the device it imitates."""
-    told = [_text(proc / name.format(parent=os.getppid())) for name in _TELLTALES]
+    texts = [_text(proc / name.format(parent=os.getppid())) for name in _TELLTALES]
     return "QEMU_CPU" in os.environ or any(
-        word in text for text in told for word in ("qemu-", "QEMU", "EMULATED")
+        word in text for text in texts for word in ("qemu-", "QEMU", "EMULATED")
     )
 
 

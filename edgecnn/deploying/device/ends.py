@@ -94,8 +94,11 @@ def image_input(inputs: Sequence[End]) -> int | None:
 
 
 def arranged(values: NDArray[Any], have: str, want: str) -> NDArray[Any]:
-    """An array of one layout in another; as it is where either is not known."""
-    if not have or not want or have == want:
+    """An array of one layout in another; as it is where they are not of the same axes, or unknown.
+
+    Whoever feeds or reads it holds its shape to what is expected.
+    """
+    if have == want or sorted(have) != sorted(want):
         return values
     return values.transpose([have.index(axis) for axis in want])
 

@@ -25,11 +25,11 @@ def prove(here: Path, release: dict[str, Any], manifest: dict[str, Any], threads
         The exit code: 0 when every output is within its limit.
     """
     inputs, expected = read_reference(here / "reference.npz")
-    found, _ = network.outputs(str(here / "model.tflite"), manifest, inputs, threads)
-    judged = [_judged(found[k], expected[k], rule) for k, rule in enumerate(release["proof"])]
-    told = _told(judged, len(expected[0]), found)
-    print(json.dumps(told))  # noqa: T201 - a program of its own
-    return 0 if told["ok"] else PROOF_FAILED
+    computed, _ = network.outputs(str(here / "model.tflite"), manifest, inputs, threads)
+    judged = [_judged(computed[k], expected[k], rule) for k, rule in enumerate(release["proof"])]
+    record = _record(judged, len(expected[0]), computed)
+    print(json.dumps(record))  # noqa: T201 - a program of its own
+    return 0 if record["ok"] else PROOF_FAILED
 
 
 def read_reference(path: Path) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]:
@@ -41,47 +41,47 @@ def read_reference(path: Path) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]:
     return xs, ys
 
 
-def _judged(found: NDArray[Any], expected: NDArray[Any], rule: dict[str, Any]) -> dict[str, Any]:
-    distance = difference(found, expected, rule["rule"], rule["zero_point"])
+def _judged(computed: NDArray[Any], expected: NDArray[Any], rule: dict[str, Any]) -> dict[str, Any]:
+    distance = difference(computed, expected, rule["rule"], rule["zero_point"])
     ok = bool(distance <= rule["limit"])  # NaN is not
     return {"name": rule["name"], "rule": rule["rule"], "limit": rule["limit"], "ok": ok,
             "max_difference": distance if np.isfinite(distance) else None}  # fmt: skip
 
 
-def _told(
-    judged: Sequence[dict[str, Any]], images: int, found: Sequence[NDArray[Any]]
+def _record(
+    judged: Sequence[dict[str, Any]], images: int, computed: Sequence[NDArray[Any]]
 ) -> dict[str, Any]:
-    digest = hashlib.sha256(b"".join(values.tobytes() for values in found)).hexdigest()
-    ok = all(each["ok"] for each in judged)
-    told: dict[str, Any] = {
+    digest = hashlib.sha256(b"".join(values.tobytes() for values in computed)).hexdigest()
+    ok = all(verdict["ok"] for verdict in judged)
+    record: dict[str, Any] = {
         "schema": SCHEMA, "ok": ok, "images": images, "output_sha256": digest,
         "outputs": list(judged),
     }  # fmt: skip
     if not ok:
-        told["error"] = error_object(
-            "; ".join(_sentence(each) for each in judged if not each["ok"]),
+        record["error"] = error_object(
+            "; ".join(_sentence(verdict) for verdict in judged if not verdict["ok"]),
             "this device or its runtime computes something else, another recipe may fit it",
             PROOF_FAILED,
         )
-    return told
+    return record
 
 
-def _sentence(each: dict[str, Any]) -> str:
-    distance = each["max_difference"]
+def _sentence(verdict: dict[str, Any]) -> str:
+    distance = verdict["max_difference"]
     far = "in kind, or are not finite" if distance is None else f"by {distance:.3g}"
     return (
-        f"its outputs differ from those expected {far} in {each['name']} ({each['rule']}), and"
-        f" {each['limit']:.3g} is allowed"
+        f"its outputs differ from those expected {far} in {verdict['name']}"
+        f" ({verdict['rule']}), and {verdict['limit']:.3g} is allowed"
     )
 
 
 def difference(
-    found: NDArray[Any], expected: NDArray[Any], rule: str, zero_point: int = 0
+    computed: NDArray[Any], expected: NDArray[Any], rule: str, zero_point: int = 0
 ) -> float:
     """How far an output is from the one expected.
 
     Args:
-        found: of the device.
+        computed: of the device.
         expected: of the machine that deployed.
         rule: "absolute" (the largest difference: steps of an integer output), "relative" (that,
             over the largest value), "rms" (of the difference, over the output's own), or "share"
@@ -91,14 +91,14 @@ def difference(
     Returns:
         0 for the same bits; NaN when the arrays are not of one kind, or one of them has a NaN.
     """
-    if found.dtype != expected.dtype or found.shape != expected.shape:
+    if computed.dtype != expected.dtype or computed.shape != expected.shape:
         return float("nan")
-    if found.tobytes() == expected.tobytes():
+    if computed.tobytes() == expected.tobytes():
         return 0.0
     if rule == "share":
-        return float((found != expected).mean())
+        return float((computed != expected).mean())
     wanted = expected.astype(np.float64) - zero_point
-    distance = np.abs(found.astype(np.float64) - zero_point - wanted)
+    distance = np.abs(computed.astype(np.float64) - zero_point - wanted)
     if rule == "absolute" or not distance.any():
         return float(distance.max())
     if rule == "relative":

@@ -17,6 +17,7 @@ from edgecnn.deploying.device import integrity
 from edgecnn.deploying.device.trouble import (
     BAD_INPUT,
     MISSING_PART,
+    SCHEMA,
     TroubleError,
     needs,
     needs_pillow,
@@ -197,7 +198,7 @@ def _run(
         for result in loaded.results(name, feeder, question):
             failed |= result.answer is None
             if drawer is not None and result.answer is not None:
-                result.told["drawn"] = drawer.draw(name, result.answer)
+                result.record["drawn"] = drawer.draw(name, result.answer)
             if collector is not None:
                 collector.add(result.outputs)
             _print(result, as_json=options.json)
@@ -209,28 +210,28 @@ def _run(
 def named(patterns: Sequence[str]) -> Iterator[str]:
     """Files as the user named them; a pattern that the shell left alone is resolved here."""
     for pattern in patterns:
-        found = [] if os.path.lexists(pattern) else sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 - as a shell does
-        yield from found or [pattern]
+        matches = [] if os.path.lexists(pattern) else sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 - as a shell does
+        yield from matches or [pattern]
 
 
 def _print(result: Result, *, as_json: bool) -> None:
     if as_json:
-        print(json.dumps(result.told), flush=True)  # noqa: T201 - a program of its own
+        print(json.dumps({"schema": SCHEMA, **result.record}), flush=True)  # noqa: T201 - a program of its own
     else:
-        print_text(result.told)
+        print_text(result.record)
 
 
-def print_text(told: dict[str, Any]) -> None:
+def print_text(record: dict[str, Any]) -> None:
     """One run's answer, for a person."""
     from edgecnn.deploying.device import answers
 
-    name = printable(told["file"])
-    if "error" in told:
+    name = printable(record["file"])
+    if "error" in record:
         sys.stdout.flush()
-        sys.stderr.write(f"error: {name}: {printable(told['error'])}\n")
+        sys.stderr.write(f"error: {name}: {printable(record['error'])}\n")
         return
-    notes = "".join(f"; {remark}" for remark in told["remarks"])
-    number = f" [{told['run']}]" if "run" in told else ""
-    taken = "emulated" if told["emulated"] else f"{told['latency_ms']:.1f} ms"
-    lines = [f"{name}{number}  ({taken}{notes})", *map(printable, answers.lines(told))]
+    notes = "".join(f"; {remark}" for remark in record["remarks"])
+    number = f" [{record['run']}]" if "run" in record else ""
+    taken = "emulated" if record["emulated"] else f"{record['latency_ms']:.1f} ms"
+    lines = [f"{name}{number}  ({taken}{notes})", *map(printable, answers.lines(record))]
     print("\n".join(lines), flush=True)  # noqa: T201 - a program of its own

@@ -31,12 +31,12 @@ class Result:
     """What one run came to.
 
     Attributes:
-        told: its JSON object.
+        record: its JSON object.
         answer: None where the file could not be read.
         outputs: real numbers in the source model's layout, in its order.
     """
 
-    told: dict[str, Any]
+    record: dict[str, Any]
     answer: answers.Answer | None = None
     outputs: tuple[Output, ...] = ()
 
@@ -91,16 +91,16 @@ class Session:
             self._warm = True
         outputs = self._outputs(self.network.run(feed.values))
         answer = answers.answer(question, outputs, feed.placement)
-        told = {
+        record = {
             "file": feed.file,
             **({} if feed.run is None else {"run": feed.run}),
             "latency_ms": round(self.network.latency_ms, 3),
             "emulated": self._emulated,
             "task": question.task,
-            **answer.told,
+            **answer.record,
             "remarks": list(feed.remarks),
         }
-        return Result(told, answer, outputs)
+        return Result(record, answer, outputs)
 
     def _outputs(self, raw: list[NDArray[np.generic]]) -> tuple[Output, ...]:
         return tuple(
@@ -111,16 +111,16 @@ class Session:
 
 def read_json(path: Path) -> dict[str, Any]:
     """A file's object."""
-    told: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    return told
+    record: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    return record
 
 
 def warnings(manifest: dict[str, Any]) -> list[str]:
     """What a user should know before he relies on an answer; written to stderr too."""
-    found = [RANDOM_WEIGHTS] if manifest["model"]["weights"] == "random" else []
-    for warning in found:
+    cautions = [RANDOM_WEIGHTS] if manifest["model"]["weights"] == "random" else []
+    for warning in cautions:
         sys.stderr.write(f"warning: {warning}\n")
-    return found
+    return cautions
 
 
 @contextlib.contextmanager

@@ -217,6 +217,7 @@ def test_a_batch_of_two_takes_two_rows_a_run(tmp_path: Path) -> None:
     np.save(tmp_path / "rows.npy", np.arange(24, dtype=np.float32).reshape(4, 6))
     told = lines(release, tmp_path / "rows.npy")
     assert [each["outputs"][0]["max"] for each in told] == [22, 46]
+    assert {each["schema"] for each in told} == {1}
     photo = picture(tmp_path / "photo.png")
     assert "no input, or more than one, is a picture" in error(release, photo)["message"]
 
