@@ -31,6 +31,7 @@ class _Flags(TypedDict):
     labels: Path | None
     head: str | None
     anchors: Path | None
+    output: str | None
     bundle: Path | None
     machine: str | None
     python: str | None
@@ -56,6 +57,11 @@ class _Flags(TypedDict):
     type=click.Path(path_type=Path),
     metavar="FILE",
     help="One label a line, in the order of the classes; they are numbered by default.",
+)
+@click.option(
+    "--output",
+    metavar="NAME",
+    help="Of several outputs, the one that tells the class or the mask.",
 )
 @click.option(
     "--head",
@@ -133,7 +139,11 @@ def _deploy(artifact: Path, target: str, flags: _Flags) -> None:
 
 def _task(flags: _Flags) -> TaskOptions:
     return edgecnn.TaskOptions(
-        task=flags["task"], labels=flags["labels"], head=flags["head"], anchors=flags["anchors"]
+        task=flags["task"],
+        labels=flags["labels"],
+        head=flags["head"],
+        anchors=flags["anchors"],
+        output=flags["output"],
     )
 
 

@@ -74,9 +74,9 @@ def deploy(
             f"{target}: `deploy` goes over SSH.", hint="Name ssh://user@host, or use --bundle."
         )
     _check_place(to)
-    asked = _asked(task, labels)
+    options = _options(task, labels)
     deployable = artifact.read(Path(path), watcher)
-    purpose = tasking.resolve(deployable, asked)
+    purpose = tasking.resolve(deployable, options)
     device = open_device(target)
     try:
         return _deploy(device, deployable, to, purpose, watcher)
@@ -159,15 +159,18 @@ def _check_place(to: str | None) -> None:
         raise InputError(f"--to takes a folder's path, not {to!r}.", hint="For example --to net.")
 
 
-def _asked(task: TaskOptions | None, labels: Path | str | None) -> TaskOptions:
+def _options(task: TaskOptions | None, labels: Path | str | None) -> TaskOptions:
     """The task with its labels, whichever way they came; its files are there."""
-    asked = task or TaskOptions()
+    options = task or TaskOptions()
     if labels is not None:
-        asked = replace(asked, labels=Path(labels))
-    for path, what in ((asked.labels, "one label a line"), (asked.anchors, "four numbers a line")):
+        options = replace(options, labels=Path(labels))
+    for path, what in (
+        (options.labels, "one label a line"),
+        (options.anchors, "four numbers a line"),
+    ):
         if path is not None and not path.is_file():
             raise InputError(f"{path} does not exist.", hint=f"Name a text file, {what}.")
-    return asked
+    return options
 
 
 def bundle(
@@ -201,7 +204,7 @@ def bundle(
             such a device, or the file cannot be written.
     """
     watcher, file = progress or Silent(), Path(file)
-    asked = _asked(task, labels)
+    options = _options(task, labels)
     if not re.fullmatch(r"3\.\d+", python):
         raise InputError(
             f"--python takes a version, not {python!r}.", hint="For example --python 3.11."
@@ -209,7 +212,7 @@ def bundle(
     if not file.parent.is_dir():
         raise InputError(f"{file.parent} does not exist.", hint="Make the folder first.")
     deployable = artifact.read(Path(path), watcher)
-    purpose = tasking.resolve(deployable, asked)
+    purpose = tasking.resolve(deployable, options)
     brought = libraries.libraries_without_device(machine, python, watcher)
     made = release.make(deployable, brought, purpose)
     watcher.stage("packing")

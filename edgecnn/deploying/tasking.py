@@ -32,12 +32,14 @@ class TaskOptions:
         labels: a text file of one label a class.
         head: of `edgecnn.tasks.detect.NAMES`; None lets it be recognized.
         anchors: a .npy, .npz or text file of four numbers a line, for heads that need them.
+        output: of several, the one that tells the class or the mask; None chooses.
     """
 
     task: str | None = None
     labels: Path | None = None
     head: str | None = None
     anchors: Path | None = None
+    output: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +61,7 @@ class Task:
     anchors: NDArray[np.float32] | None = None
 
 
-def resolve(deployable: Deployable, asked: TaskOptions) -> Task:
+def resolve(deployable: Deployable, options: TaskOptions) -> Task:
     """The task of a network: what the user says, or what its one output is.
 
     Every task is tried on the outputs this machine computed, so that the device is not the first
@@ -68,17 +70,17 @@ def resolve(deployable: Deployable, asked: TaskOptions) -> Task:
     Raises:
         InputError: the outputs are not of this task, or the labels or anchors do not fit.
     """
-    name = asked.task or _known(deployable)
-    _refuse_strays(asked, name)
-    labels = None if asked.labels is None else read_labels(asked.labels)
+    name = options.task or _known(deployable)
+    _refuse_strays(options, name)
+    labels = None if options.labels is None else read_labels(options.labels)
     outputs = _outputs(deployable)
     try:
         if name == "classify":
-            return _classifying(outputs, labels, asked)
+            return _classifying(outputs, labels, options)
         if name == "detect":
-            return _detecting(deployable, outputs, labels, asked)
+            return _detecting(deployable, outputs, labels, options)
         if name == "segment":
-            return _segmenting(deployable, outputs, labels, asked)
+            return _segmenting(deployable, outputs, labels, options)
     except TaskError as error:
         raise InputError(f"{deployable.folder}: {error.message}", hint=error.hint) from error
     return Task(name, labels=labels)
@@ -92,9 +94,9 @@ def _known(deployable: Deployable) -> str:
     return "classify" if len(outputs[0].shape) == _CLASSES_RANK else ""
 
 
-def _refuse_strays(asked: TaskOptions, name: str) -> None:
+def _refuse_strays(options: TaskOptions, name: str) -> None:
     for option in ("head", "anchors"):
-        if name != "detect" and getattr(asked, option) is not None:
+        if name != "detect" and getattr(options, option) is not None:
             raise InputError(
                 f"--{option} is for networks that find boxes.", hint="Add --task detect."
             )
@@ -108,11 +110,13 @@ def _outputs(deployable: Deployable) -> list[Output]:
     ]
 
 
-def _classifying(outputs: list[Output], labels: tuple[str, ...] | None, asked: TaskOptions) -> Task:
-    output = classify.choose(outputs)
+def _classifying(
+    outputs: list[Output], labels: tuple[str, ...] | None, options: TaskOptions
+) -> Task:
+    output = _chosen(outputs, options.output) or classify.choose(outputs)
     classes = classify.class_count(output)
     if labels is not None and not (len(labels) == 1 and classes == 2):  # noqa: PLR2004 - one of two
-        _check_count(asked.labels, labels, classes)
+        _check_count(options.labels, labels, classes)
     return Task("classify", output=output.name, labels=labels)
 
 
@@ -120,14 +124,14 @@ def _segmenting(
     deployable: Deployable,
     outputs: list[Output],
     labels: tuple[str, ...] | None,
-    asked: TaskOptions,
+    options: TaskOptions,
 ) -> Task:
-    output = segment.choose(outputs)
+    output = _chosen(outputs, options.output) or segment.choose(outputs)
     size = _size(deployable, output.values.shape[1:3])
     classes = segment.class_count(output, size)
     segment.class_map(output, size)
     if labels is not None and classes is not None:
-        _check_count(asked.labels, labels, classes)
+        _check_count(options.labels, labels, classes)
     return Task("segment", output=output.name, labels=labels)
 
 
@@ -135,18 +139,18 @@ def _detecting(
     deployable: Deployable,
     outputs: list[Output],
     labels: tuple[str, ...] | None,
-    asked: TaskOptions,
+    options: TaskOptions,
 ) -> Task:
     if deployable.image is None:
         raise TaskError("no input of this network takes pictures", "Deploy it with --task none.")
     size = deployable.image.size
-    head = detect.named(asked.head) if asked.head else detect.recognized(outputs, size)
-    anchors = None if asked.anchors is None else read_anchors(asked.anchors)
+    head = detect.named(options.head) if options.head else detect.recognized(outputs, size)
+    anchors = None if options.anchors is None else read_anchors(options.anchors)
     candidates = head.decode(outputs, size, anchors)
     highest = int(candidates.classes.max()) if len(candidates) else 0
     if labels is not None and highest >= len(labels):
         raise InputError(
-            f"{asked.labels} has {len(labels)} labels, and the network gives class {highest}.",
+            f"{options.labels} has {len(labels)} labels, and the network gives class {highest}.",
             hint="One label a line, in the order of the classes.",
         )
     return Task("detect", head=head.name, labels=labels, anchors=anchors)
@@ -154,6 +158,16 @@ def _detecting(
 
 def _size(deployable: Deployable, otherwise: tuple[int, ...]) -> tuple[int, int]:
     return deployable.image.size if deployable.image else (otherwise[0], otherwise[1])
+
+
+def _chosen(outputs: list[Output], name: str | None) -> Output | None:
+    if name is None:
+        return None
+    for output in outputs:
+        if output.name == name:
+            return output
+    names = ", ".join(output.name for output in outputs)
+    raise TaskError(f"There is no output {name!r}.", f"There are {names}.")
 
 
 def _check_count(path: Path | None, labels: tuple[str, ...], classes: int) -> None:

@@ -198,6 +198,23 @@ def test_a_picture_is_not_enough_for_two_inputs(tmp_path: Path) -> None:
     assert (less["name"], less["shape"], less["mean"]) == ("less", [1, 5], pytest.approx(2))
 
 
+def test_the_output_that_is_meant_is_kept(tmp_path: Path) -> None:
+    artifact = nets.picture_and_numbers(tmp_path / "net")
+    with pytest.raises(InputError, match="Several outputs may tell the class") as caught:
+        release_of(artifact, TaskOptions(task="classify"))
+    assert "--output" in caught.value.hint
+    with pytest.raises(InputError, match="no output 'other'"):
+        release_of(artifact, TaskOptions(task="classify", output="other"))
+    release = deployed(artifact, TaskOptions(task="classify", output="less"))
+    arrays = saved(
+        tmp_path / "a.npz",
+        image=np.zeros((1, 8, 8, 3), np.float32),
+        numbers=np.array([[1, 5, 3, 2, 4]], np.float32),
+    )
+    (told,) = lines(release, arrays, "--top", "1")
+    assert told["top"] == [{"class": 1, "label": "class 1", "value": 5.0}]
+
+
 def test_arrays_by_name_run_by_run(tmp_path: Path) -> None:
     release = deployed(nets.picture_and_numbers(tmp_path / "net"), TaskOptions(task="none"))
     with np.load(tmp_path / "net" / "reference.npz") as stored:
