@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from edgecnn.building.verb import build
     from edgecnn.calibration.preprocessing import parse_preprocessing
     from edgecnn.claims import Verdict, VerdictReport, verdict
-    from edgecnn.deploying import Bundle, Deployment, Proof, bundle, deploy
+    from edgecnn.deploying import Bundle, Deployment, Proof, TaskOptions, bundle, deploy
     from edgecnn.diagnosing import Cause, Diagnosis, Layer, diagnose
     from edgecnn.errors import (
         CheckFailedError,
@@ -152,6 +152,7 @@ __all__ = [
     "Recipe",
     "ReportResult",
     "Silent",
+    "TaskOptions",
     "TensorInfo",
     "TrainOptions",
     "TrainResult",
@@ -210,7 +211,7 @@ _HOMES = {
     "edgecnn.evaluating": ("EvaluateReport", "Evaluation", "evaluate"),
     "edgecnn.training": ("Epoch", "TrainOptions", "TrainResult", "TrainingRecord", "train"),
     "edgecnn.claims": ("Verdict", "VerdictReport", "verdict"),
-    "edgecnn.deploying": ("Bundle", "Deployment", "Proof", "bundle", "deploy"),
+    "edgecnn.deploying": ("Bundle", "Deployment", "Proof", "TaskOptions", "bundle", "deploy"),
     "edgecnn.errors": (
         "CheckFailedError",
         "DeviceError",

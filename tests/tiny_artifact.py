@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +13,15 @@ from tiny_tflite import float_net
 from edgecnn import manifest as manifests
 from edgecnn import parity
 from edgecnn.inspection import inspect
-from edgecnn.records import FileInfo, Manifest, ModelInfo, Preprocessing
+from edgecnn.records import (
+    Endpoint,
+    FileInfo,
+    Manifest,
+    ModelInfo,
+    OutputInfo,
+    ParityInfo,
+    Preprocessing,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,7 +57,8 @@ def write_artifact(folder: Path, formats: tuple[str, ...] = ("tflite", "onnx")) 
     }
     feeds: list[Any] = images(SAMPLES)
     reference = parity.logits(contents["tflite"], feeds)
-    np.savez(folder / "reference.npz", inputs=np.concatenate(feeds), logits=reference)
+    inputs = np.concatenate(feeds)
+    np.savez(folder / "reference.npz", inputs=inputs, logits=reference, x0=inputs, y0=reference)
     for name in formats:
         (folder / f"model.{name}").write_bytes(contents[name])
     files = tuple(describe(folder / f"model.{name}", feeds, reference) for name in formats)
@@ -71,6 +81,23 @@ def describe(path: Path, feeds: list[Any], reference: Any) -> FileInfo:  # noqa:
     )
 
 
+def describe_any(path: Path, into: str = "", out: str = "") -> FileInfo:
+    """The same of a file of any ends; `into` and `out` are the layouts of its first ones."""
+    found = inspect(path)
+    first_in = replace(found.inputs[0], layout=into)
+    first_out = replace(found.outputs[0], layout=out)
+    return FileInfo(
+        path=path.name,
+        format=found.format,
+        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        bytes=path.stat().st_size,
+        inputs=(first_in, *found.inputs[1:]),
+        outputs=(first_out, *found.outputs[1:]),
+        graph=found.graph,
+        parity=ParityInfo(None, 1.0, 0.0, None, SAMPLES),
+    )
+
+
 def manifest_of(files: tuple[FileInfo, ...]) -> Manifest:
     """A manifest of these files."""
     return Manifest(
@@ -82,4 +109,6 @@ def manifest_of(files: tuple[FileInfo, ...]) -> Manifest:
         calibration=None,
         versions={"edgecnn": "0.1.0"},
         files=files,
+        inputs=(Endpoint("image", "float32", (1, 8, 8, 3), "NHWC"),),
+        outputs=(OutputInfo("logits", "float32", (1, 5), "NC", "logits"),),
     )
