@@ -50,24 +50,34 @@ def is_open(tensor: TensorInfo) -> bool:
 
 
 def resolve(
-    inputs: Sequence[TensorInfo], given: Given, file_format: str, what: str
+    inputs: Sequence[TensorInfo],
+    given: Given,
+    file_format: str,
+    what: str,
+    *,
+    overrides: bool = False,
 ) -> tuple[Shape, ...]:
-    """A fixed shape for every input; only what the file leaves open can be said.
+    """A fixed shape for every input; as a rule, only what the file leaves open can be said.
 
     Args:
         inputs: of the file, -1 for open sizes.
         given: what the user says.
         file_format: "tflite" or "onnx".
         what: what errors call the file.
+        overrides: whether `given.shapes` may also change what the file fixes, as when an .onnx is
+            read to be converted. A runtime takes a file as it is.
 
     Raises:
         InputError: a name or rank that the file has not, a size that cannot be or that the file
             fixes, or one that stays open.
     """
-    _refuse_needless(inputs, given, what)
+    if not (overrides and given.shapes):
+        _refuse_needless(inputs, given, what)
     shapes = {tensor.name: tensor.shape for tensor in inputs}
     for tensor, shape in _named(inputs, given, what):
-        _check_fits(tensor, shape, what)
+        _check_axes(tensor, shape, what)
+        if not overrides:
+            _check_fits(tensor, shape, what)
         shapes[tensor.name] = shape
     if given.size is not None:
         shapes |= _sized(inputs, given, file_format, what)
@@ -105,7 +115,7 @@ def _named(
     return [(by_name[name], tuple(shape)) for name, shape in given.shapes.items()]
 
 
-def _check_fits(tensor: TensorInfo, shape: Shape, what: str) -> None:
+def _check_axes(tensor: TensorInfo, shape: Shape, what: str) -> None:
     if len(shape) != len(tensor.shape):
         raise InputError(
             f"Input {tensor.name!r} of {what} has {len(tensor.shape)} axes,"
@@ -113,6 +123,9 @@ def _check_fits(tensor: TensorInfo, shape: Shape, what: str) -> None:
             hint=_example(tensor.name, tensor.shape),
         )
     _check_sizes(tensor.name, shape)
+
+
+def _check_fits(tensor: TensorInfo, shape: Shape, what: str) -> None:
     if any(own not in {OPEN, size} for own, size in zip(tensor.shape, shape, strict=True)):
         raise InputError(
             f"Input {tensor.name!r} of {what} is {_text(tensor.shape)}, which cannot become"
@@ -148,6 +161,7 @@ def _sized(
         if tensor.name in told or first is None or not is_open(tensor):
             continue
         wanted = (*tensor.shape[:first], height, width, *tensor.shape[first + 2 :])
+        _check_axes(tensor, _with_batch(wanted), what)
         _check_fits(tensor, _with_batch(wanted), what)
         sized[tensor.name] = wanted
     if not sized:

@@ -50,7 +50,13 @@ def predict(
     """
     chosen = PredictOptions(**options)
     plan, notes = _places(chosen)
-    shape = Shape(chosen.input_size, chosen.width, chosen.classes, chosen.convolution)
+    shape = Shape(
+        chosen.input_size,
+        chosen.width,
+        chosen.classes,
+        chosen.convolution,
+        dict(chosen.input_shapes),
+    )
     recipes = tuple(dict.fromkeys(chosen.recipes))
     subjects = find_subjects(str(model), recipes, shape, progress or Silent())
     runs = [
