@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     Shape = tuple[int, ...]
 
+COUNTED_AT = "MACs are counted at"
 _TIMEOUT_S = 300.0
 # What hands a stored constant on in another form; folded, its dtype in the file would be lost.
 _UNPACKING = {"Cast", "DequantizeLinear", "Reshape", "Squeeze", "Transpose", "Unsqueeze"}
@@ -100,7 +101,7 @@ def _note(found: Inspection, fixed: Sequence[Shape]) -> list[str]:
         for tensor, shape in zip(found.inputs, fixed, strict=True)
         if shapes.is_open(tensor) or tensor.shape[1:] != shape[1:]
     ]
-    return [f"MACs are counted at {', '.join(named)}."] if named else []
+    return [f"{COUNTED_AT} {', '.join(named)}."] if named else []
 
 
 def tflite_at(path: str, fixed: Sequence[Shape]) -> Inspection:

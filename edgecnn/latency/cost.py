@@ -105,6 +105,7 @@ class NetCost:
         unknown: names of operators no cost is known for, with their number.
         notes: what else a reader of a prediction should know; one sentence each.
         size_bytes: of the file; None where there is none.
+        shapes: those of the inputs, where the user gave what the file leaves open: a sentence.
     """
 
     name: str
@@ -112,6 +113,7 @@ class NetCost:
     unknown: dict[str, int]
     notes: tuple[str, ...] = ()
     size_bytes: int | None = None
+    shapes: str = ""
 
     @property
     def macs(self) -> int:

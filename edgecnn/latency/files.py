@@ -78,8 +78,11 @@ def costs_of_inspection(name: str, found: Inspection) -> NetCost:
         for cost in _costs(nodes, place, recipe)
     ]
     unknown = Counter(each.name for each in operators if each.kind == "unknown")
-    notes = tuple(note for note in found.notes if "MACs" in note or "Shapes" in note)
-    return NetCost(name, tuple(operators), dict(unknown), notes, found.size_bytes)
+    notes = tuple(note for note in found.notes if "Shapes" in note)
+    counted_at = "".join(note for note in found.notes if note.startswith(inspecting.COUNTED_AT))
+    return NetCost(
+        name, tuple(operators), dict(unknown), notes, found.size_bytes, shapes=counted_at
+    )
 
 
 def _refuse_uncounted(name: str, found: Inspection) -> None:

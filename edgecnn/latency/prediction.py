@@ -66,6 +66,7 @@ def predict(
         for subject in subjects
         for profile, count in plan
     ]
+    notes += dict.fromkeys(each.cost.shapes for each in subjects if each.cost.shapes)
     return PredictReport(tuple(runs), tuple(notes))
 
 
