@@ -53,9 +53,14 @@ def costs_of_file(path: Path, given: Given | None = None) -> NetCost:
 
 
 def _is_shaped(found: Inspection) -> bool:
-    """Whether all multiplications were counted, and nothing but a batch is open."""
+    """Whether nothing but a batch is open that propagating shapes could close."""
     every = [s for op in found.operators for s in (*op.input_shapes, *op.output_shapes)]
-    return not found.uncounted and not any(-1 in shape[1:] for shape in every)
+    if any(-1 in shape[1:] for shape in every):
+        return False
+    uncounted = [op for op in found.operators if not op.counted]
+    if found.format == "onnx":  # a shape that is not known at all is told as none
+        return not uncounted
+    return not any(-1 in s for op in uncounted for s in (*op.input_shapes, *op.output_shapes))
 
 
 def costs_of_inspection(name: str, found: Inspection) -> NetCost:
