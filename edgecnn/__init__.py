@@ -51,7 +51,15 @@ if TYPE_CHECKING:
         InputError,
         MissingPartError,
     )
-    from edgecnn.evaluating import EvaluateReport, Evaluation, evaluate
+    from edgecnn.evaluating import (
+        Agreement,
+        Detection,
+        EvaluateOptions,
+        EvaluateReport,
+        Evaluation,
+        Segmentation,
+        evaluate,
+    )
     from edgecnn.exporting import Artifact, ExportOptions, ExportResult, export
     from edgecnn.inspection import Inspection, Operator, inspect
     from edgecnn.isolation import CrashedError
@@ -95,6 +103,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "RECIPES",
+    "Agreement",
     "Artifact",
     "BenchOptions",
     "BenchPlan",
@@ -111,6 +120,7 @@ __all__ = [
     "Comparison",
     "CrashedError",
     "Deployment",
+    "Detection",
     "DeviceError",
     "DeviceFacts",
     "DeviceFailure",
@@ -121,6 +131,7 @@ __all__ = [
     "Diagnosis",
     "EdgeCnnError",
     "Epoch",
+    "EvaluateOptions",
     "EvaluateReport",
     "Evaluation",
     "ExportOptions",
@@ -150,6 +161,7 @@ __all__ = [
     "Proof",
     "Recipe",
     "ReportResult",
+    "Segmentation",
     "Silent",
     "TensorInfo",
     "TrainOptions",
@@ -204,7 +216,15 @@ _HOMES = {
     "edgecnn.benchmark.run": ("bench",),
     "edgecnn.calibration.preprocessing": ("parse_preprocessing",),
     "edgecnn.diagnosing": ("Cause", "Diagnosis", "Layer", "diagnose"),
-    "edgecnn.evaluating": ("EvaluateReport", "Evaluation", "evaluate"),
+    "edgecnn.evaluating": (
+        "Agreement",
+        "Detection",
+        "EvaluateOptions",
+        "EvaluateReport",
+        "Evaluation",
+        "Segmentation",
+        "evaluate",
+    ),
     "edgecnn.training": ("Epoch", "TrainOptions", "TrainResult", "TrainingRecord", "train"),
     "edgecnn.claims": ("Verdict", "VerdictReport", "verdict"),
     "edgecnn.deploying": ("Bundle", "Deployment", "Proof", "bundle", "deploy"),

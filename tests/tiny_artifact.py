@@ -12,7 +12,7 @@ from tiny_tflite import float_net
 from edgecnn import manifest as manifests
 from edgecnn import parity
 from edgecnn.inspection import inspect
-from edgecnn.records import FileInfo, Manifest, ModelInfo, Preprocessing
+from edgecnn.records import Endpoint, FileInfo, Manifest, ModelInfo, OutputInfo, Preprocessing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,4 +82,6 @@ def manifest_of(files: tuple[FileInfo, ...]) -> Manifest:
         calibration=None,
         versions={"edgecnn": "0.1.0"},
         files=files,
+        inputs=(Endpoint("image", "float32", (1, 8, 8, 3), "NHWC"),),
+        outputs=(OutputInfo("logits", "float32", (1, 5), kind="logits"),),
     )
