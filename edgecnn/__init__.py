@@ -52,7 +52,15 @@ if TYPE_CHECKING:
         InputError,
         MissingPartError,
     )
-    from edgecnn.evaluating import EvaluateReport, Evaluation, evaluate
+    from edgecnn.evaluating import (
+        Agreement,
+        Detection,
+        EvaluateOptions,
+        EvaluateReport,
+        Evaluation,
+        Segmentation,
+        evaluate,
+    )
     from edgecnn.exporting import Artifact, ExportOptions, ExportResult, export
     from edgecnn.inspection import Inspection, Operator, inspect
     from edgecnn.isolation import CrashedError
@@ -96,6 +104,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "RECIPES",
+    "Agreement",
     "Artifact",
     "BenchOptions",
     "BenchPlan",
@@ -112,6 +121,7 @@ __all__ = [
     "Comparison",
     "CrashedError",
     "Deployment",
+    "Detection",
     "DeviceError",
     "DeviceFacts",
     "DeviceFailure",
@@ -122,6 +132,7 @@ __all__ = [
     "Diagnosis",
     "EdgeCnnError",
     "Epoch",
+    "EvaluateOptions",
     "EvaluateReport",
     "Evaluation",
     "ExportOptions",
@@ -151,6 +162,7 @@ __all__ = [
     "Proof",
     "Recipe",
     "ReportResult",
+    "Segmentation",
     "Silent",
     "TaskOptions",
     "TensorInfo",
@@ -208,7 +220,15 @@ _HOMES = {
     "edgecnn.building.verb": ("build",),
     "edgecnn.calibration.preprocessing": ("parse_preprocessing",),
     "edgecnn.diagnosing": ("Cause", "Diagnosis", "Layer", "diagnose"),
-    "edgecnn.evaluating": ("EvaluateReport", "Evaluation", "evaluate"),
+    "edgecnn.evaluating": (
+        "Agreement",
+        "Detection",
+        "EvaluateOptions",
+        "EvaluateReport",
+        "Evaluation",
+        "Segmentation",
+        "evaluate",
+    ),
     "edgecnn.training": ("Epoch", "TrainOptions", "TrainResult", "TrainingRecord", "train"),
     "edgecnn.claims": ("Verdict", "VerdictReport", "verdict"),
     "edgecnn.deploying": ("Bundle", "Deployment", "Proof", "TaskOptions", "bundle", "deploy"),

@@ -34,6 +34,11 @@ def fits_faces(outputs: Sequence[Output], size: tuple[int, int]) -> bool:
     return len(outputs) == _FEWEST or (len(outputs) == _MOST and channels[3] % 2 == 0)
 
 
+def classes(outputs: Sequence[Output], size: tuple[int, int]) -> int:
+    """How many classes the heat map tells apart."""
+    return len(image_map(outputs[0], size))
+
+
 def objects(outputs: Sequence[Output], size: tuple[int, int], _: object = None) -> Detections:
     """CenterNet: heat map, width and height, offset of the centre (x, y); all in the map's pixels.
 

@@ -51,6 +51,13 @@ def corner_boxes(outputs: Sequence[Output], size: tuple[int, int], _: object = N
     return detections(_in_pixels(boxes, size), _class_scores(scores))
 
 
+def classes(outputs: Sequence[Output], size: tuple[int, int]) -> int:
+    """How many classes boxes and scores tell apart, the background not counted."""
+    del size
+    columns = int(_pair(outputs)[1].shape[1])
+    return max(1, columns - 1)
+
+
 def fits_postprocess(outputs: Sequence[Output], size: tuple[int, int]) -> bool:
     """(1, N, 4), twice (1, N), and a count."""
     del size

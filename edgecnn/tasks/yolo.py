@@ -82,6 +82,21 @@ def x(outputs: Sequence[Output], size: tuple[int, int], _: object = None) -> Det
     return detections(boxes, _clipped(rows[:, _BOX : _BOX + 1] * rows[:, _BOX + _OBJECT :]))
 
 
+def classes_v5(outputs: Sequence[Output], size: tuple[int, int]) -> int:
+    """How many classes such outputs tell apart."""
+    return int(_table(outputs, size, _ANCHORS).shape[1]) - _BOX - _OBJECT
+
+
+def classes_v8(outputs: Sequence[Output], size: tuple[int, int]) -> int:
+    """Likewise; coefficients of masks are none."""
+    return int(_table(outputs, size, 1).shape[1]) - _BOX - _mask_coefficients(outputs)
+
+
+def classes_x(outputs: Sequence[Output], size: tuple[int, int]) -> int:
+    """Likewise."""
+    return int(_table(outputs, size, 1).shape[1]) - _BOX - _OBJECT
+
+
 def fits_end_to_end(outputs: Sequence[Output], size: tuple[int, int]) -> bool:
     """(1, at most 1000, 6)."""
     if len(outputs) != 1 or fits_v5(outputs, size) or fits_v8(outputs, size):
