@@ -36,8 +36,8 @@ _OPTIMIZERS = ("optimize_transpose", "fold_constants", "remove_identity", "remov
 def to_onnx(
     traced: Traced,
     path: Path,
-    input_names: Sequence[str],
-    output_names: Sequence[str],
+    input_names: Sequence[str] | None = None,
+    output_names: Sequence[str] | None = None,
     *,
     opset: int = OPSET,
 ) -> None:
@@ -46,7 +46,8 @@ def to_onnx(
     Args:
         traced: any number of inputs and outputs, every size known, weights as constants.
         path: the file to write; a path nobody reads yet.
-        input_names: what the file calls the inputs, in their order. Their layout stays.
+        input_names: what the file calls the inputs, in their order; without, as the graph does.
+            Their layout stays.
         output_names: likewise.
         opset: version of ONNX's operator set, 13 to 18.
 
@@ -56,11 +57,14 @@ def to_onnx(
         MissingPartError: onnx, onnxruntime or tf2onnx is not installed.
     """
     _require_tf2onnx()
-    sources = _ends(traced.inputs, input_names)
-    targets = _ends(traced.outputs, output_names)
+    inputs, outputs = (
+        [tensor.op.name for tensor in tensors] if names is None else list(names)
+        for tensors, names in ((traced.inputs, input_names), (traced.outputs, output_names))
+    )
+    sources, targets = _ends(traced.inputs, inputs), _ends(traced.outputs, outputs)
     model = _convert(_inlined(traced.graph, sources, targets), sources, targets, opset)
-    _set_ends(model, dict(zip(sources, input_names, strict=True)), traced.inputs, inputs=True)
-    _set_ends(model, dict(zip(targets, output_names, strict=True)), traced.outputs, inputs=False)
+    _set_ends(model, dict(zip(sources, inputs, strict=True)), traced.inputs, inputs=True)
+    _set_ends(model, dict(zip(targets, outputs, strict=True)), traced.outputs, inputs=False)
     simplify(model)
     save(model, path)
 

@@ -5,7 +5,7 @@ Three reasons, beside the plain one that onnxruntime has no integer kernel for a
 - **Islands.** A function written out in small steps (LayerNormalization, GELU) has steps without a
   kernel; the additions and products between those would be rounded for nothing.
 - **Ends.** What the last Gemm or MatMul gives is exact as float, and costs nothing so; what is made
-  of it stays float.
+  of it stays float. So does what a Gemm or MatMul hands to float operators alone (a softmax).
 - **Spread.** Behind the last weighted operator there is no layer left that could average rounding
   away: a tensor one of whose groups (channels, columns) int8 would leave below `_LEAST_DB` of its
   own spread stays float, with all that is made of it. Boxes in pixels beside scores of 0 to 1 are
@@ -71,7 +71,7 @@ class Spread:
         for number, total, squares in self._moments.values():
             variance = np.maximum(squares / number - (total / number) ** 2, 0.0)
             # A group that never changes has nothing to lose but its value.
-            moving = variance[variance > 1e-12 * np.maximum(squares / number, 1e-30)]  # noqa: PLR2004 - float64's rounding
+            moving = variance[variance > 1e-12 * np.maximum(squares / number, 1e-30)]
             worst = min(worst, float(moving.min()) if moving.size else np.inf)
         return float(10 * np.log10(worst / noise)) if noise else np.inf
 
@@ -99,22 +99,22 @@ class FloatParts:
 
 def tail(graph: OnnxGraph) -> list[str]:
     """The tensors with no weighted operator behind them: outputs, and back to what makes them."""
-    queue, known = list(graph.outputs), set[str]()
-    for name in queue:
-        node = graph.producer(name)
-        if name in known or node is None:
-            continue
-        known.add(name)
-        behind = [reader for tensor in node.output for reader in graph.consumers(tensor)]
-        if node.op_type not in WEIGHTED and all(
-            set(reader.output) <= known or reader.op_type in WEIGHTED for reader in behind
-        ):
-            queue.extend(source for source in node.input if source)
+    led_on = set[str]()  # tensors that a weighted operator reads, at once or later
+    known = []
+    for node in reversed(graph.nodes):
+        goes_on = node.op_type in WEIGHTED or bool(led_on & set(node.output))
+        known += [name for name in node.output if name and name not in led_on]
+        if goes_on:
+            led_on.update(node.input)
     return sorted(known)
 
 
 def float_parts(
-    graph: OnnxGraph, ranges: Ranges, spreads: Mapping[str, Spread], quantized: Iterable[str]
+    graph: OnnxGraph,
+    ranges: Ranges,
+    spreads: Mapping[str, Spread],
+    quantized: Iterable[str],
+    sensitive: tuple[set[str], list[str]] = (set(), []),
 ) -> FloatParts:
     """Decide what stays float.
 
@@ -123,6 +123,7 @@ def float_parts(
         ranges: (low, high) by tensor.
         spreads: of the tensors in `tail`.
         quantized: operators that have integer kernels.
+        sensitive: of `onnx_heads.sensitive`: operators that stay float as well, and why.
     """
     ends, notes = _float_ends(graph, ranges, spreads)
     behind = _behind(graph, ends)
@@ -130,22 +131,28 @@ def float_parts(
         node.output[0]
         for node in graph.nodes
         if (set(node.output) & ends and node.op_type not in _MATRIX) or set(node.output) & behind
-    }
+    } | sensitive[0]
     excluded |= _islands(graph, excluded, set(quantized))
-    return FloatParts(frozenset(excluded), frozenset(ends | behind), tuple(notes))
+    floats = {n.output[0] for n in graph.nodes if n.op_type not in quantized} | excluded
+    inner = {
+        node.output[0]
+        for node in graph.nodes
+        if node.op_type in _MATRIX
+        and (readers := graph.consumers(node.output[0]))
+        and all(reader.output[0] in floats for reader in readers)
+    }
+    tensors = frozenset(ends | behind | inner)
+    return FloatParts(frozenset(excluded), tensors, (*notes, *sensitive[1]))
 
 
 def _float_ends(
     graph: OnnxGraph, ranges: Ranges, spreads: Mapping[str, Spread]
 ) -> tuple[set[str], list[str]]:
-    ends, tight = set[str](), set[str]()
-    for name in tail(graph):
-        node = graph.producer(name)
-        if node is None or name not in ranges:
-            continue
-        if node.op_type in _MATRIX:
-            ends.add(name)
-        elif name in spreads:
+    makers = {name: graph.producer(name) for name in tail(graph)}
+    ends = {name for name, node in makers.items() if node is not None and node.op_type in _MATRIX}
+    tight, exact = set[str](), ends | _behind(graph, ends)
+    for name, node in makers.items():
+        if node is not None and name in ranges and name in spreads and name not in exact:
             least = _LEAST_DB_OF_CONVOLUTION if node.op_type in WEIGHTED else _LEAST_DB
             if spreads[name].least_db(*ranges[name]) < least:
                 tight.add(name)
@@ -205,18 +212,19 @@ _MOVING = {"Cast", "Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Un
 _ANSWERS = {"LogSoftmax", "Softmax"}
 
 
-def float_operators(graph: OnnxGraph) -> dict[str, int]:
+def float_operators(graph: OnnxGraph, quantized: Iterable[str]) -> dict[str, int]:
     """Operators of a finished QDQ graph that compute in float, name to count.
 
-    Those that only move values do not count, nor a softmax over the network's answers.
+    `quantized` are the operators that have integer kernels. Those that only move values do not
+    count, nor a softmax over the network's answers.
     """
-    floats = Counter[str]()
+    floats, kernels = Counter[str](), set(quantized)
     for node in graph.nodes:
         if node.op_type in {"QuantizeLinear", "DequantizeLinear"} | _MOVING:
             continue
         if node.op_type in _ANSWERS and _leads_to_output(graph, node.output[0]):
             continue
-        if not _is_integer(graph, node):
+        if node.op_type not in kernels or not _is_integer(graph, node):
             floats[node.op_type] += 1
     return dict(sorted(floats.items()))
 

@@ -16,6 +16,7 @@ from edgecnn.formats import onnx_file
 from edgecnn.formats.onnx_graph import OnnxGraph, shapes_of
 from edgecnn.progress import Progress, Silent
 from edgecnn.quantize import onnx_ranges
+from edgecnn.quantize.onnx_heads import Rows, heads, sensitive
 from edgecnn.quantize.onnx_islands import (
     FloatParts,
     Spread,
@@ -96,19 +97,27 @@ def to_int8(
     model = onnx_file.canonicalize(onnx_file.load(float_path))
     _refuse_foreign_names(model, ranges or {})
     watcher.stage("calibrating ONNX")
-    spreads = {name: Spread() for name in tail(OnnxGraph(model))}
+    source = OnnxGraph(model)
+    spreads = {name: Spread() for name in tail(source)}
+    rows = {node.input[0]: Rows() for node in heads(source)}
     measured = onnx_ranges.measure(
-        model, feeds, method=method, threads=threads, progress=watcher, watchers=spreads
+        model,
+        feeds,
+        method=method,
+        threads=threads,
+        progress=watcher,
+        watchers={**spreads, **rows},
     )
     watcher.stage("quantizing ONNX")
     prepare(model)
     graph = OnnxGraph(model)
     merged = {**onnx_ranges.inherit(graph, {**measured, **(ranges or {})}), **(ranges or {})}
-    parts = float_parts(graph, merged, spreads, _QUANTIZED)
+    heads_as_float = sensitive(graph, merged, rows)
+    parts = float_parts(graph, merged, spreads, _QUANTIZED, heads_as_float)
     quantized = _insert_qdq(model, merged, activations, parts)
     _check_ends(model, quantized)
     onnx_file.save(quantized, out_path)
-    return Int8Result(float_operators(OnnxGraph(quantized)), parts.notes)
+    return Int8Result(float_operators(OnnxGraph(quantized), _QUANTIZED), parts.notes)
 
 
 def _refuse_foreign_names(
