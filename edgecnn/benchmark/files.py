@@ -143,9 +143,7 @@ def _known(path: Path, info: FileInfo, manifest: Manifest) -> BenchFile:
     )
 
 
-def _reference_inputs(
-    folder: Path, info: FileInfo, manifest: Manifest
-) -> tuple[NDArray[Any], ...]:
+def _reference_inputs(folder: Path, info: FileInfo, manifest: Manifest) -> tuple[NDArray[Any], ...]:
     """What the file is fed in its first runs, in its own layout."""
     from edgecnn import layouts, reference
     from edgecnn.calibration.sampleset import fed

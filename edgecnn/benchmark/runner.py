@@ -426,7 +426,9 @@ def _feeds(job: Json, inputs: Sequence[Input]) -> Iterator[list[Any]]:
         yield made
         return
     if len(paths) > len(inputs):
-        raise RunError(f"There are {len(paths)} reference inputs, but the file takes {len(inputs)}.")
+        raise RunError(
+            f"There are {len(paths)} reference inputs, but the file takes {len(inputs)}."
+        )
     for fed in zip(*(_runs(path, info) for path, info in zip(paths, inputs))):  # noqa: B905 - likewise
         yield [*fed, *made[len(fed) :]]
 

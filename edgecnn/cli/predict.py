@@ -88,7 +88,15 @@ def predict(model: str, **flags: Unpack[_Flags]) -> None:
     """
     options: dict[str, Any] = {
         name: flags[name]
-        for name in ("device", "threads", "input_size", "input_shapes", "width", "classes", "convolution")
+        for name in (
+            "device",
+            "threads",
+            "input_size",
+            "input_shapes",
+            "width",
+            "classes",
+            "convolution",
+        )
     }
     given: dict[str, object] = {**flags}
     recipes = tuple(name for name in RECIPES if given[name])

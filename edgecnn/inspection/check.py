@@ -213,9 +213,7 @@ def _float_operators(inspection: Inspection, float_ops: Mapping[str, int]) -> li
     inner = inspection.operators if float_ops else _within(inspection.operators)
     casts = any(op.name == "CAST" and op.at_border for op in inspection.operators)
     conversions = _CONVERSIONS if float_ops or casts else set[str]()
-    found = Counter(
-        op.name for op in inner if _touches(op, _FLOATS) and op.name not in conversions
-    )
+    found = Counter(op.name for op in inner if _touches(op, _FLOATS) and op.name not in conversions)
     named = float_ops.get("SOFTMAX", 0)
     if found["SOFTMAX"] > named:
         found["SOFTMAX"] = max(named, found["SOFTMAX"] - _last_softmaxes(inspection))

@@ -96,9 +96,7 @@ def _refuse_needless(inputs: Sequence[TensorInfo], given: Given, what: str) -> N
         )
 
 
-def _named(
-    inputs: Sequence[TensorInfo], given: Given, what: str
-) -> list[tuple[TensorInfo, Shape]]:
+def _named(inputs: Sequence[TensorInfo], given: Given, what: str) -> list[tuple[TensorInfo, Shape]]:
     by_name = {tensor.name: tensor for tensor in inputs}
     if "" in given.shapes and "" not in by_name:
         if len(inputs) != 1:

@@ -36,7 +36,13 @@ Precision = Literal["float32", "float16", "dynamic", "int8", "int16x8"]
 
 MULTIPLYING: frozenset[str] = frozenset(
     {
-        "convolution", "pointwise", "depthwise", "grouped", "transposed", "dense", "matmul",
+        "convolution",
+        "pointwise",
+        "depthwise",
+        "grouped",
+        "transposed",
+        "dense",
+        "matmul",
         "recurrent",
     }  # fmt: skip
 )

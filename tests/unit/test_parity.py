@@ -221,7 +221,9 @@ def test_an_onnx_files_logits_are_what_enters_its_softmax(tmp_path: Path) -> Non
     logits = found.logits[0]
     assert logits is not None
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    np.testing.assert_allclose(powers / powers.sum(axis=1, keepdims=True), found.outputs[0], atol=1e-6)
+    np.testing.assert_allclose(
+        powers / powers.sum(axis=1, keepdims=True), found.outputs[0], atol=1e-6
+    )
     np.testing.assert_allclose(found.outputs[0], run(model, images(3)), atol=1e-6)
 
 
