@@ -52,7 +52,7 @@ def write(path: Path, reference: Reference) -> None:
     import numpy as np
 
     inputs = {f"x{k}": values for k, values in enumerate(reference.inputs.arrays)}
-    np.savez(path, **inputs, **arrays_of(reference.answers))
+    np.savez(path, **inputs, **arrays_of(reference.answers))  # type: ignore[arg-type] # numpy means allow_pickle
 
 
 def arrays_of(answers: Answers) -> dict[str, NDArray[Any]]:

@@ -350,7 +350,7 @@ def _write_proof(
         **{f"x{k}": np.stack([feed[k] for feed in asked]) for k in range(len(network.inputs))},
         **{f"y{k}": np.concatenate([row[k] for row in answered]) for k in range(len(answered[0]))},
     }
-    np.savez(folder / PROOF, **arrays)
+    np.savez(folder / PROOF, **arrays)  # type: ignore[arg-type] # numpy means allow_pickle
 
 
 def read_proof(folder: Path) -> tuple[list[tuple[Array, ...]], tuple[Array, ...]]:

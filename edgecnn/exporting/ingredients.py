@@ -224,7 +224,8 @@ def make_reference(
             threads=threads,
             progress=progress,
         )
-        np.savez(part / _ANSWERS, **references.arrays_of(measured))
+        arrays = references.arrays_of(measured)
+        np.savez(part / _ANSWERS, **arrays)  # type: ignore[arg-type] # numpy means allow_pickle
 
     key = digest(_content(file), held_out.sha256, str(samples.preprocessing), _REFERENCE_VERSION)
     folder = store.cached("reference", key, make)

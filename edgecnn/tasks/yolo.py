@@ -89,7 +89,7 @@ def classes_v5(outputs: Sequence[Output], size: tuple[int, int]) -> int:
 
 def classes_v8(outputs: Sequence[Output], size: tuple[int, int]) -> int:
     """Likewise; coefficients of masks are none."""
-    return int(_table(outputs, size, 1).shape[1]) - _BOX - _mask_coefficients(outputs)
+    return int(_table(outputs, size, 1).shape[1]) - _BOX - _mask_coefficients(outputs, size)
 
 
 def classes_x(outputs: Sequence[Output], size: tuple[int, int]) -> int:
