@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgecnn.formats import tflite_file as tfl
-from edgecnn.quantize.passes import affine
+from edgecnn.quantize import affine
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edgecnn.calibration.statistics import TensorStatistics
+    from edgecnn.formats.tflite_graph import Graph, Operator
 
 _NONE, _RELU = 0, 1  # schema.fbs: ActivationFunctionType; a ReLU6 commutes with no scale
 # max(a * x) = a * max(x), and so on: these commute with a positive scale of each channel.
@@ -28,18 +28,18 @@ class Ties:
 
     Attributes:
         count: number of variables.
-        variables: tensor index to the variable of each of its channels, (C,).
+        variables: tensor name to the variable of each of its channels, (C,).
         fixed: whether a variable must stay 1, (count,).
     """
 
     count: int
-    variables: dict[int, NDArray[np.int64]]
+    variables: dict[str, NDArray[np.int64]]
     fixed: NDArray[np.bool_]
 
 
 class _Builder:
-    def __init__(self, statistics: Mapping[int, TensorStatistics]) -> None:
-        self.nodes: dict[int, NDArray[np.int64]] = {}
+    def __init__(self, statistics: Mapping[str, TensorStatistics]) -> None:
+        self.nodes: dict[str, NDArray[np.int64]] = {}
         start = 0
         for tensor, found in statistics.items():
             stop = start + found.channels
@@ -53,7 +53,7 @@ class _Builder:
         self.left.append(one)
         self.right.append(other)
 
-    def fix(self, tensors: list[int]) -> None:
+    def fix(self, tensors: list[str]) -> None:
         for tensor in tensors:
             if tensor in self.nodes:
                 self.fixed[self.nodes[tensor]] = True
@@ -73,68 +73,52 @@ class _Builder:
         return Ties(count, variables, fixed)
 
 
-def find_ties(
-    model: tfl.ModelT, graph: tfl.SubGraphT, statistics: Mapping[int, TensorStatistics]
-) -> Ties:
+def find_ties(graph: Graph, statistics: Mapping[str, TensorStatistics]) -> Ties:
     """Walk the operators; one that is not known to commute with scales fixes all it touches."""
     builder = _Builder(statistics)
-    builder.fix([int(t) for t in (*graph.inputs, *graph.outputs)])
+    builder.fix([tensor.name for tensor in (*graph.inputs, *graph.outputs)])
     for operator in graph.operators:
-        variable = [int(t) for t in operator.inputs if int(t) in statistics]
-        outputs = [int(t) for t in operator.outputs]
-        if not _commutes(model, graph, operator, variable, builder):
-            builder.fix([*variable, *outputs])
+        variable = [tensor.name for tensor in operator.read if tensor.name in statistics]
+        if not _commutes(operator, variable, builder):
+            builder.fix([*variable, *(tensor.name for tensor in operator.outputs)])
     return builder.result()
 
 
-def _commutes(
-    model: tfl.ModelT,
-    graph: tfl.SubGraphT,
-    operator: tfl.OperatorT,
-    variable: list[int],
-    builder: _Builder,
-) -> bool:
+def _commutes(operator: Operator, variable: list[str], builder: _Builder) -> bool:
     """Tie what the operator ties; False when it does not commute with scales at all."""
-    name = tfl.operator_name(model, operator)
-    output = int(operator.outputs[0])
-    if output not in builder.nodes:
+    if len(operator.outputs) != 1 or operator.output.name not in builder.nodes:
         return False
+    output = operator.output.name
     scalable = affine.fused_activation(operator) in {_NONE, _RELU}
-    if name in affine.CONVOLUTIONS:
+    if operator.name in affine.CONVOLUTIONS:
         if not scalable:
             builder.fix([output])  # its weights still take up any scale of its input
-        return len(variable) == 1 and affine.weights(model, graph, operator) is not None
-    if name in _SHUFFLES:
-        return scalable and _SHUFFLES[name](variable, output, builder)
+        return len(variable) == 1 and affine.weights(operator) is not None
+    if operator.name in _SHUFFLES:
+        return scalable and bool(variable) and _SHUFFLES[operator.name](variable, output, builder)
     return (
-        scalable
-        and _is_homogeneous(model, graph, operator, variable)
-        and _tie_whole(variable, output, builder)
+        scalable and _is_homogeneous(operator, variable) and _tie_whole(variable, output, builder)
     )
 
 
-def _is_homogeneous(
-    model: tfl.ModelT, graph: tfl.SubGraphT, operator: tfl.OperatorT, variable: list[int]
-) -> bool:
+def _is_homogeneous(operator: Operator, variable: list[str]) -> bool:
     """Whether f(a * x) = a * f(x), channel by channel."""
-    name = tfl.operator_name(model, operator)
-    if name == "ADD":  # of two tensors, or of a constant that can be scaled along
-        return len(variable) != 1 or affine.channel_constant(model, graph, operator) is not None
-    if name == "MUL":
+    if operator.name == "ADD":  # of two tensors, or of a constant that can be scaled along
+        return len(variable) != 1 or affine.channel_constant(operator) is not None
+    if operator.name == "MUL":
         return len(variable) == 1
-    if name == "MEAN":
-        return _keeps_channels(model, graph, operator)
-    return name in _HOMOGENEOUS
+    if operator.name == "MEAN":
+        return _keeps_channels(operator)
+    return operator.name in _HOMOGENEOUS
 
 
-def _keeps_channels(model: tfl.ModelT, graph: tfl.SubGraphT, operator: tfl.OperatorT) -> bool:
+def _keeps_channels(operator: Operator) -> bool:
     """Whether a MEAN leaves the last axis alone."""
-    axes = tfl.constant(model, graph, int(operator.inputs[1]))
-    rank = len(graph.tensors[int(operator.inputs[0])].shape)
+    axes, rank = operator.constant(1), len(operator.source.shape)
     return axes is not None and not np.any((axes % rank) == rank - 1)
 
 
-def _tie_whole(variable: list[int], output: int, builder: _Builder) -> bool:
+def _tie_whole(variable: list[str], output: str, builder: _Builder) -> bool:
     channels = len(builder.nodes[output])
     if any(len(builder.nodes[tensor]) != channels for tensor in variable):
         return False
@@ -143,7 +127,7 @@ def _tie_whole(variable: list[int], output: int, builder: _Builder) -> bool:
     return True
 
 
-def _tie_slices(variable: list[int], output: int, builder: _Builder) -> bool:
+def _tie_slices(variable: list[str], output: str, builder: _Builder) -> bool:
     joined = np.concatenate([builder.nodes[tensor] for tensor in variable])
     if len(joined) != len(builder.nodes[output]):
         return False
@@ -151,7 +135,7 @@ def _tie_slices(variable: list[int], output: int, builder: _Builder) -> bool:
     return True
 
 
-def _tie_flattened(variable: list[int], output: int, builder: _Builder) -> bool:
+def _tie_flattened(variable: list[str], output: str, builder: _Builder) -> bool:
     before, after = builder.nodes[variable[0]], builder.nodes[output]
     if len(after) % len(before):
         return False
