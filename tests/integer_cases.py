@@ -73,7 +73,7 @@ class Net:
         weights = self.fixed(self.normal(units, source.channels), np.float32)
         bias = self.fixed(self.normal(units) * 0.1, np.float32)
         shape = (*source.shape[:-1], units)
-        chosen = options("FullyConnectedOptions", keepNumDims=len(shape) > 2)  # noqa: PLR2004 - rows
+        chosen = options("FullyConnectedOptions", keepNumDims=len(shape) > 2)
         return self.op("FULLY_CONNECTED", [source, weights, bias], shape, chosen)
 
     def unary(self, name: str, source: Tensor, chosen: Any = None) -> Tensor:  # noqa: ANN401 - generated classes
@@ -166,7 +166,8 @@ def _matmul(net: Net, x: Tensor) -> Tensor:
 _PADS = [[0, 0], [1, 1], [1, 1], [0, 0]]
 # What the 8-bit file must hold no float operator for; True: at 16 bits too.
 INTEGER: dict[str, tuple[Make, bool]] = {
-    "LEAKY_RELU": (lambda n, x: n.unary("LEAKY_RELU", x, options("LeakyReluOptions", alpha=0.1)), True),
+    "LEAKY_RELU": (lambda n, x: n.unary("LEAKY_RELU", x, options(
+        "LeakyReluOptions", alpha=0.1)), True),
     "PRELU": (lambda n, x: n.op("PRELU", [x, n.fixed(
         np.linspace(0.1, 0.4, 8).reshape(1, 1, 8), np.float32)], SHAPE), False),
     "ELU": (lambda n, x: n.unary("ELU", x), False),
@@ -179,7 +180,8 @@ INTEGER: dict[str, tuple[Make, bool]] = {
         1, 10, 10, 8)), options("ExpOptions")), True),
     "ABS": (lambda n, x: n.unary("ABS", x, options("AbsOptions")), True),
     "NEG": (lambda n, x: n.unary("NEG", x, options("NegOptions")), True),
-    "L2_NORMALIZATION": (lambda n, x: n.unary("L2_NORMALIZATION", x, options("L2NormOptions")), False),
+    "L2_NORMALIZATION": (lambda n, x: n.unary("L2_NORMALIZATION", x, options(
+        "L2NormOptions")), False),
     "SQUARED_DIFFERENCE": (_two("SQUARED_DIFFERENCE", "SquaredDifferenceOptions"), False),
     "MINIMUM": (_two("MINIMUM", "MaximumMinimumOptions"), True),
     "MAXIMUM": (_two("MAXIMUM", "MaximumMinimumOptions"), True),

@@ -40,7 +40,8 @@ def check_recipe(
 
     What holds for every recipe: no Flex, variable or custom operators, and inputs and outputs of
     dtype `io`; but whole numbers that count things (int32, int64, bool, and whatever a CAST reads)
-    stay what they are, and an end stays float32 where the file was said to keep operators float. Beyond that, in the words of TFLite's quantization specification:
+    stay what they are, and an end stays float32 where the file was said to keep operators float.
+    Beyond that, in the words of TFLite's quantization specification:
     float32: nothing but float32. float16: all weights stored in half precision. dynamic: weights
     of 1024 elements and more int8, activations float32. int8 and int16x8: weights int8, every MAC
     in int8 or int16, no float operator but a QUANTIZE or DEQUANTIZE at the border, and a SOFTMAX
@@ -213,9 +214,7 @@ def _float_operators(inspection: Inspection, float_ops: Mapping[str, int]) -> li
     inner = inspection.operators if float_ops else _within(inspection.operators)
     casts = any(op.name == "CAST" and op.at_border for op in inspection.operators)
     conversions = _CONVERSIONS if float_ops or casts else set[str]()
-    found = Counter(
-        op.name for op in inner if _touches(op, _FLOATS) and op.name not in conversions
-    )
+    found = Counter(op.name for op in inner if _touches(op, _FLOATS) and op.name not in conversions)
     named = float_ops.get("SOFTMAX", 0)
     if found["SOFTMAX"] > named:
         found["SOFTMAX"] = max(named, found["SOFTMAX"] - _last_softmaxes(inspection))

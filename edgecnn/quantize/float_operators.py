@@ -62,7 +62,7 @@ def choose(
     if judge:
         numbers = mixing.Judge(graph, statistics, bits)
         result |= dict.fromkeys(composites.composites(graph), COMPOSITE)
-        result |= {op: COMPOSITE for op in _sums_for(graph, result)}
+        result |= dict.fromkeys(_sums_for(graph, result), COMPOSITE)
         result |= {op: ATTENTION for op in composites.attention(graph) if op not in result}
         result |= {op: why for op, why in numbers.unfit().items() if op not in result}
         result |= {
@@ -70,7 +70,7 @@ def choose(
             if op not in result and _is_too_fine(graph, op, numbers, bits)
         }  # fmt: skip
     result |= {op: why for op, why in lacking.items() if op not in result}
-    result |= {op: NO_KERNEL for op in _dividing_by_zero(graph, statistics, bits, result)}
+    result |= dict.fromkeys(_dividing_by_zero(graph, statistics, bits, result), NO_KERNEL)
     _fill(graph, result)
     return {op: result[op] for op in graph.operators if op in result and kernels.has_floats(op)
             and op.name not in kernels.CONVERSIONS}  # fmt: skip

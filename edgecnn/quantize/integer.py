@@ -155,16 +155,12 @@ def quantize(  # noqa: PLR0913 - all but one have defaults
     )  # fmt: skip
 
 
-def _integer_layers(
-    known: Statistics, in_float: Mapping[Operator, str]
-) -> dict[str, LayerInputs]:
+def _integer_layers(known: Statistics, in_float: Mapping[Operator, str]) -> dict[str, LayerInputs]:
     kept = {tensor.name for operator in in_float for tensor in operator.outputs}
     return {name: layer for name, layer in known.layers.items() if name not in kept}
 
 
-def _end_ranges(
-    model: Graph, known: Statistics, judged: Sequence[str]
-) -> dict[str, ranges.Range]:
+def _end_ranges(model: Graph, known: Statistics, judged: Sequence[str]) -> dict[str, ranges.Range]:
     """Ranges of what is judged: what is cut off there is the answer."""
     ends = {tensor.name for tensor in model.outputs}
     return {

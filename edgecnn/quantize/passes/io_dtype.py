@@ -27,9 +27,7 @@ _FLOAT = "FLOAT32"
 _OFFSET = 128
 
 
-def apply(
-    graph: Graph, dtype: IoDtype, *, ends: Mapping[str, IoDtype] | None = None
-) -> PassResult:
+def apply(graph: Graph, dtype: IoDtype, *, ends: Mapping[str, IoDtype] | None = None) -> PassResult:
     """Change the ends of an integer graph; counts ends.
 
     An end that is not quantized stays as it is: integers that count things, and real numbers that

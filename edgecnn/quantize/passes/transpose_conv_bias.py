@@ -1,8 +1,8 @@
 """Turns MediaPipe's custom operator Convolution2DTransposeBias into TRANSPOSE_CONV with a bias.
 
 The same function on the same weights (output, height, width, input), bit for bit in LiteRT, which
-knows both. Its options are 32-bit integers: padding (1 SAME, 2 VALID), strides across and down; more
-of them (an activation) have to be zero.
+knows both. Its options are 32-bit integers: padding (1 SAME, 2 VALID), strides across and down;
+more of them (an activation) have to be zero.
 """
 
 from __future__ import annotations

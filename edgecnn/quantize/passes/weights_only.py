@@ -1,4 +1,4 @@
-"""Stores weights as int8, one scale an output, each behind a DEQUANTIZE that the runtime folds away.
+"""Stores weights as int8, one scale an output, behind a DEQUANTIZE that the runtime folds away.
 
 For operators that no kernel computes with float activations and integer weights: the file shrinks,
 the arithmetic stays float.

@@ -136,7 +136,7 @@ def test_a_grouped_convolution_is_quantized_too() -> None:
 def test_a_tensor_without_a_range_is_told() -> None:
     net = RandomNet(0)
     data = net.finish(net.conv(net.image, 4))
-    with pytest.raises(EdgeCnnError, match="range of .* is not known") as caught:
+    with pytest.raises(EdgeCnnError, match="is not known") as caught:
         layout.lay_out(Graph.read(data), {}, 8)
     assert caught.value.hint
 

@@ -1,4 +1,4 @@
-"""What MediaPipe's files are made of becomes plain float: half precision, sparsity, a custom operator."""
+"""What MediaPipe's files are made of becomes plain float."""
 
 from __future__ import annotations
 
@@ -9,7 +9,12 @@ import pytest
 from edgecnn.formats import tflite_schema as schema
 from edgecnn.formats.tflite_graph import Graph, Operator
 from edgecnn.quantize import measured
-from edgecnn.quantize.passes import float16, to_integer_kernels, transpose_conv_bias, unpack_constants
+from edgecnn.quantize.passes import (
+    float16,
+    to_integer_kernels,
+    transpose_conv_bias,
+    unpack_constants,
+)
 
 
 def answers(graph: Graph, net: cases.Net) -> np.ndarray:
