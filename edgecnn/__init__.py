@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from edgecnn.benchmark.checking import check
     from edgecnn.benchmark.compare import compare
     from edgecnn.benchmark.options import BenchOptions
+    from edgecnn.benchmark.own_profile import CalibratedDevice, calibrate_device
     from edgecnn.benchmark.probing import list_devices, probe
     from edgecnn.benchmark.report import (
         BenchReport,
@@ -40,9 +41,11 @@ if TYPE_CHECKING:
         DevicesReport,
     )
     from edgecnn.benchmark.run import bench
+    from edgecnn.building.verb import build
     from edgecnn.calibration.preprocessing import parse_preprocessing
     from edgecnn.claims import Verdict, VerdictReport, verdict
-    from edgecnn.deploying import Bundle, Deployment, Proof, bundle, deploy
+    from edgecnn.convert.inspecting import inspect
+    from edgecnn.deploying import Bundle, Deployment, Proof, TaskOptions, bundle, deploy
     from edgecnn.diagnosing import Cause, Diagnosis, Layer, diagnose
     from edgecnn.errors import (
         CheckFailedError,
@@ -51,13 +54,20 @@ if TYPE_CHECKING:
         InputError,
         MissingPartError,
     )
-    from edgecnn.evaluating import EvaluateReport, Evaluation, evaluate
+    from edgecnn.evaluating import (
+        Agreement,
+        Detection,
+        EvaluateOptions,
+        EvaluateReport,
+        Evaluation,
+        Segmentation,
+        evaluate,
+    )
     from edgecnn.exporting import Artifact, ExportOptions, ExportResult, export
-    from edgecnn.inspection import Inspection, Operator, inspect
+    from edgecnn.inspection import Inspection, Operator
     from edgecnn.isolation import CrashedError
     from edgecnn.latency.listing import KnownProfile, list_profiles
     from edgecnn.latency.options import FitOptions, PredictOptions
-    from edgecnn.latency.own_profile import CalibratedDevice, calibrate_device
     from edgecnn.latency.prediction import predict
     from edgecnn.latency.profiles import DeviceProfile
     from edgecnn.latency.reports import Candidate, FitReport, PredictedRun, PredictReport
@@ -95,6 +105,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "RECIPES",
+    "Agreement",
     "Artifact",
     "BenchOptions",
     "BenchPlan",
@@ -111,6 +122,7 @@ __all__ = [
     "Comparison",
     "CrashedError",
     "Deployment",
+    "Detection",
     "DeviceError",
     "DeviceFacts",
     "DeviceFailure",
@@ -121,6 +133,7 @@ __all__ = [
     "Diagnosis",
     "EdgeCnnError",
     "Epoch",
+    "EvaluateOptions",
     "EvaluateReport",
     "Evaluation",
     "ExportOptions",
@@ -150,7 +163,9 @@ __all__ = [
     "Proof",
     "Recipe",
     "ReportResult",
+    "Segmentation",
     "Silent",
+    "TaskOptions",
     "TensorInfo",
     "TrainOptions",
     "TrainResult",
@@ -162,6 +177,7 @@ __all__ = [
     "VerifyResult",
     "__version__",
     "bench",
+    "build",
     "bundle",
     "calibrate_device",
     "check",
@@ -202,12 +218,21 @@ _HOMES = {
         "DevicesReport",
     ),
     "edgecnn.benchmark.run": ("bench",),
+    "edgecnn.building.verb": ("build",),
     "edgecnn.calibration.preprocessing": ("parse_preprocessing",),
     "edgecnn.diagnosing": ("Cause", "Diagnosis", "Layer", "diagnose"),
-    "edgecnn.evaluating": ("EvaluateReport", "Evaluation", "evaluate"),
+    "edgecnn.evaluating": (
+        "Agreement",
+        "Detection",
+        "EvaluateOptions",
+        "EvaluateReport",
+        "Evaluation",
+        "Segmentation",
+        "evaluate",
+    ),
     "edgecnn.training": ("Epoch", "TrainOptions", "TrainResult", "TrainingRecord", "train"),
     "edgecnn.claims": ("Verdict", "VerdictReport", "verdict"),
-    "edgecnn.deploying": ("Bundle", "Deployment", "Proof", "bundle", "deploy"),
+    "edgecnn.deploying": ("Bundle", "Deployment", "Proof", "TaskOptions", "bundle", "deploy"),
     "edgecnn.errors": (
         "CheckFailedError",
         "DeviceError",
@@ -216,11 +241,12 @@ _HOMES = {
         "MissingPartError",
     ),
     "edgecnn.exporting": ("Artifact", "ExportOptions", "ExportResult", "export"),
-    "edgecnn.inspection": ("Inspection", "Operator", "inspect"),
+    "edgecnn.convert.inspecting": ("inspect",),
+    "edgecnn.inspection": ("Inspection", "Operator"),
     "edgecnn.isolation": ("CrashedError",),
     "edgecnn.latency.listing": ("KnownProfile", "list_profiles"),
     "edgecnn.latency.options": ("FitOptions", "PredictOptions"),
-    "edgecnn.latency.own_profile": ("CalibratedDevice", "calibrate_device"),
+    "edgecnn.benchmark.own_profile": ("CalibratedDevice", "calibrate_device"),
     "edgecnn.latency.prediction": ("predict",),
     "edgecnn.latency.profiles": ("DeviceProfile",),
     "edgecnn.latency.reports": ("Candidate", "FitReport", "PredictReport", "PredictedRun"),

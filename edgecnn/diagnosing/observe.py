@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from edgecnn.calibration.imageset import ImageSet
+    from edgecnn.calibration.sampleset import ImageSet
     from edgecnn.progress import Progress
     from edgecnn.records import Preprocessing
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edgecnn.reporting.table import Column, Table
-from edgecnn.reporting.text import (
+from edgecnn.text import (
     ABSENT,
     count_text,
     milliseconds_text,
@@ -34,6 +34,7 @@ _KINDS = {
     "transposed": "transposed convolutions",
     "dense": "dense layers",
     "matmul": "matrix products",
+    "recurrent": "recurrent layers",
     "pool": "poolings",
     "mean": "averages over the plane",
     "elementwise": "element-wise operators",

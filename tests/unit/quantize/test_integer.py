@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from random_nets import Drawn, RandomNet, logits_of, networks, operators, statistics_of
 
 from edgecnn import parity
+from edgecnn.calibration.statistics import collect
 from edgecnn.errors import EdgeCnnError
 from edgecnn.formats.tflite_graph import Graph
-from edgecnn.quantize import integer, layout, litert
+from edgecnn.quantize import integer, layout, litert, measured
 from edgecnn.runtime.litert import partitions
 
 if TYPE_CHECKING:
@@ -158,3 +159,34 @@ def test_the_quantizers_chatter_stays_out_of_stdout(capfd: pytest.CaptureFixture
     data, feeds = residual_net()
     quantized(data, feeds)
     assert capfd.readouterr().out == ""
+
+
+def two_ends() -> Graph:
+    """Two inputs, and two outputs of unlike sizes: a map, and numbers a hundred times as large."""
+    net = RandomNet(7)
+    other = net.tiny.tensor("float32", (1, 8, 8, 3), name="other")
+    x = net.sum_of(net.conv(net.image, 4), net.conv(other, 4), activation="RELU")
+    loud = net.mul(net.dense(net.flatten(x), 3), np.full(3, 100, np.float32))
+    net.tiny.border([net.image, other], [net.conv(x, 2), loud])
+    graph = Graph.read(net.tiny.to_bytes())
+    graph.rename_ends(["image", "other"], ["map", "numbers"])
+    graph.set_signature()
+    return graph
+
+
+def test_every_output_of_several_counts() -> None:
+    graph, net = two_ends(), RandomNet(1)
+    feeds = [net.feeds(2) for _ in range(8)]
+    judged = ["map", "numbers"]
+    before = graph.write()
+    known = collect(graph, feeds, answers=judged, runs=8, threads=1)
+    made = integer.quantize(graph, known, judged=judged, activation_bits=8, trial=feeds)
+    assert graph.write() == before
+    assert [tensor.name for tensor in made.graph.outputs] == judged
+    assert set(made.compared_db) == {"minmax", "mse"}
+    found = measured.answers(made.graph, feeds, judged, threads=1)
+    for name in judged:
+        assert found[name].shape == known.answers[name].shape
+        ratio = parity.snr_db(known.answers[name], found[name])
+        assert ratio is not None
+        assert ratio > 25
