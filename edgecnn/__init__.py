@@ -40,9 +40,11 @@ if TYPE_CHECKING:
         DevicesReport,
     )
     from edgecnn.benchmark.run import bench
+    from edgecnn.building.verb import build
     from edgecnn.calibration.preprocessing import parse_preprocessing
     from edgecnn.claims import Verdict, VerdictReport, verdict
-    from edgecnn.deploying import Bundle, Deployment, Proof, bundle, deploy
+    from edgecnn.convert.inspecting import inspect
+    from edgecnn.deploying import Bundle, Deployment, Proof, TaskOptions, bundle, deploy
     from edgecnn.diagnosing import Cause, Diagnosis, Layer, diagnose
     from edgecnn.errors import (
         CheckFailedError,
@@ -61,7 +63,7 @@ if TYPE_CHECKING:
         evaluate,
     )
     from edgecnn.exporting import Artifact, ExportOptions, ExportResult, export
-    from edgecnn.inspection import Inspection, Operator, inspect
+    from edgecnn.inspection import Inspection, Operator
     from edgecnn.isolation import CrashedError
     from edgecnn.latency.listing import KnownProfile, list_profiles
     from edgecnn.latency.options import FitOptions, PredictOptions
@@ -163,6 +165,7 @@ __all__ = [
     "ReportResult",
     "Segmentation",
     "Silent",
+    "TaskOptions",
     "TensorInfo",
     "TrainOptions",
     "TrainResult",
@@ -174,6 +177,7 @@ __all__ = [
     "VerifyResult",
     "__version__",
     "bench",
+    "build",
     "bundle",
     "calibrate_device",
     "check",
@@ -214,6 +218,7 @@ _HOMES = {
         "DevicesReport",
     ),
     "edgecnn.benchmark.run": ("bench",),
+    "edgecnn.building.verb": ("build",),
     "edgecnn.calibration.preprocessing": ("parse_preprocessing",),
     "edgecnn.diagnosing": ("Cause", "Diagnosis", "Layer", "diagnose"),
     "edgecnn.evaluating": (
@@ -227,7 +232,7 @@ _HOMES = {
     ),
     "edgecnn.training": ("Epoch", "TrainOptions", "TrainResult", "TrainingRecord", "train"),
     "edgecnn.claims": ("Verdict", "VerdictReport", "verdict"),
-    "edgecnn.deploying": ("Bundle", "Deployment", "Proof", "bundle", "deploy"),
+    "edgecnn.deploying": ("Bundle", "Deployment", "Proof", "TaskOptions", "bundle", "deploy"),
     "edgecnn.errors": (
         "CheckFailedError",
         "DeviceError",
@@ -236,7 +241,8 @@ _HOMES = {
         "MissingPartError",
     ),
     "edgecnn.exporting": ("Artifact", "ExportOptions", "ExportResult", "export"),
-    "edgecnn.inspection": ("Inspection", "Operator", "inspect"),
+    "edgecnn.convert.inspecting": ("inspect",),
+    "edgecnn.inspection": ("Inspection", "Operator"),
     "edgecnn.isolation": ("CrashedError",),
     "edgecnn.latency.listing": ("KnownProfile", "list_profiles"),
     "edgecnn.latency.options": ("FitOptions", "PredictOptions"),

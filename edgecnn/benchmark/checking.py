@@ -57,7 +57,7 @@ def check(
             hint="Give at least one: --p90 40ms --size 6MB --memory 64MB --snr 20dB",
         )
     chosen = BenchOptions(**options)
-    files = bench_files.collect([path], chosen.formats)
+    files = bench_files.collect([path], chosen.formats, chosen.given)
     if asked.snr_db is not None and all(file.parity is None for file in files):
         raise InputError(
             f"{path} has no manifest, and so no recorded SNR to hold --snr against.",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from edgecnn import manifest as manifests
 from edgecnn.errors import InputError
@@ -13,13 +13,13 @@ from edgecnn.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
+    from edgecnn.inspection.shapes import Given
     from edgecnn.records import FileInfo, Manifest, ParityInfo
 
 FORMATS = ("tflite", "onnx")
-_REFERENCE_IMAGES = 4  # enough to tell a wrong answer, and small enough to send anywhere
+_REFERENCE_RUNS = 4  # enough to tell a wrong answer, and small enough to send anywhere
 _CHUNK_BYTES = 1 << 20
 
 
@@ -36,7 +36,9 @@ class BenchFile:
         model: the network's name, "" without a manifest.
         recipe: likewise.
         parity: as the manifest recorded it; None without one.
-        inputs: (images, H, W, C) float32 as the network is fed; None for seeded inputs.
+        inputs: an array for each input, the runs one behind the other along axis 0, in the file's
+            layout: real numbers as the float network is fed, or integers; None for seeded inputs.
+        shapes: a fixed shape for each input, where the user said what the file leaves open.
     """
 
     path: Path
@@ -47,11 +49,12 @@ class BenchFile:
     model: str = ""
     recipe: str = ""
     parity: ParityInfo | None = None
-    inputs: NDArray[np.float32] | None = field(default=None, compare=False, repr=False)
+    inputs: tuple[NDArray[Any], ...] | None = field(default=None, compare=False, repr=False)
+    shapes: tuple[tuple[int, ...], ...] | None = None
 
 
 def collect(
-    paths: Iterable[Path | str], formats: Sequence[str] = ("tflite",)
+    paths: Iterable[Path | str], formats: Sequence[str] = ("tflite",), given: Given | None = None
 ) -> tuple[BenchFile, ...]:
     """The files that are meant, each once, in the order they are named.
 
@@ -59,17 +62,26 @@ def collect(
         paths: artifact folders, their manifest.json, or model files. A model file in an artifact
             folder gets what the manifest knows, as long as its bytes are the manifest's.
         formats: which files of a folder.
+        given: sizes that the files leave open; they hold for every file.
 
     Raises:
-        InputError: one does not exist, is no model, or a folder is not what its manifest says.
+        InputError: one cannot have these sizes, does not exist, is no model, or a folder is not what its manifest says.
     """
     found: dict[Path, BenchFile] = {}
     for path in map(Path, paths):
         for file in _files_of(path, formats):
-            found.setdefault(file.path.resolve(), file)
+            found.setdefault(file.path.resolve(), _shaped(file, given) if given else file)
     if not found:
         raise InputError("No file is named.", hint="Name an artifact folder, or a model file.")
     return tuple(found.values())
+
+
+def _shaped(file: BenchFile, given: Given) -> BenchFile:
+    from edgecnn.inspection import inspect
+    from edgecnn.inspection.shapes import resolve
+
+    found = inspect(file.path, delegate=False)
+    return replace(file, shapes=resolve(found.inputs, given, found.format, file.name))
 
 
 def _files_of(path: Path, formats: Sequence[str]) -> list[BenchFile]:
@@ -127,21 +139,22 @@ def _known(path: Path, info: FileInfo, manifest: Manifest) -> BenchFile:
         model=manifest.model.name,
         recipe=manifest.recipe,
         parity=info.parity,
-        inputs=_reference_inputs(path.parent, manifest),
+        inputs=_reference_inputs(path.parent, info, manifest),
     )
 
 
-def _reference_inputs(folder: Path, manifest: Manifest) -> NDArray[np.float32]:
-    import numpy as np
+def _reference_inputs(folder: Path, info: FileInfo, manifest: Manifest) -> tuple[NDArray[Any], ...]:
+    """What the file is fed in its first runs, in its own layout."""
+    from edgecnn import layouts, reference
+    from edgecnn.calibration.sampleset import fed
 
-    from edgecnn.calibration.preprocessing import preprocess
-    from edgecnn.verifying import REFERENCE, read_reference
-
-    inputs, _ = read_reference(folder / REFERENCE)
-    first = inputs[:_REFERENCE_IMAGES]
-    if first.dtype == np.uint8:
-        return preprocess(first.astype(np.uint8), manifest.preprocessing)
-    return np.ascontiguousarray(first, np.float32)
+    runs = reference.read(folder, manifest).inputs.first(_REFERENCE_RUNS, manifest.inputs)
+    return tuple(
+        layouts.convert(fed(values, endpoint, manifest.preprocessing), endpoint.layout, layout)
+        for values, endpoint, layout in zip(
+            runs.arrays, manifest.inputs, info.layouts.inputs, strict=True
+        )
+    )
 
 
 def _single(path: Path) -> BenchFile:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgecnn.benchmark.results import DEFAULT
 from edgecnn.errors import InputError
+from edgecnn.inspection.shapes import Given
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +26,8 @@ class BenchOptions:
         keep: leave the runtime on the devices, so that the next run starts at once.
         operators: also find out where the time goes, operator by operator; on this machine.
         benchmark_model: TFLite's benchmark_model for an adb device, instead of a Python there.
+        input_shapes: of inputs that a file leaves open, by name, or under "" for the only one.
+        input_size: likewise: height and width of the image inputs, pixels.
         results: JSON lines file that each device's results are appended to as they arrive; None
             keeps none.
     """
@@ -36,6 +39,8 @@ class BenchOptions:
     keep: bool = False
     operators: bool = False
     benchmark_model: Path | str | None = None
+    input_shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    input_size: int | tuple[int, int] | None = None
     results: Path | str | None = DEFAULT
 
     @property
@@ -61,6 +66,22 @@ class BenchOptions:
         if not threads or min(threads) < 1:
             raise InputError("At least 1 thread computes.", hint="For example --threads 1,2,4")
         return tuple(dict.fromkeys(threads))
+
+    @property
+    def given(self) -> Given:
+        """What is said of the files' inputs.
+
+        Raises:
+            InputError: something, beside an option that takes files as they are.
+        """
+        given = Given(dict(self.input_shapes), self.input_size)
+        if given and (self.operators or self.benchmark_model is not None):
+            other = "--operators" if self.operators else "--benchmark-model"
+            raise InputError(
+                f"{other} takes files as they are, without {given.option}.",
+                hint=f"Leave {other} out, or export the file at that shape.",
+            )
+        return given
 
     @property
     def results_file(self) -> Path | None:

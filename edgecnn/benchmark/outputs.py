@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import math
 import tempfile
+import zipfile
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 from edgecnn.errors import EdgeCnnError, InputError
 
 if TYPE_CHECKING:
-    import numpy as np
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from edgecnn.benchmark.files import BenchFile
@@ -30,25 +33,36 @@ _ROUNDING_STEPS = 3
 _FLOAT_RECIPES = {"float32", "float16"}
 
 
+# What numpy and zipfile raise at a file that was cut or changed.
+_UNREADABLE = (ValueError, EOFError, OSError, KeyError, zipfile.BadZipFile, zlib.error)
+OPEN_HINT = "Say them: --input-shape [NAME=]1x3x320x320, or --input-size H,W for an image."
+
+
+class OpenSizesError(InputError):
+    """A file leaves sizes of its inputs open, and nobody said them."""
+
+
 @dataclass(frozen=True)
 class Outputs:
-    """What a file's first output is for the images (or the seeded input) of a bench.
+    """What a file computes for the reference inputs (or the seeded ones) of a bench.
 
     Attributes:
         sha256: of all outputs' bytes.
         runtime: that computed them.
-        values: (images, ...) in the network's own dtype; None where they were not kept.
+        values: each output in the network's own dtype, the runs one behind the other; None where
+            they were not kept.
     """
 
     sha256: str
     runtime: str
-    values: NDArray[Any] | None = field(default=None, compare=False, repr=False)
+    values: tuple[NDArray[Any], ...] | None = field(default=None, compare=False, repr=False)
 
 
 def compute_here(file: BenchFile) -> Outputs:
     """Run a file once on this machine, in a child process.
 
     Raises:
+        OpenSizesError: the file leaves sizes open that nobody said.
         EdgeCnnError: the runtime is not installed, or refuses the file.
     """
     from edgecnn import isolation
@@ -57,16 +71,21 @@ def compute_here(file: BenchFile) -> Outputs:
         "edgecnn.benchmark.outputs:compute",
         str(file.path),
         file.inputs,
+        file.shapes,
         what=f"running {file.name}",
     )
     return found
 
 
-def compute(path: str, inputs: NDArray[np.float32] | None) -> Outputs:
+def compute(
+    path: str,
+    inputs: Sequence[NDArray[Any]] | None,
+    shapes: Sequence[tuple[int, ...]] | None = None,
+) -> Outputs:
     """Run a file in this process; called in a child.
 
     Raises:
-        InputError: the runtime is not installed, or refuses the file.
+        InputError: the runtime is not installed, or refuses the file, or its sizes are open.
     """
     import numpy as np
 
@@ -74,12 +93,15 @@ def compute(path: str, inputs: NDArray[np.float32] | None) -> Outputs:
 
     with tempfile.TemporaryDirectory() as folder:
         job: dict[str, Any] = {"path": path, "inputs": None, "seed": 0, "threads": 1}
-        job["outputs"] = str(Path(folder) / "outputs.npy")
+        job["outputs"], job["shapes"] = str(Path(folder) / "outputs.npz"), shapes
         if inputs is not None:
-            job["inputs"] = str(Path(folder) / "inputs.npy")
-            np.save(job["inputs"], inputs)
+            job["inputs"] = [str(Path(folder) / f"{place}.npy") for place in range(len(inputs))]
+            for name, values in zip(job["inputs"], inputs, strict=True):
+                np.save(name, values)
         try:
             _, facts = runner.load(job)
+        except runner.OpenError as error:
+            raise OpenSizesError(f"{path}: {error}", hint=OPEN_HINT) from error
         except runner.RunError as error:
             raise InputError(str(error)) from error
         except (ValueError, RuntimeError) as error:
@@ -87,8 +109,8 @@ def compute(path: str, inputs: NDArray[np.float32] | None) -> Outputs:
         return Outputs(facts["output_sha256"], facts["runtime"], read(Path(job["outputs"])))
 
 
-def read(path: Path) -> NDArray[Any] | None:
-    """The outputs in a .npy of the runner's; None where it wrote none.
+def read(path: Path) -> tuple[NDArray[Any], ...] | None:
+    """The outputs in an .npz of the runner's; None where it wrote none.
 
     Raises:
         EdgeCnnError: the file is damaged.
@@ -98,10 +120,10 @@ def read(path: Path) -> NDArray[Any] | None:
     if not path.exists():
         return None
     try:
-        values: NDArray[Any] = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
+        with np.load(path, allow_pickle=False) as arrays:
+            return tuple(arrays[f"y{place}"] for place in range(len(arrays.files)))
+    except _UNREADABLE as error:
         raise EdgeCnnError(f"The outputs that came back cannot be read: {error}") from error
-    return values
 
 
 def agree(here: Outputs, there: Outputs, recipe: str) -> bool | None:
@@ -114,15 +136,24 @@ def agree(here: Outputs, there: Outputs, recipe: str) -> bool | None:
     """
     if here.sha256 == there.sha256:
         return True
-    if here.values is None or there.values is None:
-        return None
-    if here.values.shape != there.values.shape or here.values.dtype != there.values.dtype:
+    if here.values is None or there.values is None or len(here.values) != len(there.values):
+        return None if here.values is None or there.values is None else False
+    same_kernels = here.runtime == there.runtime
+    return all(
+        _close(one, other, recipe, same_kernels=same_kernels)
+        for one, other in zip(here.values, there.values, strict=True)
+    )
+
+
+def _close(one: NDArray[Any], other: NDArray[Any], recipe: str, *, same_kernels: bool) -> bool:
+    if one.shape != other.shape or one.dtype != other.dtype:
         return False
-    if here.values.dtype.kind in "iu":
-        same_kernels = here.runtime == there.runtime
-        return not same_kernels and _steps_apart(here.values, there.values) <= _ROUNDING_STEPS
+    if one.tobytes() == other.tobytes():
+        return True
+    if one.dtype.kind in "iub":
+        return not same_kernels and _steps_apart(one, other) <= _ROUNDING_STEPS
     least = _FLOAT_DB if recipe in _FLOAT_RECIPES else _ROUNDED_DB
-    return _snr_db(here.values, there.values) >= least
+    return _snr_db(one, other) >= least
 
 
 def _steps_apart(one: NDArray[Any], other: NDArray[Any]) -> int:

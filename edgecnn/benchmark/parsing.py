@@ -156,6 +156,8 @@ def _hint(problem: str) -> str:
         return "Run there: sudo apt install libstdc++6"
     if "memory" in problem:
         return "Measure one file at a time, a smaller one, or close other programs there."
+    if "leaves sizes open" in problem:
+        return outputs.OPEN_HINT
     if "refuses" in problem:
         return "See what the file is: `edgecnn inspect FILE`."
     return ""

@@ -52,7 +52,7 @@ def bench(
     """
     chosen = BenchOptions(**options)
     named = [paths] if isinstance(paths, str | Path) else list(paths)
-    return measure(bench_files.collect(named, chosen.formats), chosen, progress)
+    return measure(bench_files.collect(named, chosen.formats, chosen.given), chosen, progress)
 
 
 def measure(
@@ -184,6 +184,8 @@ def _outputs_here(files: Sequence[BenchFile], gathered: _Gathered) -> dict[str, 
     for file in files:
         try:
             found[file.sha256] = outputs.compute_here(file)
+        except outputs.OpenSizesError:
+            raise  # no device can measure that either
         except EdgeCnnError as error:
             gathered.warn(
                 f"{file.name}: outputs are not compared with this machine's: {error.message}"

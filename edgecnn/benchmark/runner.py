@@ -75,6 +75,10 @@ class RunError(Exception):
     """A sentence for the user: this file, or this worker, cannot be measured."""
 
 
+class OpenError(RunError):
+    """A file leaves sizes of its inputs open, and nobody said them."""
+
+
 # --- The machine's state --------------------------------------------------------------------------
 
 
@@ -220,18 +224,51 @@ class Input(NamedTuple):
     zero_point: int = 0
 
 
-class TfliteNet:
-    """A .tflite file in LiteRT's Interpreter with its default delegates."""
+def closed(name: str, declared: Sequence[Any], given: Sequence[int] | None) -> tuple[int, ...]:
+    """An input's shape where the file may leave sizes open (None): as given, or at batch 1."""
+    if given is not None:
+        return tuple(int(size) for size in given)
+    shape = [1 if place == 0 and size is None else size for place, size in enumerate(declared)]
+    if None in shape:
+        text = "x".join("?" if size is None else str(size) for size in shape)
+        raise OpenError(f"Input {name!r} leaves sizes open: {text}.")
+    return tuple(int(size) for size in shape)
 
-    def __init__(self, path: str, threads: int) -> None:
+
+class TfliteNet:
+    """A .tflite file in LiteRT's Interpreter with its default delegates.
+
+    Args:
+        path: of the file.
+        threads: of one inference.
+        shapes: of all inputs in their order, where the file leaves sizes open.
+    """
+
+    def __init__(
+        self, path: str, threads: int, shapes: Sequence[Sequence[int]] | None = None
+    ) -> None:
         module, self.runtime = _tflite_runtime()
         start = time.perf_counter()
         self._net = module.Interpreter(model_path=path, num_threads=threads)
+        for place, slot in enumerate(self._net.get_input_details()):
+            declared = self._declared(slot)
+            shape = closed(slot["name"], declared, shapes[place] if shapes else None)
+            if None in declared:
+                self._net.resize_tensor_input(slot["index"], shape)
         self._net.allocate_tensors()
         self.load_ms = (time.perf_counter() - start) * 1e3
         self._slots = self._net.get_input_details()
         self.inputs = [self._input(slot) for slot in self._slots]
         self.invoke: Callable[[], object] = self._net.invoke
+
+    @staticmethod
+    def _declared(slot: Json) -> list[int | None]:
+        """The shape in the file; what is open there is stored as 1, or as a default."""
+        shape = [int(size) for size in slot["shape"]]
+        signature = [int(size) for size in slot.get("shape_signature", shape)]
+        if len(signature) != len(shape):
+            return list(shape)
+        return [None if own < 0 and size <= 1 else size for own, size in zip(signature, shape)]  # noqa: B905 - Python 3.9 has no `strict`
 
     @staticmethod
     def _input(slot: Json) -> Input:
@@ -268,9 +305,14 @@ def _tflite_runtime() -> tuple[Any, str]:
 
 
 class OnnxNet:
-    """A .onnx file in onnxruntime on the CPU; inputs are bound before the timed stretch."""
+    """A .onnx file in onnxruntime on the CPU; inputs are bound before the timed stretch.
 
-    def __init__(self, path: str, threads: int) -> None:
+    Arguments as of `TfliteNet`.
+    """
+
+    def __init__(
+        self, path: str, threads: int, shapes: Sequence[Sequence[int]] | None = None
+    ) -> None:
         try:
             import onnxruntime
         except ImportError as error:
@@ -282,18 +324,21 @@ class OnnxNet:
         start = time.perf_counter()
         self._net = onnxruntime.InferenceSession(path, options, ["CPUExecutionProvider"])
         self.load_ms = (time.perf_counter() - start) * 1e3
-        self.inputs = [self._input(node) for node in self._net.get_inputs()]
+        self.inputs = [
+            self._input(node, shapes[place] if shapes else None)
+            for place, node in enumerate(self._net.get_inputs())
+        ]
         self._binding = self._net.io_binding()
         for node in self._net.get_outputs():
             self._binding.bind_output(node.name)
         self.invoke = functools.partial(self._net.run_with_iobinding, self._binding)
 
     @staticmethod
-    def _input(node: Any) -> Input:  # noqa: ANN401 - onnxruntime has no types
+    def _input(node: Any, given: Sequence[int] | None) -> Input:  # noqa: ANN401 - onnxruntime has no types
         kind = node.type[len("tensor(") : -1]
         dtype = {"float": "float32", "double": "float64"}.get(kind, kind)
-        shape = tuple(size if isinstance(size, int) else 1 for size in node.shape)
-        return Input(node.name, dtype, shape)
+        declared = [size if isinstance(size, int) and size > 0 else None for size in node.shape]
+        return Input(node.name, dtype, closed(node.name, declared, given))
 
     def feed(self, arrays: Sequence[Any]) -> None:
         """Set all inputs."""
@@ -324,19 +369,37 @@ def as_dtype(values: Any, info: Input) -> Any:  # noqa: ANN401 - numpy comes lat
     """
     import numpy as np
 
-    if info.dtype.startswith("float"):
-        return np.ascontiguousarray(values, info.dtype)
+    values = np.asarray(values)
+    if values.dtype.kind in "iub":  # counted already: indices, pixels, switches
+        return as_counted(values, info)
+    if info.dtype in {"float16", "float32", "float64"}:
+        return np.asarray(values, info.dtype, order="C")
     if info.dtype.startswith("bool") or (info.scale == 0 and re.match("u?int", info.dtype)):
-        return np.ascontiguousarray(np.asarray(values) >= 0).astype(info.dtype)
+        return np.asarray(values >= 0, order="C").astype(info.dtype)
     if info.dtype not in {"int8", "uint8", "int16"}:
         raise RunError(f"Input {info.name!r} is {info.dtype}: what to feed it is not known.")
     limits = np.iinfo(info.dtype)
     steps = np.rint(np.asarray(values, np.float64) / info.scale) + info.zero_point
-    return np.ascontiguousarray(np.clip(steps, limits.min, limits.max).astype(info.dtype))
+    return np.asarray(np.clip(steps, limits.min, limits.max), info.dtype, order="C")
 
 
-def _images(path: str, info: Input) -> Iterator[Any]:
-    """The images of a .npy one by one: all at once they would count as the network's memory."""
+def as_counted(values: Any, info: Input) -> Any:  # noqa: ANN401 - likewise
+    """Integers as an input takes them, unchanged; an 8-bit one of the other sign is shifted."""
+    import numpy as np
+
+    kinds = {values.dtype.name, info.dtype}
+    if kinds == {"uint8", "int8"}:
+        values = values.astype(np.int16) + (128 if info.dtype == "uint8" else -128)
+    taken = np.asarray(values, info.dtype, order="C")
+    if not np.array_equal(taken.astype(np.float64), values.astype(np.float64)):
+        raise RunError(f"Input {info.name!r} is {info.dtype}: its reference inputs do not fit.")
+    return taken
+
+
+def _runs(path: str, info: Input) -> Iterator[Any]:
+    """What each run feeds, one by one from a .npy: all at once they would count as the network's
+    memory.
+    """
     import numpy as np
 
     try:
@@ -344,66 +407,84 @@ def _images(path: str, info: Input) -> Iterator[Any]:
             major, minor = np.lib.format.read_magic(file)
             read_header = getattr(np.lib.format, f"read_array_header_{major}_{minor}")
             shape, fortran, dtype = read_header(file)
-            if fortran or not np.issubdtype(dtype, np.floating):
-                raise RunError(f"Reference inputs must be real numbers in C order, not {dtype}.")
-            size = math.prod(shape[1:])
-            if math.prod(info.shape) != size:
+            if fortran or dtype.kind not in "fiub":
+                raise RunError(f"Reference inputs must be numbers in C order, not {dtype}.")
+            size, rows = math.prod(info.shape), info.shape[0] if info.shape else 1
+            if rows < 1 or not shape or math.prod(shape[1:]) * rows != size or shape[0] % rows:
                 raise RunError(f"Reference inputs are {shape}, but the file takes {info.shape}.")
-            for _ in range(shape[0]):
+            for _ in range(shape[0] // rows):
                 yield as_dtype(np.fromfile(file, dtype, size).reshape(info.shape), info)
     except (OSError, ValueError, AttributeError) as error:
         raise RunError(f"The reference inputs cannot be read: {error}") from error
 
 
 def _feeds(job: Json, inputs: Sequence[Input]) -> Iterator[list[Any]]:
-    """All inputs, once for each image; those beside the image are seeded."""
+    """All inputs, once for each run; those that have no file are seeded."""
     made = seeded(inputs, job["seed"])
-    if job["inputs"] is None:
+    paths = [job["inputs"]] if isinstance(job["inputs"], str) else job["inputs"]
+    if not paths:
         yield made
         return
-    for image in _images(job["inputs"], inputs[0]):
-        yield [image, *made[1:]]
+    if len(paths) > len(inputs):
+        raise RunError(
+            f"There are {len(paths)} reference inputs, but the file takes {len(inputs)}."
+        )
+    for fed in zip(*(_runs(path, info) for path, info in zip(paths, inputs))):  # noqa: B905 - likewise
+        yield [*fed, *made[len(fed) :]]
 
 
 def load(job: Json) -> tuple[TfliteNet | OnnxNet, Json]:
-    """Load, compute every image's outputs, and feed the first image again.
+    """Load, compute every run's outputs, and feed the first run again.
 
     Args:
-        job: "path", "inputs" (a .npy of images, or None), "seed", "threads"; and "outputs", where
-            the first output of all images is wanted as a .npy, (images, ...).
+        job: "path", "inputs" (a .npy for the first input or a list of one for each, or None),
+            "seed", "threads", "shapes" (of the inputs, where the file leaves them open, or None);
+            and "outputs", where the outputs of all runs are wanted as an .npz: y0, y1, ..., the
+            runs one behind the other.
 
     Returns:
-        The network, and what is known of it; `output_sha256` is of all outputs' bytes, image by
-        image.
+        The network, and what is known of it; `output_sha256` is of all outputs' bytes, run by run,
+        `outputs_shape` and `output_dtype` are of the first output.
     """
     import numpy as np
 
-    net = (OnnxNet if job["path"].endswith(".onnx") else TfliteNet)(job["path"], job["threads"])
+    kind = OnnxNet if job["path"].endswith(".onnx") else TfliteNet
+    net = kind(job["path"], job["threads"], job.get("shapes"))
     digest, times_ms, made, first = hashlib.sha256(), list[float](), list[Any](), list[Any]()
     for feed in _feeds(job, net.inputs):
         net.feed(feed)
         start = time.perf_counter()
         net.invoke()
         times_ms.append((time.perf_counter() - start) * 1e3)
-        for output in net.outputs():
+        made.append([np.asarray(output) for output in net.outputs()])
+        for output in made[-1]:
             digest.update(output.tobytes())
-        made.append(np.atleast_1d(net.outputs()[0]))
         first = first or feed
     if not made:
-        raise RunError("The reference inputs hold no image.")
+        raise RunError("The reference inputs hold no run.")
     net.feed(first)
-    outputs = np.concatenate(made)
+    outputs = [_stacked(each) for each in zip(*made)]  # noqa: B905 - likewise
     if job.get("outputs"):
-        np.save(job["outputs"], outputs)
+        with Path(job["outputs"]).open("wb") as file:  # savez would add a suffix to a name
+            np.savez(file, **{f"y{place}": each for place, each in enumerate(outputs)})
     facts = {
         "runtime": net.runtime,
         "load_ms": round(net.load_ms, 4),
         "first_ms": round(times_ms[0], 4),
         "output_sha256": digest.hexdigest(),
-        "outputs_shape": list(outputs.shape),
-        "output_dtype": outputs.dtype.name,
+        "outputs_shape": list(outputs[0].shape),
+        "output_dtype": outputs[0].dtype.name,
     }
     return net, facts
+
+
+def _stacked(runs: Sequence[Any]) -> Any:  # noqa: ANN401 - numpy comes late
+    """An output's runs one behind the other; flat where its size depends on what is fed."""
+    import numpy as np
+
+    if len({each.shape[1:] for each in runs}) > 1:
+        runs = [each.ravel() for each in runs]
+    return np.concatenate([np.atleast_1d(each) for each in runs])
 
 
 def sample(invoke: Callable[[], object], lead: int, runs: int, seconds: float) -> list[int]:
@@ -800,8 +881,12 @@ def pairs_of(request: Json, folder: Path) -> list[Pair]:
     pairs = []
     for threads in request["threads"]:
         for file in request["files"]:
-            names = {key: file.get(key) for key in ("path", "inputs", "outputs")}
+            names = {key: file.get(key) for key in ("path", "outputs")}
             job: Json = {key: name and str(folder / name) for key, name in names.items()}
+            fed = file.get("inputs")
+            fed = [fed] if isinstance(fed, str) else fed
+            job["inputs"] = fed and [str(folder / name) for name in fed]
+            job["shapes"] = file.get("shapes")
             job["seed"], job["threads"] = int(file.get("seed", 0)), int(threads)
             job["cores"] = cores and cores[: int(threads)]
             pair = Pair(file["path"], job)

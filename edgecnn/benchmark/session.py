@@ -16,6 +16,8 @@ from edgecnn.progress import Progress, Silent
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from numpy.typing import NDArray
+
     from edgecnn.benchmark.files import BenchFile
     from edgecnn.benchmark.outputs import Outputs
     from edgecnn.devices.device import Completed, Device, Workspace
@@ -121,17 +123,20 @@ def _files(job: Job) -> dict[str, Path | bytes]:
     }
     for number, file in enumerate(job.files):
         sent[f"{number}.{file.format}"] = file.path
-        if file.inputs is not None:
-            sent[f"{number}.npy"] = _npy(file)
+        for name, values in zip(_input_names(number, file), file.inputs or (), strict=True):
+            sent[name] = _npy(values)
     return sent
 
 
-def _npy(file: BenchFile) -> bytes:
+def _input_names(number: int, file: BenchFile) -> list[str]:
+    return [f"{number}.{place}.npy" for place in range(len(file.inputs or ()))]
+
+
+def _npy(values: NDArray[Any]) -> bytes:
     import numpy as np
 
     buffer = io.BytesIO()
-    assert file.inputs is not None  # noqa: S101 - for the type checker
-    np.save(buffer, file.inputs)
+    np.save(buffer, values)
     return buffer.getvalue()
 
 
@@ -151,7 +156,8 @@ def request(job: Job) -> dict[str, Any]:
         "files": [
             {
                 "path": f"{number}.{file.format}",
-                "inputs": None if file.inputs is None else f"{number}.npy",
+                "inputs": _input_names(number, file) or None,
+                "shapes": file.shapes,
                 "outputs": _outputs_name(number),
                 "seed": 0,
             }
@@ -163,7 +169,7 @@ def request(job: Job) -> dict[str, Any]:
 
 
 def _outputs_name(number: int) -> str:
-    return f"{number}.out.npy"
+    return f"{number}.out.npz"
 
 
 def _partial(target: str, listener: _Listener) -> parsing.Content:
@@ -184,7 +190,7 @@ def _fetch_outputs(
         if here is None or not entries or entries[0].output_sha256 == here.sha256:
             continue
         with tempfile.TemporaryDirectory() as folder:
-            fetched = Path(folder) / "outputs.npy"
+            fetched = Path(folder) / "outputs.npz"
             workspace.fetch(_outputs_name(number), fetched)
             values = outputs.read(fetched)
         there[name] = outputs.Outputs(entries[0].output_sha256, entries[0].runtime, values)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 import click
 
 from edgecnn.cli.group import HintedUsageError
-from edgecnn.cli.options import common_options, quiet_option
+from edgecnn.cli.options import INPUT_SHAPE, SIZE, common_options, quiet_option
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,6 +32,8 @@ class Flags(TypedDict):
     keep: bool
     results: Path | None
     no_results: bool
+    input_size: int | tuple[int, int] | None
+    input_shapes: dict[str, tuple[int, ...]]
     quiet: bool
     as_json: bool
 
@@ -86,6 +88,8 @@ _OPTIONS = (
         show_default=True,
         help="Which files of an artifact folder.",
     ),
+    SIZE,
+    INPUT_SHAPE,
     click.option(
         "--keep", is_flag=True, help="Leave the runtime on the devices, for a faster next run."
     ),
@@ -123,6 +127,8 @@ def api_options(flags: Flags) -> dict[str, Any]:
         "profile": flags["profile"],
         "formats": ("tflite", "onnx") if flags["format"] == "both" else (flags["format"],),
         "keep": flags["keep"],
+        "input_size": flags["input_size"],
+        "input_shapes": flags["input_shapes"],
     }
     if flags["on"]:
         chosen["on"] = flags["on"]

@@ -10,7 +10,7 @@ import click
 import edgecnn
 from edgecnn.cli import completers, console
 from edgecnn.cli.group import HintedUsageError
-from edgecnn.cli.options import common_options, quiet_option, threads_option
+from edgecnn.cli.options import INPUT_SHAPE, common_options, quiet_option, threads_option
 from edgecnn.cli.progress import watching
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ class _Flags(TypedDict):
     threads: int | None
     recipes: str | None
     input_sizes: str | None
+    input_shapes: dict[str, tuple[int, ...]]
     export: bool
     out: Path | None
     quiet: bool
@@ -56,6 +57,7 @@ class _Flags(TypedDict):
 @click.option(
     "--input-sizes", metavar="N[,N]", help="To choose from, pixels, in place of the usual ones."
 )
+@INPUT_SHAPE
 @click.option("--export", is_flag=True, help="Export the one that would be taken.")
 @click.option(
     "--out",
@@ -80,7 +82,7 @@ def fit(context: click.Context, model: str, **flags: Unpack[_Flags]) -> None:
     with watching(quiet=flags["quiet"]) as progress:
         report = edgecnn.fit(model, progress=progress, **options)
         if flags["export"] and report.taken is not None:
-            exported = _export(report.taken, flags["out"], progress)
+            exported = _export(report.taken, flags, progress)
     if flags["as_json"]:
         from edgecnn.reporting.json_objects import fit_object
 
@@ -106,6 +108,8 @@ def _api_options(flags: _Flags) -> dict[str, Any]:
         options["recipes"] = _parts(flags["recipes"])
     if flags["input_sizes"] is not None:
         options["input_sizes"] = _pixels(flags["input_sizes"])
+    if flags["input_shapes"]:
+        options["input_shapes"] = flags["input_shapes"]
     return options
 
 
@@ -123,14 +127,18 @@ def _pixels(text: str) -> tuple[int, ...]:
     return tuple(dict.fromkeys(int(part) for part in parts))
 
 
-def _export(taken: Candidate, out: Path | None, progress: Progress) -> ExportResult:
+def _export(taken: Candidate, flags: _Flags, progress: Progress) -> ExportResult:
+    shapes: dict[str, Any] = (
+        {"input_shapes": flags["input_shapes"]} if flags["input_shapes"] else {}
+    )
     return edgecnn.export(
         taken.model,
         recipes=(taken.recipe,),
         input_size=taken.input_size,
         width=taken.width,
-        out=out,
+        out=flags["out"],
         progress=progress,
+        **shapes,
     )
 
 

@@ -9,7 +9,7 @@ import click
 
 import edgecnn
 from edgecnn.cli import console
-from edgecnn.cli.options import common_options
+from edgecnn.cli.options import INPUT_SHAPE, SIZE, common_options
 
 if TYPE_CHECKING:
     from edgecnn.inspection import Inspection
@@ -17,14 +17,23 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Show what a .tflite or .onnx FILE really is.")
 @click.argument("file", type=click.Path(path_type=Path))
+@SIZE
+@INPUT_SHAPE
 @common_options
-def inspect(file: Path, *, as_json: bool) -> None:
+def inspect(
+    file: Path,
+    *,
+    input_size: int | tuple[int, int] | None,
+    input_shapes: dict[str, tuple[int, ...]],
+    as_json: bool,
+) -> None:
     """Show what a .tflite or .onnx FILE really is, whoever wrote it.
 
     Operators, multiply-accumulates and parameters by precision, inputs and outputs with their
-    scales, XNNPACK partitions and what breaks them. Needs no TensorFlow.
+    scales, XNNPACK partitions and what breaks them. MACs of a file that leaves sizes open are
+    counted at the shape that --input-shape or --input-size says. Needs no TensorFlow.
     """
-    inspection = edgecnn.inspect(file)
+    inspection = edgecnn.inspect(file, input_shapes=input_shapes, input_size=input_size)
     if as_json:
         from edgecnn.reporting.json_objects import inspection_object
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+from edgecnn.cli.group import HintedUsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,10 +44,66 @@ def common_options(function: Decorated) -> Decorated:
     )(function)
 
 
-SHAPE = (
-    click.option(
-        "--input-size", type=int, metavar="N", help="Height and width of the input, pixels."
-    ),
+_SIZE = re.compile(r"(\d{1,5})(?:\s*[,x]\s*(\d{1,5}))?")
+_SHAPE = re.compile(r"(?:(?P<name>.*)=)?(?P<sizes>\d{1,9}(?:\s*[x,]\s*\d{1,9})*)", re.DOTALL)
+
+
+def _input_size(
+    _context: click.Context, _parameter: click.Parameter, text: str | None
+) -> int | tuple[int, int] | None:
+    """Read `--input-size 224` or `--input-size 50,150` (height, width)."""
+    if text is None:
+        return None
+    match = _SIZE.fullmatch(text.strip())
+    if match is None:
+        raise HintedUsageError(
+            f"--input-size takes a number of pixels, or height and width, not '{text}'.",
+            hint="For example: 224, or 50,150.",
+        )
+    height, width = match.groups()
+    return int(height) if width is None else (int(height), int(width))
+
+
+def _input_shapes(
+    _context: click.Context, _parameter: click.Parameter, texts: tuple[str, ...]
+) -> dict[str, tuple[int, ...]]:
+    """Read `--input-shape 1x3x320x320` or `--input-shape NAME=1x3x320x320`."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    for text in texts:
+        match = _SHAPE.fullmatch(text.strip())
+        if match is None:
+            raise HintedUsageError(
+                f"--input-shape takes sizes with x between them, not '{text}'.",
+                hint="For example: 1x3x320x320, or images=1x3x320x320 for the input of that name.",
+            )
+        sizes = re.split(r"[x,]", match["sizes"])
+        shapes[match["name"] or ""] = tuple(int(size) for size in sizes)
+    return shapes
+
+
+def output_kinds(
+    _context: click.Context, _parameter: click.Parameter, texts: tuple[str, ...]
+) -> dict[str, str]:
+    """Read `--output logits` or `--output NAME=logits`; the kinds are checked by the API."""
+    pairs = [text.rpartition("=") for text in texts]
+    return {name: kind for name, _, kind in pairs}
+
+
+INPUT_SHAPE = click.option(
+    "--input-shape",
+    "input_shapes",
+    multiple=True,
+    metavar="[NAME=]1x3xHxW",
+    callback=_input_shapes,
+    help="For your own model: the shape of an input that it leaves open; may be repeated.",
+)
+SIZE = click.option(
+    "--input-size",
+    metavar="N|H,W",
+    callback=_input_size,
+    help="Height and width of the input, pixels.",
+)
+VARIANT = (
     click.option("--width", type=float, metavar="X", help="Width multiplier, for the Xceptions."),
     click.option(
         "--convolution",
@@ -52,7 +111,8 @@ SHAPE = (
         help="normal: the Xceptions' twins with normal convolutions.",
     ),
 )
-"""What a network that is not yet built may be asked to be."""
+SHAPE = (SIZE, INPUT_SHAPE, *VARIANT)
+"""What a network that is not yet built, or leaves sizes open, may be asked to be."""
 
 quiet_option = click.option(
     "--quiet", "-q", is_flag=True, help="Print nothing but warnings and errors."

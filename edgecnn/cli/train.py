@@ -9,7 +9,7 @@ import click
 
 import edgecnn
 from edgecnn.cli import completers, console
-from edgecnn.cli.options import SHAPE, common_options, in_order, quiet_option
+from edgecnn.cli.options import VARIANT, common_options, in_order, quiet_option
 from edgecnn.cli.progress import watching
 from edgecnn.cli.scaling_options import SCALING, ScalingFlags, preprocessing
 
@@ -73,7 +73,10 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
         help="Of weights, drawn samples and their order.",
     ),
     click.option("--weights", metavar="FILE", help="Start from these; random by default."),
-    *SHAPE,
+    click.option(
+        "--input-size", type=int, metavar="N", help="Height and width of the input, pixels."
+    ),
+    *VARIANT,
     *SCALING,
     click.option(
         "--out",

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _NCHW_TO_NHWC = [0, 2, 3, 1]
+_MAP = 4  # axes of a feature map
 
 
 def simplify(model: onnx.ModelProto) -> None:
@@ -43,11 +44,11 @@ def simplify(model: onnx.ModelProto) -> None:
     shapes = shapes_of(model)
     graph = OnnxGraph(model)
     run_to_end(graph, _drop_identity)
-    run_to_end(graph, _pool_globally)
+    run_to_end(graph, lambda g, node: _pool_globally(g, node, shapes))
     run_to_end(graph, _fold_pad)
     run_to_end(graph, lambda g, node: _flatten_in_place(g, node, shapes))
-    run_to_end(graph, _merge_affine)
-    run_to_end(graph, _fold_into_convolution_before)
+    run_to_end(graph, lambda g, node: _merge_affine(g, node, shapes))
+    run_to_end(graph, lambda g, node: _fold_into_convolution_before(g, node, shapes))
     graph.write()
     infer_shapes(model)
 
@@ -58,11 +59,18 @@ def _drop_identity(graph: OnnxGraph, node: onnx.NodeProto) -> bool:
     return node.op_type in {"Identity", "Dropout"} and not trains and graph.bypass(node)
 
 
-def _pool_globally(graph: OnnxGraph, node: onnx.NodeProto) -> bool:
+def _is_map(shapes: dict[str, tuple[int, ...]], tensor: str) -> bool:
+    """Whether the tensor has four axes, as those that a pass makes itself have."""
+    return len(shapes.get(tensor, (0,) * _MAP)) == _MAP
+
+
+def _pool_globally(
+    graph: OnnxGraph, node: onnx.NodeProto, shapes: dict[str, tuple[int, ...]]
+) -> bool:
     """A mean over height and width is a GlobalAveragePool, whichever layout it is written in."""
     from onnx import helper
 
-    if node.op_type != "ReduceMean":
+    if node.op_type != "ReduceMean" or not _is_map(shapes, node.input[0]):
         return False
     axes = (
         graph.constants[node.input[1]].tolist() if len(node.input) > 1 else attribute(node, "axes")
@@ -178,7 +186,9 @@ def _flatten_in_place(
     return True
 
 
-def _merge_affine(graph: OnnxGraph, node: onnx.NodeProto) -> bool:
+def _merge_affine(
+    graph: OnnxGraph, node: onnx.NodeProto, shapes: dict[str, tuple[int, ...]]
+) -> bool:
     """s2 * (s1 * x + t1) + t2 = (s2 * s1) * x + (s2 * t1 + t2): one Mul and one Add do."""
     before = graph.producer(node.input[0])
     if (
@@ -194,7 +204,9 @@ def _merge_affine(graph: OnnxGraph, node: onnx.NodeProto) -> bool:
         total = step if total is None else _compose(total, step)
         chain.append(link)
         link = graph.sole_consumer(link.output[0])
-    if total is None or [n.op_type for n in chain] in (["Mul"], ["Add"], ["Mul", "Add"]):
+    if total is None or not _is_map(shapes, total.source):
+        return False
+    if [n.op_type for n in chain] in (["Mul"], ["Add"], ["Mul", "Add"]):
         return False
     graph.replace(chain, affine_nodes(graph, total, chain[-1].output[0]))
     return True
@@ -217,26 +229,30 @@ def affine_nodes(graph: OnnxGraph, affine: Affine, target: str) -> list[onnx.Nod
     ]
 
 
-def _fold_into_convolution_before(graph: OnnxGraph, node: onnx.NodeProto) -> bool:
+def _fold_into_convolution_before(
+    graph: OnnxGraph, node: onnx.NodeProto, shapes: dict[str, tuple[int, ...]]
+) -> bool:
     """Per output channel, s * conv(x; W, b) + t = conv(x; s * W, s * b + t)."""
     affine = as_affine(graph, node)
     conv = graph.producer(affine.source) if affine is not None else None
     if affine is None or conv is None or conv.op_type != "Conv":
         return False
+    if not _is_map(shapes, affine.source):
+        return False
     weight = graph.constants.get(conv.input[1])
     if weight is None or graph.sole_consumer(conv.output[0]) is not node:
         return False
-    bias = _bias(graph, conv, weight.shape[0])
+    bias = constant_bias(graph, conv, weight.shape[0])
     if bias is None or affine.scale.size not in {1, weight.shape[0]}:
         return False
     scale = np.broadcast_to(affine.scale, weight.shape[:1])
     scaled = weight.astype(np.float64) * scale.reshape(-1, 1, 1, 1)
-    _set_convolution(graph, conv, scaled, bias * scale + affine.shift)
+    set_weight_and_bias(graph, conv, scaled, bias * scale + affine.shift)
     graph.bypass(node)
     return True
 
 
-def _bias(graph: OnnxGraph, conv: onnx.NodeProto, channels: int) -> NDArray[Any] | None:
+def constant_bias(graph: OnnxGraph, conv: onnx.NodeProto, channels: int) -> NDArray[Any] | None:
     """The constant bias, zeros where there is none, None where it is computed."""
     if len(conv.input) < 3 or not conv.input[2]:  # noqa: PLR2004 - the bias is the third input
         return np.zeros(channels)
@@ -244,9 +260,10 @@ def _bias(graph: OnnxGraph, conv: onnx.NodeProto, channels: int) -> NDArray[Any]
     return None if bias is None else bias.astype(np.float64)
 
 
-def _set_convolution(
+def set_weight_and_bias(
     graph: OnnxGraph, conv: onnx.NodeProto, weight: NDArray[Any], bias: NDArray[Any]
 ) -> None:
+    """Give a Conv, ConvTranspose or Gemm other weights and a bias, as float32."""
     conv.input[:] = [
         conv.input[0],
         graph.constant("weight", float32(weight)),

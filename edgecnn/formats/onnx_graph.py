@@ -45,6 +45,29 @@ def attribute(node: onnx.NodeProto, name: str, default: Any = None) -> Any:  # n
     return default
 
 
+def constant_of(node: onnx.NodeProto) -> Array | None:
+    """What a `Constant` node holds; None for any other node, and for sparse or text values."""
+    from onnx import numpy_helper
+
+    if node.op_type != "Constant" or node.domain not in {"", "ai.onnx"} or not node.attribute:
+        return None
+    item = node.attribute[0]
+    plain = {"value_float": "float32", "value_floats": "float32", "value_int": "int64",
+             "value_ints": "int64"}  # fmt: skip
+    if item.name == "value":
+        return numpy_helper.to_array(item.t)
+    if item.name in plain:
+        return np.asarray(attribute(node, item.name), dtype=plain[item.name])
+    return None
+
+
+def dtype_name(kind: int) -> str:
+    """NumPy's name of an ONNX element type (`TensorProto.DataType`), such as "float32"."""
+    from onnx import helper
+
+    return str(np.dtype(helper.tensor_dtype_to_np_dtype(kind)).name)
+
+
 class OnnxGraph:
     """A flat ONNX graph, open to edits.
 
@@ -72,14 +95,15 @@ class OnnxGraph:
                     f"ONNX node {node.name or node.op_type} holds a graph (control flow).",
                     hint="Export the network for inference, with fixed shapes.",
                 )
-            if node.op_type == "Constant" and (value := attribute(node, "value")) is not None:
-                self.constants[node.output[0]] = numpy_helper.to_array(value)
+            if (value := constant_of(node)) is not None:
+                self.constants[node.output[0]] = value
             else:
                 self.nodes.append(node)
         self.inputs = [i.name for i in model.graph.input if i.name not in self.constants]
         self.outputs = [o.name for o in model.graph.output]
         self._index: tuple[dict[str, onnx.NodeProto], dict[str, list[onnx.NodeProto]]] | None = None
         self._fresh = 0
+        self._taken = {*self.constants, *(n for node in self.nodes for n in node.output)}
 
     def _maps(self) -> tuple[dict[str, onnx.NodeProto], dict[str, list[onnx.NodeProto]]]:
         if self._index is None:
@@ -116,6 +140,8 @@ class OnnxGraph:
     def fresh(self, hint: str) -> str:
         """A tensor name nobody has."""
         self._fresh += 1
+        while f"{hint}//{self._fresh}" in self._taken:  # by an earlier OnnxGraph of this model
+            self._fresh += 1
         return f"{hint}//{self._fresh}"
 
     def constant(self, hint: str, value: Array) -> str:
@@ -199,11 +225,15 @@ def run_to_end(graph: OnnxGraph, rewrite: Callable[[OnnxGraph, onnx.NodeProto], 
             return changes
 
 
-def infer_shapes(model: onnx.ModelProto) -> None:
-    """Fill `model.graph.value_info` with the dtype and shape of every tensor between nodes.
+def infer_shapes(model: onnx.ModelProto, *, strict: bool = True) -> None:
+    """Fill `value_info` with the dtype and shape of every tensor, and shapes that outputs lack.
 
     Runs ONNX's strict shape inference on a copy whose large constants have become inputs: encoding
     and decoding 90 MB of weights would be nearly all of its time.
+
+    Args:
+        model: edited.
+        strict: whether a tensor whose shape cannot be told is an error; else it is left out.
 
     Raises:
         InputError: the graph's shapes contradict each other.
@@ -226,11 +256,16 @@ def infer_shapes(model: onnx.ModelProto) -> None:
                 helper.make_tensor_value_info(item.name, item.data_type, list(item.dims))
             )
     try:
-        inferred = shape_inference.infer_shapes(light, strict_mode=True, data_prop=True)
+        inferred = shape_inference.infer_shapes(light, strict_mode=strict, data_prop=True)
     except shape_inference.InferenceError as error:
-        raise InputError(f"The ONNX graph's shapes do not fit together: {error}") from error
+        # It lists every node behind the first; and that is the one to blame.
+        cause = " ".join(str(error).splitlines()[:1])
+        raise InputError(f"The ONNX graph's shapes do not fit together: {cause}") from error
     del model.graph.value_info[:]
     model.graph.value_info.extend(inferred.graph.value_info)
+    for item, known in zip(model.graph.output, inferred.graph.output, strict=True):
+        if not item.type.tensor_type.HasField("shape"):
+            item.CopyFrom(known)
 
 
 def shapes_of(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edgecnn.errors import InputError
+from edgecnn.formats.onnx_file import protobuf_error
 from edgecnn.formats.onnx_graph import require_onnx
 
 if TYPE_CHECKING:
@@ -37,11 +38,10 @@ def tap(data: bytes) -> tuple[bytes, tuple[int, ...]]:
     """
     require_onnx()
     import onnx
-    from google.protobuf.message import DecodeError
 
     try:
         model = onnx.load_model_from_string(data)
-    except DecodeError as error:
+    except protobuf_error("DecodeError") as error:
         raise InputError(f"Not an ONNX model: {error}.", hint="Export it again.") from error
     makers = {name: node for node in model.graph.node for name in node.output}
     softmaxes = {

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from edgecnn.errors import InputError, MissingPartError
 from edgecnn.inspection.onnx_ops import NodeView, Values, dtype_name
-from edgecnn.inspection.record import Inspection, Operator
+from edgecnn.inspection.record import Inspection, Operator, uncounted_note
 from edgecnn.records import GraphInfo, TensorInfo
 
 if TYPE_CHECKING:
@@ -37,12 +37,25 @@ def read(path: str) -> Inspection:
         MissingPartError: the onnx package is not installed.
     """
     data = Path(path).read_bytes()
-    model = _parse(data, path)
+    model = parse(data, path)
     notes = _check(model)
     expanded, more = _expanded(model)
-    nodes = list(_nodes(expanded.graph))
-    values = Values(expanded.graph, nodes, _graphs(expanded.graph))
-    views = [NodeView(node, values) for node in nodes]
+    return counted(data, model, expanded, (*notes, *more))
+
+
+def counted(data: bytes, model: ModelProto, shaped: ModelProto, notes: Sequence[str]) -> Inspection:
+    """Count a model's operators.
+
+    Args:
+        data: the file's bytes.
+        model: what they hold; the inputs and outputs are told as they are there.
+        shaped: the same network with the shapes of its tensors, whose operators are counted.
+        notes: what is known of it already.
+    """
+    nodes = list(_nodes(shaped.graph))
+    values = Values(shaped.graph, nodes, _graphs(shaped.graph))
+    main = len(shaped.graph.node)  # those inside other nodes stand behind them
+    views = [NodeView(node, values, inner=place >= main) for place, node in enumerate(nodes)]
     operators = [view.operator() for view in views]
     uncounted = [view.name for view in views if view.cost() is None]
     constants = {tensor.name for tensor in model.graph.initializer}
@@ -59,11 +72,12 @@ def read(path: str) -> Inspection:
         schema_version=model.ir_version,
         opsets={entry.domain or "ai.onnx": entry.version for entry in model.opset_import},
         metadata={entry.key: entry.value for entry in model.metadata_props},
-        notes=(*notes, *more, *_uncounted(uncounted)),
+        notes=(*notes, *uncounted_note(uncounted)),
     )
 
 
-def _parse(data: bytes, path: str) -> ModelProto:
+def parse(data: bytes, path: str) -> ModelProto:
+    """An .onnx file's bytes as a message, held to be a model; see `read`."""
     try:
         import onnx
     except ModuleNotFoundError as error:
@@ -153,13 +167,6 @@ def _info(value: ValueInfoProto) -> TensorInfo:
     kind = value.type.tensor_type
     shape = tuple(d.dim_value if d.HasField("dim_value") else -1 for d in kind.shape.dim)
     return TensorInfo(value.name, dtype_name(kind.elem_type), shape)
-
-
-def _uncounted(names: Sequence[str]) -> list[str]:
-    if not names:
-        return []
-    kinds = ", ".join(sorted(set(names)))
-    return [f"MACs of {len(names)} operators ({kinds}) are not counted: open shapes."]
 
 
 def _graph_info(views: Sequence[NodeView], operators: Sequence[Operator]) -> GraphInfo:

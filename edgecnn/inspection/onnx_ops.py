@@ -32,11 +32,12 @@ _MAX_PASSING = 8
 
 
 class _Slots(NamedTuple):
-    """Where a node keeps what it multiplies."""
+    """Where a node keeps what it multiplies; `more` weights follow the same rule."""
 
     data: int
     weights: int
     rule: macs.Rule
+    more: tuple[int, ...] = ()
 
 
 # Weight layouts: ONNX's operator specification (Conv MI.., ConvTranspose IM..), and onnxruntime's
@@ -53,10 +54,22 @@ _MAC_OPS = {
     "MatMulInteger": _Slots(0, 1, macs.matmul(-1)),
     "DynamicQuantizeMatMul": _Slots(0, 1, macs.matmul(-1)),
     "QLinearMatMul": _Slots(0, 3, macs.matmul(-1)),
+    "NhwcFusedConv": _Slots(0, 1, macs.per_output(1)),
+    "DeformConv": _Slots(0, 1, macs.per_output(1)),
+    "FusedGemm": _Slots(0, 1, macs.matmul(-1)),
+    "FusedMatMul": _Slots(0, 1, macs.matmul(-1)),
+    "Einsum": _Slots(0, 1, macs.matmul(-1)),  # its equation decides, see `_einsum`
+    **{name: _Slots(0, 1, macs.recurrent, (2,)) for name in ("LSTM", "GRU", "RNN")},
 }
+# They multiply, and no rule here says how often.
+_UNCOUNTED = {
+    "Attention", "MultiHeadAttention", "GroupQueryAttention", "DecoderAttention", "QAttention",
+    "MatMulNBits", "DynamicQuantizeLSTM", "QLinearConvTranspose", "ConvTransposeWithDynamicPads",
+}  # fmt: skip
 # Operators on integers whose third input, the data's zero point, has the data's dtype.
 _ZERO_POINT_OPS = {"QLinearConv", "QGemm", "QLinearMatMul"}
 _ZERO_POINT_SLOT = 2
+_TRANSPOSING = {"Gemm", "QGemm", "FusedGemm", "FusedMatMul"}
 _DYNAMIC_OPS = {"ConvInteger", "MatMulInteger", "DynamicQuantizeMatMul"}
 
 
@@ -149,31 +162,49 @@ def _constant(tensor: TensorProto) -> Value:
 class NodeView:
     """One node among all tensors of its model."""
 
-    def __init__(self, node: NodeProto, values: Values) -> None:
+    def __init__(self, node: NodeProto, values: Values, *, inner: bool = False) -> None:
         self.node = node
+        self._inner = inner
         self._values = values
         self._slots = _MAC_OPS.get(node.op_type)
-        needed = max(self._slots.data, self._slots.weights) if self._slots else 0
+        needed = max(self._slots.data, self._slots.weights, *self._slots.more) if self._slots else 0
         if len(node.input) <= needed or not node.output:
             self._slots = None  # onnx.checker's objection is in the notes
         own = node.domain in {"", "ai.onnx"}
         self.name = node.op_type if own else f"{node.domain}.{node.op_type}"
 
     def cost(self) -> int | None:
-        """MACs; None where a shape is not known."""
+        """MACs; None where a shape is not known, or nobody knows how often it multiplies."""
+        if self.node.op_type in _UNCOUNTED:
+            return None
         if self._slots is None:
             return 0
-        data, weights = self._at(self._slots.data), self._at(self._slots.weights)
-        output = self._values.get(self.node.output[0])
+        if self.node.op_type == "Einsum":
+            return self._einsum()
+        counts = [self._cost(slot) for slot in (self._slots.weights, *self._slots.more)]
+        return None if None in counts else sum(count or 0 for count in counts)
+
+    def _cost(self, weights_slot: int) -> int | None:
+        assert self._slots is not None  # noqa: S101 - for the type checker
+        data, weights = self._at(self._slots.data), self._at(weights_slot)
+        output = self._values.get(next(filter(None, self.node.output), ""))
+        if self._slots.rule is macs.recurrent:  # its first output may be left out
+            output = data
         shapes = [value.shape for value in (data, weights, output)]
         if any(shape is None or -1 in shape for shape in shapes):
             return None
         rule = macs.matmul(-2) if self._transposes_data() else self._slots.rule
         return rule(*(shape or () for shape in shapes))
 
+    def _einsum(self) -> int | None:
+        shapes = [self._values.get(name).shape for name in self.node.input]
+        known = [shape for shape in shapes if shape is not None and -1 not in shape]
+        texts = [each.s.decode(errors="replace") for each in self.node.attribute if each.s]
+        return macs.einsum(texts[0], known) if texts and len(known) == len(shapes) else None
+
     def operator(self) -> Operator:
         """The record of this node."""
-        values, node = self._values, self.node
+        values, node, cost = self._values, self.node, self.cost()
         weights = self._weights()
         inputs = [values.get(n) for n in node.input if n and n not in values.constants]
         outputs = [values.get(n) for n in node.output if n]
@@ -182,7 +213,7 @@ class NodeView:
             compute_dtype=self._compute_dtype(inputs, outputs),
             weights_dtype=weights.dtype if weights else None,
             weights_elements=weights.elements if weights else 0,
-            macs=self.cost() or 0,
+            macs=cost or 0,
             input_shapes=tuple(value.shape or () for value in inputs),
             output_shapes=tuple(value.shape or () for value in outputs),
             weights_shape=(weights.shape or ()) if weights else (),
@@ -195,6 +226,8 @@ class NodeView:
             sources=tuple(
                 values.places.get(n, -1) for n in node.input if n and n not in values.constants
             ),
+            counted=cost is not None,
+            inner=self._inner,
         )
 
     def parameters(self) -> Iterator[tuple[str, Value]]:
@@ -239,7 +272,7 @@ class NodeView:
         return found or self._values.stored(self.node.input[self._slots.data])
 
     def _transposes_data(self) -> bool:
-        return self.node.op_type in {"Gemm", "QGemm"} and any(
+        return self.node.op_type in _TRANSPOSING and any(
             attribute.name == "transA" and attribute.i for attribute in self.node.attribute
         )
 

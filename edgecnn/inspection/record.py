@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from edgecnn.records import GraphInfo, TensorInfo
 
 DYNAMIC = "dynamic"
@@ -32,6 +35,9 @@ class Operator:
         parameters: elements of all learned constants it reads: weights, bias, factors.
         sources: for each of its activations, the place in `Inspection.operators` of the operator
             that made it; -1 for the graph's input.
+        counted: False where it multiplies and shapes that stay open, or the operator itself, leave
+            nobody to say how often; `macs` is 0 then.
+        inner: whether it stands inside a loop or branch and not in the main graph.
     """
 
     name: str
@@ -48,6 +54,8 @@ class Operator:
     window: tuple[int, ...] = ()
     parameters: int = 0
     sources: tuple[int, ...] = ()
+    counted: bool = True
+    inner: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,3 +91,21 @@ class Inspection:
     opsets: dict[str, int] = field(default_factory=dict)
     metadata: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+
+    @property
+    def uncounted(self) -> dict[str, int]:
+        """Operators that multiply nobody can say how often, name to count."""
+        names = Counter(operator.name for operator in self.operators if not operator.counted)
+        return dict(sorted(names.items()))
+
+
+def uncounted_note(names: Sequence[str]) -> list[str]:
+    """The sentence about operators that multiply nobody can say how often; none for none."""
+    if not names:
+        return []
+    kinds = ", ".join(sorted(set(names)))
+    what = "operator" if len(names) == 1 else "operators"
+    return [
+        f"MACs of {len(names)} {what} ({kinds}) are not counted: shapes are open, or there is no"
+        " rule for it."
+    ]

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from edgecnn.inspection import flatbuffer
-from edgecnn.inspection.record import Inspection
+from edgecnn.inspection.record import Inspection, uncounted_note
 from edgecnn.inspection.tflite_ops import GraphView
 from edgecnn.records import GraphInfo, TensorInfo
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from edgecnn.inspection.record import Operator
     from edgecnn.inspection.tflite_graph import Graph, Model
@@ -21,7 +22,7 @@ _FLEX_PREFIX = "Flex"
 _VARIABLE_OPS = {"VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE", "CALL_ONCE"}
 
 
-def read(data: bytes, name: str) -> Inspection:
+def read(data: bytes, name: str, shapes: Mapping[int, tuple[int, ...]] | None = None) -> Inspection:
     """Count what a .tflite file holds; pure Python, safe on hostile bytes.
 
     `delegate_partitions` stays None: only the runtime knows (`edgecnn.inspection.inspect` asks it).
@@ -29,13 +30,16 @@ def read(data: bytes, name: str) -> Inspection:
     Args:
         data: the whole file.
         name: what errors call it.
+        shapes: of the main graph's tensors, by index, where the runtime was given the sizes that
+            the file leaves open. The inputs and outputs stay as the file has them.
 
     Raises:
         InputError: not a TFLite model, or a damaged one.
         MissingPartError: the package that holds the schema is not installed.
     """
     model = flatbuffer.parse(data, name)
-    views = [GraphView(graph, name) for graph in model.graphs]
+    graphs = [_at(model.graphs[0], shapes), *model.graphs[1:]] if shapes else model.graphs
+    views = [GraphView(graph, name, inner=place > 0) for place, graph in enumerate(graphs)]
     counted: list[tuple[Operator, bool]] = []
     for view in views:
         first = len(counted)
@@ -53,25 +57,35 @@ def read(data: bytes, name: str) -> Inspection:
         description=model.description,
         schema_version=model.version,
         metadata=model.metadata,
-        notes=_notes(model, [operator.name for operator, known in counted if not known]),
+        notes=_notes(main, [operator.name for operator, known in counted if not known]),
     )
+
+
+def _at(graph: Graph, shapes: Mapping[int, tuple[int, ...]]) -> Graph:
+    """The graph with the shapes that its activations have in the runtime."""
+    tensors = [
+        replace(tensor, shape=shapes[index], signature=shapes[index])
+        if index in shapes and tensor.buffer is None
+        else tensor
+        for index, tensor in enumerate(graph.tensors)
+    ]
+    return replace(graph, tensors=tuple(tensors))
 
 
 def _infos(graph: Graph, indices: Iterable[int]) -> tuple[TensorInfo, ...]:
     tensors = [graph.tensors[index] for index in indices]
     return tuple(
-        TensorInfo(t.name, t.dtype, t.signature, t.scale or None, t.zero_point if t.scale else None)
+        TensorInfo(
+            t.name, t.dtype, t.open_shape, t.scale or None, t.zero_point if t.scale else None
+        )
         for t in tensors
     )
 
 
-def _notes(model: Model, uncounted: Sequence[str]) -> tuple[str, ...]:
-    notes = []
-    if uncounted:
-        kinds = ", ".join(sorted(set(uncounted)))
-        notes.append(f"MACs of {len(uncounted)} operators ({kinds}) are not counted: open shapes.")
-    if any(-1 in tensor.signature[1:] for graph in model.graphs for tensor in graph.tensors):
-        notes.append("The file leaves sizes open; MACs are of the shapes it stores.")
+def _notes(main: Graph, uncounted: Sequence[str]) -> tuple[str, ...]:
+    notes = uncounted_note(uncounted)
+    if any(-1 in main.tensors[index].open_shape[1:] for index in main.inputs):
+        notes.append("The file leaves sizes open in its inputs: --input-shape says them.")
     return tuple(notes)
 
 

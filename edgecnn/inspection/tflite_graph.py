@@ -35,6 +35,14 @@ class Tensor:
         """Number of elements, open sizes taken as 1."""
         return math.prod(abs(size) for size in self.shape)
 
+    @property
+    def open_shape(self) -> tuple[int, ...]:
+        """The shape with -1 where nothing says the size: a stored size above 1 is a default."""
+        return tuple(
+            -1 if open_size < 0 and size <= 1 else size
+            for size, open_size in zip(self.shape, self.signature, strict=True)
+        )
+
 
 @dataclass(frozen=True)
 class Node:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from edgecnn.errors import InputError
@@ -22,13 +23,17 @@ _STRUCTURAL = {"int32", "uint32", "int64", "uint64", "bool", "string", "resource
 
 
 class _Slots(NamedTuple):
-    """Where an operator keeps what it multiplies, and how many axes the weights have."""
+    """Where an operator keeps what it multiplies, and how many axes the weights have.
+
+    `more` weights follow the same rule; -1 stands there for one that is left out.
+    """
 
     data: int
     weights: int
     bias: int | None
     weights_rank: int | None
     rule: macs.Rule
+    more: tuple[int, ...] = ()
 
 
 # Weight layouts: TFLite's kernels (conv OHWI, depthwise 1HWC, fully connected OI, 3-D DHWIO; the
@@ -41,8 +46,30 @@ _MAC_OPS = {
     "TRANSPOSE_CONV": _Slots(2, 1, 3, 4, macs.per_input(0, 3)),
     "CONV_3D_TRANSPOSE": _Slots(2, 1, 3, 5, macs.per_input(0, 4)),
     "BATCH_MATMUL": _Slots(0, 1, None, None, macs.matmul(-1)),
+    # Gates first; the recurrent matrices, the projection, and the other direction follow.
+    "LSTM": _Slots(0, 2, 13, 2, macs.recurrent, (1, *range(3, 9), 16)),
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": _Slots(0, 2, 13, 2, macs.recurrent, (1, *range(3, 9), 16)),
+    "BIDIRECTIONAL_SEQUENCE_LSTM": _Slots(
+        0, 2, 13, 2, macs.recurrent, (1, *range(3, 9), 16, *range(18, 26), 33)
+    ),
+    "RNN": _Slots(0, 1, 3, 2, macs.recurrent, (2,)),
+    "UNIDIRECTIONAL_SEQUENCE_RNN": _Slots(0, 1, 3, 2, macs.recurrent, (2,)),
+    "BIDIRECTIONAL_SEQUENCE_RNN": _Slots(0, 1, 3, 2, macs.recurrent, (2, 5, 6)),
+    "SVDF": _Slots(0, 1, 3, 2, macs.recurrent, (2,)),
 }
+# Custom operators that LiteRT brings along, under their own codes.
+_CUSTOM_MAC_OPS = {"Convolution2DTransposeBias": _Slots(0, 1, 2, 4, macs.per_input(0, 3))}
+_FLEX_PRODUCT = re.compile(r"Flex.*(Conv|MatMul|Einsum|LSTM|GRU|RNN)")
 _ADJOINT_LHS = _MAC_OPS["BATCH_MATMUL"]._replace(rule=macs.matmul(-2))
+
+
+def _slots_of(node: Node) -> _Slots | None:
+    return (_CUSTOM_MAC_OPS if node.is_custom else _MAC_OPS).get(node.name)
+
+
+def _other_cost(node: Node) -> int | None:
+    """None for an operator of TensorFlow's that multiplies: no rule here counts it."""
+    return None if node.is_custom and _FLEX_PRODUCT.match(node.name) else 0
 
 
 class GraphView:
@@ -53,8 +80,12 @@ class GraphView:
         name: what errors call the file.
     """
 
-    def __init__(self, graph: Graph, name: str) -> None:
+    def __init__(self, graph: Graph, name: str, *, inner: bool = False) -> None:
         self.graph = graph
+        self._inner = inner
+        # An open first axis is the batch where an input has one too; else it is a size like others.
+        shapes = [graph.tensors[index].open_shape for index in graph.inputs]
+        self._has_open_batch = any(each[:1] == (-1,) for each in shapes)
         self._name = name
         self._makers = {out: node for node in graph.nodes for out in node.outputs}
         self._places = {out: place for place, n in enumerate(graph.nodes) for out in n.outputs}
@@ -73,7 +104,7 @@ class GraphView:
         """
         slots = self._slots(node)
         weights = self._stored(node, slots.weights) if slots else None
-        cost = self._cost(node, slots) if slots else 0
+        cost = self._costs(node, slots) if slots else _other_cost(node)
         activations = [t for t in self._tensors(node.inputs) if t.buffer is None]
         outputs = self._tensors(node.outputs)
         operator = Operator(
@@ -82,8 +113,8 @@ class GraphView:
             weights_dtype=weights.dtype if weights else None,
             weights_elements=weights.elements if weights else 0,
             macs=cost or 0,
-            input_shapes=tuple(tensor.signature for tensor in activations),
-            output_shapes=tuple(tensor.signature for tensor in outputs),
+            input_shapes=tuple(tensor.open_shape for tensor in activations),
+            output_shapes=tuple(tensor.open_shape for tensor in outputs),
             weights_shape=weights.shape if weights else (),
             input_dtypes=tuple(tensor.dtype for tensor in activations),
             output_dtypes=tuple(tensor.dtype for tensor in outputs),
@@ -92,12 +123,14 @@ class GraphView:
             window=node.window,
             parameters=self._parameters(node),
             sources=self._sources(node, first),
+            counted=cost is not None,
+            inner=self._inner,
         )
         return operator, cost is not None
 
     def parameters_of(self, node: Node) -> list[Tensor]:
         """The constants an operator reads that were learned, not shapes or axes."""
-        slots = _MAC_OPS.get(node.name)
+        slots = _slots_of(node)
         learned = {slots.weights, slots.bias} if slots else set()
         return [
             self.graph.tensors[index]
@@ -109,7 +142,7 @@ class GraphView:
 
     def _parameters(self, node: Node) -> int:
         """Elements of the learned constants it reads, packed ones as well."""
-        slots = _MAC_OPS.get(node.name)
+        slots = _slots_of(node)
         learned = {slots.weights, slots.bias} if slots else set()
         stored = [
             (slot, self._stored(node, slot)) for slot, index in enumerate(node.inputs) if index >= 0
@@ -129,7 +162,7 @@ class GraphView:
         return [self.graph.tensors[index] for index in indices if index >= 0]
 
     def _slots(self, node: Node) -> _Slots | None:
-        slots = None if node.is_custom else _MAC_OPS.get(node.name)
+        slots = _slots_of(node)
         if slots is None:
             return None
         needed = (slots.data, slots.weights)
@@ -142,13 +175,24 @@ class GraphView:
             )
         return _ADJOINT_LHS if node.adjoint_lhs else slots
 
-    def _cost(self, node: Node, slots: _Slots) -> int | None:
+    def _costs(self, node: Node, slots: _Slots) -> int | None:
+        given = [s for s in (slots.weights, *slots.more) if node.inputs[s : s + 1] > (-1,)]
+        counts = [self._cost(node, slots, slot) for slot in given]
+        return None if None in counts else sum(count or 0 for count in counts)
+
+    def _cost(self, node: Node, slots: _Slots, weights_slot: int) -> int | None:
         data = self.graph.tensors[node.inputs[slots.data]]
-        weights = self.graph.tensors[node.inputs[slots.weights]]
+        weights = self.graph.tensors[node.inputs[weights_slot]]
         output = self.graph.tensors[node.outputs[0]]
         if slots.weights_rank not in (None, len(weights.shape)):
             return None
+        if self._is_open(data) or self._is_open(output) or self._is_open(weights):
+            return None
         return slots.rule(data.shape, weights.shape, output.shape)
+
+    def _is_open(self, tensor: Tensor) -> bool:
+        """Whether the file leaves a size open that is not the batch; what it stores is no size."""
+        return -1 in tensor.open_shape[self._has_open_batch :]
 
     def _stored(self, node: Node, slot: int) -> Tensor | None:
         """The constant behind an input, through what unpacks it; None for an activation."""

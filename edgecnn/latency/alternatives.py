@@ -38,7 +38,7 @@ def alternatives(
     spec = MODELS.get(subject.name)
     if spec is None:
         return
-    size = round((shape.input_size or spec.input_size) * _SMALLER / _STEP) * _STEP
+    size = round((shape.side or spec.input_size) * _SMALLER / _STEP) * _STEP
     if size >= (spec.min_input_size or spec.input_size):
         smaller = replace(shape, input_size=size)
         yield f"--input-size {size}", _rebuilt(subject, subject.recipe, smaller), threads
@@ -61,7 +61,7 @@ def _quantized(subject: Subject, shape: Shape) -> Subject | None:
 def _rebuilt(subject: Subject, recipe: str, shape: Shape) -> Subject:
     cost = costs_of_zoo(
         subject.name,
-        input_size=shape.input_size,
+        input_size=shape.side,
         width=shape.width,
         convolution=shape.convolution,
         classes=shape.classes,

@@ -13,7 +13,7 @@ from edgecnn.latency.subjects import Shape, find_subjects
 from edgecnn.zoo import MODELS, find
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from edgecnn.latency.subjects import Subject
     from edgecnn.progress import Progress
@@ -47,6 +47,7 @@ def find_choices(
     recipes: Sequence[str],
     *,
     input_sizes: Sequence[int] = (),
+    input_shapes: Mapping[str, tuple[int, ...]] | None = None,
     progress: Progress,
 ) -> tuple[Choice, ...]:
     """The networks to choose from.
@@ -59,6 +60,7 @@ def find_choices(
         model: a zoo name, `keras:NAME`, or a path.
         recipes: to choose from.
         input_sizes: instead of the usual ones, pixels.
+        input_shapes: of inputs that a file leaves open, by name.
         progress: told of what takes long.
 
     Raises:
@@ -68,7 +70,15 @@ def find_choices(
     if not recipes:
         raise InputError("No recipe is named.", hint=f"Usual: {', '.join(RECIPES)}.")
     if model.lower() not in MODELS:
-        return tuple(_of_any(model, recipes, input_sizes, progress))
+        shapes = [
+            Shape(size, input_shapes=dict(input_shapes or {})) for size in input_sizes or (None,)
+        ]
+        return tuple(_of_any(model, recipes, shapes, progress))
+    if input_shapes:
+        raise InputError(
+            f"--input-shape is for models of your own; {model} is one of the zoo.",
+            hint="--input-sizes says what to choose from.",
+        )
     named = find(model)
     widths = _WIDTHS if named.has_width else (None,)
     found = [*_of_zoo(named, widths, recipes, input_sizes, progress)]
@@ -111,8 +121,8 @@ def _usual_sizes(spec: ModelSpec) -> tuple[int, ...]:
 
 
 def _of_any(
-    model: str, recipes: Sequence[str], input_sizes: Sequence[int], progress: Progress
+    model: str, recipes: Sequence[str], shapes: Sequence[Shape], progress: Progress
 ) -> Iterator[Choice]:
-    for size in input_sizes or (None,):
-        for each in find_subjects(model, recipes, Shape(size), progress):
-            yield Choice(model, size, None, each)
+    for shape in shapes:
+        for each in find_subjects(model, recipes, shape, progress):
+            yield Choice(model, shape.side, None, each)

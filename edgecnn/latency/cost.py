@@ -20,6 +20,7 @@ Kind = Literal[
     "transposed",
     "dense",
     "matmul",  # of two activations
+    "recurrent",  # matrices that every step of a sequence is multiplied with
     "pool",  # max or average over a window
     "mean",  # over the whole plane
     "elementwise",  # two activations, or an activation and a constant
@@ -34,7 +35,16 @@ Kind = Literal[
 Precision = Literal["float32", "float16", "dynamic", "int8", "int16x8"]
 
 MULTIPLYING: frozenset[str] = frozenset(
-    {"convolution", "pointwise", "depthwise", "grouped", "transposed", "dense", "matmul"}
+    {
+        "convolution",
+        "pointwise",
+        "depthwise",
+        "grouped",
+        "transposed",
+        "dense",
+        "matmul",
+        "recurrent",
+    }  # fmt: skip
 )
 PRECISIONS: tuple[Precision, ...] = ("float32", "float16", "dynamic", "int8", "int16x8")
 # Bytes of an activation and of a weight, in memory while the network runs: XNNPACK unpacks
@@ -101,6 +111,7 @@ class NetCost:
         unknown: names of operators no cost is known for, with their number.
         notes: what else a reader of a prediction should know; one sentence each.
         size_bytes: of the file; None where there is none.
+        shapes: those of the inputs, where the user gave what the file leaves open: a sentence.
     """
 
     name: str
@@ -108,6 +119,7 @@ class NetCost:
     unknown: dict[str, int]
     notes: tuple[str, ...] = ()
     size_bytes: int | None = None
+    shapes: str = ""
 
     @property
     def macs(self) -> int:

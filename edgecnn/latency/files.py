@@ -8,11 +8,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from edgecnn import inspection
+from edgecnn.convert import inspecting
+from edgecnn.errors import InputError
+from edgecnn.inspection import shapes
+from edgecnn.inspection.shapes import Given
 from edgecnn.latency.absorbed import Nodes
 from edgecnn.latency.cost import MULTIPLYING, NetCost, OperatorCost
 from edgecnn.latency.kinds import kind_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from edgecnn.inspection import Inspection, Operator
@@ -22,24 +27,40 @@ Shape = tuple[int, ...]
 _IMAGE_RANK = 3  # without the batch
 _INTEGERS: dict[str, Precision] = {"int8": "int8", "uint8": "int8", "int16": "int16x8"}
 _HEAVY_WEIGHTS_RANK = 4
+_LOOPS = {"WHILE", "Loop", "Scan"}
 
 
-def costs_of_file(path: Path) -> NetCost:
+def costs_of_file(path: Path, given: Given | None = None) -> NetCost:
     """The cost of a .tflite or .onnx file, anybody's, at batch 1.
 
-    An ONNX file is costed as the .tflite of the same network (see `absorbed`). Sizes that a file
-    leaves open count as 1.
+    An ONNX file is costed as the .tflite of the same network (see `absorbed`).
 
     Args:
         path: the file; its content decides the format.
+        given: the sizes that the file leaves open, beside the batch.
 
     Raises:
-        InputError: no such file, not a model, or damaged.
+        InputError: no such file, not a model, or damaged; sizes that stay open, or that the file
+            cannot have; operators whose multiplications nobody can count.
         CrashedError: native code crashed on it.
         MissingPartError: an ONNX file, and the onnx package is not installed.
     """
     found = inspection.inspect(path, delegate=False)
+    given = given or Given()
+    if given or any(map(shapes.is_open, found.inputs)) or not _is_shaped(found):
+        found = inspecting.at(path, found, given)
     return costs_of_inspection(path.name, found)
+
+
+def _is_shaped(found: Inspection) -> bool:
+    """Whether nothing but a batch is open that propagating shapes could close."""
+    every = [s for op in found.operators for s in (*op.input_shapes, *op.output_shapes)]
+    if any(-1 in shape[1:] for shape in every):
+        return False
+    uncounted = [op for op in found.operators if not op.counted]
+    if found.format == "onnx":  # a shape that is not known at all is told as none
+        return not uncounted
+    return not any(-1 in s for op in uncounted for s in (*op.input_shapes, *op.output_shapes))
 
 
 def costs_of_inspection(name: str, found: Inspection) -> NetCost:
@@ -48,7 +69,11 @@ def costs_of_inspection(name: str, found: Inspection) -> NetCost:
     Args:
         name: what to call the network.
         found: what `inspection` read.
+
+    Raises:
+        InputError: operators multiply that nobody can count, or inside a loop.
     """
+    _refuse_uncounted(name, found)
     nodes = Nodes(found)
     recipe = _float_precision(nodes)
     operators = [
@@ -58,8 +83,32 @@ def costs_of_inspection(name: str, found: Inspection) -> NetCost:
         for cost in _costs(nodes, place, recipe)
     ]
     unknown = Counter(each.name for each in operators if each.kind == "unknown")
-    notes = tuple(note for note in found.notes if "MACs" in note or "Shapes" in note)
-    return NetCost(name, tuple(operators), dict(unknown), notes, found.size_bytes)
+    notes = tuple(note for note in found.notes if "Shapes" in note)
+    counted_at = "".join(note for note in found.notes if note.startswith(inspecting.COUNTED_AT))
+    return NetCost(
+        name, tuple(operators), dict(unknown), notes, found.size_bytes, shapes=counted_at
+    )
+
+
+def _refuse_uncounted(name: str, found: Inspection) -> None:
+    if uncounted := found.uncounted:
+        raise InputError(
+            f"{name} cannot be predicted: how often {_listed(uncounted)} multiply is not known.",
+            hint="Measure it: `edgecnn bench`; or cut what follows them off, such as"
+            " post-processing.",
+        )
+    loops = Counter(each.name for each in found.operators if each.name in _LOOPS)
+    within = Counter(each.name for each in found.operators if each.inner and each.macs)
+    if loops and within:
+        raise InputError(
+            f"{name} cannot be predicted: {_listed(within)} run inside {_listed(loops)}, as often"
+            " as the data says.",
+            hint="Measure it: `edgecnn bench`; or unroll the loop when the file is made.",
+        )
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
 
 
 def _float_precision(nodes: Nodes) -> Precision:
@@ -107,7 +156,11 @@ def _of_product(nodes: Nodes, place: int, kind: Kind) -> OperatorCost:
     in_channels, taps = _channels(read, layout), 1
     out_channels, groups = _channels(output, layout), 1
     weights, parameters = _weights(nodes, place)
-    if kind in {"dense", "matmul"}:  # what each output adds up
+    if kind == "recurrent":  # a step of each sequence, whatever its matrices are
+        in_channels = max(abs(read[-1]), 1) if read else 1
+        steps = _elements(read) // in_channels
+        out_channels = max(_elements(output) // max(steps, 1), 1)
+    elif kind in {"dense", "matmul"}:  # what each output adds up
         kind = "dense" if weights else "matmul"
         out_channels = max(abs(output[-1]), 1) if output else 1
         in_channels = operator.macs // max(_elements(output), 1)
@@ -118,7 +171,7 @@ def _of_product(nodes: Nodes, place: int, kind: Kind) -> OperatorCost:
     return OperatorCost(
         kind=kind,
         name=operator.name,
-        pixels=_elements(output) // max(out_channels, 1),
+        pixels=max(_elements(output) // max(out_channels, 1), 1),
         in_channels=in_channels,
         out_channels=out_channels,
         taps=taps,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from edgecnn.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 RECIPES = ("float32", "dynamic", "int8")
 
@@ -21,7 +21,9 @@ class PredictOptions:
         device: names of profiles, paths to profiles (.toml), or "all".
         threads: of one inference, one or several numbers.
         recipes: none for a file's own, or float32 for a network.
-        input_size: of a network that is not yet built, pixels.
+        input_size: of a network that is not yet built, or a file that leaves it open: height and
+            width, pixels; one number for a square.
+        input_shapes: of inputs that a file leaves open, by name, or under "" for the only one.
         width: its width multiplier.
         classes: the size of its output.
         convolution: "normal" for its twin with normal convolutions; None for the network as it is.
@@ -31,7 +33,8 @@ class PredictOptions:
     device: str | Sequence[str]
     threads: int | Sequence[int] = 1
     recipes: Sequence[str] = ()
-    input_size: int | None = None
+    input_size: int | tuple[int, int] | None = None
+    input_shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     width: float | None = None
     classes: int | None = None
     convolution: str | None = None
@@ -74,6 +77,7 @@ class FitOptions:
         threads: of one inference; None for all cores.
         recipes: to choose from.
         input_sizes: to choose from, pixels, in place of the usual ones.
+        input_shapes: of inputs that a file leaves open, by name, or under "" for the only one.
     """
 
     device: str
@@ -83,3 +87,4 @@ class FitOptions:
     threads: int | None = None
     recipes: Sequence[str] = RECIPES
     input_sizes: Sequence[int] = ()
+    input_shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)

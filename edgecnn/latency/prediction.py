@@ -50,7 +50,13 @@ def predict(
     """
     chosen = PredictOptions(**options)
     plan, notes = _places(chosen)
-    shape = Shape(chosen.input_size, chosen.width, chosen.classes, chosen.convolution)
+    shape = Shape(
+        chosen.input_size,
+        chosen.width,
+        chosen.classes,
+        chosen.convolution,
+        dict(chosen.input_shapes),
+    )
     recipes = tuple(dict.fromkeys(chosen.recipes))
     subjects = find_subjects(str(model), recipes, shape, progress or Silent())
     runs = [
@@ -60,6 +66,7 @@ def predict(
         for subject in subjects
         for profile, count in plan
     ]
+    notes += dict.fromkeys(each.cost.shapes for each in subjects if each.cost.shapes)
     return PredictReport(tuple(runs), tuple(notes))
 
 

@@ -31,6 +31,8 @@ _DYNAMIC_INT8_SHARE = 1 / 3
 # Each share of operators nobody knows the cost of widens the interval by as much, this many times.
 _UNKNOWN_WEIGHT = 3.0
 _REFERENCE_SHARE = 0.05
+# Beyond, what is not known may be most of the time: no interval would hold it.
+_MOST_UNKNOWN = 0.25
 
 
 @dataclass(frozen=True)
@@ -114,9 +116,10 @@ def predict_latency(
         speeds: fitted speeds; those that come with edgecnn when left out.
 
     Raises:
-        InputError: no such recipe, or not so many cores.
+        InputError: no such recipe, not so many cores, or too many operators of unknown cost.
     """
     _check(profile, recipe, threads)
+    _check_known(cost)
     speeds = speeds or fitted.load()
     precision = work.dynamic_mix(RECIPES[recipe].name)[-1]
     basis = _basis(cost, profile, precision, speeds)
@@ -146,6 +149,20 @@ def _check(profile: DeviceProfile, recipe: str, threads: int) -> None:
             f"{profile.title} has {profile.cores} cores; {threads} threads cannot be predicted.",
             hint=f"Name 1 to {profile.cores} threads.",
         )
+
+
+def _check_known(cost: NetCost) -> None:
+    share = _unknown_share(cost)
+    if share > _MOST_UNKNOWN:
+        raise InputError(
+            f"{cost.name} cannot be predicted: no cost is known for {_listed(cost.unknown)},"
+            f" {share:.0%} of what it does.",
+            hint="Measure it: `edgecnn bench`; or cut these operators off, and name the rest.",
+        )
+
+
+def _listed(unknown: dict[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in sorted(unknown.items()))
 
 
 def _basis(cost: NetCost, profile: DeviceProfile, precision: str, speeds: Fitted) -> Basis:
@@ -222,7 +239,16 @@ def _between(one: float, other: float, share: float) -> float:
 
 
 def _unknown_share(cost: NetCost) -> float:
-    return sum(cost.unknown.values()) / max(1, len(cost.operators))
+    """The share of operators whose cost nobody knows, or of the data they read and write."""
+    if not cost.unknown:
+        return 0.0
+    count = sum(cost.unknown.values()) / max(1, len(cost.operators))
+    strange, every = 0, 1
+    for each in cost.operators:
+        moved = each.input_elements + each.output_elements
+        every += moved
+        strange += moved if each.kind == "unknown" else 0
+    return max(count, strange / every)
 
 
 def _interval(
@@ -245,9 +271,8 @@ def _warnings(
 ) -> list[str]:
     found = []
     if cost.unknown:
-        listed = ", ".join(f"{count} {name}" for name, count in sorted(cost.unknown.items()))
         found.append(
-            f"No cost is known for {listed}: they count as nothing, the interval is wider."
+            f"No cost is known for {_listed(cost.unknown)}: they count as nothing, the interval is wider."
         )
     unmeasured = sorted({c.core for c in profile.clusters if not speeds.measured(c.core)})
     if unmeasured:

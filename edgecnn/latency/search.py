@@ -59,6 +59,7 @@ def fit(
         str(model),
         tuple(dict.fromkeys(chosen.recipes)),
         input_sizes=chosen.input_sizes,
+        input_shapes=chosen.input_shapes,
         progress=watcher,
     )
     watcher.stage(f"predicting {len(choices)} candidates")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from edgecnn import manifest as manifests
 from edgecnn.errors import InputError
+from edgecnn.inspection.shapes import Given
 from edgecnn.latency.cost import MULTIPLYING
 from edgecnn.latency.files import costs_of_file
 from edgecnn.latency.precision import under
@@ -17,7 +18,7 @@ from edgecnn.recipes import RECIPES
 from edgecnn.zoo import MODELS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from edgecnn.latency.cost import NetCost
     from edgecnn.progress import Progress
@@ -33,22 +34,47 @@ class Shape:
     """What a network that is not yet built may be asked to be; None for its own.
 
     Attributes:
-        input_size: height and width of the input, pixels.
+        input_size: height and width of the input, pixels; one number for a square.
+        input_shapes: by input name, or under "" for the only input: sizes that a file leaves open.
         width: width multiplier.
         classes: size of the output.
         convolution: "normal" for the twin with normal convolutions.
     """
 
-    input_size: int | None = None
+    input_size: int | tuple[int, int] | None = None
     width: float | None = None
     classes: int | None = None
     convolution: str | None = None
+    input_shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     def given(self) -> list[str]:
         """The options of the command line that were used."""
-        options = {"--input-size": self.input_size, "--width": self.width,
-                   "--classes": self.classes, "--convolution": self.convolution}  # fmt: skip
+        options = {"--input-size": self.input_size, "--input-shape": self.input_shapes or None,
+                   "--width": self.width, "--classes": self.classes,
+                   "--convolution": self.convolution}  # fmt: skip
         return [name for name, value in options.items() if value is not None]
+
+    @property
+    def of_inputs(self) -> Given:
+        """What is said of a file's inputs."""
+        return Given(self.input_shapes, self.input_size)
+
+    @property
+    def side(self) -> int | None:
+        """Height and width of a square input.
+
+        Raises:
+            InputError: it is asked to be none.
+        """
+        if self.input_size is None or isinstance(self.input_size, int):
+            return self.input_size
+        height, width = self.input_size
+        if height != width:
+            raise InputError(
+                f"The networks of the zoo are predicted with square inputs, not {height}x{width}.",
+                hint=f"--input-size {max(height, width)}; or export it, and name the file.",
+            )
+        return height
 
 
 @dataclass(frozen=True)
@@ -78,7 +104,7 @@ def find_subjects(
     Args:
         model: a file, an artifact folder, a zoo name, `keras:NAME`, or a model's path.
         recipes: none for a file's own, or float32 for a network.
-        shape: of a network that is not yet built.
+        shape: of a network that is not yet built, or leaves sizes open.
         progress: told of what takes long.
 
     Raises:
@@ -117,9 +143,14 @@ def _refuse_int16x8() -> NoReturn:
 
 
 def _of_zoo(model: str, recipe: str, shape: Shape) -> Subject:
+    if shape.input_shapes:
+        raise InputError(
+            f"--input-shape is for models of your own; {model} is one of the zoo.",
+            hint="--input-size says its height and width.",
+        )
     cost = costs_of_zoo(
         model,
-        input_size=shape.input_size,
+        input_size=shape.side,
         width=shape.width,
         classes=shape.classes,
         convolution=shape.convolution,
@@ -152,12 +183,12 @@ def _preferred(path: Path) -> list[FileInfo]:
 def _of_files(
     paths: Sequence[Path], recipes: Sequence[str], shape: Shape, progress: Progress
 ) -> tuple[Subject, ...]:
-    if given := shape.given():
+    if given := [each for each in shape.given() if not each.startswith("--input")]:
         raise InputError(
             f"{given[0]} cannot change {paths[0]}: a file is what it is.",
             hint="Name the network instead of a file.",
         )
-    costs = {path: costs_of_file(path) for path in paths}
+    costs = {path: costs_of_file(path, shape.of_inputs) for path in paths}
     own = [Subject(str(path), recipe_of(cost), cost) for path, cost in costs.items()]
     if recipes:
         return tuple(each for recipe in recipes for each in _under(recipe, own))

@@ -67,6 +67,7 @@ _PRODUCTS = {"convolution": "convolution", "transposed": "convolution", "pointwi
              "dense": "pointwise", "matmul": "pointwise"}  # fmt: skip
 _BYTE_KINDS = {"elementwise": "elementwise_byte", "quantize": "elementwise_byte",
                "copy": "copy_byte", "resize": "copy_byte"}  # fmt: skip
+_GATE_FUNCTIONS = 5  # sigmoids and hyperbolic tangents for each element an LSTM puts out
 # As cheap as an addition; other functions need polynomials or tables.
 _CHEAP_ACTIVATIONS = {"RELU", "RELU6", "RELU_N1_TO_1", "RELU_0_TO_1", "Relu", "Clip", "MINIMUM",
                       "MAXIMUM", "Min", "Max"}  # fmt: skip
@@ -88,6 +89,8 @@ def amounts(operator: OperatorCost, l2_bytes: int) -> list[float]:
 def _amounts(operator: OperatorCost, l2_bytes: int) -> dict[str, float]:
     if operator.kind == "grouped" or (operator.macs and operator.precision == "int16x8"):
         return {"reference_mac": operator.macs, "operator": 1}
+    if operator.kind == "recurrent":
+        return _recurrent(operator)
     if operator.kind in _PRODUCTS:
         return _product(operator, l2_bytes)
     if operator.kind == "depthwise":
@@ -110,11 +113,24 @@ def _product(operator: OperatorCost, l2_bytes: int) -> dict[str, float]:
     done[f"{kind}_mac"] = operator.macs / operator.out_channels * _up(operator.out_channels)
     done[f"{kind}_output"] = operator.output_elements
     if kind == "convolution":
-        done["convolution_gather"] = operator.pixels * depth
+        # A transposed one reads each tap where its stride meets it only.
+        met = operator.macs / operator.out_channels
+        done["convolution_gather"] = min(operator.pixels * depth, met * operator.groups)
     if operator.weight_bytes > l2_bytes:
         passes = -(-operator.pixels // _TILE_ROWS) - 1
         done["weight_byte_again"] = passes * (operator.weight_bytes - l2_bytes)
     return done
+
+
+def _recurrent(operator: OperatorCost) -> dict[str, float]:
+    """Each step multiplies a vector with all matrices, one thread alone, and waits for the last."""
+    steps = max(operator.pixels, 1)
+    return {
+        "weight_byte": operator.weight_bytes,
+        "weight_byte_again": (steps - 1) * operator.weight_bytes,
+        "activation_element": _GATE_FUNCTIONS * operator.output_elements,
+        "operator": 1,
+    }
 
 
 def _light(operator: OperatorCost) -> dict[str, float]:

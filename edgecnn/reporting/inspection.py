@@ -33,7 +33,7 @@ def facts(inspection: Inspection) -> tuple[tuple[str, str], ...]:
         ("producer", printable(inspection.producer)),
         ("description", printable(inspection.description)),
         ("parameters", _by_dtype_text(graph.parameters_by_dtype)),
-        ("MACs", _by_dtype_text(graph.macs_by_dtype)),
+        ("MACs", _macs_text(inspection)),
         ("partitions", partitions_text(inspection)),
     )
     return tuple((name, value) for name, value in found if value)
@@ -57,6 +57,15 @@ def _by_dtype_text(counts: dict[str, int]) -> str:
         return f"{count_text(number)}, all {dtype}"
     parts = ", ".join(f"{count_text(number)} {dtype}" for dtype, number in ordered)
     return f"{count_text(sum(counts.values()))}: {parts}" if parts else "none"
+
+
+def _macs_text(inspection: Inspection) -> str:
+    counted = _by_dtype_text(inspection.graph.macs_by_dtype)
+    left = inspection.uncounted
+    if not left:
+        return counted
+    what = f"not counted: {tally_text(left)}"
+    return f"{counted}; {what}" if inspection.graph.macs_by_dtype else what
 
 
 def partitions_text(inspection: Inspection) -> str:

@@ -43,8 +43,22 @@ def export_object(result: ExportResult) -> JsonObject:
         {"folder": str(artifact.folder), "manifest": _plain(to_json_object(artifact.manifest))}
         for artifact in result.artifacts
     ]
-    found = {"schema": SCHEMA, "artifacts": artifacts, "warnings": list(result.warnings)}
-    return found if result.mixed is None else {**found, "mixed": _plain(result.mixed)}
+    refused = [
+        {
+            "recipe": refusal.recipe,
+            "format": refusal.format,
+            "message": refusal.error.message,
+            "hint": refusal.error.hint,
+        }
+        for refusal in result.refused
+    ]
+    exported = {
+        "schema": SCHEMA,
+        "artifacts": artifacts,
+        "warnings": list(result.warnings),
+        "refused": refused,
+    }
+    return exported if result.mixed is None else {**exported, "mixed": _plain(result.mixed)}
 
 
 def verification_object(result: VerifyResult) -> JsonObject:

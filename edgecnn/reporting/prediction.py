@@ -34,6 +34,7 @@ _KINDS = {
     "transposed": "transposed convolutions",
     "dense": "dense layers",
     "matmul": "matrix products",
+    "recurrent": "recurrent layers",
     "pool": "poolings",
     "mean": "averages over the plane",
     "elementwise": "element-wise operators",

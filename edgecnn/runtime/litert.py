@@ -129,12 +129,16 @@ def run_on_zeros(model: bytes) -> dict[int, Array]:
 
 
 def _keeping_all_tensors() -> dict[str, Any]:
-    package = next(name for name, _ in _RUNTIMES if importlib.util.find_spec(name) is not None)
-    resolver = importlib.import_module(f"{package}.interpreter").OpResolverType
-    return {
-        "experimental_preserve_all_tensors": True,
-        "experimental_op_resolver_type": resolver.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
-    }
+    return {"experimental_preserve_all_tensors": True, **_without_delegates()}
+
+
+def _without_delegates() -> dict[str, Any]:
+    """So that each operator prepares its own outputs; nothing where no runtime is installed."""
+    for package, _ in _RUNTIMES:
+        if importlib.util.find_spec(package) is not None:
+            resolver = importlib.import_module(f"{package}.interpreter").OpResolverType
+            return {"experimental_op_resolver_type": resolver.BUILTIN_WITHOUT_DEFAULT_DELEGATES}
+    return {}
 
 
 def _value(interpreter: Any, detail: dict[str, Any]) -> Array | None:  # noqa: ANN401 - no types
@@ -238,3 +242,51 @@ def _tensor_info(detail: dict[str, Any]) -> TensorInfo:
 
 def _plain(shape: Iterable[Any]) -> tuple[int, ...]:
     return tuple(int(size) for size in shape)
+
+
+def shapes_at(
+    model: Path | str | bytes, inputs: Sequence[tuple[int, ...]]
+) -> dict[int, tuple[int, ...]]:
+    """The shape of every tensor of the main graph once the inputs have these shapes.
+
+    Where a shape follows from values, the model is run once, on zeros.
+
+    Args:
+        model: path of the file, or its bytes.
+        inputs: a shape for each input, in the file's order.
+
+    Returns:
+        Shapes by the tensor's index in the file.
+
+    Raises:
+        InputError: LiteRT refuses the file, or these shapes.
+        MissingPartError: no LiteRT is installed.
+    """
+    interpreter, runtime = _load(model, threads=1, **_without_delegates())
+    details = interpreter.get_input_details()
+    try:
+        for detail, shape in zip(details, inputs, strict=True):
+            interpreter.resize_tensor_input(detail["index"], shape, strict=False)
+        interpreter.allocate_tensors()
+    except (ValueError, RuntimeError) as error:
+        raise InputError(
+            f"{runtime} refuses the shapes {', '.join(map(str, inputs))}: {error}",
+            hint="The network may ask for sizes that its strides divide, such as multiples of 32.",
+        ) from error
+    with _readable_names():
+        tensors = interpreter.get_tensor_details()
+    if any(not _has_memory(interpreter, detail) for detail in tensors):
+        for detail in interpreter.get_input_details():
+            interpreter.set_tensor(detail["index"], np.zeros(detail["shape"], detail["dtype"]))
+        _invoke(interpreter)
+        tensors = interpreter.get_tensor_details()
+    return {detail["index"]: _plain(detail["shape"]) for detail in tensors}
+
+
+def _has_memory(interpreter: Any, detail: dict[str, Any]) -> bool:  # noqa: ANN401 - no types
+    """Whether a tensor's size was known before a run; a view of it, let go at once."""
+    try:
+        interpreter.tensor(detail["index"])()
+    except ValueError:
+        return False
+    return True

@@ -148,9 +148,9 @@ def detect(
         TaskError: there is no such head, the outputs fit none or several, or not this one.
     """
     kind = named(head) if head else recognized(outputs, size)
-    found = kind.decode(outputs, size, anchors)
-    found = found.take(found.scores >= (kind.above if above is None else above))
-    return boxes.suppressed(found, kind.overlap if overlap is None else overlap, most)
+    candidates = kind.decode(outputs, size, anchors)
+    candidates = candidates.take(candidates.scores >= (kind.above if above is None else above))
+    return boxes.suppressed(candidates, kind.overlap if overlap is None else overlap, most)
 
 
 def class_count(head: Head, outputs: Sequence[Output], size: tuple[int, int]) -> int | None:

@@ -126,9 +126,10 @@ def test_reference_inputs_are_computed_image_by_image(tmp_path: Path, path: str)
     write_nets(tmp_path)
     images = np.random.default_rng(0).uniform(0, 1, (5, 8, 8, 3)).astype(np.float32)
     np.save(tmp_path / "0.npy", images)
-    file = {"path": path, "inputs": "0.npy", "outputs": "out.npy"}
+    file = {"path": path, "inputs": "0.npy", "outputs": "out.npz"}
     found = result(runner_process.run(tmp_path, [file], SHORT_PLAN), path)
-    outputs = np.load(tmp_path / "out.npy")
+    with np.load(tmp_path / "out.npz") as arrays:
+        outputs = arrays["y0"]
     assert found["inputs"] == "reference"
     assert found["outputs_shape"] == list(outputs.shape)
     assert outputs.shape[0] == len(images)

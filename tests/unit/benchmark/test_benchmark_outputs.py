@@ -21,7 +21,7 @@ STEPS = np.arange(-100, 100, dtype=np.int8).reshape(2, 100)
 
 
 def outputs(values: Any, runtime: str = LITERT, sha256: str = "") -> Outputs:  # noqa: ANN401 - an array
-    return Outputs(sha256 or str(hash(values.tobytes())), runtime, values)
+    return Outputs(sha256 or str(hash(values.tobytes())), runtime, (values,))
 
 
 def test_the_same_hash_is_the_same() -> None:
@@ -71,7 +71,7 @@ def test_a_file_is_run_here_on_its_seeded_inputs(tmp_path: Path) -> None:
     assert once == again
     assert len(once.sha256) == 64
     assert once.values is not None
-    assert once.values.dtype == np.int8
+    assert [values.dtype for values in once.values] == [np.int8]
 
 
 def test_a_file_that_does_not_run_here_is_told(tmp_path: Path) -> None:
@@ -83,7 +83,16 @@ def test_a_file_that_does_not_run_here_is_told(tmp_path: Path) -> None:
 
 
 def test_damaged_outputs_are_told_and_missing_ones_are_none(tmp_path: Path) -> None:
-    assert read(tmp_path / "none.npy") is None
-    (tmp_path / "half.npy").write_bytes(b"\x93NUMPY\x01")
+    assert read(tmp_path / "none.npz") is None
+    np.savez(tmp_path / "whole.npz", y0=FLOATS)
+    whole = (tmp_path / "whole.npz").read_bytes()
+    (tmp_path / "half.npz").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(EdgeCnnError, match="cannot be read"):
-        read(tmp_path / "half.npy")
+        read(tmp_path / "half.npz")
+
+
+def test_every_output_must_agree() -> None:
+    here = Outputs("a", LITERT, (FLOATS, STEPS))
+    assert agree(here, Outputs("b", LITERT, (FLOATS + np.float32(1e-6), STEPS)), "float32") is True
+    assert agree(here, Outputs("b", LITERT, (FLOATS, STEPS + np.int8(1))), "float32") is False
+    assert agree(here, Outputs("b", LITERT, (FLOATS,)), "float32") is False

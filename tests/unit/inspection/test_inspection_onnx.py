@@ -118,7 +118,7 @@ def test_open_sizes_are_noted(tmp_path: Path) -> None:
     made.graph.node[0].output[0] = "y"
     found = found_in(tmp_path, made)
     assert found.graph.macs_by_dtype == {}
-    assert any("1 operators (Conv) are not counted" in note for note in found.notes)
+    assert any("1 operator (Conv) are not counted" in note for note in found.notes)
 
 
 @pytest.mark.parametrize("dtype", ["int8", "uint8"])

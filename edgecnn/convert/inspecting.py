@@ -1,0 +1,188 @@
+"""What a file is at shapes that the user gives: sizes it leaves open are fixed and propagated.
+
+An .onnx has its shape arithmetic folded, as `onnx_source` does before it is converted; a .tflite is
+resized in LiteRT, which tells the shapes of its tensors. Both happen in a child process.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgecnn import inspection, isolation
+from edgecnn.inspection import shapes
+from edgecnn.inspection.shapes import Given
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import onnx
+
+    from edgecnn.inspection import Inspection
+
+    Shape = tuple[int, ...]
+
+COUNTED_AT = "MACs are counted at"
+_TIMEOUT_S = 300.0
+# What hands a stored constant on in another form; folded, its dtype in the file would be lost.
+_UNPACKING = {"Cast", "DequantizeLinear", "Reshape", "Squeeze", "Transpose", "Unsqueeze"}
+
+
+def inspect(
+    path: Path | str,
+    *,
+    delegate: bool = True,
+    input_shapes: Mapping[str, Shape] | None = None,
+    input_size: int | tuple[int, int] | None = None,
+) -> Inspection:
+    """Read what a .tflite or .onnx file really is; the content decides which, not the name.
+
+    Args:
+        path: the file, anybody's.
+        delegate: for a .tflite, load it into LiteRT in a child process to see how XNNPACK divides
+            it; without, `delegate_partitions` stays None.
+        input_shapes: of inputs that leave sizes open, by name, or under "" for the only input; of
+            an .onnx also in place of sizes that it fixes.
+        input_size: of inputs that leave them open: height and width of the image inputs, pixels.
+
+    Returns:
+        The inputs and outputs as the file has them, -1 for an open size; the operators and MACs at
+        the shapes given.
+
+    Raises:
+        InputError: no such file, not a model, or damaged; shapes that the file cannot have.
+        CrashedError: native code crashed on it, or ran out of time.
+        MissingPartError: an ONNX file, and the onnx package is not installed.
+    """
+    path, given = Path(path), Given(dict(input_shapes or {}), input_size)
+    found = inspection.inspect(path, delegate=delegate)
+    return at(path, found, given) if given else found
+
+
+def at(path: Path, found: Inspection, given: Given) -> Inspection:
+    """The inspection of a file with the sizes that it leaves open fixed.
+
+    Args:
+        path: the file.
+        found: what `inspection.inspect` read of it.
+        given: the sizes; none where nothing but the batch is open, and shapes are to be propagated.
+
+    Raises:
+        InputError: shapes that the file cannot have, or that stay open.
+        CrashedError: native code crashed on it, or ran out of time.
+    """
+    fixed = shapes.resolve(
+        found.inputs, given, found.format, str(path), overrides=found.format == "onnx"
+    )
+    at_shapes: Inspection = isolation.run(
+        f"edgecnn.convert.inspecting:{found.format}_at",
+        str(path),
+        fixed,
+        what=f"fixing the shapes of {path}",
+        timeout_s=_TIMEOUT_S,
+    )
+    return dataclasses.replace(
+        at_shapes,
+        inputs=found.inputs,
+        outputs=found.outputs,
+        graph=dataclasses.replace(
+            at_shapes.graph,
+            delegate_partitions=found.graph.delegate_partitions,
+            undelegated_ops=found.graph.undelegated_ops,
+        ),
+        notes=(*at_shapes.notes, *_note(found, fixed)),
+    )
+
+
+def _note(found: Inspection, fixed: Sequence[Shape]) -> list[str]:
+    named = [
+        f"{tensor.name} {'x'.join(map(str, shape))}"
+        for tensor, shape in zip(found.inputs, fixed, strict=True)
+        if shapes.is_open(tensor) or tensor.shape[1:] != shape[1:]
+    ]
+    return [f"{COUNTED_AT} {', '.join(named)}."] if named else []
+
+
+def tflite_at(path: str, fixed: Sequence[Shape]) -> Inspection:
+    """A .tflite at these shapes; called in a child, for LiteRT sees the file."""
+    from edgecnn.inspection import tflite
+    from edgecnn.runtime import litert
+
+    data = Path(path).read_bytes()
+    return tflite.read(data, path, litert.shapes_at(data, fixed))
+
+
+def onnx_at(path: str, fixed: Sequence[Shape]) -> Inspection:
+    """An .onnx at these shapes; called in a child, for native code sees the file."""
+    import onnx
+
+    from edgecnn.convert import onnx_folding, onnx_shapes
+    from edgecnn.inspection import onnx as onnx_inspection
+
+    data = Path(path).read_bytes()
+    model = onnx_inspection.parse(data, path)
+    shaped = onnx.ModelProto.FromString(data)
+    if shaped.functions:
+        shaped = onnx.inliner.inline_local_functions(shaped)
+    constants = {tensor.name for tensor in shaped.graph.initializer}
+    names = [value.name for value in shaped.graph.input if value.name not in constants]
+    onnx_shapes.fix(shaped, dict(zip(names, fixed, strict=True)), None)
+    stored = onnx.ModelProto.FromString(shaped.SerializeToString())
+    onnx_folding.fold(shaped)
+    _restore_stored(shaped, stored)
+    return onnx_inspection.counted(data, model, shaped, ())
+
+
+def _restore_stored(folded: onnx.ModelProto, stored: onnx.ModelProto) -> None:
+    """Put constants back as the file stores them: int8 behind DequantizeLinear, float16 behind Cast."""
+    from onnx import helper
+
+    makers = _unpacking(stored)
+    graph = folded.graph
+    unpacked = [each for each in graph.initializer if each.name in makers]
+    present = {each.name for each in graph.initializer} - {each.name for each in unpacked}
+    nodes: list[onnx.NodeProto] = []
+    read = set[str]()
+    for tensor in unpacked:
+        _chain(tensor.name, makers, nodes, read)
+        graph.value_info.append(
+            helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims)
+        )
+        graph.initializer.remove(tensor)
+    missing = read - present
+    graph.initializer.extend(each for each in stored.graph.initializer if each.name in missing)
+    constants = [
+        node
+        for node in stored.graph.node
+        if node.op_type == "Constant" and node.output[0] in missing
+    ]
+    rest = list(graph.node)
+    del graph.node[:]
+    graph.node.extend([*constants, *nodes, *rest])
+
+
+def _unpacking(model: onnx.ModelProto) -> dict[str, onnx.NodeProto]:
+    """By their outputs, the nodes that hand stored constants on."""
+    constant = {tensor.name for tensor in model.graph.initializer}
+    makers: dict[str, onnx.NodeProto] = {}
+    for node in model.graph.node:
+        if node.op_type == "Constant":
+            constant.add(node.output[0])
+        elif node.op_type in _UNPACKING and constant.issuperset(filter(None, node.input)):
+            makers[node.output[0]] = node
+            constant.add(node.output[0])
+    return makers
+
+
+def _chain(
+    name: str, makers: Mapping[str, onnx.NodeProto], nodes: list[onnx.NodeProto], read: set[str]
+) -> None:
+    """The nodes that make a constant, in order and each once; and all the names they read."""
+    if name in read:
+        return
+    read.add(name)
+    if name in makers:
+        for source in filter(None, makers[name].input):
+            _chain(source, makers, nodes, read)
+        nodes.append(makers[name])

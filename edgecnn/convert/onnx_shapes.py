@@ -1,0 +1,158 @@
+"""Open sizes of a model's inputs, fixed: the batch is 1, the rest is what the user says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edgecnn.convert import onnx_layout
+from edgecnn.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import onnx
+
+    Sizes = list[int | str]  # a number, or the name of what is open ("" where it has none)
+
+_EXAMPLE = 320
+_OWN_INITIALIZERS = 8  # before 4, a weight that is no input has no type; 8 is what opset 17 needs
+
+
+def fix(
+    model: onnx.ModelProto,
+    input_shapes: Mapping[str, tuple[int, ...]],
+    input_size: tuple[int, int] | None,
+) -> None:
+    """Give every input a fixed shape and forget the shapes that followed from the old ones.
+
+    An open first size becomes 1; open sizes of one name become the same number. Initializers that
+    are listed as inputs (files of before 2019) are no inputs and leave the list.
+
+    Args:
+        model: edited.
+        input_shapes: by input name, "" for the only input.
+        input_size: height and width of the inputs that are images (`onnx_layout`).
+
+    Raises:
+        InputError: a name or a rank that the model has not, or a size that stays open.
+    """
+    _drop_initializers(model.graph)
+    model.ir_version = max(model.ir_version, _OWN_INITIALIZERS)
+    named = _by_name(model, input_shapes)
+    sizes = {item.name: _declared(item) for item in model.graph.input}
+    symbols: dict[str, int] = {}
+    for name, given in named.items():
+        _learn(symbols, name, sizes[name], given)
+        sizes[name] = list(given)
+    for name, image in _images(model, sizes, input_size, named).items():
+        _learn(symbols, name, sizes[name], image)
+        sizes[name] = image
+    for item in model.graph.input:
+        shape = _closed(item.name, sizes[item.name], symbols)
+        dims = item.type.tensor_type.shape.dim
+        del dims[:]
+        for size in shape:
+            dims.add().dim_value = size
+    del model.graph.value_info[:]
+    for item in model.graph.output:
+        item.type.tensor_type.ClearField("shape")
+
+
+def _drop_initializers(graph: onnx.GraphProto) -> None:
+    constants = {item.name for item in graph.initializer}
+    kept = [item for item in graph.input if item.name not in constants]
+    if any(not item.type.HasField("tensor_type") for item in kept):
+        raise InputError("An input of the ONNX model is no tensor (a sequence or an optional).")
+    copies = [type(item).FromString(item.SerializeToString()) for item in kept]
+    del graph.input[:]
+    graph.input.extend(copies)
+
+
+def _declared(item: onnx.ValueInfoProto) -> Sizes | None:
+    """The sizes in the file; None where it does not even say how many there are."""
+    kind = item.type.tensor_type
+    if not kind.HasField("shape"):
+        return None
+    return [d.dim_value if d.dim_value > 0 else d.dim_param for d in kind.shape.dim]
+
+
+def _by_name(
+    model: onnx.ModelProto, given: Mapping[str, tuple[int, ...]]
+) -> dict[str, tuple[int, ...]]:
+    names = [item.name for item in model.graph.input]
+    if "" in given and len(names) != 1:
+        raise InputError(
+            f"The model has {len(names)} inputs ({', '.join(names)}): a shape needs a name.",
+            hint=f"--input-shape {names[0]}=1x3x{_EXAMPLE}x{_EXAMPLE}" if names else "",
+        )
+    result = {name or names[0]: tuple(shape) for name, shape in given.items()}
+    for name, shape in result.items():
+        if name not in names:
+            raise InputError(
+                f"The model has no input '{name}'.", hint=f"Its inputs are {', '.join(names)}."
+            )
+        if any(size < 1 for size in shape):
+            raise InputError(f"The shape {_text(list(shape))} of input '{name}' is not positive.")
+    return result
+
+
+def _images(
+    model: onnx.ModelProto,
+    sizes: Mapping[str, Sizes | None],
+    input_size: tuple[int, int] | None,
+    named: Mapping[str, tuple[int, ...]],
+) -> dict[str, Sizes]:
+    """Shapes of the image inputs at `input_size`."""
+    if input_size is None:
+        return {}
+    layouts = onnx_layout.layouts(model)
+    pictures = [n for n, s in sizes.items() if s and "HW" in layouts.get(n, "") and len(s) == 4]  # noqa: PLR2004 - images
+    if not pictures:
+        raise InputError(
+            "The model has no input that is known to be an image, so a height and width do not"
+            " say what its shape is.",
+            hint=f"--input-shape NAME=1x3x{input_size[0]}x{input_size[1]}",
+        )
+    result = {}
+    for name in pictures:
+        if name not in named:
+            at = layouts[name].index("H")
+            result[name] = list(sizes[name] or [])
+            result[name][at : at + 2] = input_size
+    return result
+
+
+def _learn(
+    symbols: dict[str, int], name: str, sizes: Sizes | None, given: Sizes | tuple[int, ...]
+) -> None:
+    """Take note of what the given shape says about open sizes that have a name."""
+    if sizes is not None and len(sizes) != len(given):
+        raise InputError(
+            f"Input '{name}' has {len(sizes)} axes, {_text(sizes)};"
+            f" the shape {_text(list(given))} has {len(given)}."
+        )
+    for size, value in zip(sizes or [], given, strict=False):
+        if isinstance(size, str) and size.strip("?") and isinstance(value, int):
+            symbols.setdefault(size, value)
+
+
+def _closed(name: str, sizes: Sizes | None, symbols: Mapping[str, int]) -> tuple[int, ...]:
+    if sizes is None:
+        raise InputError(
+            f"The model does not say how many axes its input '{name}' has.",
+            hint=f"--input-shape {name}=1x3x{_EXAMPLE}x{_EXAMPLE}",
+        )
+    closed = [symbols.get(size, size) if isinstance(size, str) else size for size in sizes]
+    if closed and isinstance(closed[0], str):
+        closed[0] = 1
+    if any(isinstance(size, str) for size in closed):
+        example = "x".join(str(_EXAMPLE if isinstance(s, str) else s) for s in closed)
+        raise InputError(
+            f"Input '{name}' has the open shape {_text(closed)}.",
+            hint=f"Say which: --input-shape {name}={example}",
+        )
+    return tuple(size for size in closed if isinstance(size, int))
+
+
+def _text(sizes: Sizes) -> str:
+    return f"({', '.join(str(size) if isinstance(size, int) else size or '?' for size in sizes)})"
