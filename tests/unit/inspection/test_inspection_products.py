@@ -25,7 +25,7 @@ FLOAT = TensorProto.FLOAT
 
 def onnx_of(
     tmp_path: Path, node: Any, inputs: dict[str, Any], constants: Any, rank: int
-) -> Inspection:  # noqa: ANN401 - onnx has no types
+) -> Inspection:
     ends = {name: (FLOAT, list(shape)) for name, shape in inputs.items()}
     outputs = {node.output[0]: (FLOAT, [f"d{axis}" for axis in range(rank)])}
     path = tmp_path / "net.onnx"
@@ -61,7 +61,7 @@ def test_onnx_einsum(
     equation: str,
     one: Any,
     other: Any,
-    macs: int,  # noqa: ANN401 - shapes
+    macs: int,
 ) -> None:
     node = helper.make_node("Einsum", ["a", "b"], ["y"], equation=equation)
     found = onnx_of(tmp_path, node, {"a": one, "b": other}, {}, 3)
