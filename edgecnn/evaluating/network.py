@@ -126,7 +126,7 @@ class Network:
     def _run(self, fed: Sequence[Array]) -> list[tuple[list[Array], list[Array]]]:
         """Outputs and logits of each sample of one run."""
         results = [
-            real_numbers(values, info)
+            dequantize_output(values, info)
             for values, info in zip(self._session.run(fed), self._session.outputs, strict=True)
         ]
         own = len(results) - len(self._taps)
@@ -158,13 +158,6 @@ def logits_of(output: str) -> str:
 def takes_pixels(end: InputEnd) -> bool:
     """Whether an input takes pixels as they are, and scales them itself."""
     return end.dtype in {"uint8", "int8"}
-
-
-def real_numbers(values: Array, info: TensorInfo) -> Array:
-    """An output's real numbers, float32; integers without a scale (classes) as they are."""
-    if info.scale is None and not info.dtype.startswith("float"):
-        return values
-    return dequantize_output(values, info)
 
 
 def _quantized(values: Array, info: TensorInfo) -> Array:
