@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from edgecnn.benchmark.run import bench
     from edgecnn.calibration.preprocessing import parse_preprocessing
     from edgecnn.claims import Verdict, VerdictReport, verdict
+    from edgecnn.convert.inspecting import inspect
     from edgecnn.deploying import Bundle, Deployment, Proof, bundle, deploy
     from edgecnn.diagnosing import Cause, Diagnosis, Layer, diagnose
     from edgecnn.errors import (
@@ -53,7 +54,7 @@ if TYPE_CHECKING:
     )
     from edgecnn.evaluating import EvaluateReport, Evaluation, evaluate
     from edgecnn.exporting import Artifact, ExportOptions, ExportResult, export
-    from edgecnn.inspection import Inspection, Operator, inspect
+    from edgecnn.inspection import Inspection, Operator
     from edgecnn.isolation import CrashedError
     from edgecnn.latency.listing import KnownProfile, list_profiles
     from edgecnn.latency.options import FitOptions, PredictOptions

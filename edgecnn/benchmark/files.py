@@ -65,7 +65,8 @@ def collect(
         given: sizes that the files leave open; they hold for every file.
 
     Raises:
-        InputError: one cannot have these sizes, does not exist, is no model, or a folder is not what its manifest says.
+        InputError: one does not exist, is no model, or cannot have these sizes; or a folder is not
+            what its manifest says.
     """
     found: dict[Path, BenchFile] = {}
     for path in map(Path, paths):
@@ -143,9 +144,7 @@ def _known(path: Path, info: FileInfo, manifest: Manifest) -> BenchFile:
     )
 
 
-def _reference_inputs(
-    folder: Path, info: FileInfo, manifest: Manifest
-) -> tuple[NDArray[Any], ...]:
+def _reference_inputs(folder: Path, info: FileInfo, manifest: Manifest) -> tuple[NDArray[Any], ...]:
     """What the file is fed in its first runs, in its own layout."""
     from edgecnn import layouts, reference
     from edgecnn.calibration.sampleset import fed

@@ -128,7 +128,9 @@ def _pixels(text: str) -> tuple[int, ...]:
 
 
 def _export(taken: Candidate, flags: _Flags, progress: Progress) -> ExportResult:
-    shapes: dict[str, Any] = {"input_shapes": flags["input_shapes"]} if flags["input_shapes"] else {}
+    shapes: dict[str, Any] = (
+        {"input_shapes": flags["input_shapes"]} if flags["input_shapes"] else {}
+    )
     return edgecnn.export(
         taken.model,
         recipes=(taken.recipe,),

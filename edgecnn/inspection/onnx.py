@@ -43,9 +43,7 @@ def read(path: str) -> Inspection:
     return counted(data, model, expanded, (*notes, *more))
 
 
-def counted(
-    data: bytes, model: ModelProto, shaped: ModelProto, notes: Sequence[str]
-) -> Inspection:
+def counted(data: bytes, model: ModelProto, shaped: ModelProto, notes: Sequence[str]) -> Inspection:
     """Count a model's operators.
 
     Args:

@@ -105,7 +105,5 @@ def uncounted_note(names: Sequence[str]) -> list[str]:
         return []
     kinds = ", ".join(sorted(set(names)))
     what = "operator" if len(names) == 1 else "operators"
-    return [
-        f"MACs of {len(names)} {what} ({kinds}) are not counted: shapes are open, or there is no"
-        " rule for it."
-    ]
+    why = "shapes are open, or there is no rule for it"
+    return [f"MACs of {len(names)} {what} ({kinds}) are not counted: {why}."]

@@ -36,6 +36,7 @@ class Given:
     size: int | tuple[int, int] | None = None
 
     def __bool__(self) -> bool:
+        """Whether anything is said."""
         return bool(self.shapes) or self.size is not None
 
     @property
@@ -96,9 +97,7 @@ def _refuse_needless(inputs: Sequence[TensorInfo], given: Given, what: str) -> N
         )
 
 
-def _named(
-    inputs: Sequence[TensorInfo], given: Given, what: str
-) -> list[tuple[TensorInfo, Shape]]:
+def _named(inputs: Sequence[TensorInfo], given: Given, what: str) -> list[tuple[TensorInfo, Shape]]:
     by_name = {tensor.name: tensor for tensor in inputs}
     if "" in given.shapes and "" not in by_name:
         if len(inputs) != 1:

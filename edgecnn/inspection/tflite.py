@@ -22,9 +22,7 @@ _FLEX_PREFIX = "Flex"
 _VARIABLE_OPS = {"VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE", "CALL_ONCE"}
 
 
-def read(
-    data: bytes, name: str, shapes: Mapping[int, tuple[int, ...]] | None = None
-) -> Inspection:
+def read(data: bytes, name: str, shapes: Mapping[int, tuple[int, ...]] | None = None) -> Inspection:
     """Count what a .tflite file holds; pure Python, safe on hostile bytes.
 
     `delegate_partitions` stays None: only the runtime knows (`edgecnn.inspection.inspect` asks it).
@@ -77,7 +75,9 @@ def _at(graph: Graph, shapes: Mapping[int, tuple[int, ...]]) -> Graph:
 def _infos(graph: Graph, indices: Iterable[int]) -> tuple[TensorInfo, ...]:
     tensors = [graph.tensors[index] for index in indices]
     return tuple(
-        TensorInfo(t.name, t.dtype, t.open_shape, t.scale or None, t.zero_point if t.scale else None)
+        TensorInfo(
+            t.name, t.dtype, t.open_shape, t.scale or None, t.zero_point if t.scale else None
+        )
         for t in tensors
     )
 

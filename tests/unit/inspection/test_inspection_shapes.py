@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from edgecnn.errors import InputError
@@ -15,8 +17,8 @@ LAST = TensorInfo("picture", "float32", (1, -1, -1, 3))
 ODD = TensorInfo("a=b 'c'\n", "float32", (1, -1))
 
 
-def shapes(*inputs: TensorInfo, file_format: str = "onnx", **given: object) -> tuple[object, ...]:
-    return resolve(inputs, Given(**given), file_format, "net")  # type: ignore[arg-type]
+def shapes(*inputs: TensorInfo, file_format: str = "onnx", **given: Any) -> tuple[object, ...]:  # noqa: ANN401 - fields of Given
+    return resolve(inputs, Given(**given), file_format, "net")
 
 
 def test_an_open_batch_is_one_unless_it_is_said() -> None:
@@ -58,7 +60,7 @@ def test_a_name_may_be_anything() -> None:
     ],
 )
 def test_what_cannot_be_is_told(
-    inputs: tuple[TensorInfo, ...], given: dict[str, object], said: str
+    inputs: tuple[TensorInfo, ...], given: dict[str, Any], said: str
 ) -> None:
     with pytest.raises(InputError, match=said):
         shapes(*inputs, **given)

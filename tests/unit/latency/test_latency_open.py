@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -65,7 +66,7 @@ def test_an_open_batch_alone_asks_for_nothing(tmp_path: Path) -> None:
 
 def test_an_open_tflite(tmp_path: Path) -> None:
     path = saved(open_tflite(), tmp_path)
-    with pytest.raises(InputError, match="open: image 1x.x.x3"):
+    with pytest.raises(InputError, match=r"open: image 1x.x.x3"):
         one(path)
     assert one(path, input_size=(8, 12)).macs == 96 * 4 * 27 + 96 * 16
 
@@ -93,7 +94,7 @@ def unknown_net(strange: int) -> TinyModel:
     net = TinyModel()
     tensors = [net.tensor("float32", (1, 8, 8, 3)) for _ in range(9 + strange)]
     kernel = net.tensor("float32", (3, 3, 3, 3), constant=True)
-    for place, (source, made) in enumerate(zip(tensors, tensors[1:], strict=False)):
+    for place, (source, made) in enumerate(itertools.pairwise(tensors)):
         if place < 8:
             net.operator("CONV_2D", [source, kernel], [made], conv_options())
         else:
