@@ -37,7 +37,6 @@ class Operator:
             that made it; -1 for the graph's input.
         counted: False where it multiplies and shapes that stay open, or the operator itself, leave
             nobody to say how often; `macs` is 0 then.
-        inner: whether it stands inside a loop or branch and not in the main graph.
     """
 
     name: str
@@ -55,7 +54,6 @@ class Operator:
     parameters: int = 0
     sources: tuple[int, ...] = ()
     counted: bool = True
-    inner: bool = False
 
 
 @dataclass(frozen=True)
