@@ -110,6 +110,15 @@ def test_bench_asks_before_it_measures(tmp_path: Path) -> None:
         edgecnn.bench(fixed, results=None, input_size=16)
 
 
+def test_a_fixed_file_is_compared_with_an_open_one(tmp_path: Path) -> None:
+    fixed, opened = saved(tmp_path, float_net()), saved(tmp_path, detector())
+    report = edgecnn.compare(opened, fixed, results=None, input_shapes={"images": (1, 3, 16, 24)})
+    assert report.failures == ()
+    assert [each.outputs_match for each in report.results] == [True, True]
+    by_name = {file.path: file.shapes for file in collect([fixed, opened], given=Given(size=16))}
+    assert by_name == {fixed: None, opened: ((1, 3, 16, 16),)}
+
+
 def test_a_size_that_the_file_fixes_is_not_a_runtimes_to_change(tmp_path: Path) -> None:
     path = saved(tmp_path, detector(16, "width", 1))
     with pytest.raises(InputError, match="only what is open"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 import pytest
@@ -37,7 +38,15 @@ def test_a_name_may_be_anything() -> None:
     assert shapes(ODD, shapes={"a=b 'c'\n": (1, 4)}) == ((1, 4),)
     with pytest.raises(InputError) as caught:
         shapes(ODD)
-    assert "--input-shape 'a=b '\\''c'\\''\n=1x320'" in caught.value.hint
+    option, word = shlex.split(caught.value.hint.partition("example: ")[2])
+    assert (option, word) == ("--input-shape", "a=b 'c'\n=1x320")
+
+
+def test_what_is_said_can_be_pasted() -> None:
+    given = Given({"images": (1, 3, 8, 8), "": (2,), "a b": (1, 4)}, (50, 150))
+    words = " --input-size 50,150 --input-shape images=1x3x8x8 --input-shape 2"
+    assert given.words == f"{words} --input-shape 'a b=1x4'"
+    assert Given().words == ""
 
 
 @pytest.mark.parametrize(
