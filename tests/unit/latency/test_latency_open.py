@@ -231,3 +231,17 @@ def test_costs_of_a_damaged_file_at_a_shape(tmp_path: Path) -> None:
     path.write_bytes(detector().SerializeToString()[:100])
     with pytest.raises(InputError):
         costs_of_file(path)
+
+
+def test_a_float16_file_also_answers_for_int8(tmp_path: Path) -> None:
+    net = TinyModel()
+    image = net.tensor("float32", (1, 8, 8, 3), name="image")
+    packed = net.tensor("float16", (4, 3, 3, 3), constant=True)
+    kernel = net.tensor("float32", (4, 3, 3, 3))
+    made = net.tensor("float32", (1, 8, 8, 4))
+    net.operator("DEQUANTIZE", [packed], [kernel])
+    net.operator("CONV_2D", [image, kernel], [made], conv_options())
+    net.border([image], [made])
+    own, int8 = (one(saved(net, tmp_path), recipes=recipes) for recipes in ((), ("int8",)))
+    assert (own.recipe, int8.recipe) == ("float16", "int8")
+    assert int8.latency_ms < own.latency_ms
