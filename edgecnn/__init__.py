@@ -40,10 +40,11 @@ if TYPE_CHECKING:
         DevicesReport,
     )
     from edgecnn.benchmark.run import bench
+    from edgecnn.building.verb import build
     from edgecnn.calibration.preprocessing import parse_preprocessing
     from edgecnn.claims import Verdict, VerdictReport, verdict
     from edgecnn.convert.inspecting import inspect
-    from edgecnn.deploying import Bundle, Deployment, Proof, bundle, deploy
+    from edgecnn.deploying import Bundle, Deployment, Proof, TaskOptions, bundle, deploy
     from edgecnn.diagnosing import Cause, Diagnosis, Layer, diagnose
     from edgecnn.errors import (
         CheckFailedError,
@@ -52,7 +53,15 @@ if TYPE_CHECKING:
         InputError,
         MissingPartError,
     )
-    from edgecnn.evaluating import EvaluateReport, Evaluation, evaluate
+    from edgecnn.evaluating import (
+        Agreement,
+        Detection,
+        EvaluateOptions,
+        EvaluateReport,
+        Evaluation,
+        Segmentation,
+        evaluate,
+    )
     from edgecnn.exporting import Artifact, ExportOptions, ExportResult, export
     from edgecnn.inspection import Inspection, Operator
     from edgecnn.isolation import CrashedError
@@ -96,6 +105,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "RECIPES",
+    "Agreement",
     "Artifact",
     "BenchOptions",
     "BenchPlan",
@@ -112,6 +122,7 @@ __all__ = [
     "Comparison",
     "CrashedError",
     "Deployment",
+    "Detection",
     "DeviceError",
     "DeviceFacts",
     "DeviceFailure",
@@ -122,6 +133,7 @@ __all__ = [
     "Diagnosis",
     "EdgeCnnError",
     "Epoch",
+    "EvaluateOptions",
     "EvaluateReport",
     "Evaluation",
     "ExportOptions",
@@ -151,7 +163,9 @@ __all__ = [
     "Proof",
     "Recipe",
     "ReportResult",
+    "Segmentation",
     "Silent",
+    "TaskOptions",
     "TensorInfo",
     "TrainOptions",
     "TrainResult",
@@ -163,6 +177,7 @@ __all__ = [
     "VerifyResult",
     "__version__",
     "bench",
+    "build",
     "bundle",
     "calibrate_device",
     "check",
@@ -203,12 +218,21 @@ _HOMES = {
         "DevicesReport",
     ),
     "edgecnn.benchmark.run": ("bench",),
+    "edgecnn.building.verb": ("build",),
     "edgecnn.calibration.preprocessing": ("parse_preprocessing",),
     "edgecnn.diagnosing": ("Cause", "Diagnosis", "Layer", "diagnose"),
-    "edgecnn.evaluating": ("EvaluateReport", "Evaluation", "evaluate"),
+    "edgecnn.evaluating": (
+        "Agreement",
+        "Detection",
+        "EvaluateOptions",
+        "EvaluateReport",
+        "Evaluation",
+        "Segmentation",
+        "evaluate",
+    ),
     "edgecnn.training": ("Epoch", "TrainOptions", "TrainResult", "TrainingRecord", "train"),
     "edgecnn.claims": ("Verdict", "VerdictReport", "verdict"),
-    "edgecnn.deploying": ("Bundle", "Deployment", "Proof", "bundle", "deploy"),
+    "edgecnn.deploying": ("Bundle", "Deployment", "Proof", "TaskOptions", "bundle", "deploy"),
     "edgecnn.errors": (
         "CheckFailedError",
         "DeviceError",

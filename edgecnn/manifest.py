@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 NAME = "manifest.json"
 
 
+def folder_name(name: str) -> str:
+    """A model's name as a folder: `keras:MobileNetV2` lies in `keras-MobileNetV2`."""
+    return name.replace(":", "-").replace("/", "-")
+
+
 def to_json_object(manifest: Manifest) -> dict[str, Any]:
     """The manifest as plain JSON types, `schema` first."""
     return {"schema": manifest.schema, **asdict(manifest)}

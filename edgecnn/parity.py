@@ -1,75 +1,234 @@
-"""How close a file's logits are to its float reference."""
+"""How close a file's outputs are to the float network's."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from edgecnn import layouts
 from edgecnn.errors import InputError
 from edgecnn.records import ParityInfo
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from edgecnn.progress import Progress
+    from edgecnn.records import EndLayouts, Endpoint, OutputInfo
     from edgecnn.runtime.session import Session
 
+    Array = NDArray[Any]
 
-def compare(reference: NDArray[np.float32], found: NDArray[np.float32]) -> ParityInfo:
-    """Measure logits against the reference's.
+# Axes with more groups than this are positions or classes, not kinds of numbers.
+_MOST_GROUPS = 16
+_MATRIX = 2
+# What varies by less than this share of its power is rounding around a constant.
+_CONSTANT = 1e-10
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What a network gives for a number of runs; the runs lie one behind the other along axis 0.
+
+    Attributes:
+        outputs: an array for every output, in the network's order and layout, real numbers.
+        logits: what enters the softmax that an output ends in; None for an output without one.
+        runs: how many.
+    """
+
+    outputs: tuple[Array, ...]
+    logits: tuple[Array | None, ...]
+    runs: int
+
+    def compared(self, index: int) -> Array:
+        """What a quantized file is compared on: logits where there are any."""
+        logits = self.logits[index]
+        return self.outputs[index] if logits is None else logits
+
+
+def compare(
+    reference: Answers, measured: Answers, outputs: Sequence[OutputInfo], *, on_values: bool = False
+) -> tuple[ParityInfo, ...]:
+    """Measure every output against the reference's.
 
     Args:
-        reference: (samples, classes) float32.
-        found: likewise, of the file under test.
+        reference: of the float network.
+        measured: of the file under test, on the same inputs.
+        outputs: what the outputs are.
+        on_values: compare the outputs themselves, not the logits in front of a softmax.
 
     Raises:
-        InputError: the shapes differ, logits are not finite, or the reference is all zeros and
-            the found logits are not: no ratio says how far they are apart.
+        InputError: the shapes differ, numbers are not finite, or the float network gives the same
+            for every sample, so that no ratio says how far the two are apart.
     """
-    import numpy as np
-
-    if reference.shape != found.shape:
-        raise InputError(f"The file's logits are {found.shape}, the reference's {reference.shape}.")
-    if not np.isfinite(reference).all():
-        raise InputError(
-            "The float model's own logits are not finite on the reference images.",
-            hint="Look at its weights, and at how its input is scaled.",
-        )
-    if not np.isfinite(found).all():
-        raise InputError("The file's logits are not finite.", hint="Look at the model's weights.")
-    if found.any() and not reference.any():
-        raise InputError(
-            "The float model's logits are all zero on the reference images, the file's are not.",
-            hint="Train the model first: its last layer is still zero.",
-        )
-    wanted, got = reference.astype(np.float64), found.astype(np.float64)
-    norms = float(np.linalg.norm(wanted) * np.linalg.norm(got))
-    return ParityInfo(
-        snr_db=snr_db(reference, found),
-        cosine=float((wanted * got).sum()) / norms if norms else float(np.array_equal(wanted, got)),
-        max_abs_error=float(np.abs(wanted - got).max()),
-        top1_agreement=top1_agreement(reference, found),
-        samples=len(reference),
+    return tuple(
+        _compare_output(reference, measured, index, info, on_values=on_values)
+        for index, info in enumerate(outputs)
     )
 
 
-def snr_db(reference: NDArray[np.float32], found: NDArray[np.float32]) -> float | None:
-    """10 log10 of the reference's power over the error's; None when there is no error at all."""
+def worst(parities: Sequence[ParityInfo]) -> ParityInfo:
+    """Of the output that lost most."""
+    return min(parities, key=lambda parity: _ratio(parity.snr_db))
+
+
+def _ratio(snr_db: float | None) -> float:
+    return math.inf if snr_db is None else snr_db
+
+
+def _compare_output(
+    reference: Answers, measured: Answers, index: int, info: OutputInfo, *, on_values: bool
+) -> ParityInfo:
     import numpy as np
 
+    on_logits = reference.logits[index] is not None and not on_values
+    wanted = reference.compared(index) if on_logits else reference.outputs[index]
+    got = measured.compared(index) if on_logits else measured.outputs[index]
+    _check(wanted, got, info.name)
+    ratio_db = snr_db(wanted, got)
+    wanted, got = wanted.astype(np.float64), got.astype(np.float64)
+    group_db, group = _worst_group(wanted, got, info.layout)
+    return ParityInfo(
+        snr_db=ratio_db,
+        cosine=_cosine(wanted, got),
+        max_abs_error=float(np.abs(wanted - got).max(initial=0.0)),
+        top1_agreement=top1_agreement(wanted, got) if _scores_classes(wanted, info) else None,
+        samples=reference.runs,
+        output=info.name,
+        measured_on="logits" if on_logits else "values",
+        worst_group_db=group_db,
+        worst_group=group,
+        pixel_agreement=_pixel_agreement(wanted, got, info),
+    )
+
+
+def _check(wanted: Array, got: Array, name: str) -> None:
+    import numpy as np
+
+    if wanted.shape != got.shape:
+        raise InputError(
+            f"The file's output {name!r} is {got.shape}, the float network's {wanted.shape}."
+        )
+    if not np.isfinite(wanted).all():
+        raise InputError(
+            f"The float model's own output {name!r} is not finite on the reference samples.",
+            hint="Look at its weights, and at how its input is scaled.",
+        )
+    if not np.isfinite(got).all():
+        raise InputError(
+            f"The file's output {name!r} is not finite.", hint="Look at the model's weights."
+        )
+    if wanted.dtype.kind == "f" and got.any() and not wanted.any():
+        raise InputError(
+            f"The float model's output {name!r} is all zero on the reference samples, the file's is"
+            " not.",
+            hint="Train the model first: its last layer is still zero.",
+        )
+
+
+def snr_db(reference: Array, found: Array) -> float | None:
+    """10 log10 of the reference's variance about its mean over the samples, over the error's power.
+
+    A constant offset, such as that of a regression around 2000, is no signal. Where the samples
+    all give the same, or there is one only, the mean over all values takes the place of the mean
+    over the samples; where all values are one number, that number is the signal.
+
+    Of integers, such as indices of classes, the distance means nothing: the ratio is that of all
+    values to those that differ.
+
+    Returns:
+        None when there is no error at all; -inf where the reference is all zeros and there is one.
+    """
+    import numpy as np
+
+    if reference.dtype.kind != "f":
+        differing = int((reference != found).sum())
+        return 10 * math.log10(reference.size / differing) if differing else None
     wanted = reference.astype(np.float64)
     noise = float(np.square(wanted - found).sum())
-    signal = float(np.square(wanted).sum())
     if noise == 0:
         return None
-    return 10 * math.log10(signal / noise) if signal else -math.inf
+    signal = _signal(wanted)
+    return 10 * math.log10(signal / noise) if signal > 0 else -math.inf
 
 
-def top1_agreement(reference: NDArray[np.float32], found: NDArray[np.float32]) -> float:
+def _signal(wanted: Array) -> float:
+    import numpy as np
+
+    power = float(np.square(wanted).sum())
+    for variation in (_varies(wanted), float(np.square(wanted - wanted.mean()).sum())):
+        if variation > _CONSTANT * power:
+            return variation
+    return power
+
+
+def _varies(wanted: Array) -> float:
+    """Power about the mean over the samples, which lie along the first axis."""
+    import numpy as np
+
+    return float(np.square(wanted - wanted.mean(axis=0)).sum()) if wanted.ndim else 0.0
+
+
+def _worst_group(wanted: Array, got: Array, layout: str) -> tuple[float | None, str]:
+    """The SNR of the group of numbers that lost most, and which it is.
+
+    A tensor that mixes kinds of numbers (boxes beside scores) does so along an axis of few groups:
+    the channels of an image layout, else any axis but the samples'. A group that does not vary over
+    the samples is passed over, since nothing can be told of it.
+    """
+    import numpy as np
+
+    ratios: dict[str, float] = {}
+    for axis in _group_axes(wanted.shape, layout):
+        for group in range(wanted.shape[axis]):
+            part, other = np.take(wanted, group, axis), np.take(got, group, axis)
+            if _varies(part) > _CONSTANT * float(np.square(part).sum()):
+                ratios[f"axis {axis}, group {group}"] = _ratio(snr_db(part, other))
+    if not ratios:
+        return None, ""
+    name = min(ratios, key=lambda group: ratios[group])
+    return (None, "") if math.isinf(ratios[name]) else (ratios[name], name)
+
+
+def _group_axes(shape: tuple[int, ...], layout: str) -> tuple[int, ...]:
+    if "C" in layout and len(layout) == len(shape):
+        candidates: tuple[int, ...] = (layout.index("C"),)
+    else:
+        candidates = tuple(range(1, len(shape)))
+    return tuple(axis for axis in candidates if 1 < shape[axis] <= _MOST_GROUPS)
+
+
+def _cosine(wanted: Array, got: Array) -> float:
+    import numpy as np
+
+    norms = float(np.linalg.norm(wanted) * np.linalg.norm(got))
+    return float((wanted * got).sum()) / norms if norms else float(np.array_equal(wanted, got))
+
+
+def _scores_classes(wanted: Array, info: OutputInfo) -> bool:
+    """Whether each row is the scores of classes, of which the best one is the answer."""
+    return info.kind != "values" and wanted.ndim == _MATRIX and wanted.shape[1] > 1
+
+
+def _pixel_agreement(wanted: Array, got: Array, info: OutputInfo) -> float | None:
+    """Of maps of classes (scores, or integers), the share of pixels with the same class."""
+    if len(info.shape) <= _MATRIX or not info.shape:
+        return None
+    if info.dtype.startswith(("int", "uint")):
+        return float((wanted == got).mean())
+    if info.kind == "values" or "C" not in info.layout:
+        return None
+    axis = info.layout.index("C")
+    if wanted.shape[axis] == 1:
+        border = 0.5 if info.kind == "probabilities" else 0.0
+        return float(((wanted > border) == (got > border)).mean())
+    return float((wanted.argmax(axis) == got.argmax(axis)).mean())
+
+
+def top1_agreement(reference: Array, found: Array) -> float:
     """Share of samples with the same best class.
 
     int8 logits tie often. A tie that includes the reference's class counts as one over the number
@@ -83,59 +242,110 @@ def top1_agreement(reference: NDArray[np.float32], found: NDArray[np.float32]) -
     return float((hits / tied.sum(axis=1)).mean())
 
 
-def logits(
+def answers(
     model: bytes | Path | str,
-    feeds: Iterable[NDArray[np.float32]],
+    feeds: Iterable[Sequence[Array]],
     *,
+    inputs: Sequence[Endpoint],
+    outputs: Sequence[Endpoint],
+    file_layouts: EndLayouts | None = None,
     threads: int = 1,
     progress: Progress | None = None,
-) -> NDArray[np.float32]:
-    """Run a file and return what enters its final softmax, as real numbers.
+) -> Answers:
+    """Run a file, and return its outputs and its logits as real numbers.
 
     For a foreign file call it through `isolation.run`: the runtime is native code.
 
     Args:
         model: the bytes of a .tflite, or the path of a .tflite or .onnx.
-        feeds: (1, H, W, C) float32; quantized here as the file's input asks.
+        feeds: of each run an array for every input, in the network's own layout and dtype;
+            transposed and quantized here as the file asks.
+        inputs: of the network the file was made from.
+        outputs: likewise; what is returned has their layout.
+        file_layouts: of the file's ends; None where they are the network's.
         threads: of one inference.
-        progress: advanced by one for each image.
-
-    Returns:
-        float32 (samples, classes).
-    """
-    import numpy as np
-
-    from edgecnn.runtime.session import dequantize_output, quantize_input
-
-    session = open_logits(model, threads)
-    rows = []
-    for feed in feeds:
-        output = session.run([quantize_input(feed, session.inputs[0])])[0]
-        rows.append(dequantize_output(output, session.outputs[0]).reshape(-1))
-        if progress is not None:
-            progress.advance()
-    return np.stack(rows)
-
-
-def open_logits(model: bytes | Path | str, threads: int) -> Session:
-    """Load a file so that its output is what enters its final softmax.
-
-    Args:
-        model: the bytes of a .tflite, or the path of a .tflite or .onnx.
-        threads: of one inference.
+        progress: advanced by one for each run.
 
     Raises:
-        InputError: the file is damaged, or its runtime refuses it.
+        InputError: the file is damaged, its runtime refuses it, or its ends are not the network's.
         MissingPartError: its runtime is not installed.
     """
-    path = None if isinstance(model, bytes) else Path(model)
+    session, taps = open_tapped(model, threads)
+    _check_ends(session, inputs, outputs)
+    rows: list[list[Array]] = []
+    for feed in feeds:
+        fed = _fed(session, feed, inputs, file_layouts)
+        rows.append(_real(session, session.run(fed), outputs, file_layouts))
+        if progress is not None:
+            progress.advance()
+    columns = [_joined([row[k] for row in rows]) for k in range(len(rows[0]))]
+    count = len(outputs)
+    tapped = dict(zip(taps, columns[count:], strict=True))
+    return Answers(tuple(columns[:count]), tuple(tapped.get(k) for k in range(count)), len(rows))
+
+
+def _joined(parts: Sequence[Array]) -> Array:
+    import numpy as np
+
+    return np.concatenate([np.atleast_1d(part) for part in parts])
+
+
+def open_tapped(model: bytes | Path | str, threads: int) -> tuple[Session, tuple[int, ...]]:
+    """Load a file with its logits as further outputs, and say to which outputs those belong."""
     data = model if isinstance(model, bytes) else Path(model).read_bytes()
-    if path is not None and path.suffix == ".onnx":
-        from edgecnn.formats.onnx_file import tap_logits
+    if not isinstance(model, bytes) and Path(model).suffix == ".onnx":
+        from edgecnn.formats import onnx_taps
         from edgecnn.runtime.onnxrt import OnnxSession
 
-        return OnnxSession(tap_logits(data).model, threads=threads)
-    from edgecnn.formats.tflite_logits import tap
+        tapped, taps = onnx_taps.tap(data)
+        return OnnxSession(tapped, threads=threads), taps
+    from edgecnn.formats import tflite_logits
     from edgecnn.runtime.litert import LiteRTSession
 
-    return LiteRTSession(tap(data), threads=threads)
+    tapped, taps = tflite_logits.tap(data)
+    return LiteRTSession(tapped, threads=threads), taps
+
+
+def _check_ends(session: Session, inputs: Sequence[Endpoint], outputs: Sequence[Endpoint]) -> None:
+    have = (len(session.inputs), len(session.outputs))
+    if have[0] != len(inputs) or have[1] < len(outputs):
+        raise InputError(
+            f"The file has {have[0]} inputs and {have[1]} outputs, the network {len(inputs)} and"
+            f" {len(outputs)}.",
+            hint="Export it again; the file is not of this network.",
+        )
+
+
+def _fed(
+    session: Session,
+    feed: Sequence[Array],
+    inputs: Sequence[Endpoint],
+    file_layouts: EndLayouts | None,
+) -> list[Array]:
+    from edgecnn.runtime.session import quantize_input
+
+    own = [endpoint.layout for endpoint in inputs]
+    theirs = own if file_layouts is None else file_layouts.inputs
+    return [
+        quantize_input(layouts.convert(values, source, target), info)
+        for values, source, target, info in zip(feed, own, theirs, session.inputs, strict=True)
+    ]
+
+
+def _real(
+    session: Session,
+    results: Sequence[Array],
+    outputs: Sequence[Endpoint],
+    file_layouts: EndLayouts | None,
+) -> list[Array]:
+    from edgecnn.runtime.session import dequantize_output
+
+    own = [endpoint.layout for endpoint in outputs]
+    theirs = own if file_layouts is None else list(file_layouts.outputs)
+    taps = [""] * (len(results) - len(own))
+    return [
+        layouts.convert(dequantize_output(result, info), source, target)
+        for result, info, source, target in zip(
+            results, session.outputs, [*theirs, *taps], [*own, *taps], strict=True
+        )
+    ]

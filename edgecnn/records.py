@@ -101,26 +101,29 @@ class Network:
     trainable_parameters: int
 
 
+@dataclass(frozen=True)
+class EndLayouts:
+    """The layouts that a file's ends have, in order.
+
+    A .tflite made from channels-first ONNX has its images channels last.
+    """
+
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+
 OutputKind = Literal["probabilities", "logits", "values"]
 
 
 @dataclass(frozen=True)
-class OutputInfo:
+class OutputInfo(Endpoint):
     """An output of the source model, and what its numbers are.
 
     Attributes:
-        name: the model's own.
-        dtype: numpy's name of it.
-        shape: every size fixed.
-        layout: as `Endpoint.layout`.
         kind: "probabilities" (it ends in a softmax or a sigmoid), "logits" (scores in front of
             one), or "values": anything else, and never put through a softmax.
     """
 
-    name: str
-    dtype: str
-    shape: tuple[int, ...]
-    layout: str = ""
     kind: OutputKind = "values"
 
 
@@ -259,6 +262,14 @@ class FileInfo:
     parities: tuple[ParityInfo, ...] = ()
     integer: Literal["full", "mixed"] | None = None
     float_ops: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def layouts(self) -> EndLayouts:
+        """Of its ends."""
+        return EndLayouts(
+            tuple(tensor.layout for tensor in self.inputs),
+            tuple(tensor.layout for tensor in self.outputs),
+        )
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ def new_folder(final: Path) -> Generator[Path, None, None]:
     with _file_errors(final):
         final.parent.mkdir(parents=True, exist_ok=True)
         _tidy(final)
-        part = final.parent / f".{final.name}.{os.getpid()}-{secrets.token_hex(4)}.part"
+        part = final.parent / _part_name(final)
         part.mkdir()
         try:
             yield part
@@ -174,6 +174,32 @@ def cached(kind: str, key: str, make: Callable[[Path], None]) -> Path:
     with contextlib.suppress(OSError):  # a read-only cache is still a cache
         os.utime(final)
     return final
+
+
+@contextlib.contextmanager
+def scratch(kind: str, key: str) -> Generator[Path, None, None]:
+    """A folder of the cache to work in, gone when the block ends.
+
+    What a killed run leaves of it is removed by the next one.
+    """
+    final = cache_folder() / kind / key
+    with _file_errors(final):
+        final.parent.mkdir(parents=True, exist_ok=True)
+        part = final.parent / _part_name(final)
+        part.mkdir()
+        try:
+            yield part
+        finally:
+            shutil.rmtree(part, ignore_errors=True)  # a leftover is removed by the next run
+
+
+def _part_name(final: Path) -> str:
+    return f".{final.name}.{os.getpid()}-{secrets.token_hex(4)}.part"
+
+
+def is_cached(kind: str, key: str) -> bool:
+    """Whether the cache has a folder for this content."""
+    return (cache_folder() / kind / key).exists()
 
 
 def _evict(keep: Path) -> None:

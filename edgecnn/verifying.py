@@ -8,36 +8,28 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-import struct
-import zipfile
-import zlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgecnn import isolation, parity
+from edgecnn import isolation, parity, reference
 from edgecnn import manifest as manifests
 from edgecnn.errors import InputError, MissingPartError
 from edgecnn.progress import Progress, Silent
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    from collections.abc import Sequence
 
+    from edgecnn.calibration.sampleset import SampleSet
     from edgecnn.records import FileInfo, Manifest, ParityInfo
+    from edgecnn.reference import Reference
 
-REFERENCE = "reference.npz"
 # Kernels of another machine round a little differently: so much may be lost against the record,
 # and above so many dB nothing is left to tell.
 _TOLERANCE_DB = 1.0
 _BEYOND_DOUBT_DB = 60.0
 _CHUNK_BYTES = 1 << 20
 _LONGEST_NAME = 255  # bytes, on every usual file system
-# All that numpy and zipfile raise on a damaged file.
-_UNREADABLE = (
-    OSError, ValueError, KeyError, EOFError, AttributeError, MemoryError, NotImplementedError,
-    OverflowError, RuntimeError, TypeError, struct.error, zipfile.BadZipFile, zlib.error,
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -48,17 +40,19 @@ class VerifiedFile:
         path: relative to the folder.
         ok: whether nothing is wrong.
         problems: what is wrong, one sentence each.
-        parity: recomputed here; None when the file could not be run.
-        recorded: as the manifest has it.
+        parity: of the worst output, recomputed here; None when the file could not be run.
         note: what was not checked, and why; "" when all was.
+        recorded: of the worst output, as the manifest has it.
+        parities: of every output, recomputed here; () when the file could not be run.
     """
 
     path: str
     ok: bool
     problems: tuple[str, ...]
-    parity: ParityInfo | None
+    parity: ParityInfo | None = None
     note: str = ""
     recorded: ParityInfo | None = None
+    parities: tuple[ParityInfo, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -100,11 +94,11 @@ def verify(
         raise InputError(
             f"{path} is not among the files of its manifest.", hint=f"Those are: {names}."
         )
-    inputs, logits = read_reference(folder / REFERENCE)
+    expected = reference.read(folder, manifest)
     watcher = progress or Silent()
     files = tuple(
         replace(
-            _verify_file(folder, file, manifest, inputs, logits, threads or 1, watcher),
+            _verify_file(folder, file, manifest, expected, threads or 1, watcher),
             recorded=file.parity,
         )
         for file in meant
@@ -125,95 +119,70 @@ def _locate(path: Path) -> tuple[Path, str | None]:
     return path.parent, None if path.name == manifests.NAME else path.name
 
 
-def read_reference(path: Path) -> tuple[NDArray[np.generic], NDArray[np.float32]]:
-    """Read a reference.npz.
-
-    Returns:
-        Inputs (N, H, W, C), uint8 pixels before preprocessing or float32 as they are fed, and
-        the float network's logits (N, classes).
-
-    Raises:
-        InputError: it is not there, or damaged.
-    """
-    import numpy as np
-
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            inputs, logits = arrays["inputs"], arrays["logits"]
-            _check_reference(inputs, logits)
-    except _UNREADABLE as error:
-        raise InputError(
-            f"{path} cannot be read: {error}", hint="Export again; the folder is not whole."
-        ) from error
-    return inputs, logits
-
-
-def _check_reference(inputs: NDArray[np.generic], logits: NDArray[np.float32]) -> None:
-    """Hold two arrays to what `export` writes: N images, and N finite logits of each class."""
-    import numpy as np
-
-    if inputs.dtype.name not in {"uint8", "float32"} or logits.dtype.name != "float32":
-        raise ValueError(f"its arrays are {inputs.dtype} and {logits.dtype}")
-    if (inputs.ndim, logits.ndim) != (4, 2):
-        raise ValueError(f"its arrays have shapes {inputs.shape} and {logits.shape}")
-    if len(inputs) != len(logits) or not logits.size:
-        raise ValueError(f"it holds {len(inputs)} inputs and {len(logits)} outputs")
-    if not np.isfinite(logits).all():
-        raise ValueError("its logits are not finite")
-
-
 def _verify_file(
     folder: Path,
     file: FileInfo,
     manifest: Manifest,
-    inputs: NDArray[np.generic],
-    logits: NDArray[np.float32],
+    expected: Reference,
     threads: int,
     progress: Progress,
 ) -> VerifiedFile:
     path = folder / file.path
     problems = check_bytes(path, file, folder)
     if problems:
-        return VerifiedFile(file.path, ok=False, problems=tuple(problems), parity=None)
-    progress.stage(f"running {file.path}", len(inputs))
+        return VerifiedFile(file.path, ok=False, problems=tuple(problems))
+    progress.stage(f"running {file.path}", expected.inputs.samples)
     try:
-        found = isolation.run(
-            "edgecnn.verifying:run_logits",
+        measured = isolation.run(
+            "edgecnn.verifying:run_file",
             str(path),
-            inputs,
-            manifest.preprocessing,
+            expected.inputs,
+            manifest,
+            file,
             threads=threads,
             what=f"running {path}",
             progress=progress,
         )
-        measured = parity.compare(logits, found)
+        parities = parity.compare(
+            expected.answers,
+            measured,
+            manifest.outputs,
+            on_values=not any(kept.measured_on == "logits" for kept in file.parities),
+        )
     except MissingPartError as error:
         note = f"hash matches; parity not run: {error.message} ({error.hint})"
-        return VerifiedFile(file.path, ok=True, problems=(), parity=None, note=note)
+        return VerifiedFile(file.path, ok=True, problems=(), note=note)
     except (InputError, isolation.CrashedError) as error:
-        return VerifiedFile(file.path, ok=False, problems=(error.message,), parity=None)
-    problems = _check_parity(file.parity, measured)
-    return VerifiedFile(file.path, ok=not problems, problems=tuple(problems), parity=measured)
+        return VerifiedFile(file.path, ok=False, problems=(error.message,))
+    problems = _check_parity(file.parities, parities)
+    return VerifiedFile(
+        file.path,
+        ok=not problems,
+        problems=tuple(problems),
+        parity=parity.worst(parities),
+        parities=parities,
+    )
 
 
-def run_logits(
+def run_file(
     path: str,
-    inputs: NDArray[np.generic],
-    preprocessing: object,
+    inputs: SampleSet,
+    manifest: Manifest,
+    file: FileInfo,
     *,
     threads: int,
     progress: Progress,
-) -> NDArray[np.float32]:
+) -> parity.Answers:
     """Run a file on the reference inputs; called in a child process."""
-    from edgecnn.calibration.preprocessing import preprocess
-
-    feeds = (
-        preprocess(inputs[i : i + 1], preprocessing)  # type: ignore[arg-type] # uint8 pixels
-        if inputs.dtype.name == "uint8"
-        else inputs[i : i + 1]
-        for i in range(len(inputs))
+    return parity.answers(
+        path,
+        inputs.feeds(manifest.inputs, manifest.preprocessing),
+        inputs=manifest.inputs,
+        outputs=manifest.outputs,
+        file_layouts=file.layouts,
+        threads=threads,
+        progress=progress,
     )
-    return parity.logits(path, feeds, threads=threads, progress=progress)  # type: ignore[arg-type] # float32
 
 
 def check_bytes(path: Path, file: FileInfo, folder: Path) -> list[str]:
@@ -243,9 +212,20 @@ def _can_be_a_path(text: str) -> bool:
     return "\0" not in text and max(map(len, names)) <= _LONGEST_NAME
 
 
-def _check_parity(recorded: ParityInfo, measured: ParityInfo) -> list[str]:
-    wanted = math.inf if recorded.snr_db is None else recorded.snr_db
-    got = math.inf if measured.snr_db is None else measured.snr_db
-    if got < min(wanted, _BEYOND_DOUBT_DB) - _TOLERANCE_DB:
-        return [f"its logits are {got:.1f} dB SNR from the reference here, {wanted:.1f} recorded"]
-    return []
+def _check_parity(recorded: Sequence[ParityInfo], measured: Sequence[ParityInfo]) -> list[str]:
+    if len(recorded) != len(measured):
+        return [f"its manifest has the parity of {len(recorded)} outputs, not {len(measured)}"]
+    problems = []
+    for wanted, got in zip(recorded, measured, strict=True):
+        least_db = min(_decibel(wanted), _BEYOND_DOUBT_DB) - _TOLERANCE_DB
+        if _decibel(got) < least_db:
+            what = "logits are" if got.measured_on == "logits" else "values are"
+            problems.append(
+                f"output {got.output}: its {what} {_decibel(got):.1f} dB SNR from the reference"
+                f" here, {_decibel(wanted):.1f} recorded"
+            )
+    return problems
+
+
+def _decibel(info: ParityInfo) -> float:
+    return math.inf if info.snr_db is None else info.snr_db

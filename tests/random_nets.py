@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from tiny_tflite import TinyModel
 
 from edgecnn.calibration.statistics import collect
-from edgecnn.formats import tflite_file as tfl
-from edgecnn.formats import tflite_logits
+from edgecnn.formats.tflite_graph import Graph
+from edgecnn.quantize import measured
 from edgecnn.runtime.litert import LiteRTSession
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
+NO_TENSOR = -1  # schema.fbs: an optional input that is left out
 ACTIVATIONS = {"NONE": 0, "RELU": 1, "RELU6": 3}  # schema.fbs: ActivationFunctionType
 
 
@@ -43,6 +44,10 @@ class RandomNet:
     def shape(self, tensor: int) -> tuple[int, ...]:
         """A tensor's shape."""
         return tuple(int(n) for n in self.tiny.graph.tensors[tensor].shape)
+
+    def name(self, tensor: int) -> str:
+        """A tensor's name."""
+        return str(self.tiny.graph.tensors[tensor].name)
 
     def fixed(self, values: NDArray[Any]) -> int:
         """A constant."""
@@ -135,7 +140,7 @@ class RandomNet:
         *,
         bias: bool = True,
     ) -> int:
-        fixed = self.fixed(self.normal(shape[-1]) / np.float32(2)) if bias else tfl.NO_TENSOR
+        fixed = self.fixed(self.normal(shape[-1]) / np.float32(2)) if bias else NO_TENSOR
         inputs = [x, self.fixed(weights), fixed]
         return self.op(name, inputs, shape, options)
 
@@ -221,8 +226,17 @@ class RandomNet:
     def finish(self, *outputs: int) -> bytes:
         """The file, with these outputs and a signature."""
         self.tiny.border([self.image], list(outputs))
-        tfl.set_signature(self.tiny.model)
+        signature = schema.SignatureDefT()
+        signature.signatureKey = "serving_default"
+        signature.inputs = [self._entry(self.image)]
+        signature.outputs = [self._entry(tensor) for tensor in outputs]
+        self.tiny.model.signatureDefs = [signature]
         return self.tiny.to_bytes()
+
+    def _entry(self, tensor: int) -> Any:  # noqa: ANN401 - a generated class
+        entry = schema.TensorMapT()
+        entry.name, entry.tensorIndex = self.name(tensor), tensor
+        return entry
 
     def feeds(self, count: int = 4) -> list[Floats]:
         """Random inputs."""
@@ -277,16 +291,36 @@ def same_function(before: bytes, after: bytes, feeds: Sequence[NDArray[Any]], db
         assert snr_db(wanted, found) > db
 
 
-def statistics_of(data: bytes, feeds: Sequence[NDArray[np.float32]]) -> tuple[Statistics, int]:
-    """What calibration finds in a file, and the tensor it takes for the logits."""
-    logits = tflite_logits.find(data).tensor
-    return collect(data, feeds, logits=logits, images=len(feeds), threads=1), logits
+def statistics_of(data: bytes, feeds: Sequence[NDArray[np.float32]]) -> tuple[Statistics, str]:
+    """What calibration finds in a file, and the name of the tensor it takes for the logits."""
+    graph = Graph.read(data)
+    logits = logits_name(graph)
+    given = [[feed] for feed in feeds]
+    return collect(graph, given, answers=[logits], runs=len(feeds), threads=1), logits
+
+
+def logits_name(graph: Graph) -> str:
+    """What enters the SOFTMAX that the first output ends in; the output's own name without one."""
+    tensor = graph.outputs[0]
+    while (maker := graph.producer(tensor)) is not None:
+        tensor = maker.source
+        if maker.name == "SOFTMAX":
+            return tensor.name
+        if maker.name not in {"DEQUANTIZE", "QUANTIZE", "RESHAPE"}:
+            break
+    return graph.outputs[0].name
+
+
+def logits_of(data: bytes, feeds: Sequence[NDArray[np.float32]]) -> Floats:
+    """What a float or quantized file's logits are for inputs in real numbers."""
+    graph = Graph.read(data)
+    name = logits_name(graph)
+    return measured.answers(graph, [[feed] for feed in feeds], [name], threads=1)[name]
 
 
 def operators(data: bytes) -> list[str]:
     """The operators' names in order."""
-    model = tfl.read(data)
-    return [tfl.operator_name(model, operator) for operator in tfl.main_graph(model).operators]
+    return [operator.name for operator in Graph.read(data).operators]
 
 
 def _conv(net: RandomNet, x: int, draw: Callable[..., Any]) -> int:

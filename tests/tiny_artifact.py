@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,9 +11,19 @@ from onnx_nets import Net, images
 from tiny_tflite import float_net
 
 from edgecnn import manifest as manifests
-from edgecnn import parity
+from edgecnn import parity, reference
+from edgecnn.calibration.preprocessing import AS_IT_IS
+from edgecnn.calibration.sampleset import from_arrays
 from edgecnn.inspection import inspect
-from edgecnn.records import FileInfo, Manifest, ModelInfo, Preprocessing
+from edgecnn.records import (
+    Endpoint,
+    FileInfo,
+    Manifest,
+    ModelInfo,
+    OutputInfo,
+    ParityInfo,
+    Preprocessing,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,6 +31,8 @@ if TYPE_CHECKING:
     import onnx
 
 SAMPLES = 4
+IMAGE = Endpoint("image", "float32", (1, 8, 8, 3), "NHWC")
+SCORES = OutputInfo("logits", "float32", (1, 5), kind="logits")
 
 
 def same_net_as_onnx() -> onnx.ModelProto:
@@ -46,19 +59,22 @@ def write_artifact(folder: Path, formats: tuple[str, ...] = ("tflite", "onnx")) 
         "tflite": float_net().to_bytes(),
         "onnx": same_net_as_onnx().SerializeToString(deterministic=True),
     }
-    feeds: list[Any] = images(SAMPLES)
-    reference = parity.logits(contents["tflite"], feeds)
-    np.savez(folder / "reference.npz", inputs=np.concatenate(feeds), logits=reference)
+    inputs = from_arrays("noise", SAMPLES, [np.concatenate(images(SAMPLES))])
+    feeds = list(inputs.feeds((IMAGE,), AS_IT_IS))
+    expected = parity.answers(contents["tflite"], feeds, inputs=(IMAGE,), outputs=(SCORES,))
+    reference.write(folder / reference.NAME, reference.Reference(inputs, expected))
     for name in formats:
         (folder / f"model.{name}").write_bytes(contents[name])
-    files = tuple(describe(folder / f"model.{name}", feeds, reference) for name in formats)
+    files = tuple(describe(folder / f"model.{name}", feeds, expected) for name in formats)
     manifests.write(manifest_of(files), folder)
     return folder
 
 
-def describe(path: Path, feeds: list[Any], reference: Any) -> FileInfo:  # noqa: ANN401 - arrays
+def describe(path: Path, feeds: list[Any], expected: parity.Answers) -> FileInfo:
     """What a manifest says of one file."""
     found = inspect(path)
+    measured = parity.answers(path, feeds, inputs=(IMAGE,), outputs=(SCORES,))
+    parities = parity.compare(expected, measured, (SCORES,))
     return FileInfo(
         path=path.name,
         format=found.format,
@@ -67,7 +83,25 @@ def describe(path: Path, feeds: list[Any], reference: Any) -> FileInfo:  # noqa:
         inputs=found.inputs,
         outputs=found.outputs,
         graph=found.graph,
-        parity=parity.compare(reference, parity.logits(path, feeds)),
+        parity=parities[0],
+        parities=parities,
+    )
+
+
+def describe_any(path: Path, into: str = "", out: str = "") -> FileInfo:
+    """The same of a file of any ends; `into` and `out` are the layouts of its first ones."""
+    found = inspect(path)
+    first_in = replace(found.inputs[0], layout=into)
+    first_out = replace(found.outputs[0], layout=out)
+    return FileInfo(
+        path=path.name,
+        format=found.format,
+        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        bytes=path.stat().st_size,
+        inputs=(first_in, *found.inputs[1:]),
+        outputs=(first_out, *found.outputs[1:]),
+        graph=found.graph,
+        parity=ParityInfo(None, 1.0, 0.0, None, SAMPLES),
     )
 
 
@@ -82,4 +116,6 @@ def manifest_of(files: tuple[FileInfo, ...]) -> Manifest:
         calibration=None,
         versions={"edgecnn": "0.1.0"},
         files=files,
+        inputs=(IMAGE,),
+        outputs=(SCORES,),
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from tiny_artifact import write_artifact
 
-from edgecnn.deploying import archive, artifact, proof, release
+from edgecnn.deploying import TaskOptions, archive, artifact, proof, release, tasking
 from edgecnn.deploying.libraries import Libraries
 from edgecnn.progress import Silent
 
@@ -31,8 +31,15 @@ def make_release(folder: Path, labels: Path | None = None, **files: bytes) -> Re
     """A release of the tiny artifact, which is written to `folder` unless it is there."""
     if not folder.exists():
         write_artifact(folder, ("tflite",))
+    return release_of(folder, TaskOptions(labels=labels), files)
+
+
+def release_of(
+    folder: Path, options: TaskOptions, files: Mapping[str, bytes] | None = None
+) -> Release:
+    """A release of any artifact folder, for what its options say."""
     deployable = artifact.read(folder, Silent())
-    return release.make(deployable, own_libraries(files), labels)
+    return release.make(deployable, own_libraries(files), tasking.resolve(deployable, options))
 
 
 def write_out(made: Release, folder: Path) -> Path:

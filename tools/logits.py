@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edgecnn.errors import InputError
-from edgecnn.formats import tflite_file
+from edgecnn.formats.tflite_graph import Graph
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,13 +24,10 @@ def output_logits(data: bytes) -> bytes:
     Raises:
         InputError: the file has no SOFTMAX.
     """
-    model = tflite_file.read(data)
-    graph = tflite_file.main_graph(model)
+    graph = Graph.read(data)
     for operator in reversed(graph.operators):
-        if tflite_file.operator_name(model, operator) == "SOFTMAX":
-            graph.outputs = np.asarray([operator.inputs[0]], np.int32)
-            model.signatureDefs = None
-            return tflite_file.write(model)
+        if operator.name == "SOFTMAX":
+            return graph.tapped([operator.source])
     raise InputError("the file has no SOFTMAX", hint="Compare classifiers that end in a softmax.")
 
 

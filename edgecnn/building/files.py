@@ -55,6 +55,13 @@ def exists(path: str) -> bool:
         return False
 
 
+def split_signature(model: str) -> tuple[str, str | None]:
+    """FOLDER:NAME into a SavedModel's folder and the signature that is wanted of it."""
+    folder, _, name = model.rpartition(":")
+    is_one = not exists(model) and name and exists(str(Path(folder) / "saved_model.pb"))
+    return (folder, name) if folder and is_one else (model, None)
+
+
 def require_model(model: str) -> FileKind:
     """Return the kind of a user's model after looking at its first bytes.
 

@@ -10,6 +10,7 @@ import json
 import zipfile
 from typing import TYPE_CHECKING, Any
 
+from edgecnn.building import keras2
 from edgecnn.errors import InputError
 
 if TYPE_CHECKING:
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
 
 # A real configuration has some hundred kilobytes; more is a decompression bomb.
 _MAX_CONFIG_BYTES = 256 << 20
+# Keras 2 wrote them as plain functions without a home.
+_ACTIVATIONS = {
+    "elu", "exponential", "gelu", "hard_sigmoid", "hard_swish", "leaky_relu", "linear", "mish",
+    "relu", "relu6", "selu", "sigmoid", "silu", "softmax", "softplus", "softsign", "swish", "tanh",
+}  # fmt: skip
 _EXPORT_HINT = (
     "Replace it by layers Keras ships, or, where its code is at hand, call model.export(FOLDER)"
     " and give edgecnn that SavedModel folder."
@@ -30,17 +36,26 @@ def check_archive(path: Path) -> None:
     Raises:
         InputError: the archive is corrupt, or `check_config` refuses its configuration.
     """
+    read_archive(path)
+
+
+def read_archive(path: Path) -> dict[str, Any]:
+    """Read and check a .keras file's configuration.
+
+    Raises:
+        InputError: as `check_archive`.
+    """
     try:
         with zipfile.ZipFile(path) as archive:
             size_bytes = archive.getinfo("config.json").file_size
             text = archive.read("config.json") if size_bytes <= _MAX_CONFIG_BYTES else b""
     except (zipfile.BadZipFile, KeyError, OSError, EOFError, NotImplementedError) as error:
         raise _corrupt(path, error) from error
-    check_config(path, text)
+    return check_config(path, text)
 
 
-def check_config(path: Path, text: bytes | str) -> None:
-    """Check a model's configuration in Keras's JSON.
+def check_config(path: Path, text: bytes | str) -> dict[str, Any]:
+    """Check a model's configuration in Keras's JSON, and return it.
 
     Raises:
         InputError: it is no JSON object, or holds a Lambda, a TFSMLayer or a custom object.
@@ -53,6 +68,7 @@ def check_config(path: Path, text: bytes | str) -> None:
         raise _corrupt(path, "its configuration is no JSON object")
     for layer, node in _objects({**config, "compile_config": None}):
         _check_object(path, layer, node)
+    return config
 
 
 def _corrupt(path: Path, why: object) -> InputError:
@@ -94,6 +110,13 @@ def _check_object(path: Path, layer: str, node: dict[str, Any]) -> None:
             f"{where} is a TFSMLayer, which runs another SavedModel.",
             hint="Give edgecnn that SavedModel's folder itself.",
         )
+    function = keras2.unknown_function(node)
+    if function:
+        raise InputError(
+            f"{where} is the function {function}, saved by Keras 2 as a layer, which edgecnn does"
+            " not know.",
+            hint=keras2.EXPORT_HINT,
+        )
     custom = _custom_name(node)
     if custom:
         raise InputError(
@@ -107,7 +130,9 @@ def _custom_name(node: dict[str, Any]) -> str | None:
     if "module" not in node and "registered_name" not in node:
         return None  # plain data, or the format before Keras 3, which Keras itself must judge
     module = str(node.get("module") or "")
-    if module == "keras" or module.startswith("keras."):
+    if module.partition(".")[0] in {"keras", "tf_keras"}:
+        return None
+    if node["class_name"] == "function" and node.get("config") in _ACTIVATIONS:
         return None
     if node["class_name"] == "function":
         return str(node.get("config"))

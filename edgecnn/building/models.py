@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgecnn.building import ends, keras_files, saved_model, shapes, weights
+from edgecnn.building import ends, files, keras_files, saved_model, shapes, weights
 from edgecnn.building.request import BuildRequest, ModelIdentity, identify, is_random
 from edgecnn.errors import InputError
 from edgecnn.records import Endpoint, Network
@@ -88,7 +88,7 @@ def build(request: BuildRequest) -> BuiltModel:
     if identity.kind == "keras-file":
         return _from_keras_file(identity, keras_files.load(path), request)
     if identity.kind == "savedmodel":
-        return _from_saved_model(identity, path, request)
+        return _from_saved_model(identity, request)
     raise InputError(
         f"{request.model} is a finished .{identity.kind} file; there is nothing to build.",
         hint="It can be quantized, inspected, verified and measured as it is.",
@@ -193,8 +193,9 @@ def _caller(model: keras.Model) -> Callable[[Sequence[Any]], list[Any]]:
     return function
 
 
-def _from_saved_model(identity: ModelIdentity, path: Path, request: BuildRequest) -> BuiltModel:
-    signature = saved_model.load(path)
+def _from_saved_model(identity: ModelIdentity, request: BuildRequest) -> BuiltModel:
+    folder, name = files.split_signature(request.model)
+    signature = saved_model.load(Path(folder), name)
     inputs = shapes.fix_inputs(identity.name, signature.inputs, request)
     names = ends.unique(signature.outputs, [end.name for end in inputs])
     outputs = ends.measure_outputs(identity.name, signature.function, inputs, names)

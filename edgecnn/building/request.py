@@ -30,8 +30,8 @@ class BuildRequest:
     """What to build.
 
     Attributes:
-        model: a zoo name, `keras:NAME`, or a path to .keras, .h5, a SavedModel folder, a float
-            .tflite or .onnx.
+        model: a zoo name, `keras:NAME`, or a path to .keras, .h5, a SavedModel folder (FOLDER or
+            FOLDER:SIGNATURE), a float .tflite or .onnx.
         classes: size of the softmax; None for the model's own.
         input_size: height and width of the input, pixels, one number for a square; None for the
             model's own.
@@ -130,6 +130,7 @@ def _kind(model: str) -> Kind:
         return "keras"
     if model.lower() in MODELS:
         return "zoo"
+    model, _ = files.split_signature(model)
     if os.sep in model or files.model_kind(model) or files.exists(model):
         return files.require_model(model)
     spec = find(model)  # raises, naming the nearest
@@ -241,7 +242,8 @@ def _check_input_size(name: str, asked: int | None, smallest: int | None, defaul
 
 
 def _identify_file(request: BuildRequest, kind: Kind) -> ModelIdentity:
-    path = Path(request.model)
+    folder, signature = files.split_signature(request.model)
+    path = Path(folder)
     for option, value in (
         ("--classes", request.classes),
         ("--width", request.width),
@@ -267,7 +269,7 @@ def _identify_file(request: BuildRequest, kind: Kind) -> ModelIdentity:
         preprocessing=None,
         weights=path.resolve().name,
         cache_key=files.digest(
-            kind, files.tree_sha256(path), request.size, sorted(request.input_shapes)
+            kind, files.tree_sha256(path), request.size, sorted(request.input_shapes), signature
         ),
     )
 

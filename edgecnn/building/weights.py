@@ -88,8 +88,10 @@ def check_finite(path: Path, variables: Iterable[Any]) -> None:
             )
 
 
-def read_legacy_config(path: Path) -> str:
-    """Return the JSON configuration of a whole model in Keras's older .h5 format.
+def read_legacy_config(path: Path) -> tuple[str, str | None]:
+    """Return a whole model's JSON configuration in Keras's older .h5 format.
+
+    With it comes the version of Keras that wrote it, where the file says so.
 
     Raises:
         InputError: the file is corrupt, or holds weights only.
@@ -98,7 +100,7 @@ def read_legacy_config(path: Path) -> str:
 
     try:
         with h5py.File(path, "r") as file:
-            config = file.attrs.get("model_config")
+            config, version = (file.attrs.get(key) for key in ("model_config", "keras_version"))
     except (OSError, RuntimeError, KeyError, ValueError) as error:
         raise InputError(f"{path} is a corrupt HDF5 file: {error}") from error
     if config is None:
@@ -106,7 +108,7 @@ def read_legacy_config(path: Path) -> str:
             f"{path} holds weights without a network.",
             hint=f"Name the network: `NAME --weights {path}`.",
         )
-    return config.decode() if isinstance(config, bytes) else str(config)
+    return _text(config), None if version is None else _text(version)
 
 
 def _places(layers: Sequence[keras.Layer], prefix: str) -> Iterator[_Place]:

@@ -1,8 +1,9 @@
 """Decodes one image file of a user's into the pixels a network's input has.
 
 The picture is turned as its EXIF orientation says, scaled so that it just covers the input, and
-cropped at the centre (bilinear with antialiasing). Colour profiles are ignored, as the
-preprocessing of the usual training sets ignores them.
+cropped at the centre (bilinear with antialiasing); for boxes and masks it can be fitted into the
+input, or stretched to it. Colour profiles are ignored, as the preprocessing of the usual training
+sets ignores them.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from edgecnn.tasks.placing import letterbox
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,6 +34,9 @@ MIN_SIDE = 8
 # Draft decoding leaves at least this many times the pixels needed, so that antialiasing works.
 _DRAFT_MARGIN = 2
 _ORIENTATION_TAG = 0x0112
+_TURNED = 5  # orientations from here on swap height and width
+# The border of a letterbox in each mode: opaque, and as grey as YOLO's training has it.
+_BORDERS = {"L": (114,), "LA": (114, 255), "RGB": (114,) * 3, "RGBA": (114, 114, 114, 255)}
 
 
 class UnreadableImageError(Exception):
@@ -45,27 +51,31 @@ class Decoded:
         pixels: (height, width, channels) uint8.
         remarks: what was done to it that the user should know, each a phrase such as
             "grey, repeated to three channels".
+        picture: height and width of the whole picture, pixels, upright.
     """
 
     pixels: npt.NDArray[np.uint8]
     remarks: tuple[str, ...]
+    picture: tuple[int, int] = (0, 0)
 
 
-def decode(path: Path, size: tuple[int, int], channels: int) -> Decoded:
+def decode(path: Path, size: tuple[int, int], channels: int, fit: str = "cover") -> Decoded:
     """Decode an image file, whatever its format's details, in bounded memory.
 
     Args:
         path: a JPEG, PNG, WebP, BMP, GIF or TIFF file, told by its content.
         size: height and width of the input, pixels.
         channels: 3 for RGB, 1 for luminance (ITU-R BT.601).
+        fit: one of `edgecnn.tasks.placing.FITS`.
 
     Raises:
         UnreadableImageError: the file is damaged, too large, too small, or of an unknown kind.
     """
-    image, remarks = _read(path, size)
+    image, remarks, picture = _read(path, size)
     image, converted = _to_eight_bits(image)
-    enlarged = image.height < size[0] or image.width < size[1]
-    image, flattened = _flatten(_cover(image, size))
+    inner = letterbox(picture, size)[:1:-1] if fit == "letterbox" else size
+    enlarged = image.height < inner[0] or image.width < inner[1]
+    image, flattened = _flatten(_fitted(image, picture, size, fit))
     pixels = as_array(image, channels)
     remarks += converted + flattened
     if enlarged:
@@ -75,7 +85,17 @@ def decode(path: Path, size: tuple[int, int], channels: int) -> Decoded:
         remarks.append("of a single colour")
     elif channels > 1 and (pixels == pixels[..., :1]).all():
         remarks.append("grey, repeated to three channels")
-    return Decoded(pixels, tuple(remarks))
+    return Decoded(pixels, tuple(remarks), picture)
+
+
+def whole(path: Path) -> Image.Image:
+    """Read a picture as it is, upright, to be drawn on; RGB or grey, what is transparent on white.
+
+    Raises:
+        UnreadableImageError: as `decode`.
+    """
+    image, _, _ = _read(path, None)
+    return _flatten(_to_eight_bits(image)[0])[0]
 
 
 def as_array(image: Image.Image, channels: int) -> npt.NDArray[np.uint8]:
@@ -84,17 +104,22 @@ def as_array(image: Image.Image, channels: int) -> npt.NDArray[np.uint8]:
     return pixels.reshape(image.height, image.width, channels)
 
 
-def _read(path: Path, size: tuple[int, int]) -> tuple[Image.Image, list[str]]:
+def _read(
+    path: Path, size: tuple[int, int] | None
+) -> tuple[Image.Image, list[str], tuple[int, int]]:
+    """The picture, what is to be said of it, and the size it has; all its pixels without a size."""
     from PIL import Image, UnidentifiedImageError
 
     try:
         _refuse_empty(path)
         with Image.open(path, formats=_FORMATS) as image:
+            width, height = image.size
             _prepare(image, size)
             # A phone's MPO is one picture, with its preview or depth map as another frame.
             animated = image.format != "MPO" and getattr(image, "is_animated", False)
             image.load()
             upright = _upright(image)
+            turned = image.getexif().get(_ORIENTATION_TAG, 1) >= _TURNED
     except UnreadableImageError:
         raise
     except UnidentifiedImageError:
@@ -104,7 +129,8 @@ def _read(path: Path, size: tuple[int, int]) -> tuple[Image.Image, list[str]]:
     # Decoders raise whatever the damage leads them to: OSError, SyntaxError, struct.error, ...
     except Exception as error:
         raise UnreadableImageError(f"damaged: {error or type(error).__name__}") from error
-    return upright, ["of several frames, of which the first is used"] if animated else []
+    remarks = ["of several frames, of which the first is used"] if animated else []
+    return upright, remarks, (width, height) if turned else (height, width)
 
 
 def _refuse_empty(path: Path) -> None:
@@ -112,17 +138,18 @@ def _refuse_empty(path: Path) -> None:
         raise UnreadableImageError("empty file")
 
 
-def _prepare(image: Image.Image, size: tuple[int, int]) -> None:
+def _prepare(image: Image.Image, size: tuple[int, int] | None) -> None:
     """Refuse what is too small or too large by its header, and ask a JPEG for fewer pixels."""
     width, height = image.size
-    if min(width, height) < min(MIN_SIDE, *size):
+    if min(width, height) < min(MIN_SIDE, *(size or (MIN_SIDE,))):
         raise UnreadableImageError(f"too small to be a picture: {width}x{height} pixels")
     pixels = width * height
     if image.format in {"JPEG", "MPO"}:
         # A decoder keeps all coefficients of a progressive JPEG whatever size it is asked for.
         limit = MAX_DECODED_PIXELS if "progressive" in image.info else MAX_JPEG_PIXELS
-        scale = max(size) / min(width, height) * _DRAFT_MARGIN
-        image.draft("RGB", (int(width * scale) + 1, int(height * scale) + 1))
+        if size is not None:
+            scale = max(size) / min(width, height) * _DRAFT_MARGIN
+            image.draft("RGB", (int(width * scale) + 1, int(height * scale) + 1))
     else:
         limit = MAX_DECODED_PIXELS
     decoded = image.size[0] * image.size[1]
@@ -169,6 +196,21 @@ def _high_byte(image: Image.Image) -> Image.Image:
 
     # Pillow's own conversion clips at 255.
     return Image.fromarray((np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8))
+
+
+def _fitted(
+    image: Image.Image, picture: tuple[int, int], size: tuple[int, int], fit: str
+) -> Image.Image:
+    from PIL import Image
+
+    if fit == "cover":
+        return _cover(image, size)
+    if fit == "stretch":
+        return image.resize((size[1], size[0]), Image.Resampling.BILINEAR)
+    left, top, width, height = letterbox(picture, size)
+    canvas = Image.new(image.mode, (size[1], size[0]), _BORDERS[image.mode])
+    canvas.paste(image.resize((width, height), Image.Resampling.BILINEAR), (left, top))
+    return canvas
 
 
 def _cover(image: Image.Image, size: tuple[int, int]) -> Image.Image:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgecnn.formats import tflite_file as tfl
-
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from edgecnn.formats.tflite_graph import Operator
 
 # Samples for each input of a dense layer, within limits; a depthwise kernel has only a few taps.
 _SAMPLES_PER_INPUT = 2
@@ -62,23 +62,21 @@ class Geometry:
     outputs: tuple[int, int]
 
     @classmethod
-    def of(cls, model: tfl.ModelT, graph: tfl.SubGraphT, operator: tfl.OperatorT) -> Geometry:
+    def of(cls, operator: Operator) -> Geometry:
         """Read it from a CONV_2D, DEPTHWISE_CONV_2D or FULLY_CONNECTED.
 
         The last takes a tensor of any shape for rows of as many inputs as its weights have; each
         row is a position.
         """
-        if tfl.operator_name(model, operator) == "FULLY_CONNECTED":
-            elements, inputs = (
-                int(np.prod(graph.tensors[int(operator.inputs[0])].shape)),
-                int(graph.tensors[int(operator.inputs[1])].shape[-1]),
-            )
-            rows = (elements // inputs, 1)
+        weights = operator.inputs[1]
+        assert weights is not None  # noqa: S101 - no such operator goes without
+        if operator.name == "FULLY_CONNECTED":
+            rows = (operator.source.elements // weights.shape[-1], 1)
             return cls(rows, (1, 1), (1, 1), (1, 1), (0, 0), rows)
-        options = operator.builtinOptions
-        _, height, width, _ = (int(n) for n in graph.tensors[int(operator.inputs[0])].shape)
-        _, kernel_h, kernel_w, _ = (int(n) for n in graph.tensors[int(operator.inputs[1])].shape)
-        _, out_h, out_w, _ = (int(n) for n in graph.tensors[int(operator.outputs[0])].shape)
+        options = operator.options
+        _, height, width, _ = operator.source.shape
+        _, kernel_h, kernel_w, _ = weights.shape
+        _, out_h, out_w, _ = operator.output.shape
         stride = (options.strideH, options.strideW)
         dilation = (options.dilationHFactor, options.dilationWFactor)
         offset = (0, 0)
@@ -171,6 +169,11 @@ class LayerAccumulator:
         else:
             flat = patches.reshape(len(patches), -1)
             self._products += flat.T @ flat
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was added."""
+        return not (self._count or self._rows)
 
     def result(self) -> LayerInputs:
         """Mean and covariance of all that was added."""

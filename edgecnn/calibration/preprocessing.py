@@ -57,6 +57,64 @@ def check_channels(preprocessing: Preprocessing, channels: int) -> None:
             )
 
 
+AS_IT_IS = Preprocessing(mean=(0.0,), std=(1.0,))
+"""A pixel is fed as the number it is, 0 to 255; arrays likewise."""
+
+
+def resolve(
+    known: Preprocessing | None, *, takes_pictures: bool, feeds_pictures: bool, own_scaling: str
+) -> tuple[Preprocessing, tuple[str, ...]]:
+    """How pixels become inputs, once the network was looked at.
+
+    Args:
+        known: as the user or the zoo says; None where nobody did.
+        takes_pictures: whether the network has one input, a float image.
+        feeds_pictures: whether pictures are to be fed now, not arrays.
+        own_scaling: what the network itself does to pixels first; "" for nothing.
+
+    Returns:
+        The preprocessing, and warnings for the user.
+
+    Raises:
+        InputError: pixels have to be scaled, and neither the user nor the network says how.
+    """
+    if known is not None:
+        twice = takes_pictures and own_scaling and _largest(known) < _LARGEST_SCALED
+        return known, (_TWICE.format(own_scaling=own_scaling),) if twice else ()
+    if not takes_pictures or not feeds_pictures:
+        return AS_IT_IS, ()
+    if own_scaling:
+        return AS_IT_IS, (_SCALES_ITSELF.format(own_scaling=own_scaling),)
+    raise InputError(
+        "How the network's input is scaled is not known, and images scaled wrongly would spoil"
+        " the calibration unseen.",
+        hint="Say it: --input-range 0,1 (or -1,1, or 0,255), or --mean and --std;"
+        " or give --calibration FILE.npz with arrays that are fed as they are.",
+    )
+
+
+_TWICE = (
+    "The network {own_scaling} itself, and --input-range, --mean or --std scales its input too:"
+    " pictures would be scaled twice. --input-range 0,255 feeds pixels as they are."
+)
+_SCALES_ITSELF = (
+    "The network {own_scaling} itself: it is fed pixels as they are, 0 to 255. Where that is"
+    " wrong, say --input-range."
+)
+_LARGEST_SCALED = 32.0
+
+
+def _largest(preprocessing: Preprocessing) -> float:
+    """The largest magnitude that a pixel becomes."""
+    ends = [
+        abs((pixel - mean) / std)
+        for pixel in (0.0, 255.0)
+        for mean in preprocessing.mean
+        for std in preprocessing.std
+    ]
+    return max(ends)
+
+
 def parse_preprocessing(
     *,
     input_range: str | None = None,

@@ -1,4 +1,4 @@
-"""Where calibration images come from: a folder, an .npz, Fashion-MNIST, or photographs at hand."""
+"""Where samples come from: a folder of images, an .npz, Fashion-MNIST, or photographs at hand."""
 
 from __future__ import annotations
 
@@ -6,19 +6,32 @@ import difflib
 import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from edgecnn import layouts
 from edgecnn.calibration import arrays, fashion_mnist, folder, photographs
 from edgecnn.calibration.images import SUFFIXES
-from edgecnn.calibration.imageset import Split, check_request, from_arrays, from_pixels
+from edgecnn.calibration.sampleset import (
+    SampleSet,
+    Split,
+    check_request,
+    from_arrays,
+    from_pixels,
+    rows_of,
+)
 from edgecnn.errors import InputError, MissingPartError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     import numpy.typing as npt
 
+    from edgecnn.records import Endpoint
+
 DEFAULT_SAMPLES = 100
 DEFAULT_HELD_OUT = 16
+NOISE = "random numbers"
 
 _FEW = 10
 _DEFAULT_WARNING = (
@@ -28,7 +41,36 @@ _DEFAULT_WARNING = (
 
 
 @dataclass(frozen=True)
+class Sampling:
+    """Which samples are wanted.
+
+    Attributes:
+        source: a folder of images (subfolders are classes), an .npz with an array for each input,
+            "fashion-mnist" (calibration from its train split, parity from its test split), or None
+            for the photographs that scikit-image ships. `./fashion-mnist` is a folder of that name.
+        samples: calibration samples wanted; fewer come with a warning.
+        held_out: samples wanted for parity, likewise.
+        seed: the same seed, source and shapes give the same samples.
+        calibrated: whether activation ranges are measured on them. Without, a network that takes
+            no image may be compared on random numbers.
+    """
+
+    source: str | None = None
+    samples: int = DEFAULT_SAMPLES
+    held_out: int = DEFAULT_HELD_OUT
+    seed: int = 0
+    calibrated: bool = True
+
+    @property
+    def holds_arrays(self) -> bool:
+        """Whether it is an .npz, whose arrays are fed as they are."""
+        source = self.source
+        return source is not None and source.lower().endswith(".npz") and not Path(source).is_dir()
+
+
+@dataclass(frozen=True)
 class _Request:
+    image: Endpoint
     size: tuple[int, int]
     channels: int
     samples: int
@@ -36,52 +78,87 @@ class _Request:
     seed: int
 
 
-def load(
-    source: str | None,
-    *,
-    size: tuple[int, int],
-    channels: int,
-    samples: int = DEFAULT_SAMPLES,
-    held_out: int = DEFAULT_HELD_OUT,
-    seed: int = 0,
-) -> Split:
-    """Load images to calibrate on, and others, which calibration does not see, for parity.
+def load(sampling: Sampling, inputs: Sequence[Endpoint]) -> Split:
+    """Load samples to calibrate on, and others, which calibration does not see, for parity.
 
     Args:
-        source: a folder of images (subfolders are classes), an .npz whose first array
-            (N, height, width, channels) is fed as it is, "fashion-mnist" (calibration from its
-            train split, parity from its test split), or None for the photographs that
-            scikit-image ships. `./fashion-mnist` is a folder of that name.
-        size: height and width of the network's input, pixels.
-        channels: channels of the network's input; 1 gets luminance; other than 1 and 3 only
-            from an .npz.
-        samples: calibration images wanted; fewer come with a warning.
-        held_out: images wanted for parity, likewise.
-        seed: the same seed, source and sizes give the same images.
+        sampling: which.
+        inputs: what the network takes; pictures feed one image input, anything else asks for
+            an .npz.
 
     Raises:
-        InputError: the source is missing, of an unknown kind, damaged, or holds nothing usable.
+        InputError: the source is missing, of an unknown kind, damaged, holds nothing usable, or
+            cannot feed these inputs.
         MissingPartError: Pillow, or scikit-image for its photographs, is not installed.
     """
-    request = _Request(size, channels, samples, held_out, seed)
-    if source is not None and source.lower().endswith(".npz") and not Path(source).is_dir():
-        return _from_npz(_existing(source), request)
-    check_request(size=size, channels=channels, samples=samples, held_out=held_out)
-    if channels not in {1, 3}:
-        raise InputError(
-            f"images have 3 channels, or 1 as luminance; the network's input has {channels}",
-            hint="give --calibration FILE.npz with an array (N, height, width, channels) float32",
-        )
+    check_request(inputs, samples=sampling.samples, held_out=sampling.held_out)
+    if sampling.holds_arrays:
+        return _from_npz(_existing(str(sampling.source)), inputs, sampling)
+    if not _takes_one_image(inputs):
+        if sampling.source is None and not sampling.calibrated:
+            return _from_noise(inputs, sampling)
+        raise _needs_arrays(inputs)
+    request = _image_request(inputs[0], sampling)
     if importlib.util.find_spec("PIL") is None:
         raise MissingPartError(
             "images are read with Pillow, which is not installed",
             hint="pip install 'edgecnn[export]'",
         )
-    if source is None:
+    if sampling.source is None:
         return _from_photographs(request)
-    if source == fashion_mnist.SOURCE:
+    if sampling.source == fashion_mnist.SOURCE:
         return _from_fashion_mnist(request)
-    return _from_folder(_existing(source), request)
+    return _from_folder(_existing(sampling.source), request)
+
+
+def _takes_one_image(inputs: Sequence[Endpoint]) -> bool:
+    takes_pixels = inputs[0].dtype.startswith("float") or inputs[0].dtype == "uint8"
+    return len(inputs) == 1 and takes_pixels and layouts.is_image(inputs[0])
+
+
+def _needs_arrays(inputs: Sequence[Endpoint]) -> InputError:
+    listed = ", ".join(
+        f"{e.name} ({', '.join(['N', *map(str, e.shape[1:])])}) {e.dtype}" for e in inputs
+    )
+    counted = "its input is no picture" if len(inputs) == 1 else f"it has {len(inputs)} inputs"
+    return InputError(
+        f"images have 3 channels, or 1 as luminance, and feed one input; of this network {counted}:"
+        f" {listed}",
+        hint="give --calibration FILE.npz with an array for each input, under the input's name",
+    )
+
+
+def _image_request(image: Endpoint, sampling: Sampling) -> _Request:
+    size, channels = layouts.image_size(image)
+    batch = rows_of(image)
+    return _Request(
+        image,
+        size,
+        channels,
+        sampling.samples * batch,
+        sampling.held_out * batch,
+        sampling.seed,
+    )
+
+
+def _from_noise(inputs: Sequence[Endpoint], sampling: Sampling) -> Split:
+    """Random numbers around zero, and zeros for integers: enough to tell a converter's mistake."""
+    import numpy as np
+
+    generator = np.random.default_rng(sampling.seed)
+
+    def numbers(endpoint: Endpoint, runs: int) -> npt.NDArray[Any]:
+        shape = (runs * rows_of(endpoint), *endpoint.shape[1:])
+        if endpoint.dtype.startswith("float"):
+            return generator.standard_normal(shape).astype(endpoint.dtype)
+        return np.zeros(shape, endpoint.dtype)
+
+    said = f"No samples were given, and the network takes no picture: compared on {NOISE}."
+    sets = [
+        from_arrays(NOISE, runs, [numbers(endpoint, runs) for endpoint in inputs], (said,))
+        for runs in (sampling.samples, sampling.held_out)
+    ]
+    return Split(*sets)
 
 
 def _existing(source: str) -> Path:
@@ -113,9 +190,17 @@ def _existing(source: str) -> Path:
 def _from_photographs(request: _Request) -> Split:
     calibration = _crops(photographs.CALIBRATION, request.samples, request)
     return Split(
-        from_pixels(photographs.SOURCE, calibration, (_DEFAULT_WARNING,)),
-        from_pixels(photographs.SOURCE, _crops(photographs.HELD_OUT, request.held_out, request)),
+        _pictures(photographs.SOURCE, calibration, request, (_DEFAULT_WARNING,)),
+        _pictures(
+            photographs.SOURCE, _crops(photographs.HELD_OUT, request.held_out, request), request
+        ),
     )
+
+
+def _pictures(
+    source: str, pixels: npt.NDArray[np.uint8], request: _Request, warnings: tuple[str, ...] = ()
+) -> SampleSet:
+    return from_pixels(source, pixels, warnings, image=request.image)
 
 
 def _crops(names: tuple[str, ...], count: int, request: _Request) -> npt.NDArray[np.uint8]:
@@ -134,7 +219,7 @@ def _from_fashion_mnist(request: _Request) -> Split:
             split, count, size=request.size, channels=request.channels, seed=request.seed
         )
         few = f"{source}: {count} images asked for, its {split} split holds {len(pixels)}."
-        sets.append(from_pixels(source, pixels, () if len(pixels) == count else (few,)))
+        sets.append(_pictures(source, pixels, request, () if len(pixels) == count else (few,)))
     return Split(*sets)
 
 
@@ -154,35 +239,30 @@ def _from_folder(path: Path, request: _Request) -> Split:
         )
         apart = _crops(photographs.HELD_OUT, request.held_out, request)
         return Split(
-            from_pixels(source, pixels, (*warnings, only)), from_pixels(photographs.SOURCE, apart)
+            _pictures(source, pixels, request, (*warnings, only)),
+            _pictures(photographs.SOURCE, apart, request),
         )
     samples, held_out = arrays.share(len(pixels), request.samples, request.held_out)
     if len(pixels) < request.samples + request.held_out:
         warnings += (_fewer(source, len(pixels), samples, request),)
     return Split(
-        from_pixels(source, pixels[:samples], warnings),
-        from_pixels(source, pixels[samples : samples + held_out]),
+        _pictures(source, pixels[:samples], request, warnings),
+        _pictures(source, pixels[samples : samples + held_out], request),
     )
 
 
-def _from_npz(path: Path, request: _Request) -> Split:
-    check_request(
-        size=request.size,
-        channels=request.channels,
-        samples=request.samples,
-        held_out=request.held_out,
-        item_bytes=4,
-    )
+def _from_npz(path: Path, inputs: Sequence[Endpoint], sampling: Sampling) -> Split:
     rows = arrays.load(
         path,
-        shape=(*request.size, request.channels),
-        samples=request.samples,
-        held_out=request.held_out,
-        seed=request.seed,
+        inputs,
+        samples=sampling.samples,
+        held_out=sampling.held_out,
+        seed=sampling.seed,
     )
     name = folder.printable(path.name)
     return Split(
-        from_arrays(name, rows.calibration, rows.warnings), from_arrays(name, rows.held_out)
+        from_arrays(name, rows.calibration_runs, rows.calibration, rows.warnings),
+        from_arrays(name, rows.held_out_runs, rows.held_out),
     )
 
 

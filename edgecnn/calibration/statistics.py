@@ -1,8 +1,8 @@
-"""Activation statistics of a float .tflite: what its tensors look like on real images.
+"""Activation statistics of a float .tflite: what its tensors look like on real inputs.
 
 Every intermediate tensor is made an output of a copy of the graph, which then runs under XNNPACK
 with threads; a fifth of the time a calibrating interpreter takes for the same numbers. Memory does
-not grow with the number of images: of each tensor the extremes are kept for each channel, and a
+not grow with the number of runs: of each tensor the extremes are kept for each channel, and a
 seeded sample of positions (all channels of a pixel together); of each convolution's input, how its
 channels vary together.
 """
@@ -17,14 +17,17 @@ import numpy as np
 
 from edgecnn.calibration.layer_inputs import Geometry, LayerAccumulator, LayerInputs
 from edgecnn.errors import InputError
-from edgecnn.formats import tflite_file as tfl
 from edgecnn.progress import Progress, Silent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from edgecnn.formats.tflite_graph import Graph, Operator, Tensor
+
+    Array = NDArray[Any]
 
 # Values kept of each tensor: enough for a 99.99th percentile, 105 of them are 55 MB (Xception).
 _SAMPLED_VALUES = 1 << 17
@@ -36,12 +39,12 @@ _FILE = "statistics.npz"
 
 @dataclass(frozen=True)
 class TensorStatistics:
-    """One tensor on the calibration images.
+    """One tensor on the calibration inputs; a scalar has one channel.
 
     Attributes:
-        low: smallest value of each channel, float32 (C,), over every position of every image.
+        low: smallest value of each channel, float32 (C,), over every position of every run.
         high: largest likewise.
-        sample: float32 (P, C), positions drawn at random, the same number from each image.
+        sample: float32 (P, C), positions drawn at random, the same number from each run.
     """
 
     low: NDArray[np.float32]
@@ -81,60 +84,67 @@ class Statistics:
     """All that calibration knows of a float model.
 
     Attributes:
-        tensors: by tensor index of the float model, its input included.
-        layers: by the index of a convolution's output tensor.
-        logits: float32 (images, classes), what each image gave.
+        tensors: by tensor name, float32 inputs included, in the order of the file. Tensors without
+            elements, and those whose size changes from run to run, have none.
+        layers: by the name of a convolution's output.
+        answers: by tensor name, what was asked for: the runs one behind the other along the first
+            axis, (runs * b, ...); of scalars (runs,).
     """
 
-    tensors: dict[int, TensorStatistics]
-    layers: dict[int, LayerInputs]
-    logits: NDArray[np.float32]
+    tensors: dict[str, TensorStatistics]
+    layers: dict[str, LayerInputs]
+    answers: dict[str, Array]
 
 
 class _TensorAccumulator:
-    def __init__(self, shape: Sequence[int], images: int, seed: tuple[int, int]) -> None:
+    def __init__(self, tensor: Tensor, runs: int, seed: tuple[int, int]) -> None:
         self.random = np.random.default_rng(seed)
-        self.channels = int(shape[-1]) if len(shape) else 1
-        self.positions = int(np.prod(shape, dtype=np.int64)) // self.channels
+        self.channels, self.elements = tensor.channels, tensor.elements
+        self.positions = self.elements // self.channels
         wanted = np.clip(_SAMPLED_VALUES // self.channels, _FEWEST_POSITIONS, _MOST_POSITIONS)
-        self.per_image = min(self.positions, -(-int(wanted) // images))
+        self.per_run = min(self.positions, -(-int(wanted) // runs))
         self.low = np.full(self.channels, np.inf, np.float32)
         self.high = np.full(self.channels, -np.inf, np.float32)
-        self.sample = np.empty((self.per_image * images, self.channels), np.float32)
+        self.sample = np.empty((self.per_run * runs, self.channels), np.float32)
         self.filled = 0
+        self.changes_size = False
 
     def add(self, values: NDArray[np.float32]) -> None:
+        if values.size != self.elements:
+            self.changes_size = True
+        if self.changes_size:
+            return
         rows = values.reshape(self.positions, self.channels)
         np.minimum(self.low, rows.min(axis=0), out=self.low)
         np.maximum(self.high, rows.max(axis=0), out=self.high)
-        picked = self.random.choice(self.positions, self.per_image, replace=False, shuffle=False)
-        self.sample[self.filled : self.filled + self.per_image] = rows[picked]
-        self.filled += self.per_image
+        picked = self.random.choice(self.positions, self.per_run, replace=False, shuffle=False)
+        self.sample[self.filled : self.filled + self.per_run] = rows[picked]
+        self.filled += self.per_run
 
     def result(self) -> TensorStatistics:
         return TensorStatistics(self.low, self.high, self.sample[: self.filled])
 
 
 def collect(
-    float_model: bytes,
-    feeds: Iterable[NDArray[np.float32]],
+    graph: Graph,
+    feeds: Iterable[Sequence[Array]],
     *,
-    logits: int,
-    images: int,
+    answers: Sequence[str],
+    runs: int,
     threads: int,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Statistics:
-    """Run the float model on every image and describe each of its float tensors.
+    """Run the float model on every feed and describe each of its float32 tensors.
 
     Args:
-        float_model: a float .tflite with one input.
-        feeds: one (1, H, W, C) float32 array an image, `images` of them.
-        logits: index of the tensor whose values are kept for every image.
-        images: how many there are.
+        graph: a float .tflite; left as it is.
+        feeds: `runs` of them, each with an array for every input, of its shape and dtype.
+        answers: names of the tensors, of any dtype, whose values are kept for every run.
+        runs: how many there are.
         threads: for the interpreter.
         seed: of the positions that are sampled.
-        progress: advanced by one for each image.
+        progress: advanced by one for each run.
 
     Raises:
         InputError: a tensor is NaN or infinite, so no range can be told.
@@ -143,136 +153,151 @@ def collect(
 
     from edgecnn.runtime.litert import LiteRTSession
 
-    model = tfl.read(float_model)
-    graph = tfl.main_graph(model)
-    entry = int(graph.inputs[0])
-    made = sorted(tfl.producers(graph))
-    watched = [t for t in made if tfl.type_name(graph.tensors[t]) == "FLOAT32"]
-    session = LiteRTSession(tap(model, watched), threads=threads)
-    tensors = {
-        t: _TensorAccumulator([int(n) for n in graph.tensors[t].shape], images, (seed, t))
-        for t in (entry, *watched)
-    }
-    layers = _layer_accumulators(model, graph, tensors, images, seed)
-    answers = []
+    places = {tensor: place for place, tensor in enumerate(graph.tensors)}
+    made = {tensor for operator in graph.operators for tensor in operator.outputs}
+    watched = [tensor for tensor in graph.tensors if tensor in made and _is_described(tensor)]
+    entries = [tensor for tensor in graph.inputs if _is_described(tensor)]
+    asked = [graph[name] for name in answers]
+    tapped = [*watched, *(t for t in dict.fromkeys(asked) if t in made and t not in set(watched))]
+    session = LiteRTSession(graph.tapped(tapped), threads=threads)
+    tensors = {t: _TensorAccumulator(t, runs, (seed, places[t])) for t in (*entries, *watched)}
+    layers = _layer_accumulators(graph, tensors, runs, seed, places)
+    kept: dict[str, list[Array]] = {tensor.name: [] for tensor in asked}
     # Between two products OpenBLAS's own threads wait spinning, which costs XNNPACK a third of its
     # speed; the pool keeps all cores busy without them.
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads) as pool:
         for feed in feeds:
-            values = dict(zip(tensors, (feed, *session.run_in_place([feed])), strict=True))
-            answers.append(values[logits].reshape(-1).copy())
-            _add_image(values, tensors, layers, pool)
+            values = dict(zip(graph.inputs, feed, strict=True))
+            values.update(zip(tapped, session.run_in_place(feed), strict=True))
+            for tensor in asked:
+                kept[tensor.name].append(np.array(values[tensor]))
+            _add_run(values, tensors, layers, pool)
             del values  # no view may outlive its inference
             (progress or Silent()).advance()
-    result = {t: a.result() for t, a in tensors.items()}
-    _refuse_nan(result, graph)
-    known = {out: layer.result() for out, (_, layer) in layers.items()}
-    return Statistics(result, known, np.stack(answers))
+    result = {t.name: a.result() for t, a in tensors.items() if not a.changes_size}
+    _refuse_nan(result)
+    known = {out.name: layer.result() for out, (_, layer) in layers.items() if not layer.is_empty}
+    return Statistics(result, known, {name: joined(found) for name, found in kept.items()})
 
 
-def _add_image(
-    values: dict[int, NDArray[np.float32]],
-    tensors: dict[int, _TensorAccumulator],
-    layers: dict[int, tuple[int, LayerAccumulator]],
+def _is_described(tensor: Tensor) -> bool:
+    return tensor.is_float and tensor.elements > 0
+
+
+def joined(found: Sequence[Array]) -> Array:
+    """What a tensor gave in several runs, one behind the other along the first axis."""
+    return np.concatenate(found) if found[0].ndim else np.stack(found)
+
+
+def _add_run(
+    values: dict[Tensor, Array],
+    tensors: dict[Tensor, _TensorAccumulator],
+    layers: dict[Tensor, tuple[Tensor, LayerAccumulator]],
     pool: ThreadPoolExecutor,
 ) -> None:
-    """Take in one image.
+    """Take in one run.
 
     numpy lets go of the interpreter lock in all of this, and every accumulator draws from a
     generator of its own, so threads change the time and not the result.
     """
     work = [
-        *(pool.submit(tensors[t].add, found) for t, found in values.items()),
-        *(pool.submit(a.add, values[t]) for t, a in layers.values()),
+        *(pool.submit(accumulator.add, values[t]) for t, accumulator in tensors.items()),
+        *(
+            pool.submit(a.add, values[t])
+            for t, a in layers.values()
+            if values[t].size == t.elements
+        ),
     ]
     for done in work:
         done.result()
 
 
+def _take(add: Callable[[Array], None], holder: list[Array]) -> None:
+    """Hand over the one array of a list, so that the pool is not left holding it.
+
+    A worker lets go of its task's arguments only some time after the result is there; LiteRT
+    refuses to run on while an array still looks into its memory.
+    """
+    add(holder.pop())
+
+
 def _layer_accumulators(
-    model: tfl.ModelT,
-    graph: tfl.SubGraphT,
-    tensors: dict[int, _TensorAccumulator],
-    images: int,
+    graph: Graph,
+    tensors: dict[Tensor, _TensorAccumulator],
+    runs: int,
     seed: int,
-) -> dict[int, tuple[int, LayerAccumulator]]:
+    places: dict[Tensor, int],
+) -> dict[Tensor, tuple[Tensor, LayerAccumulator]]:
     """By output tensor: the tensor a convolution reads, and what gathers its inputs."""
     found = {}
     for operator in graph.operators:
-        name = tfl.operator_name(model, operator)
-        source = int(operator.inputs[0])
-        if name in _WEIGHTED and source in tensors:
-            found[int(operator.outputs[0])] = (
-                source,
+        if operator.name in _WEIGHTED and operator.source in tensors:
+            depthwise = operator.name == "DEPTHWISE_CONV_2D"
+            found[operator.output] = (
+                operator.source,
                 LayerAccumulator(
-                    Geometry.of(model, graph, operator),
-                    _features(graph, operator, name),
-                    depthwise=name == "DEPTHWISE_CONV_2D",
-                    images=images,
-                    seed=(seed, 1, source),
+                    Geometry.of(operator),
+                    _features(operator),
+                    depthwise=depthwise,
+                    images=runs,
+                    seed=(seed, 1, places[operator.source]),
                 ),
             )
     return found
 
 
-def _features(graph: tfl.SubGraphT, operator: tfl.OperatorT, name: str) -> int:
-    tensor = operator.inputs[1] if name == "FULLY_CONNECTED" else operator.inputs[0]
-    return int(graph.tensors[int(tensor)].shape[-1])
+def _features(operator: Operator) -> int:
+    read = operator.input(1) if operator.name == "FULLY_CONNECTED" else operator.source
+    return operator.source.channels if read is None else read.channels
 
 
-def tap(model: tfl.ModelT, tensors: Sequence[int]) -> bytes:
-    """The model's bytes with these tensors as its outputs; the model itself is left as it was."""
-    graph = tfl.main_graph(model)
-    outputs, signatures = graph.outputs, model.signatureDefs
-    graph.outputs, model.signatureDefs = np.asarray(tensors, np.int32), None
-    try:
-        return tfl.write(model)
-    finally:
-        graph.outputs, model.signatureDefs = outputs, signatures
-
-
-def _refuse_nan(result: dict[int, TensorStatistics], graph: tfl.SubGraphT) -> None:
-    for tensor, found in result.items():
+def _refuse_nan(result: dict[str, TensorStatistics]) -> None:
+    for name, found in result.items():
         if not (np.isfinite(found.low).all() and np.isfinite(found.high).all()):
-            name = tfl.tensor_name(graph.tensors[tensor])
             raise InputError(
-                f"The activations of '{name}' are not finite on the calibration images.",
-                hint="Check the weights for NaN, and that the images are scaled as the model"
+                f"The activations of '{name}' are not finite on the calibration inputs.",
+                hint="Check the weights for NaN, and that the inputs are scaled as the model"
                 " expects.",
             )
 
 
 # Raise it when what is collected changes: cached statistics of another version are not read.
-VERSION = 4
+VERSION = 5
 
 
 def save(statistics: Statistics, folder: Path) -> None:
     """Write to a folder what `load` reads."""
-    arrays: dict[str, NDArray[Any]] = {"logits": statistics.logits}
-    for tensor, found in statistics.tensors.items():
-        arrays[f"tensor/{tensor}/extremes"] = np.stack([found.low, found.high])
-        arrays[f"tensor/{tensor}/sample"] = found.sample
-    for output, layer in statistics.layers.items():
-        arrays[f"layer/{output}/mean"] = layer.mean
-        arrays[f"layer/{output}/power"] = layer.power
+    arrays: dict[str, Array] = {
+        f"names/{kind}": np.array(list(names), np.str_) for kind, names in vars(statistics).items()
+    }
+    for number, found in enumerate(statistics.tensors.values()):
+        arrays[f"tensor/{number}/extremes"] = np.stack([found.low, found.high])
+        arrays[f"tensor/{number}/sample"] = found.sample
+    for number, layer in enumerate(statistics.layers.values()):
+        arrays[f"layer/{number}/mean"] = layer.mean
+        arrays[f"layer/{number}/power"] = layer.power
         if layer.covariance is not None:
-            arrays[f"layer/{output}/covariance"] = layer.covariance
+            arrays[f"layer/{number}/covariance"] = layer.covariance
+    for number, answer in enumerate(statistics.answers.values()):
+        arrays[f"answer/{number}"] = answer
     np.savez(folder / _FILE, **arrays)  # type: ignore[arg-type] # names never meet savez's own
 
 
 def load(folder: Path) -> Statistics:
     """Read what `save` wrote."""
-    tensors, layers = {}, {}
     with np.load(folder / _FILE, allow_pickle=False) as arrays:
-        for name in arrays.files:
-            kind, _, rest = name.partition("/")
-            index, _, field = rest.partition("/")
-            if (kind, field) == ("tensor", "sample"):
-                low, high = arrays[f"tensor/{index}/extremes"]
-                tensors[int(index)] = TensorStatistics(low, high, arrays[name])
-            elif (kind, field) == ("layer", "mean"):
-                key = f"layer/{index}/covariance"
-                covariance = arrays[key] if key in arrays.files else None
-                power = arrays[f"layer/{index}/power"]
-                layers[int(index)] = LayerInputs(arrays[name], power, covariance)
-        return Statistics(tensors, layers, arrays["logits"])
+        names = {
+            kind: arrays[f"names/{kind}"].tolist() for kind in ("tensors", "layers", "answers")
+        }
+        tensors = {}
+        for number, name in enumerate(names["tensors"]):
+            low, high = arrays[f"tensor/{number}/extremes"]
+            tensors[name] = TensorStatistics(low, high, arrays[f"tensor/{number}/sample"])
+        layers = {}
+        for number, name in enumerate(names["layers"]):
+            key = f"layer/{number}/covariance"
+            covariance = arrays[key] if key in arrays.files else None
+            mean, power = arrays[f"layer/{number}/mean"], arrays[f"layer/{number}/power"]
+            layers[name] = LayerInputs(mean, power, covariance)
+        answers = {name: arrays[f"answer/{n}"] for n, name in enumerate(names["answers"])}
+        return Statistics(tensors, layers, answers)

@@ -16,9 +16,10 @@ from edgecnn.cli.progress import watching
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from edgecnn.deploying import Bundle, Deployment
+    from edgecnn.deploying import Bundle, Deployment, TaskOptions
 
 _MACHINES = ("aarch64", "armv7l", "x86_64")
+_TASKS = ("classify", "detect", "segment", "none")
 _DEFAULT_MACHINE, _DEFAULT_PYTHON = "aarch64", "3.11"
 
 
@@ -26,7 +27,11 @@ class _Flags(TypedDict):
     """The options, as click hands them over."""
 
     to: str | None
+    task: str | None
     labels: Path | None
+    head: str | None
+    anchors: Path | None
+    output: str | None
     bundle: Path | None
     machine: str | None
     python: str | None
@@ -43,10 +48,31 @@ class _Flags(TypedDict):
     help="The folder there, beginning at the user's home; ~/edgecnn/MODEL-RECIPE by default.",
 )
 @click.option(
+    "--task",
+    type=click.Choice(_TASKS),
+    help="What the outputs mean; by default classes, where that is known.",
+)
+@click.option(
     "--labels",
     type=click.Path(path_type=Path),
     metavar="FILE",
     help="One label a line, in the order of the classes; they are numbered by default.",
+)
+@click.option(
+    "--output",
+    metavar="NAME",
+    help="Of several outputs, the one that tells the class or the mask.",
+)
+@click.option(
+    "--head",
+    metavar="NAME",
+    help="With --task detect: how the boxes are written, such as yolov8; recognized by default.",
+)
+@click.option(
+    "--anchors",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="With --head ssd or ssd-xy: four numbers for each anchor.",
 )
 @click.option(
     "--bundle",
@@ -67,12 +93,12 @@ class _Flags(TypedDict):
 @quiet_option
 @common_options
 def deploy(artifact: Path, target: str | None, **flags: Unpack[_Flags]) -> None:
-    """Put the .tflite of ARTIFACT on TARGET, with a program that classifies pictures.
+    """Put the .tflite of ARTIFACT on TARGET, with a program that runs it on pictures or arrays.
 
     TARGET is ssh://user@host[:port]. The folder there holds the network, its runtime, labels, a
-    README and `classify`; nothing but Python 3.9 or newer must be there. The new release has to
-    give the outputs there that this machine computes before it takes the place of the old one.
-    With --bundle FILE the same goes into an archive to carry over.
+    README and `run`, which prints classes, boxes or masks; nothing but Python 3.9 or newer must be
+    there. The new release has to give every output there that this machine computes before it
+    takes the place of the old one. With --bundle FILE the same goes into an archive to carry over.
     """
     file = flags["bundle"]
     if target is not None and file is None:
@@ -101,7 +127,7 @@ def _refuse(flags: _Flags, *names: Literal["machine", "python", "to"], reason: s
 def _deploy(artifact: Path, target: str, flags: _Flags) -> None:
     with watching(quiet=flags["quiet"]) as progress:
         result = edgecnn.deploy(
-            artifact, target, to=flags["to"], labels=flags["labels"], progress=progress
+            artifact, target, to=flags["to"], task=_task(flags), progress=progress
         )
     if flags["as_json"]:
         from edgecnn.reporting.deployment import deployment_object
@@ -109,6 +135,16 @@ def _deploy(artifact: Path, target: str, flags: _Flags) -> None:
         console.print_json(deployment_object(result))
     elif not flags["quiet"]:
         _print_deployment(result)
+
+
+def _task(flags: _Flags) -> TaskOptions:
+    return edgecnn.TaskOptions(
+        task=flags["task"],
+        labels=flags["labels"],
+        head=flags["head"],
+        anchors=flags["anchors"],
+        output=flags["output"],
+    )
 
 
 def _print_deployment(result: Deployment) -> None:
@@ -134,7 +170,7 @@ def _bundle(artifact: Path, file: Path, flags: _Flags) -> None:
             file,
             machine=flags["machine"] or _DEFAULT_MACHINE,
             python=flags["python"] or _DEFAULT_PYTHON,
-            labels=flags["labels"],
+            task=_task(flags),
             progress=progress,
         )
     if flags["as_json"]:

@@ -10,7 +10,14 @@ import click
 import edgecnn
 from edgecnn.cli import completers, console, export_request
 from edgecnn.cli.group import HintedUsageError
-from edgecnn.cli.options import SHAPE, common_options, in_order, quiet_option, threads_option
+from edgecnn.cli.options import (
+    SHAPE,
+    common_options,
+    in_order,
+    output_kinds,
+    quiet_option,
+    threads_option,
+)
 from edgecnn.cli.progress import watching
 from edgecnn.cli.scaling_options import SCALING
 from edgecnn.recipes import RECIPES
@@ -23,6 +30,9 @@ if TYPE_CHECKING:
     from edgecnn.exporting import ExportResult
 
     AnyFunction = Callable[..., Any]
+
+# Of what was asked for something cannot be had; the rest was written.
+NOT_ALL = 1
 
 _WHAT = (
     click.option("--all", "every", is_flag=True, help="Every recipe above."),
@@ -48,6 +58,19 @@ _WHAT = (
         show_default=True,
         metavar="N",
         help="Seed of random weights and of the choice of images.",
+    ),
+    click.option(
+        "--output",
+        "outputs",
+        multiple=True,
+        metavar="[NAME=]KIND",
+        callback=output_kinds,
+        help="What your own model's outputs are: probabilities, logits or values.",
+    ),
+    click.option(
+        "--strict",
+        is_flag=True,
+        help="Refuse a quantized file in which operators stay float.",
     ),
     click.option(
         "--io",
@@ -127,19 +150,25 @@ def export(model: str, **flags: Unpack[export_request.Flags]) -> None:
     """Build or load MODEL and export it, proved against the float original.
 
     MODEL is a name of `edgecnn models`, keras:NAME for any network of keras.applications, or a path
-    (.keras, .h5, a SavedModel folder, a float .tflite). Without a recipe it is --int8. Each recipe
-    gets a folder with model.tflite, model.onnx, manifest.json and reference.npz.
+    (.keras, .h5, a SavedModel folder, a float .onnx or .tflite). Without a recipe it is --int8.
+    Each recipe gets a folder with model.tflite, model.onnx, manifest.json and reference.npz.
     """
     options = export_request.api_options(model, flags)
     _say_what_was_chosen(flags)
     with watching(quiet=flags["quiet"]) as progress:
         result = edgecnn.export(model, progress=progress, **options)
+    from edgecnn.reporting import export as report
+
     if flags["as_json"]:
         from edgecnn.reporting.json_objects import export_object
 
         console.print_json(export_object(result))
     elif not flags["quiet"]:
         _print(result)
+    for refusal in result.refused:
+        console.say("refused", report.refusal_text(refusal), style="bold red")
+    if result.refused:
+        raise click.exceptions.Exit(NOT_ALL)
 
 
 def _say_what_was_chosen(flags: export_request.Flags) -> None:
@@ -157,7 +186,13 @@ def _print(result: ExportResult) -> None:
     from edgecnn.reporting import export as report
 
     console.print_table(report.export_table(result))
+    if outputs := report.outputs_table(result):
+        console.print_line()
+        console.print_table(outputs)
     console.print_paragraph(report.parity_basis(result), "dim")
+    for paragraph in report.float_operators(result):
+        console.print_line()
+        console.print_paragraph(paragraph)
     if caution := report.weights_caution(result):
         console.print_line()
         console.print_paragraph(caution, "yellow")

@@ -12,7 +12,7 @@ from edgecnn.recipes import FORMATS, RECIPES
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from edgecnn.records import Preprocessing
+    from edgecnn.records import OutputKind, Preprocessing
 
 _DECIBEL = re.compile(r"(\d{1,4}(?:\.\d{1,4})?)\s*(?:dB)?", re.IGNORECASE)
 DEFAULT_RECIPE = "int8"
@@ -30,7 +30,8 @@ class Flags(ScalingFlags):
     format: str
     weights: str | None
     classes: int | None
-    input_size: int | None
+    input_size: int | tuple[int, int] | None
+    input_shapes: dict[str, tuple[int, ...]]
     width: float | None
     convolution: str | None
     seed: int
@@ -39,6 +40,8 @@ class Flags(ScalingFlags):
     calibration_samples: int
     calibration_method: str | None
     min_snr: str | None
+    outputs: dict[str, OutputKind]
+    strict: bool
     out: Path | None
     threads: int | None
     quiet: bool
@@ -50,6 +53,9 @@ _PLAIN = (
     "weights",
     "classes",
     "input_size",
+    "input_shapes",
+    "outputs",
+    "strict",
     "width",
     "convolution",
     "seed",

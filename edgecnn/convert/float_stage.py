@@ -1,39 +1,98 @@
-"""The float stage: from what the user named to float files, the one place that runs TensorFlow.
+"""The float stage: from what the user named to float files and a proof of them, in a child process.
 
-`make` is called in a child process (`isolation`), which keeps TensorFlow's memory, noise and
-crashes to itself. It writes model.tflite, model.onnx where asked for, and info.json.
+`make` is called through `isolation`, which keeps TensorFlow's memory, noise and crashes to itself,
+and the native code that a foreign file meets. It writes model.tflite and model.onnx where asked
+for, info.json, and proof.npz: some of the calibration inputs, and what the source's own framework
+(Keras, a SavedModel's function, ONNX Runtime, LiteRT) makes of them.
 """
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib
+import itertools
 import json
 import os
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgecnn.errors import EdgeCnnError
+from edgecnn import layouts
+from edgecnn.calibration import preprocessing as scaling
+from edgecnn.calibration import sources
+from edgecnn.convert import input_scaling
+from edgecnn.errors import EdgeCnnError, InputError
+from edgecnn.records import EndLayouts, Network
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Mapping, Sequence
+
     from numpy.typing import NDArray
 
     from edgecnn.building import BuildRequest, BuiltModel
+    from edgecnn.calibration.sampleset import Split
+    from edgecnn.calibration.sources import Sampling
     from edgecnn.progress import Progress
+    from edgecnn.records import Preprocessing
 
-INFO, TFLITE, ONNX = "info.json", "model.tflite", "model.onnx"
+    Array = NDArray[Any]
+
+INFO, PROOF, TFLITE, ONNX = "info.json", "proof.npz", "model.tflite", "model.onnx"
+FILES = {"tflite": TFLITE, "onnx": ONNX}
 # What the child sets before TensorFlow is imported: no GPU probing, no chatter.
 ENVIRONMENT = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
     "CUDA_VISIBLE_DEVICES": "",
     "TF_ENABLE_ONEDNN_OPTS": "1",
 }
-_FAITHFUL_DB = 60.0
 # Raise it when the stage writes other bytes for the same request: files of another version that lie
 # in a cache are not mixed with ours.
-VERSION = 1
+VERSION = 2
+# Enough for a mean and variance over all positions, and little enough memory.
+ADAPTATION_SAMPLES = 4
+PROOF_SAMPLES = 4
+
+
+@dataclass(frozen=True)
+class Feeding:
+    """What a network is fed while it is converted.
+
+    Attributes:
+        sampling: which samples.
+        preprocessing: how pixels become inputs, as far as it is known.
+        split: the samples, where they could be loaded before the network was built.
+        adapts: whether normalization statistics of random weights are adapted to them.
+    """
+
+    sampling: Sampling
+    preprocessing: Preprocessing | None
+    split: Split | None = None
+    adapts: bool = False
+
+
+@dataclass(frozen=True)
+class Samples:
+    """The samples of an export, and how pixels among them become inputs."""
+
+    split: Split
+    preprocessing: Preprocessing
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the stage did.
+
+    Attributes:
+        samples: loaded once it was known what the network takes.
+        refused: by format, why it cannot have this network.
+    """
+
+    samples: Samples
+    refused: dict[str, EdgeCnnError]
 
 
 def make(
@@ -41,81 +100,326 @@ def make(
     folder: str,
     *,
     formats: tuple[str, ...],
-    images: NDArray[np.float32] | None,
+    feeding: Feeding,
     progress: Progress,
-) -> None:
-    """Build, convert and check one network.
+) -> Outcome:
+    """Build or read, convert, and answer the proof's questions for one network.
 
     Args:
-        request: what to build.
+        request: what to build or read.
         folder: an empty folder for the files.
         formats: "tflite", "onnx" or both.
-        images: (N, H, W, C) float32, preprocessed: normalization statistics of random weights are
-            adapted on them; None leaves the weights as they are.
+        feeding: what it is fed.
         progress: told of each step.
 
-    Raises:
-        InputError: as `building.build`, or an operator a format does not have.
-        EdgeCnnError: a float file does not compute what Keras computes.
-    """
-    from edgecnn import building
-    from edgecnn.convert import onnx_float, tflite_float
+    Returns:
+        The samples, and the formats that cannot be had; at least one was written.
 
+    Raises:
+        InputError: as `building.build`, an operator that no format asked for has, or samples that
+            do not fit.
+    """
+    from edgecnn.building import identify
+
+    return _MAKERS[identify(request).kind](request, Path(folder), formats, feeding, progress)
+
+
+def _make_with_tensorflow(
+    request: BuildRequest,
+    folder: Path,
+    formats: tuple[str, ...],
+    feeding: Feeding,
+    progress: Progress,
+) -> Outcome:
+    from edgecnn import building
+    from edgecnn.convert import tflite_float
+
+    _import_tensorflow(progress)
+    progress.stage("building the network")
+    built = building.build(request)
+    network, name = built.network, built.identity.name
+    if feeding.adapts and built.keras_model is not None:
+        progress.stage("adapting normalization statistics")
+        _adapt(built, feeding)
+    progress.stage("tracing")
+    traced = tflite_float.trace(built)
+    own_scaling = input_scaling.of_tensorflow(traced)
+    samples = gather(network, feeding, own_scaling, progress)
+    _write_proof(folder, network, samples, _keras_answers(built, network))
+    del built  # each holds the weights once more, and the converter copies them several times over
+    gc.collect()
+    _write_info(folder, network, dict.fromkeys(formats, own_layouts(network)), own_scaling)
+    attempts = _Attempts(formats)
+    with attempts.of("onnx") as wanted:
+        if wanted:
+            from edgecnn.convert import onnx_float
+
+            progress.stage("converting to float .onnx")
+            onnx_float.to_onnx(
+                traced,
+                folder / ONNX,
+                input_names=[end.name for end in network.inputs],
+                output_names=[end.name for end in network.outputs],
+            )
+    with attempts.of("tflite") as wanted:
+        if wanted:
+            progress.stage("converting to float .tflite")
+            definition = tflite_float.define(traced)
+            del traced
+            gc.collect()
+            (folder / TFLITE).write_bytes(tflite_float.to_tflite(definition, name))
+    return attempts.outcome(samples)
+
+
+def _make_from_onnx(
+    request: BuildRequest,
+    folder: Path,
+    formats: tuple[str, ...],
+    feeding: Feeding,
+    progress: Progress,
+) -> Outcome:
+    from edgecnn.convert import onnx_parsing, onnx_source
+    from edgecnn.formats import onnx_file
+
+    progress.stage("reading the .onnx")
+    source = onnx_source.prepare_model(
+        onnx_parsing.parse(Path(request.model)), dict(request.input_shapes), request.size
+    )
+    model, network = source.model, source.network
+    own_scaling = input_scaling.of_onnx(model)
+    ends: dict[str, EndLayouts] = {}
+    attempts = _Attempts(formats)
+    with attempts.of("tflite") as wanted:
+        if wanted:
+            network, ends["tflite"] = _lower(model, network, request, folder, progress)
+    ends["onnx"] = own_layouts(network)
+    with attempts.of("onnx") as wanted:
+        if wanted:
+            onnx_file.save(model, folder / ONNX)
+    samples = gather(network, feeding, own_scaling, progress)
+    _write_proof(folder, network, samples, _onnx_answers(Path(request.model), network))
+    _write_info(folder, network, ends, own_scaling)
+    return attempts.outcome(samples)
+
+
+def _lower(
+    model: Any,  # noqa: ANN401 - an onnx.ModelProto
+    network: Network,
+    request: BuildRequest,
+    folder: Path,
+    progress: Progress,
+) -> tuple[Network, EndLayouts]:
+    """Write the .tflite of a prepared ONNX model.
+
+    Returns:
+        The network, its layouts as far as lowering knows more of them, and those of the .tflite.
+    """
+    from edgecnn.convert import onnx_import, tflite_float
+
+    _import_tensorflow(progress)
+    progress.stage("converting to float .tflite")
+    name = Path(request.model).stem
+    lowered = onnx_import.lower(model, network, name)
+    definition = tflite_float.define(lowered.traced)
+    (folder / TFLITE).write_bytes(tflite_float.to_tflite(definition, name))
+    known = replace(
+        network,
+        inputs=tuple(end.endpoint for end in lowered.inputs),
+        outputs=tuple(end.endpoint for end in lowered.outputs),
+    )
+    layouts_there = EndLayouts(
+        tuple(end.layout for end in lowered.inputs), tuple(end.layout for end in lowered.outputs)
+    )
+    return known, layouts_there
+
+
+def _make_from_tflite(
+    request: BuildRequest,
+    folder: Path,
+    _formats: tuple[str, ...],
+    feeding: Feeding,
+    progress: Progress,
+) -> Outcome:
+    from edgecnn.convert import tflite_source
+
+    progress.stage("reading the .tflite")
+    path = Path(request.model)
+    network, own_scaling, data = tflite_source.prepare(path)
+    samples = gather(network, feeding, own_scaling, progress)
+    (folder / TFLITE).write_bytes(data)
+    _write_proof(folder, network, samples, _tflite_answers(path, network))
+    _write_info(folder, network, {"tflite": own_layouts(network)}, own_scaling)
+    return Outcome(samples, {})
+
+
+_MAKERS: dict[str, Callable[..., Outcome]] = {
+    "zoo": _make_with_tensorflow,
+    "keras": _make_with_tensorflow,
+    "keras-file": _make_with_tensorflow,
+    "savedmodel": _make_with_tensorflow,
+    "onnx": _make_from_onnx,
+    "tflite": _make_from_tflite,
+}
+
+
+class _Attempts:
+    """Formats tried one after the other: what one cannot have does not sink the others."""
+
+    def __init__(self, formats: Sequence[str]) -> None:
+        self._formats = formats
+        self._refused: dict[str, EdgeCnnError] = {}
+
+    @contextlib.contextmanager
+    def of(self, file_format: str) -> Generator[bool, None, None]:
+        """Whether this format is asked for; what it cannot have is kept for the outcome."""
+        try:
+            yield file_format in self._formats
+        except InputError as error:
+            self._refused[file_format] = error
+
+    def outcome(self, samples: Samples) -> Outcome:
+        """What came of them; raises the first refusal where no format could be had."""
+        if len(self._refused) == len(self._formats):
+            raise self._refused[self._formats[0]]
+        return Outcome(samples, self._refused)
+
+
+def _import_tensorflow(progress: Progress) -> None:
     os.environ.update(ENVIRONMENT)
     progress.stage("importing TensorFlow")
     importlib.import_module("tensorflow")  # here, so that its seconds have a name
-    progress.stage("building the network")
-    built = building.build(request)
-    if images is not None and built.keras_model is not None:
-        progress.stage("adapting normalization statistics")
-        building.adapt_batch_normalization(built.keras_model, images)
-    (Path(folder) / INFO).write_text(json.dumps(_info(built)), encoding="utf-8")
-    progress.stage("tracing")
-    question, answer = _sample(built)
-    traced, name = tflite_float.trace(built), built.identity.name
-    del built  # each holds the weights once more, and the converter copies them several times over
-    gc.collect()
-    if "onnx" in formats:
-        progress.stage("converting to float .onnx")
-        onnx_float.to_onnx(traced, Path(folder) / ONNX)
-    if "tflite" in formats:
-        progress.stage("converting to float .tflite")
-        definition = tflite_float.define(traced)
-        del traced
-        gc.collect()
-        (Path(folder) / TFLITE).write_bytes(tflite_float.to_tflite(definition, name))
-        _check(name, Path(folder) / TFLITE, question, answer)
 
 
-def _info(built: BuiltModel) -> dict[str, Any]:
-    return {
-        "input_shape": list(built.input_shape),
-        "classes": built.classes,
-        "parameters": built.parameters,
-        "trainable_parameters": built.trainable_parameters,
+def own_layouts(network: Network) -> EndLayouts:
+    """The layouts of a file whose ends are those of the source model."""
+    return EndLayouts(
+        tuple(end.layout for end in network.inputs), tuple(end.layout for end in network.outputs)
+    )
+
+
+def gather(network: Network, feeding: Feeding, own_scaling: str, progress: Progress) -> Samples:
+    """The samples of a network whose ends are known, and how their pixels are scaled.
+
+    Args:
+        network: what it takes.
+        feeding: what is asked for and known.
+        own_scaling: what the network itself does to its input first, "" for nothing.
+        progress: told of the step.
+
+    Raises:
+        InputError: pixels would have to be scaled and nobody said how, or no samples can be had.
+    """
+    preprocessing, warnings = scaling.resolve(
+        feeding.preprocessing,
+        takes_pictures=len(network.inputs) == 1
+        and layouts.is_image(network.inputs[0])
+        and network.inputs[0].dtype.startswith("float"),
+        feeds_pictures=not feeding.sampling.holds_arrays,
+        own_scaling=own_scaling,
+    )
+    if feeding.split is not None:
+        return Samples(feeding.split, preprocessing, warnings)
+    progress.stage("loading samples")
+    return Samples(sources.load(feeding.sampling, network.inputs), preprocessing, warnings)
+
+
+def _adapt(built: BuiltModel, feeding: Feeding) -> None:
+    from edgecnn import building
+
+    assert feeding.split is not None  # noqa: S101 - for the type checker: random weights come
+    assert feeding.preprocessing is not None  # noqa: S101 - with a size and a preprocessing
+    feeds = feeding.split.calibration.feeds(built.network.inputs, feeding.preprocessing)
+    images = [feed[0] for feed in itertools.islice(feeds, ADAPTATION_SAMPLES)]
+    building.adapt_batch_normalization(built.keras_model, np.concatenate(images))
+
+
+def _write_proof(
+    folder: Path,
+    network: Network,
+    samples: Samples,
+    answer: Callable[[Sequence[Array]], Sequence[Array]],
+) -> None:
+    """Keep some calibration inputs as they are fed, and what the source's framework answers."""
+    calibration = samples.split.calibration
+    feeds = itertools.islice(
+        calibration.feeds(network.inputs, samples.preprocessing), PROOF_SAMPLES
+    )
+    asked = list(feeds)
+    answered = [[np.atleast_1d(np.asarray(values)) for values in answer(feed)] for feed in asked]
+    arrays = {
+        **{f"x{k}": np.stack([feed[k] for feed in asked]) for k in range(len(network.inputs))},
+        **{f"y{k}": np.concatenate([row[k] for row in answered]) for k in range(len(answered[0]))},
     }
+    np.savez(folder / PROOF, **arrays)  # type: ignore[arg-type] # numpy means allow_pickle
 
 
-def _sample(built: BuiltModel) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Noise, and what the network makes of it."""
+def read_proof(folder: Path) -> tuple[list[tuple[Array, ...]], tuple[Array, ...]]:
+    """The inputs of each run of the proof, and the answers to all, by output."""
+    with np.load(folder / PROOF, allow_pickle=False) as arrays:
+        columns = [arrays[f"x{k}"] for k in range(len(arrays.files)) if f"x{k}" in arrays]
+        answers = tuple(arrays[f"y{k}"] for k in range(len(arrays.files)) if f"y{k}" in arrays)
+    return list(zip(*columns, strict=True)), answers
+
+
+def _keras_answers(
+    built: BuiltModel, network: Network
+) -> Callable[[Sequence[Array]], Sequence[Array]]:
     import tensorflow as tf
 
-    noise = np.random.default_rng(0).uniform(-1, 1, built.input_shape).astype(np.float32)
-    return noise, np.asarray(built.function([tf.constant(noise)])[0])
+    def answer(feed: Sequence[Array]) -> Sequence[Array]:
+        tensors = [tf.constant(values) for values in feed]
+        return [
+            np.asarray(values, end.dtype)
+            for values, end in zip(built.function(tensors), network.outputs, strict=True)
+        ]
+
+    return answer
 
 
-def _check(
-    name: str, path: Path, question: NDArray[np.float32], answer: NDArray[np.float32]
-) -> None:
-    """Hold the file against the network: a converter's mistake ends here."""
-    from edgecnn.parity import snr_db
+def _onnx_answers(path: Path, network: Network) -> Callable[[Sequence[Array]], Sequence[Array]]:
+    """The user's own file, under ONNX Runtime: open sizes take what is fed."""
+    from edgecnn.runtime.onnxrt import OnnxSession
+
+    session = OnnxSession(path, threads=os.cpu_count() or 1)
+    places = {info.name: place for place, info in enumerate(session.inputs)}
+    order = [places[end.name] for end in network.inputs]
+
+    def answer(feed: Sequence[Array]) -> Sequence[Array]:
+        ordered: list[Array] = list(feed)
+        for values, place in zip(feed, order, strict=True):
+            ordered[place] = values
+        return session.run(ordered)
+
+    return answer
+
+
+def _tflite_answers(path: Path, network: Network) -> Callable[[Sequence[Array]], Sequence[Array]]:
+    """The user's own file, under LiteRT."""
     from edgecnn.runtime.litert import LiteRTSession
 
-    found = LiteRTSession(path, threads=os.cpu_count() or 1).run([question])[0]
-    ratio = snr_db(answer, found)
-    if ratio is not None and not ratio >= _FAITHFUL_DB:
-        raise EdgeCnnError(
-            f"{name}: the converted .tflite is not the same function as the network"
-            f" ({ratio:.1f} dB SNR on noise; {_FAITHFUL_DB:.0f} at least).",
-            hint="This is a converter's mistake; please report the network.",
-        )
+    session = LiteRTSession(path, threads=os.cpu_count() or 1)
+    assert len(session.inputs) == len(network.inputs)  # noqa: S101 - it was just read
+    return session.run
+
+
+def _write_info(
+    folder: Path, network: Network, ends: Mapping[str, EndLayouts], own_scaling: str
+) -> None:
+    info = {
+        "network": asdict(network),
+        "layouts": {name: asdict(layout) for name, layout in ends.items()},
+        "own_scaling": own_scaling,
+    }
+    (folder / INFO).write_text(json.dumps(info), encoding="utf-8")
+
+
+def read_info(folder: Path) -> tuple[Network, dict[str, EndLayouts], str]:
+    """What `make` found out: the network, the layouts by format, and its own scaling."""
+    import cattrs
+
+    info = json.loads((folder / INFO).read_text(encoding="utf-8"))
+    return (
+        cattrs.structure(info["network"], Network),
+        cattrs.structure(info["layouts"], dict[str, EndLayouts]),
+        str(info["own_scaling"]),
+    )

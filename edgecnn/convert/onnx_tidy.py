@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     Shapes = dict[str, tuple[int, ...]]
 
-_MATRIX = 2
+_MATRIX, _MAP = 2, 4  # axes
 
 
 def tidy(model: onnx.ModelProto) -> None:
@@ -41,6 +41,7 @@ def tidy(model: onnx.ModelProto) -> None:
     run_to_end(graph, _fold_normalization)
     run_to_end(graph, lambda g, node: _normalization_as_affine(g, node, shapes))
     run_to_end(graph, _multiply_and_add)
+    run_to_end(graph, lambda g, node: _one_for_all_channels(g, node, shapes))
     run_to_end(graph, lambda g, node: _gemm(g, node, shapes))
     run_to_end(graph, _hard_sigmoid)
     run_to_end(graph, _hard_swish)
@@ -150,6 +151,21 @@ def _multiply_and_add(graph: OnnxGraph, node: onnx.NodeProto) -> bool:
     node.op_type = "Mul" if node.op_type == "Div" else "Add"
     graph.edited()
     return True
+
+
+def _one_for_all_channels(graph: OnnxGraph, node: onnx.NodeProto, shapes: Shapes) -> bool:
+    """A number is a factor or summand for each channel too, which convolutions take in."""
+    if node.op_type not in {"Mul", "Add"}:
+        return False
+    for position, name in enumerate(node.input):
+        value = graph.constants.get(name)
+        other = shapes.get(node.input[1 - position], ())
+        if value is None or value.size != 1 or value.ndim == len(other) or len(other) != _MAP:
+            continue
+        node.input[position] = graph.constant("number", value.reshape([1] * _MAP))
+        graph.edited()
+        return True
+    return False
 
 
 def _gemm(graph: OnnxGraph, node: onnx.NodeProto, shapes: Shapes) -> bool:

@@ -11,6 +11,7 @@ import numpy as np
 
 from edgecnn.building.ends import unique
 from edgecnn.building.keras_files import pack_inputs
+from edgecnn.convert import graph_rewrites, recurrent, traced_ends
 from edgecnn.errors import InputError
 
 if TYPE_CHECKING:
@@ -57,10 +58,15 @@ def trace(built: BuiltModel) -> Traced:
     A Keras model is called without state in a plain graph, its weights as constants: half a second
     for Xception, where tracing variables and freezing them takes three. A SavedModel's function is
     frozen by TensorFlow.
+
+    Raises:
+        InputError: an output is an input or another output as it is, or is constant, or an input is
+            not used.
     """
-    if built.keras_model is not None:
-        return _trace_keras(built)
-    return _trace_function(built)
+    traced = _trace_function(built) if built.keras_model is None else _trace_keras(built)
+    graph_rewrites.apply(traced.graph)
+    traced_ends.check(built.identity.name, built.network, traced.inputs, traced.outputs)
+    return traced
 
 
 def graph_names(network: Network, taken: Sequence[str] = ()) -> tuple[list[str], list[str]]:
@@ -85,6 +91,7 @@ def _trace_keras(built: BuiltModel) -> Traced:
     with (
         graph.as_default(),
         _replaced([(layer, name, tf.constant(values)) for layer, name, values in held]),
+        recurrent.unrolled(model, lambda: _run(built)),
     ):
         inputs, names = _placeholders(built.network)
         answers, _ = model.stateless_call(
@@ -95,6 +102,14 @@ def _trace_keras(built: BuiltModel) -> Traced:
         )
         outputs = _identities(keras.tree.flatten(answers), names)
     return Traced(graph, inputs, outputs)
+
+
+def _run(built: BuiltModel) -> list[Any]:
+    """What the network makes of zeros, at once, whatever graph is being built."""
+    import tensorflow as tf
+
+    with tf.init_scope():
+        return built.function([tf.zeros(end.shape, end.dtype) for end in built.network.inputs])
 
 
 def _placeholders(network: Network, taken: Sequence[str] = ()) -> tuple[tuple[Any, ...], list[str]]:
@@ -132,6 +147,7 @@ def _trace_function(built: BuiltModel) -> Traced:
     frozen = convert_variables_to_constants_v2(traced)
     arguments = [tensor for tensor in frozen.graph.inputs if tensor.dtype != tf.resource]
     definition = frozen.graph.as_graph_def()
+    graph_rewrites.close_lists(definition, (*built.network.inputs[0].shape, 1)[0])
     kept = [node for node in definition.node if node.name not in {t.op.name for t in arguments}]
     graph = tf.Graph()
     with graph.as_default():

@@ -1,1 +1,1 @@
-"""Labelled images to train on and to evaluate with: Fashion-MNIST, or folders of classes."""
+"""What networks are trained on and evaluated with: images, boxes, masks, arrays."""

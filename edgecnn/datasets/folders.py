@@ -44,19 +44,28 @@ class FolderImages:
         """These of them, in this order."""
         return FolderImages(self.root, tuple(self.names[place] for place in places))
 
-    def read(self, places: NDArray[np.int64], size: tuple[int, int], channels: int) -> Read:
+    def read(
+        self,
+        places: NDArray[np.int64],
+        size: tuple[int, int],
+        channels: int,
+        fit: str = "cover",
+    ) -> Read:
         """Decode these, as `calibration.images` does."""
         names = [self.names[place] for place in places]
         with warnings.catch_warnings(), ThreadPoolExecutor(_threads()) as pool:
             # Pillow warns of sizes that `decode` judges itself, and of damaged metadata.
             warnings.filterwarnings("ignore", module=r"PIL\.")
-            results = list(pool.map(lambda name: _try(self.root, name, size, channels), names))
-        good = [at for at, result in enumerate(results) if isinstance(result, Decoded)]
+            results = list(
+                pool.map(lambda name: _try(self.root / name, name, size, channels, fit), names)
+            )
+        good = {at: each for at, each in enumerate(results) if isinstance(each, Decoded)}
         pixels = np.empty((len(good), *size, channels), np.uint8)
-        for into, at in zip(pixels, good, strict=True):
-            into[:] = results[at].pixels  # type: ignore[union-attr] # a good one
+        for into, decoded in zip(pixels, good.values(), strict=True):
+            into[:] = decoded.pixels
         unusable = tuple(result for result in results if isinstance(result, str))
-        return Read(pixels, np.array(good, np.int64), unusable)
+        pictures = np.array([each.picture for each in good.values()], np.int64).reshape(-1, 2)
+        return Read(pixels, np.array(list(good), np.int64), unusable, pictures)
 
 
 @dataclass(frozen=True)
@@ -76,11 +85,7 @@ def open_folder(folder: Path, split: Part, seed: int) -> LabelledSet:
             or train/ and test/ do not have the same classes.
         MissingPartError: Pillow is not installed.
     """
-    if importlib.util.find_spec("PIL") is None:
-        raise MissingPartError(
-            "Images are read with Pillow, which is not installed.",
-            hint="pip install 'edgecnn[export]'",
-        )
+    require_pillow()
     inside = _subfolders(folder)
     test = next((name for name in _TEST_FOLDERS if name in inside), None)
     is_divided = bool(inside) and (
@@ -89,6 +94,19 @@ def open_folder(folder: Path, split: Part, seed: int) -> LabelledSet:
     if not is_divided:
         return _divided_here(folder, split, seed)
     return _divided_already(folder, split, "train" if "train" in inside else None, test)
+
+
+def require_pillow() -> None:
+    """Hold that images can be read.
+
+    Raises:
+        MissingPartError: Pillow is not installed.
+    """
+    if importlib.util.find_spec("PIL") is None:
+        raise MissingPartError(
+            "Images are read with Pillow, which is not installed.",
+            hint="pip install 'edgecnn[export]'",
+        )
 
 
 def name_of(folder: Path) -> str:
@@ -115,7 +133,7 @@ def _divided_already(folder: Path, split: Part, train: str | None, test: str | N
     if empty and split == "train":
         raise _without_images(folder / wanted, empty)
     if empty:
-        notes += (f"{wanted}/ has no images of {_listed(empty)}.",)
+        notes += (f"{wanted}/ has no images of {listed(empty)}.",)
     if wanted not in {"train", "test"}:
         notes += (f"{printable(folder)} has no test/: {wanted}/ is taken.",)
     chosen = {name: found.images.get(name, []) for name in names}
@@ -126,7 +144,7 @@ def _check_known(folder: Path, wanted: str, names: list[str], found: _Classes) -
     unknown = [name for name, images in found.images.items() if images and name not in names]
     if unknown:
         raise InputError(
-            f"{printable(folder)}: {wanted}/ has classes that train/ has not: {_listed(unknown)}.",
+            f"{printable(folder)}: {wanted}/ has classes that train/ has not: {listed(unknown)}.",
             hint="Both need the same folders: a class's number is its place among their names.",
         )
 
@@ -138,7 +156,7 @@ def _divided_here(folder: Path, split: Part, seed: int) -> LabelledSet:
         raise _without_images(folder, empty)
     if single := [name for name, images in found.images.items() if len(images) == 1]:
         raise InputError(
-            f"{printable(folder)} has one image only of {_listed(single)}: none is left to test.",
+            f"{printable(folder)} has one image only of {listed(single)}: none is left to test.",
             hint="Add images, or remove the folder.",
         )
     chosen = {name: sorted(_part_of(images, split, seed)) for name, images in found.images.items()}
@@ -192,7 +210,7 @@ def _list_classes(root: Path) -> _Classes:
         count = sum(listing.others.values())
         notes.append(f"{count} files that are no images are passed over.")
     if listing.unreadable:
-        notes.append(f"Folders that cannot be read: {_listed(listing.unreadable)}.")
+        notes.append(f"Folders that cannot be read: {listed(listing.unreadable)}.")
     return _Classes(root, {name: sorted(found) for name, found in images.items()}, tuple(notes))
 
 
@@ -209,7 +227,7 @@ def _subfolders(folder: Path) -> list[str]:
 def _check_classes(folder: Path, names: list[str]) -> None:
     if len(names) > 1:
         return
-    only = f"only one class, {_listed(names)}" if names else "no folders of classes"
+    only = f"only one class, {listed(names)}" if names else "no folders of classes"
     raise InputError(
         f"{printable(folder)} has {only}: there is nothing to tell apart.",
         hint="Put the images of each class into a folder of its own.",
@@ -218,15 +236,15 @@ def _check_classes(folder: Path, names: list[str]) -> None:
 
 def _without_images(folder: Path, empty: list[str]) -> InputError:
     return InputError(
-        f"{printable(folder)}: no images of {_listed(empty)}.",
+        f"{printable(folder)}: no images of {listed(empty)}.",
         hint=f"Add some ({' '.join(sorted(SUFFIXES))}), or remove the folder. A folder that is"
         " reached by two names counts once.",
     )
 
 
-def _try(root: Path, name: str, size: tuple[int, int], channels: int) -> Decoded | str:
+def _try(path: Path, name: str, size: tuple[int, int], channels: int, fit: str) -> Decoded | str:
     try:
-        return decode(root / name, size, channels)
+        return decode(path, size, channels, fit)
     except UnreadableImageError as error:
         return f"{printable(name)} ({error})"
 
@@ -235,7 +253,8 @@ def _threads() -> int:
     return min(_MOST_THREADS, os.cpu_count() or 1)
 
 
-def _listed(names: Iterable[str]) -> str:
+def listed(names: Iterable[str]) -> str:
+    """The first of some names, and how many more there are."""
     shown = [printable(name) for name in names]
     more = len(shown) - _NAMED
     return ", ".join(shown[:_NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -38,12 +38,20 @@ class IdxImages:
         """These of them, in this order."""
         return IdxImages(self.folder, self.split, self.places[places])
 
-    def read(self, places: NDArray[np.int64], size: tuple[int, int], channels: int) -> Read:
-        """Fit these to a network's input, as `calibration.fashion_mnist` does."""
+    def read(
+        self,
+        places: NDArray[np.int64],
+        size: tuple[int, int],
+        channels: int,
+        fit: str = "cover",
+    ) -> Read:
+        """Fit these to a network's input, as `calibration.fashion_mnist` does, whatever `fit`."""
+        del fit
         images, _ = _load(self.folder, self.split)
-        fitted = fashion_mnist.fit(images[self.places[places]], size)
-        pixels = np.repeat(fitted[..., None], channels, axis=-1)
-        return Read(pixels, np.arange(len(places)))
+        wanted = images[self.places[places]]
+        pixels = np.repeat(fashion_mnist.fit(wanted, size)[..., None], channels, axis=-1)
+        pictures = np.tile(np.array(wanted.shape[1:], np.int64), (len(wanted), 1))
+        return Read(pixels, np.arange(len(places)), (), pictures)
 
 
 def open_idx(folder: Path, split: Part, source: str) -> LabelledSet:

@@ -32,11 +32,13 @@ class Read:
         pixels: (n, height, width, channels) uint8, RGB or grey.
         places: which of those asked for each is, 0 .. asked - 1, int64 (n,).
         unusable: a sentence for each file that could not be decoded; those places are missing.
+        pictures: height and width of each whole picture, upright, pixels, int64 (n, 2).
     """
 
     pixels: NDArray[np.uint8]
     places: NDArray[np.int64]
-    unusable: tuple[str, ...] = ()
+    unusable: tuple[str, ...]
+    pictures: NDArray[np.int64]
 
 
 class Images(Protocol):
@@ -45,8 +47,14 @@ class Images(Protocol):
     def take(self, places: NDArray[np.int64]) -> Images:
         """These of them, in this order."""
 
-    def read(self, places: NDArray[np.int64], size: tuple[int, int], channels: int) -> Read:
-        """Decode these."""
+    def read(
+        self,
+        places: NDArray[np.int64],
+        size: tuple[int, int],
+        channels: int,
+        fit: str = "cover",
+    ) -> Read:
+        """Decode these, brought to the size as one of `edgecnn.tasks.placing.FITS` says."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,9 +184,16 @@ def open_labelled(
     found = _open(source, split, seed)
     if limit is None or limit >= found.count:
         return found
-    drawn = np.random.default_rng(seed).choice(found.count, limit, replace=False)
     note = f"{limit:,} of the {found.count:,} images of the {split} split, drawn by seed {seed}."
-    return replace(found.take(np.sort(drawn)), notes=(*found.notes, note))
+    return replace(found.take(drawn(found.count, limit, seed)), notes=(*found.notes, note))
+
+
+def drawn(count: int, limit: int, seed: int) -> NDArray[np.int64]:
+    """The places of so many of a set's samples, drawn by a seed, in their order."""
+    places: NDArray[np.int64] = np.sort(
+        np.random.default_rng(seed).choice(count, limit, replace=False)
+    )
+    return places
 
 
 def check_request(size: tuple[int, int], channels: int, batch_size: int) -> None:
@@ -200,13 +215,18 @@ def _open(source: str, split: Part, seed: int) -> LabelledSet:
 
     if source == fashion_mnist.SOURCE:
         return idx.open_idx(fashion_mnist.find(), split, source)
-    path = _existing(source)
+    path = existing_folder(source)
     if fashion_mnist.is_complete(path):
         return idx.open_idx(path, split, folders.name_of(path))
     return folders.open_folder(path, split, seed)
 
 
-def _existing(source: str) -> Path:
+def existing_folder(source: str) -> Path:
+    """The folder that was named.
+
+    Raises:
+        InputError: there is none.
+    """
     path = Path(source).expanduser()
     try:
         if source and path.is_dir():

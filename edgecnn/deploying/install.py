@@ -244,12 +244,10 @@ def _refuse_unwanted(wanted: Callable[[], bool]) -> None:
 
 
 def _prove(release: Path, wanted: Callable[[], bool]) -> dict[str, Any]:
-    """Let the release classify its reference inputs where it is going to run."""
+    """Let the release run its reference inputs where it is going to run."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         # Started as its user will start it later.
-        with subprocess.Popen(
-            [str(release / "classify"), "--prove"], stdout=out, stderr=err
-        ) as run:
+        with subprocess.Popen([str(release / "run"), "--prove"], stdout=out, stderr=err) as run:
             try:
                 while run.poll() is None:
                     _refuse_unwanted(wanted)

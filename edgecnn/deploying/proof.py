@@ -1,8 +1,8 @@
-"""What a device's outputs are held to: the very bits where that can be asked for."""
+"""What each of a device's outputs is held to: the very bits where that can be asked for."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib import metadata
 from typing import TYPE_CHECKING
 
@@ -14,15 +14,17 @@ _RUNTIMES = ("ai-edge-litert", "tflite-runtime")  # as edgecnn.runtime.litert pr
 
 @dataclass(frozen=True)
 class Rule:
-    """How far outputs may be from those that this machine computes from the same file.
+    """How far an output may be from the one that this machine computes from the same file.
 
     Attributes:
-        rule: "absolute" (steps of an integer output), "relative" to the largest output, or "rms",
-            of the difference over the outputs' own.
+        name: the output's.
+        rule: "absolute" (steps of an integer output), "relative" to the largest value, "rms", of
+            the difference over the output's own, or "share" of values that are not the same.
         limit: the largest difference that is allowed; 0 asks for the same bits.
         zero_point: the integer that stands for zero.
     """
 
+    name: str
     rule: str
     limit: float
     zero_point: int = 0
@@ -35,13 +37,15 @@ class Rule:
 
 # Integer kernels of one runtime give the same bits on every CPU: seen between x86-64, Cortex-A72
 # and Cortex-A76.
-_SAME_BITS = Rule("absolute", 0.0)
+_SAME_BITS = ("absolute", 0.0)
 # Sums of floats depend on their order, which depends on the CPU's vectors: 2e-5 was seen. int16x8
 # gave the same bits, and 2e-4 under tflite-runtime; its kernels are written anew for each CPU.
-_CLOSE = Rule("relative", 1e-3)
+_CLOSE = ("relative", 1e-3)
 # A difference in the last bit of a float moves a value that is quantized as it comes by a step:
 # 2e-4 was seen.
-_COARSE = Rule("relative", 0.05)
+_COARSE = ("relative", 0.05)
+# Classes and indices: one of them changes where two scores are as good as equal.
+_FEW_OTHERS, _MORE_OTHERS = ("share", 0.01), ("share", 0.2)
 # Another runtime's int8 kernels round elsewhere, in every layer. They may add as much noise as
 # quantization did: 14 dB were seen where that left 9. What computes nonsense is above one half:
 # 0.93 were seen of tflite-runtime 2.14, which takes dynamic files and gives equal probabilities.
@@ -49,32 +53,43 @@ _NOISE_OVER_QUANTIZATIONS = 2.0
 _LEAST_NOISE, _MOST_NOISE = 0.02, 0.5
 
 
-def rule_for(deployable: Deployable, runtime: str) -> Rule:
-    """The strictest rule that holds for a file on a device.
+def rules_for(deployable: Deployable, runtime: str) -> tuple[Rule, ...]:
+    """The strictest rule that holds for each output of a file on a device.
 
     Args:
         deployable: the file, and what this machine computes.
         runtime: the device's, such as "ai-edge-litert 2.3.0".
     """
-    computes = set(deployable.file.graph.macs_by_dtype)
-    zero_point = deployable.file.outputs[0].zero_point or 0
-    if computes <= {"float32", "float16", "int16"}:
-        return replace(_CLOSE, zero_point=zero_point)
-    if runtime != own_runtime():
-        noise = _NOISE_OVER_QUANTIZATIONS * _quantization_noise(deployable)
-        return Rule("rms", min(max(noise, _LEAST_NOISE), _MOST_NOISE), zero_point)
-    return _SAME_BITS if computes <= {"int8"} else replace(_COARSE, zero_point=zero_point)
+    same = runtime == own_runtime()
+    return tuple(_rule(deployable, k, same=same) for k in range(len(deployable.file.outputs)))
 
 
-def _quantization_noise(deployable: Deployable) -> float:
-    """How far this machine's outputs are from the float network's: rms over the outputs' own."""
+def _rule(deployable: Deployable, k: int, *, same: bool) -> Rule:
+    """Of one output, under this machine's runtime or another."""
+    computes, output = set(deployable.file.graph.macs_by_dtype), deployable.file.outputs[k]
+    in_floats = computes <= {"float32", "float16", "int16"}
+    if same and computes and computes <= {"int8"}:
+        rule, limit = _SAME_BITS
+    elif deployable.real_outputs[k].dtype.kind != "f":
+        rule, limit = _FEW_OTHERS if in_floats or same else _MORE_OTHERS
+    elif in_floats:
+        rule, limit = _CLOSE
+    elif same:
+        rule, limit = _COARSE
+    else:
+        noise = _NOISE_OVER_QUANTIZATIONS * _quantization_noise(deployable, k)
+        rule, limit = "rms", min(max(noise, _LEAST_NOISE), _MOST_NOISE)
+    return Rule(deployable.manifest.outputs[k].name, rule, limit, output.zero_point or 0)
+
+
+def _quantization_noise(deployable: Deployable, k: int) -> float:
+    """How far this machine's output is from the float network's: rms over the output's own."""
     import numpy as np
 
-    from edgecnn.runtime.session import dequantize_output
-
-    outputs = dequantize_output(deployable.outputs, deployable.file.outputs[0]).astype(np.float64)
-    signal = np.sqrt(np.square(outputs).mean())
-    return float(np.sqrt(np.square(outputs - deployable.float_outputs).mean()) / signal)
+    values = deployable.real_outputs[k].astype(np.float64)
+    signal = float(np.sqrt(np.square(values).mean()))
+    noise = float(np.sqrt(np.square(values - deployable.float_outputs[k]).mean()))
+    return noise / signal if signal else _MOST_NOISE
 
 
 def own_runtime() -> str:

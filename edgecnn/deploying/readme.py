@@ -5,34 +5,42 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from edgecnn.deploying.artifact import Deployable
     from edgecnn.deploying.libraries import Libraries
+    from edgecnn.deploying.tasking import Task
+    from edgecnn.records import Endpoint, OutputInfo
 
 _RANDOM = "random"
 _TEXT = """\
 # {model}, {recipe}
 
-{bytes:,} bytes of .tflite, made by edgecnn {edgecnn}. Input {height}x{width}, {classes} classes, \
-weights: {weights}.
+{bytes:,} bytes of .tflite, made by edgecnn {edgecnn}. Weights: {weights}.
 {caution}
-## Classify
+| | name | dtype | shape | |
+|---|---|---|---|---|
+{ends}
 
-    ./classify photo.jpg another.png
-    ./classify --top 1 --json 'photos/*.jpg'
+## Run
 
-One line a picture with the milliseconds of the inference alone, then the classes with their
-probabilities. A picture that cannot be read is told on stderr; the others are classified, and the
-exit code is 2. Labels are the lines of `labels.txt`, in the order of the classes.
+{commands}
+
+{meaning}
+A line says the milliseconds of the inference alone. A file that cannot be read is told on stderr;
+the others are run, and the exit code is 2. With `--json` every run is one JSON object on one line.
+`--task none` prints what the outputs are, `--out FILE.npz` writes them all, `--draw DIR` writes the
+pictures with the answers on them, `--help` says the rest. `classify` is `run --task classify` with
+the output it had before; it goes with the next release of edgecnn.
 
 ## What lies here
 
 | file | what it is |
 |---|---|
-| `classify`, `classify.py`, `network.py`, `images.py` | the program; pictures are turned as EXIF \
-says, scaled to cover the input, cropped at the centre |
+| `run`, `run.py`, `edgecnn/` | the program; pictures are turned as EXIF says |
 | `model.tflite`, `manifest.json` | the network, and all that is known of it |
-| `labels.txt` | one label a class |
-| `reference.npz` | inputs, and the outputs that `./classify --prove` asks for |
+{files}\
+| `reference.npz` | inputs, and the outputs that `./run --prove` asks for |
 | `runtime/` | {runtime}{python} |
 | `release.json` | SHA-256 of every file |
 
@@ -50,27 +58,61 @@ _NEEDS = """
 
 {needs}
 """
+_MEANING = {
+    "classify": "Classes with their probabilities; of an output that has none, with its values. A"
+    " picture is scaled to cover the input, and cropped at the centre.",
+    "detect": "Boxes as x1, y1, x2, y2 in the picture's pixels, after non-maximum suppression"
+    " (head {head}). A picture is fitted into the input, with grey borders.",
+    "segment": "The share of pixels of each class; `--draw DIR` writes the mask. A picture is"
+    " scaled to the input, whatever its proportions.",
+    "none": "The outputs' shapes and numbers.",
+    "": "What the outputs mean was not said when this was deployed: add `--task classify`,"
+    " `detect`, `segment` or `none`.",
+}
+_LABELS = "| `labels.txt` | one label a class |\n"
+_ANCHORS = "| `anchors.npy` | what the boxes are encoded against |\n"
 
 
-def text(deployable: Deployable, libraries: Libraries) -> str:
+def text(deployable: Deployable, libraries: Libraries, task: Task) -> str:
     """The page, in Markdown."""
-    model, shape = deployable.manifest.model, deployable.file.inputs[0].shape
+    manifest = deployable.manifest
     return _TEXT.format(
-        model=_plain(model.name),
-        recipe=_plain(deployable.manifest.recipe),
+        model=_plain(manifest.model.name),
+        recipe=_plain(manifest.recipe),
         bytes=deployable.file.bytes,
-        edgecnn=deployable.manifest.edgecnn,
-        height=shape[1],
-        width=shape[2],
-        classes=model.classes,
-        weights=_plain(model.weights),
-        caution=_CAUTION if model.weights == _RANDOM else "",
+        edgecnn=manifest.edgecnn,
+        weights=_plain(manifest.model.weights),
+        caution=_CAUTION if manifest.model.weights == _RANDOM else "",
+        ends="\n".join((*_rows("input", manifest.inputs), *_rows("output", manifest.outputs))),
+        commands="\n".join(f"    {command}" for command in _commands(deployable, task)),
+        meaning=_MEANING[task.name].format(head=task.head),
+        files=(_LABELS if task.labels else "") + (_ANCHORS if task.anchors is not None else ""),
         runtime=libraries.runtime,
         python=f" and what it needs, for Python {libraries.python}" if libraries.python else "",
         needs=_NEEDS.format(needs=libraries.needs) if libraries.needs else "",
     )
 
 
+def _rows(kind: str, ends: Iterable[Endpoint | OutputInfo]) -> Iterable[str]:
+    for end in ends:
+        note = getattr(end, "kind", "") or end.layout
+        yield f"| {kind} | {_cell(end.name)} | {end.dtype} | {end.shape} | {note} |"
+
+
+def _commands(deployable: Deployable, task: Task) -> list[str]:
+    """Examples that work here: pictures where the network takes some, else arrays."""
+    ask = "" if task.name else " --task none"
+    arrays = f"./run --json{ask} arrays.npz"
+    if deployable.image is None:
+        return [arrays]
+    beside = " --beside others.npz" if len(deployable.manifest.inputs) > 1 else ""
+    return [f"./run{ask}{beside} photo.jpg", f"./run --json{ask}{beside} 'photos/*.jpg'", arrays]
+
+
 def _plain(name: str) -> str:
     """A foreign name on one line."""
     return "".join(char if char.isprintable() else "_" for char in name)
+
+
+def _cell(name: str) -> str:
+    return _plain(name).replace("|", "\\|")

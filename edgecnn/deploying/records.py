@@ -12,28 +12,41 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Proof:
-    """What the device computed from the reference images, held to what this machine computes.
+class OutputProof:
+    """One output of the device, held to what this machine computes.
 
     Attributes:
-        images: how many.
-        rule: "absolute" (steps of an integer output), "relative" to the largest output, or "rms"
-            of the difference over the outputs' own.
+        name: the output's.
+        rule: "absolute" (steps of an integer output), "relative" to the largest value, "rms" of
+            the difference over the output's own, or "share" of values that are not the same.
         limit: the largest difference that was allowed; 0 asks for the same bits.
         max_difference: the largest difference that was found.
-        output_sha256: of the device's outputs.
     """
 
-    images: int
+    name: str
     rule: str
     limit: float
     max_difference: float
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What the device computed from the reference inputs, held to what this machine computes.
+
+    Attributes:
+        images: how many runs of the network.
+        outputs: of each output, in the model's order.
+        output_sha256: of all the device's outputs.
+    """
+
+    images: int
+    outputs: tuple[OutputProof, ...]
     output_sha256: str
 
     @property
     def bit_identical(self) -> bool:
         """Whether the outputs are the same to the last bit."""
-        return self.max_difference == 0
+        return all(each.max_difference == 0 for each in self.outputs)
 
 
 @dataclass(frozen=True)
@@ -43,7 +56,7 @@ class Deployment:
     Attributes:
         target: the device, as the user named it.
         device: what it is.
-        folder: there; `<folder>/current/classify` is the program.
+        folder: there; `<folder>/current/run` is the program.
         release: the name of what runs now.
         previous: what ran before, and is still there; "" when there was nothing.
         removed: older releases that are gone now.
@@ -54,6 +67,8 @@ class Deployment:
         runtime: what runs it there: "ai-edge-litert 2.3.0".
         sent_bytes: size of the archive that was sent.
         proof: why it is trusted.
+        task: "classify", "detect", "segment" or "none"; "" where `run` has to be told.
+        head: how the boxes are written; "" for other tasks.
     """
 
     target: str
@@ -69,6 +84,8 @@ class Deployment:
     runtime: str
     sent_bytes: int
     proof: Proof
+    task: str = ""
+    head: str = ""
 
 
 @dataclass(frozen=True)
@@ -88,6 +105,8 @@ class Bundle:
         weights: "random", "imagenet" or a file's name.
         runtime: what runs it there.
         needs: what the device must have beside it; "" for nothing but Python.
+        task: as `Deployment.task`.
+        head: likewise.
     """
 
     path: Path
@@ -102,3 +121,5 @@ class Bundle:
     weights: str
     runtime: str
     needs: str
+    task: str = ""
+    head: str = ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import re
 from dataclasses import asdict, dataclass
@@ -10,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgecnn.deploying import proof, readme
-from edgecnn.errors import InputError
 from edgecnn.records import SCHEMA
 
 if TYPE_CHECKING:
@@ -18,16 +18,22 @@ if TYPE_CHECKING:
 
     from edgecnn.deploying.artifact import Deployable
     from edgecnn.deploying.libraries import Libraries
+    from edgecnn.deploying.tasking import Task
 
 _HERE = Path(__file__).parent
 _DIGITS = 16
 _CHUNK_BYTES = 1 << 20
 _LONGEST_NAME = 200  # bytes; 255 on every usual file system, and tar wants some for itself
-_MOST_LABELS_BYTES = 10_000_000
 _LAUNCHER = """\
 #!/bin/sh
-exec python3 "$(dirname "$(readlink -f "$0")")/classify.py" "$@"
+exec python3 "$(dirname "$(readlink -f "$0")")/{name}.py" "$@"
 """
+# What a device runs, at the places it has in edgecnn. Its own __init__.py stand in for those that
+# would import the rest.
+_SENT = ("tasks/*.py", "deploying/device/*.py", "calibration/images.py")
+_STAND_INS = ("", "calibration/", "deploying/")
+_STAND_IN = b'"""The part of edgecnn that runs on this device."""\n'
+PROGRAMS = ("run", "classify")
 
 
 @dataclass(frozen=True)
@@ -39,46 +45,67 @@ class Release:
         name: of the release, 16 hexadecimal digits of a SHA-256 over all its files.
         files: relative name to content.
         executable: those of them that can be started.
-        rule: what its proof holds its outputs to.
+        rules: what its proof holds each output to.
     """
 
     folder: str
     name: str
     files: Mapping[str, bytes | Path]
     executable: frozenset[str]
-    rule: proof.Rule
+    rules: tuple[proof.Rule, ...]
 
 
-def make(deployable: Deployable, libraries: Libraries, labels: Path | None) -> Release:
-    """Put together everything a device needs to classify.
-
-    Raises:
-        InputError: the labels do not fit the network.
-    """
-    rule = proof.rule_for(deployable, libraries.runtime)
+def make(deployable: Deployable, libraries: Libraries, task: Task) -> Release:
+    """Put together everything a device needs to run a network."""
+    rules = proof.rules_for(deployable, libraries.runtime)
     files: dict[str, bytes | Path] = {
         "model.tflite": deployable.path,
         "manifest.json": deployable.folder / "manifest.json",
         "reference.npz": deployable.reference(),
-        "labels.txt": _labels(labels, deployable.manifest.model.classes),
-        "classify": _LAUNCHER.encode(),
-        "classify.py": _HERE / "classify.py",
-        "network.py": _HERE / "network.py",
-        # The very code that calibration decoded its images with.
-        "images.py": _HERE.parent / "calibration" / "images.py",
-        "README.md": readme.text(deployable, libraries).encode(),
+        "README.md": readme.text(deployable, libraries, task).encode(),
+        **_data(task),
+        **_programs(),
         **{f"runtime/{name}": content for name, content in libraries.files.items()},
     }
-    about = json.dumps(_about(deployable, libraries, rule, files), indent=1, sort_keys=True)
+    about = json.dumps(_about(deployable, libraries, task, rules, files), indent=1, sort_keys=True)
     name = hashlib.sha256(about.encode()).hexdigest()[:_DIGITS]
     files["release.json"] = about.encode()
-    return Release(folder_name(deployable), name, files, frozenset({"classify"}), rule)
+    return Release(folder_name(deployable), name, files, frozenset(PROGRAMS), rules)
+
+
+def _programs() -> dict[str, bytes | Path]:
+    package = _HERE.parent
+    files: dict[str, bytes | Path] = {
+        f"edgecnn/{path.relative_to(package).as_posix()}": path
+        for pattern in _SENT
+        for path in sorted(package.glob(pattern))
+    }
+    files.update({f"edgecnn/{place}__init__.py": _STAND_IN for place in _STAND_INS})
+    for name in PROGRAMS:
+        files[name] = _LAUNCHER.format(name=name).encode()
+        files[f"{name}.py"] = _HERE / "device" / "start.py"
+    return files
+
+
+def _data(task: Task) -> dict[str, bytes | Path]:
+    """Labels and anchors, where there are any."""
+    import numpy as np
+
+    files: dict[str, bytes | Path] = {}
+    if task.labels is not None:
+        files["labels.txt"] = "".join(f"{label}\n" for label in task.labels).encode()
+    if task.anchors is not None:
+        stream = io.BytesIO()
+        np.save(stream, task.anchors, allow_pickle=False)
+        files["anchors.npy"] = stream.getvalue()
+    return files
 
 
 def _about(
     deployable: Deployable,
     libraries: Libraries,
-    rule: proof.Rule,
+    task: Task,
+    rules: tuple[proof.Rule, ...],
     files: Mapping[str, bytes | Path],
 ) -> dict[str, Any]:
     return {
@@ -86,8 +113,8 @@ def _about(
         "edgecnn": deployable.manifest.versions.get("edgecnn", deployable.manifest.edgecnn),
         "python": libraries.python,
         "runtime": libraries.runtime,
-        "output": deployable.output,
-        "proof": asdict(rule),
+        "task": {"name": task.name, "head": task.head, "output": task.output},
+        "proof": [asdict(rule) for rule in rules],
         "files": {name: sha256(content) for name, content in files.items()},
     }
 
@@ -113,26 +140,3 @@ def folder_name(deployable: Deployable) -> str:
     safe = re.sub(r"[/\x00-\x1f\x7f-\x9f\ud800-\udfff]", "_", text)
     short = safe.encode()[:_LONGEST_NAME].decode(errors="ignore")
     return re.sub(r"^[.~-]", "_", short)
-
-
-def _labels(path: Path | None, classes: int) -> bytes:
-    """One label a line, in the order of the classes; their numbers when there is no file."""
-    if path is None:
-        return "".join(f"class {number}\n" for number in range(classes)).encode()
-    try:
-        if path.stat().st_size > _MOST_LABELS_BYTES:
-            raise InputError(f"{path} is too large for labels.", hint="One label a line.")
-        lines = path.read_text("utf-8-sig").rstrip().split("\n")
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"{path} cannot be read as labels: {error}.", hint="Name a text file in UTF-8."
-        ) from error
-    labels = [line.strip() for line in lines]
-    if len(labels) != classes or not all(labels):
-        empty = labels.count("")
-        raise InputError(
-            f"{path} has {len(labels)} lines ({empty} of them empty), and the network has"
-            f" {classes} classes.",
-            hint="One label a line, in the order of the classes, none empty.",
-        )
-    return "".join(f"{label}\n" for label in labels).encode()

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import re
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgecnn.deploying import archive, artifact, libraries, release
-from edgecnn.deploying.records import Bundle, Deployment, Proof
+from edgecnn.deploying import archive, artifact, libraries, release, tasking
+from edgecnn.deploying.records import Bundle, Deployment, OutputProof, Proof
+from edgecnn.deploying.tasking import TaskOptions
 from edgecnn.devices import open_device, parse
 from edgecnn.errors import DeviceError, InputError
 from edgecnn.progress import Progress, Silent
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from edgecnn.deploying.artifact import Deployable
     from edgecnn.deploying.libraries import Libraries
     from edgecnn.deploying.release import Release
+    from edgecnn.deploying.tasking import Task
     from edgecnn.devices.device import Completed, Device, Workspace
 
 _ARCHIVE, _PROGRAM = "release.tar.gz", "install.py"
@@ -38,6 +41,7 @@ def deploy(
     target: str,
     *,
     to: str | None = None,
+    task: TaskOptions | None = None,
     labels: Path | str | None = None,
     progress: Progress | None = None,
 ) -> Deployment:
@@ -52,14 +56,16 @@ def deploy(
         target: "ssh://[user@]host[:port]", or "local".
         to: the folder there; ~ and relative paths begin at the user's home. "~/edgecnn/NAME-RECIPE"
             when None.
-        labels: a text file of one label a class; None numbers them.
+        task: what the outputs mean; None takes classes where they are known to be, else `run`
+            asks there.
+        labels: a text file of one label a class, as `task.labels`; None numbers them.
         progress: told of the stages.
 
     Returns:
         What is there now.
 
     Raises:
-        InputError: the artifact, the labels or the target cannot be deployed.
+        InputError: the artifact or the target cannot be deployed, or the task does not fit.
         DeviceError: the device cannot be reached, lacks something, or does not compute the same.
     """
     watcher = progress or Silent()
@@ -68,11 +74,12 @@ def deploy(
             f"{target}: `deploy` goes over SSH.", hint="Name ssh://user@host, or use --bundle."
         )
     _check_place(to)
-    _check_labels(labels)
+    options = _options(task, labels)
     deployable = artifact.read(Path(path), watcher)
+    purpose = tasking.resolve(deployable, options)
     device = open_device(target)
     try:
-        return _deploy(device, deployable, to, labels, watcher)
+        return _deploy(device, deployable, to, purpose, watcher)
     finally:
         device.close()
 
@@ -81,13 +88,13 @@ def _deploy(
     device: Device,
     deployable: Deployable,
     to: str | None,
-    labels: Path | str | None,
+    task: Task,
     progress: Progress,
 ) -> Deployment:
     progress.stage(f"asking {device.target} what it is")
     facts = device.facts()
     brought = libraries.libraries_for(facts, progress)
-    made = release.make(deployable, brought, None if labels is None else Path(labels))
+    made = release.make(deployable, brought, task)
     with tempfile.TemporaryDirectory(prefix="edgecnn-deploy-") as folder:
         packed = Path(folder, _ARCHIVE)
         progress.stage("packing")
@@ -112,6 +119,8 @@ def _deploy(
         runtime=brought.runtime,
         sent_bytes=sent_bytes,
         proof=_proof(told["proof"]),
+        task=task.name,
+        head=task.head,
     )
 
 
@@ -138,13 +147,11 @@ def _understood(target: str, done: Completed) -> dict[str, Any]:
 
 
 def _proof(told: dict[str, Any]) -> Proof:
-    return Proof(
-        images=told["images"],
-        rule=told["rule"],
-        limit=told["limit"],
-        max_difference=told["max_difference"],
-        output_sha256=told["output_sha256"],
+    outputs = tuple(
+        OutputProof(each["name"], each["rule"], each["limit"], each["max_difference"])
+        for each in told["outputs"]
     )
+    return Proof(told["images"], outputs, told["output_sha256"])
 
 
 def _check_place(to: str | None) -> None:
@@ -152,9 +159,18 @@ def _check_place(to: str | None) -> None:
         raise InputError(f"--to takes a folder's path, not {to!r}.", hint="For example --to net.")
 
 
-def _check_labels(labels: Path | str | None) -> None:
-    if labels is not None and not Path(labels).is_file():
-        raise InputError(f"{labels} does not exist.", hint="Name a text file, one label a line.")
+def _options(task: TaskOptions | None, labels: Path | str | None) -> TaskOptions:
+    """The task with its labels, whichever way they came; its files are there."""
+    options = task or TaskOptions()
+    if labels is not None:
+        options = replace(options, labels=Path(labels))
+    for path, what in (
+        (options.labels, "one label a line"),
+        (options.anchors, "four numbers a line"),
+    ):
+        if path is not None and not path.is_file():
+            raise InputError(f"{path} does not exist.", hint=f"Name a text file, {what}.")
+    return options
 
 
 def bundle(
@@ -163,30 +179,32 @@ def bundle(
     *,
     machine: str = "aarch64",
     python: str = "3.11",
+    task: TaskOptions | None = None,
     labels: Path | str | None = None,
     progress: Progress | None = None,
 ) -> Bundle:
     """Pack what `deploy` sends into one .tar.gz, for a device that cannot be reached.
 
-    Unpacked there, `<folder>/current/classify --prove` does what `deploy` would have done.
+    Unpacked there, `<folder>/current/run --prove` does what `deploy` would have done.
 
     Args:
         path: an artifact folder with a .tflite.
         file: the .tar.gz to write; it appears whole or not at all.
         machine: of the device: "aarch64", "armv7l" or "x86_64".
         python: the device's Python: "3.11".
-        labels: a text file of one label a class; None numbers them.
+        task: as for `deploy`.
+        labels: likewise.
         progress: told of the stages.
 
     Returns:
         What was written: the same bytes for the same artifact, machine, Python and libraries.
 
     Raises:
-        InputError: the artifact or the labels cannot be deployed, there is no runtime for such a
-            device, or the file cannot be written.
+        InputError: the artifact cannot be deployed, the task does not fit, there is no runtime for
+            such a device, or the file cannot be written.
     """
     watcher, file = progress or Silent(), Path(file)
-    _check_labels(labels)
+    options = _options(task, labels)
     if not re.fullmatch(r"3\.\d+", python):
         raise InputError(
             f"--python takes a version, not {python!r}.", hint="For example --python 3.11."
@@ -194,11 +212,13 @@ def bundle(
     if not file.parent.is_dir():
         raise InputError(f"{file.parent} does not exist.", hint="Make the folder first.")
     deployable = artifact.read(Path(path), watcher)
+    purpose = tasking.resolve(deployable, options)
     brought = libraries.libraries_without_device(machine, python, watcher)
-    made = release.make(deployable, brought, None if labels is None else Path(labels))
+    made = release.make(deployable, brought, purpose)
     watcher.stage("packing")
     archive.write(made, file)
-    return _bundle(file, deployable, brought, made, machine, python)
+    done = _bundle(file, deployable, brought, made, machine, python)
+    return replace(done, task=purpose.name, head=purpose.head)
 
 
 def _bundle(

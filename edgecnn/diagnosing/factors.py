@@ -14,16 +14,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgecnn.formats import tflite_file as tfl
-from edgecnn.quantize import contributions
-from edgecnn.quantize.passes import affine
+from edgecnn.quantize import affine, contributions
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from edgecnn.calibration.statistics import Statistics
     from edgecnn.diagnosing.matching import Pair
     from edgecnn.diagnosing.sums import LayerSums
+    from edgecnn.formats.tflite_graph import Graph, Operator
 
     Floats = NDArray[np.float64]
 
@@ -32,40 +33,36 @@ _PASS = {"ADD", "RELU", "RELU6", "MUL", "MAX_POOL_2D", "AVERAGE_POOL_2D", "MEAN"
 
 
 def of_channels(
-    quantized: tfl.ModelT,
-    real: tfl.ModelT,
+    real: Graph,
     pairs: list[tuple[Pair, LayerSums]],
     known: Statistics,
-    logits: int,
-) -> dict[int, Floats]:
+    judged: Sequence[str],
+) -> dict[str, Floats]:
     """By float tensor: what each channel of its counterpart is multiplied by to be compared, (C,).
 
     Args:
-        quantized: a file that equalization may have scaled.
-        real: the float file.
-        pairs: their tensors, and what was summed up of them.
+        real: the float graph.
+        pairs: its operators and those of a file that equalization may have scaled, and what was
+            summed up of what they make.
         known: statistics of the float file: what an input never shows does not count.
-        logits: no file may scale these.
+        judged: names of the tensors that no file may scale.
     """
-    graph = tfl.main_graph(real)
-    paired = {pair.real: (pair, sums) for pair, sums in pairs}
-    found = {int(graph.inputs[0]): np.ones(known.tensors[int(graph.inputs[0])].channels)}
-    for operator in graph.operators:
-        output = int(operator.outputs[0])
-        if output not in known.tensors:
-            continue
-        if output == logits:
-            found[output] = np.ones(known.tensors[output].channels)
-            continue
-        channels = known.tensors[output].channels
-        factors: Floats | None = None
-        if tfl.operator_name(real, operator) in affine.CONVOLUTIONS and output in paired:
-            pair, sums = paired[output]
-            factors = _of_outputs(quantized, real, pair, operator, found, known)
-            factors = None if factors is None else _closest(factors, sums)
-        elif tfl.operator_name(real, operator) not in affine.CONVOLUTIONS:
-            factors = _passed(real, operator, found, channels)
-        found[output] = np.ones(channels) if factors is None else factors
+    paired = {pair.real.name: (pair, sums) for pair, sums in pairs}
+    fixed = {*judged, *(tensor.name for tensor in real.inputs)}
+    found = {name: np.ones(known.tensors[name].channels) for name in fixed & known.tensors.keys()}
+    for operator in real.operators:
+        for output in (tensor.name for tensor in operator.outputs):
+            if output not in known.tensors or output in fixed:
+                continue
+            channels = known.tensors[output].channels
+            factors: Floats | None = None
+            if operator.name not in affine.CONVOLUTIONS:
+                factors = _passed(operator, found, channels)
+            elif output in paired:
+                pair, sums = paired[output]
+                factors = _of_outputs(pair, found, known)
+                factors = None if factors is None else _closest(factors, sums)
+            found[output] = np.ones(channels) if factors is None else factors
     return found
 
 
@@ -76,38 +73,26 @@ def _closest(factors: Floats, sums: LayerSums) -> Floats:
     return np.clip(fitted, factors * (1 - _UNSURE), factors * (1 + _UNSURE))
 
 
-def _passed(
-    real: tfl.ModelT, operator: tfl.OperatorT, found: dict[int, Floats], channels: int
-) -> Floats | None:
-    sources = [found[int(tensor)] for tensor in operator.inputs if int(tensor) in found]
-    name = tfl.operator_name(real, operator)
-    if name == "CONCATENATION" and sum(map(len, sources)) == channels:
+def _passed(operator: Operator, found: dict[str, Floats], channels: int) -> Floats | None:
+    sources = [found[tensor.name] for tensor in operator.read if tensor.name in found]
+    if operator.name == "CONCATENATION" and sum(map(len, sources)) == channels:
         return np.concatenate(sources)
-    if name in _PASS and sources and channels % len(sources[0]) == 0:
+    if operator.name in _PASS and sources and channels % len(sources[0]) == 0:
         return np.tile(sources[0], channels // len(sources[0]))
     return None
 
 
-def _of_outputs(
-    quantized: tfl.ModelT,
-    real: tfl.ModelT,
-    pair: Pair,
-    twin: tfl.OperatorT,
-    found: dict[int, Floats],
-    known: Statistics,
-) -> Floats | None:
-    graph, real_graph = tfl.main_graph(quantized), tfl.main_graph(real)
-    operator = graph.operators[pair.index]
-    if pair.operator != tfl.operator_name(real, twin):
+def _of_outputs(pair: Pair, found: dict[str, Floats], known: Statistics) -> Floats | None:
+    twin = pair.twin
+    if pair.operator != twin.name:
         return None
-    ours = contributions.real_values(quantized, graph, int(operator.inputs[1]))
-    theirs = affine.weights(real, real_graph, twin)
-    before = found.get(int(twin.inputs[0]))
+    ours, theirs = contributions.real_values(pair.made_by.inputs[1]), affine.weights(twin)
+    before = found.get(twin.source.name)
     if ours is None or theirs is None or before is None or ours.shape != theirs.shape:
         return None
     scaled = affine.scale_inputs(ours.astype(np.float32), pair.operator, 1 / before)
     rows, wanted = (_rows(each, pair.operator) for each in (scaled, theirs.astype(np.float64)))
-    heard = known.layers.get(pair.real)
+    heard = known.layers.get(pair.real.name)
     weight = np.ones(1)
     if heard is not None:
         multiplier = len(rows) // len(heard.power) if heard.power.ndim > 1 else 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edgecnn import isolation
-from edgecnn.calibration.imageset import ImageSet, from_arrays, from_pixels
+from edgecnn.calibration.sampleset import ImageSet, from_arrays, from_pixels
 from edgecnn.verifying import REFERENCE, read_reference
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from edgecnn.calibration.imageset import Split
+    from edgecnn.calibration.sampleset import Split
 
 OF_THE_ARTIFACT = "reference.npz, which calibration did not see"
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from edgecnn.formats import tflite_file as tfl
-from edgecnn.quantize.passes import affine
+from edgecnn.quantize import affine
+
+if TYPE_CHECKING:
+    from edgecnn.formats.tflite_graph import Graph, Operator, Tensor
 
 _INNER = "_inner"  # what `io_dtype` calls the tensor behind an end whose dtype it changed
 _BORDER = {"QUANTIZE", "DEQUANTIZE"}
@@ -14,26 +17,42 @@ _BORDER = {"QUANTIZE", "DEQUANTIZE"}
 
 @dataclass(frozen=True)
 class Pair:
-    """A tensor of the quantized file and its counterpart.
+    """An operator of the quantized file and its counterpart, by what they make.
 
     Attributes:
-        index: place of the operator that makes it, in the quantized file.
-        operator: its name; a RELU that is written as a QUANTIZE is a QUANTIZE.
-        name: of the tensor.
-        quantized: its index there.
-        real: index of the float tensor.
+        index: place of the operator in the quantized file.
+        made_by: the operator; a RELU that is written as a QUANTIZE is a QUANTIZE.
+        twin: its counterpart in the float file.
         matched_by: "name" or "order".
     """
 
     index: int
-    operator: str
-    name: str
-    quantized: int
-    real: int
+    made_by: Operator
+    twin: Operator
     matched_by: str
 
+    @property
+    def operator(self) -> str:
+        """Name of the operator."""
+        return self.made_by.name
 
-def match(quantized: tfl.ModelT, real: tfl.ModelT) -> tuple[list[Pair], int]:
+    @property
+    def name(self) -> str:
+        """Name of the tensor in the quantized file."""
+        return self.quantized.name
+
+    @property
+    def quantized(self) -> Tensor:
+        """The tensor of the quantized file."""
+        return self.made_by.output
+
+    @property
+    def real(self) -> Tensor:
+        """The tensor of the float file."""
+        return self.twin.output
+
+
+def match(quantized: Graph, real: Graph) -> tuple[list[Pair], int]:
     """Pair the operators' outputs, by name; what is left, by kind and shape, in order.
 
     By order only where both files have equally many of a kind and shape left. QUANTIZE and
@@ -42,76 +61,45 @@ def match(quantized: tfl.ModelT, real: tfl.ModelT) -> tuple[list[Pair], int]:
     Returns:
         The pairs in order of execution, and how many operators have no counterpart.
     """
-    named = _float_outputs(real)
-    pairs, left, taken = [], [], set[int]()
-    for index, operator in enumerate(tfl.main_graph(quantized).operators):
-        found = _by_name(quantized, real, operator, named)
-        at_border = tfl.operator_name(quantized, operator) in _BORDER
-        if found is not None and not (at_border and found in taken):
-            taken.add(found)
-            pairs.append(_pair(quantized, index, operator, found, "name"))
+    named = {name: twin for name, twin in real.made().items() if twin.output.is_float}
+    pairs: list[Pair] = []
+    left: list[tuple[int, Operator]] = []
+    taken: set[Operator] = set()
+    for index, operator in enumerate(quantized.operators):
+        twin = _by_name(operator, named)
+        at_border = operator.name in _BORDER
+        if twin is not None and not (at_border and twin in taken):
+            taken.add(twin)
+            pairs.append(Pair(index, operator, twin, "name"))
         elif not at_border:
             left.append((index, operator))
-    ordered = _by_order(quantized, real, left, taken)
+    ordered = _by_order(left, [twin for twin in named.values() if twin not in taken])
     pairs = sorted(pairs + ordered, key=lambda pair: pair.index)
     return pairs, len(left) - len(ordered)
 
 
-def _float_outputs(real: tfl.ModelT) -> dict[str, int]:
-    graph = tfl.main_graph(real)
-    made = (int(tensor) for operator in graph.operators for tensor in operator.outputs)
-    return {
-        tfl.tensor_name(graph.tensors[t]): t
-        for t in made
-        if tfl.type_name(graph.tensors[t]) == "FLOAT32"
-    }
-
-
-def _by_name(
-    quantized: tfl.ModelT, real: tfl.ModelT, operator: tfl.OperatorT, named: dict[str, int]
-) -> int | None:
-    tensor = tfl.main_graph(quantized).tensors[int(operator.outputs[0])]
-    found = named.get(tfl.tensor_name(tensor).removesuffix(_INNER))
-    if found is None:
+def _by_name(operator: Operator, named: dict[str, Operator]) -> Operator | None:
+    if not operator.outputs:
         return None
-    same = _shape(tensor) == _shape(tfl.main_graph(real).tensors[found])
-    return found if same else None
+    twin = named.get(operator.output.name.removesuffix(_INNER))
+    same = twin is not None and twin.output.shape == operator.output.shape
+    return twin if same else None
 
 
-def _shape(tensor: tfl.TensorT) -> tuple[int, ...]:
-    return () if tensor.shape is None else tuple(map(int, tensor.shape))
-
-
-def _pair(
-    quantized: tfl.ModelT, index: int, operator: tfl.OperatorT, real: int, matched_by: str
-) -> Pair:
-    tensor = int(operator.outputs[0])
-    name = tfl.tensor_name(tfl.main_graph(quantized).tensors[tensor])
-    return Pair(index, tfl.operator_name(quantized, operator), name, tensor, real, matched_by)
-
-
-def _by_order(
-    quantized: tfl.ModelT,
-    real: tfl.ModelT,
-    left: list[tuple[int, tfl.OperatorT]],
-    taken: set[int],
-) -> list[Pair]:
+def _by_order(left: list[tuple[int, Operator]], free: list[Operator]) -> list[Pair]:
     ours, theirs = defaultdict(list), defaultdict(list)
     for index, operator in left:
-        ours[_kind(quantized, operator)].append((index, operator))
-    for operator in tfl.main_graph(real).operators:
-        output = int(operator.outputs[0])
-        if output not in taken and tfl.type_name(
-            tfl.main_graph(real).tensors[output]) == "FLOAT32":  # fmt: skip
-            theirs[_kind(real, operator)].append(output)
+        if operator.outputs:
+            ours[_kind(operator)].append((index, operator))
+    for twin in free:
+        theirs[_kind(twin)].append(twin)
     return [
-        _pair(quantized, index, operator, output, "order")
+        Pair(index, operator, twin, "order")
         for kind, found in ours.items()
         if len(found) == len(theirs[kind])
-        for (index, operator), output in zip(found, theirs[kind], strict=True)
+        for (index, operator), twin in zip(found, theirs[kind], strict=True)
     ]
 
 
-def _kind(model: tfl.ModelT, operator: tfl.OperatorT) -> tuple[object, ...]:
-    tensor = tfl.main_graph(model).tensors[int(operator.outputs[0])]
-    return tfl.operator_name(model, operator), affine.fused_activation(operator), _shape(tensor)
+def _kind(operator: Operator) -> tuple[object, ...]:
+    return operator.name, affine.fused_activation(operator), operator.output.shape

@@ -20,17 +20,16 @@ from edgecnn.diagnosing.matching import Pair, match
 from edgecnn.diagnosing.record import Observations
 from edgecnn.diagnosing.sums import LayerSums
 from edgecnn.errors import InputError
-from edgecnn.formats import tflite_file as tfl
 from edgecnn.formats import tflite_logits
-from edgecnn.quantize import contributions
-from edgecnn.quantize.passes import affine
+from edgecnn.formats.tflite_graph import Graph
+from edgecnn.quantize import affine, contributions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
-    from edgecnn.calibration.imageset import ImageSet
+    from edgecnn.calibration.sampleset import ImageSet
     from edgecnn.progress import Progress
     from edgecnn.records import Preprocessing
 
@@ -45,8 +44,8 @@ class Files:
 
     quantized_data: bytes
     real_data: bytes
-    quantized: tfl.ModelT
-    real: tfl.ModelT
+    quantized: Graph
+    real: Graph
     pairs: list[Pair]
     skipped: int
 
@@ -80,24 +79,30 @@ def observe(
         return images.feed(preprocessing)
 
     progress.stage("float statistics", images.samples)
-    logits = tflite_logits.find(real).tensor
+    logits = files.real.tensors[tflite_logits.find(real).tensor].name
     known = statistics.collect(
-        real, feeds(), logits=logits, images=images.samples, threads=threads, progress=progress
+        files.real,
+        ([feed] for feed in feeds()),
+        answers=[logits],
+        runs=images.samples,
+        threads=threads,
+        progress=progress,
     )
+    wanted = known.answers[logits].reshape(images.samples, -1)
     progress.stage("comparing layers", images.samples)
     sums = _compare(files, feeds(), threads, progress)
     progress.stage("comparing logits", images.samples)
     found = parity.logits(files.quantized_data, feeds(), threads=threads, progress=progress)
-    if found.shape != known.logits.shape:
+    if found.shape != wanted.shape:
         raise InputError(
-            f"The two files give {found.shape[1]} and {known.logits.shape[1]} values for an image:"
+            f"The two files give {found.shape[1]} and {wanted.shape[1]} values for an image:"
             " they are not of one network.",
             hint="Name the float file it was made from: --against FILE.",
         )
     equalized = scales_channels(files)
-    sight = seen.Sight(files.quantized, files.real, files.pairs, sums, known, equalized, logits)
+    sight = seen.Sight(files.quantized, files.real, files.pairs, sums, known, equalized, (logits,))
     return Observations(
-        logits_snr_db=parity.snr_db(known.logits, found),
+        logits_snr_db=parity.snr_db(wanted, found),
         equalized=equalized,
         layers=seen.layers(sight),
         skipped=files.skipped,
@@ -109,26 +114,25 @@ def observe(
 
 def _read(quantized: str, real: bytes) -> Files:
     data = Path(quantized).read_bytes()
-    models = tfl.read(data), tfl.read(real)
+    graphs = Graph.read(data), Graph.read(real)
     shapes = []
-    for model in models:
-        graph = tfl.main_graph(model)
+    for graph in graphs:
         if len(graph.inputs) != 1:
             raise InputError(f"{quantized}: it or its float file has {len(graph.inputs)} inputs.")
-        shapes.append(tuple(map(int, graph.tensors[int(graph.inputs[0])].shape)))
+        shapes.append(graph.inputs[0].shape)
     if shapes[0] != shapes[1]:
         raise InputError(
             f"{quantized} takes {shapes[0]}, its float file {shapes[1]}.",
             hint="Name the float file it was made from: --against FILE.",
         )
-    pairs, skipped = match(*models)
+    pairs, skipped = match(*graphs)
     if len(pairs) <= skipped:
         raise InputError(
             f"Most tensors of {quantized} have no counterpart in the float file"
             f" ({skipped} of {len(pairs) + skipped}): they are not of one network.",
             hint="Name the float file it was made from: --against FILE.",
         )
-    return Files(data, real, *models, pairs, skipped)
+    return Files(data, real, *graphs, pairs, skipped)
 
 
 def _compare(
@@ -137,11 +141,9 @@ def _compare(
     from edgecnn.runtime.litert import LiteRTSession
     from edgecnn.runtime.session import quantize_input
 
-    sums = [_sums(files, pair) for pair in files.pairs]
-    ours = LiteRTSession(
-        statistics.tap(files.quantized, [pair.quantized for pair in files.pairs]), threads
-    )
-    theirs = LiteRTSession(statistics.tap(files.real, [p.real for p in files.pairs]), threads)
+    sums = [_sums(pair) for pair in files.pairs]
+    ours = LiteRTSession(files.quantized.tapped([p.quantized for p in files.pairs]), threads)
+    theirs = LiteRTSession(files.real.tapped([p.real for p in files.pairs]), threads)
     for feed in feeds:
         found = ours.run_in_place([quantize_input(feed, ours.inputs[0])])
         wanted = theirs.run_in_place([feed])
@@ -152,32 +154,27 @@ def _compare(
     return sums
 
 
-def _sums(files: Files, pair: Pair) -> LayerSums:
-    graph = tfl.main_graph(files.quantized)
-    tensor = graph.tensors[pair.quantized]
-    channels = int(tensor.shape[-1]) if len(tensor.shape) else 1
-    quantization = tfl.quantization_of(tensor)
-    if quantization is None or tfl.type_name(tensor) == "FLOAT32":
-        return LayerSums(channels, None, 0, saturates_low=False, saturates_high=False)
-    scale, zero_point = float(quantization[0][0]), int(quantization[1][0])
-    begins = zero_point == np.iinfo(tfl.dtype_of(tensor)).min
-    operator = tfl.main_graph(files.quantized).operators[pair.index]
-    tops_out = affine.fused_activation(operator) == _RELU6 or pair.operator in {"RELU6", "SOFTMAX"}
+def _sums(pair: Pair) -> LayerSums:
+    tensor = pair.quantized
+    quantization = tensor.quantization
+    if quantization is None or tensor.is_float:
+        return LayerSums(tensor.channels, None, 0, saturates_low=False, saturates_high=False)
+    scale, zero_point = float(quantization.scale[0]), int(quantization.zero_point[0])
+    begins = zero_point == np.iinfo(tensor.numpy_dtype).min
+    fused = affine.fused_activation(pair.made_by)
+    tops_out = fused == _RELU6 or pair.operator in {"RELU6", "SOFTMAX"}
     return LayerSums(
-        channels, scale, zero_point, saturates_low=not begins, saturates_high=not tops_out
+        tensor.channels, scale, zero_point, saturates_low=not begins, saturates_high=not tops_out
     )
 
 
 def scales_channels(files: Files) -> bool:
     """Whether the quantized file's weights are other than rounding makes them: it was equalized."""
-    ours, theirs = tfl.main_graph(files.quantized), tfl.main_graph(files.real)
-    made_by = tfl.producers(theirs)
     for pair in files.pairs:
-        if pair.operator not in affine.CONVOLUTIONS:
+        if pair.operator not in affine.CONVOLUTIONS or pair.twin.name != pair.operator:
             continue
-        operator, twin = ours.operators[pair.index], theirs.operators[made_by[pair.real]]
-        found = contributions.real_values(files.quantized, ours, int(operator.inputs[1]))
-        wanted = contributions.real_values(files.real, theirs, int(twin.inputs[1]))
+        found = contributions.real_values(pair.made_by.inputs[1])
+        wanted = contributions.real_values(pair.twin.inputs[1])
         if found is None or wanted is None or found.shape != wanted.shape:
             continue
         if np.linalg.norm(found - wanted) > _ROUNDING_AT_MOST * np.linalg.norm(wanted):

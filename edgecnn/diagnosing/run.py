@@ -19,7 +19,7 @@ from edgecnn.records import Preprocessing
 from edgecnn.verifying import check_bytes
 
 if TYPE_CHECKING:
-    from edgecnn.calibration.imageset import ImageSet
+    from edgecnn.calibration.sampleset import ImageSet
     from edgecnn.diagnosing.record import Observations
     from edgecnn.records import Manifest
 

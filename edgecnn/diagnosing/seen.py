@@ -10,9 +10,7 @@ import numpy as np
 
 from edgecnn.diagnosing.factors import of_channels
 from edgecnn.diagnosing.record import AddSeen, InputSeen, Layer, WeightsSeen
-from edgecnn.formats import tflite_file as tfl
-from edgecnn.quantize import contributions, noise_flow
-from edgecnn.quantize.passes import affine
+from edgecnn.quantize import affine, contributions, noise_flow
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,6 +18,7 @@ if TYPE_CHECKING:
     from edgecnn.calibration.statistics import Statistics
     from edgecnn.diagnosing.matching import Pair
     from edgecnn.diagnosing.sums import LayerSums
+    from edgecnn.formats.tflite_graph import Graph, Tensor
 
     Floats = NDArray[np.float64]
 
@@ -30,34 +29,34 @@ _INPUTS_OF_SUM = 2
 class Sight:
     """Both files and what was measured of them."""
 
-    quantized: tfl.ModelT
-    real: tfl.ModelT
+    quantized: Graph
+    real: Graph
     pairs: list[Pair]
     sums: list[LayerSums]
     known: Statistics
     equalized: bool
-    logits: int
+    judged: tuple[str, ...]
 
     @cached_property
-    def factors(self) -> dict[int, Floats]:
+    def factors(self) -> dict[str, Floats]:
         """By float tensor: what its channels in the quantized file are multiplied by."""
         if self.equalized:
             both = list(zip(self.pairs, self.sums, strict=True))
-            return of_channels(self.quantized, self.real, both, self.known, self.logits)
+            return of_channels(self.real, both, self.known, self.judged)
         return {t: np.ones(found.channels) for t, found in self.known.tensors.items()}
 
-    def taken_out(self, tensor: int) -> Floats | None:
+    def taken_out(self, tensor: str) -> Floats | None:
         """The factors of a tensor; None where the file does not scale channels."""
         return self.factors[tensor] if self.equalized else None
 
 
 def layers(sight: Sight) -> tuple[Layer, ...]:
-    """Every pair as a record, with its share in the logits' error."""
+    """Every pair as a record, with its share in the error of what is judged."""
     seen = {
-        pair.real: _seen(pair, sums, sight)
+        pair.real.name: _seen(pair, sums, sight)
         for pair, sums in zip(sight.pairs, sight.sums, strict=True)
     }
-    found = noise_flow.contributions_of(sight.real, sight.known, sight.logits, seen)
+    found = noise_flow.contributions_of(sight.real, sight.known, sight.judged, seen)
     errors = [_error(pair, found) for pair in sight.pairs]
     total = sum(errors) or 1.0
     return tuple(
@@ -66,11 +65,12 @@ def layers(sight: Sight) -> tuple[Layer, ...]:
     )
 
 
-def _error(pair: Pair, found: dict[int, noise_flow.Contribution]) -> float:
-    if pair.real not in found:
+def _error(pair: Pair, found: dict[str, noise_flow.Contribution]) -> float:
+    if pair.real.name not in found:
         return 0.0
+    contribution = found[pair.real.name]
     rounds = pair.operator not in noise_flow.KEEPS_STEPS
-    return found[pair.real].weights + (found[pair.real].rounding if rounds else 0.0)
+    return contribution.weights + (contribution.rounding if rounds else 0.0)
 
 
 def _limits(sums: LayerSums, dtype: str) -> tuple[float, float]:
@@ -80,37 +80,34 @@ def _limits(sums: LayerSums, dtype: str) -> tuple[float, float]:
     return (info.min - sums.zero_point) * sums.scale, (info.max - sums.zero_point) * sums.scale
 
 
-def _dtype(sight: Sight, pair: Pair) -> str:
-    return tfl.dtype_of(tfl.main_graph(sight.quantized).tensors[pair.quantized]).name
+def _dtype(pair: Pair) -> str:
+    return pair.quantized.numpy_dtype.name
 
 
 def _seen(pair: Pair, sums: LayerSums, sight: Sight) -> noise_flow.Seen:
-    factor = sight.factors[pair.real]
+    factor = sight.factors[pair.real.name]
     step = limits = None
     if sums.scale is not None:
-        low, high = _limits(sums, _dtype(sight, pair))
+        low, high = _limits(sums, _dtype(pair))
         step, limits = sums.scale * factor, np.stack([low * factor, high * factor])
-    real = tfl.main_graph(sight.real)
-    twin = real.operators[tfl.producers(real)[pair.real]]
-    operator = tfl.main_graph(sight.quantized).operators[pair.index]
     # Factors are known to a few per cent, weights' rounding is finer: it cannot be told from them.
     errors = None
     if not sight.equalized:
-        errors = noise_flow.weights_error(sight.quantized, operator, sight.real, twin)
+        errors = noise_flow.weights_error(pair.made_by, pair.twin)
     kernel, bias = errors or (None, None)
-    noise = sums.error(sight.taken_out(pair.real)) / max(sums.values / sums.channels, 1)
+    noise = sums.error(sight.taken_out(pair.real.name)) / max(sums.values / sums.channels, 1)
     return noise_flow.Seen(noise, step, limits, kernel, bias)
 
 
 def _layer(pair: Pair, sums: LayerSums, sight: Sight, share: float) -> Layer:
-    factor = sight.factors[pair.real]
-    sample = sight.known.tensors[pair.real]
+    factor = sight.factors[pair.real.name]
+    sample = sight.known.tensors[pair.real.name]
     with np.errstate(divide="ignore", invalid="ignore"):
         scale = np.where(factor > 0, 1 / factor, 1.0)
     limits: tuple[float, float] | None = None
     clipped, clipping_db, saturated = 0.0, None, 0.0
     if sums.scale is not None:
-        limits = _limits(sums, _dtype(sight, pair))
+        limits = _limits(sums, _dtype(pair))
         clipped, clipping_db = _clipping(sample.sample * scale, limits, sums.scale)
         saturated = sums.saturated / max(sums.values, 1)
         saturated = max(saturated - _belonging(sample.sample * scale, limits, sums), 0.0)
@@ -118,7 +115,7 @@ def _layer(pair: Pair, sums: LayerSums, sight: Sight, share: float) -> Layer:
         index=pair.index,
         layer=pair.name,
         operator=pair.operator,
-        snr_db=sums.snr_db(sight.taken_out(pair.real)),
+        snr_db=sums.snr_db(sight.taken_out(pair.real.name)),
         share=share,
         matched_by=pair.matched_by,
         channels=sums.channels,
@@ -158,41 +155,39 @@ def _clipping(
 
 
 def input_of(sight: Sight) -> InputSeen:
-    """The input as the file takes it, and as it was fed."""
-    ours, theirs = tfl.main_graph(sight.quantized), tfl.main_graph(sight.real)
-    entry = ours.tensors[_first_quantized(sight.quantized)]
-    quantization = tfl.quantization_of(entry)
+    """The first input as the file takes it, and as it was fed."""
+    entry = _first_quantized(sight.quantized)
     low = high = None
     steps = 0
-    if quantization is not None and tfl.type_name(entry) != "FLOAT32":
-        info = np.iinfo(tfl.dtype_of(entry))
+    if entry.quantization is not None and not entry.is_float:
+        info = np.iinfo(entry.numpy_dtype)
         steps = int(info.max) - int(info.min)
-        scale, zero_point = float(quantization[0][0]), int(quantization[1][0])
+        scale, zero_point = (
+            float(entry.quantization.scale[0]),
+            int(entry.quantization.zero_point[0]),
+        )
         low, high = (info.min - zero_point) * scale, (info.max - zero_point) * scale
-    fed = sight.known.tensors[int(theirs.inputs[0])]
+    fed = sight.known.tensors[sight.real.inputs[0].name]
     first, stirring = _stirring(sight)
-    name = tfl.tensor_name(ours.tensors[int(ours.inputs[0])])
+    name = sight.quantized.inputs[0].name
     return InputSeen(name, low, high, steps, fed.minimum, fed.maximum, first, stirring)
 
 
-def _first_quantized(model: tfl.ModelT) -> int:
+def _first_quantized(graph: Graph) -> Tensor:
     """The input, or what a QUANTIZE right behind it makes of it."""
-    graph = tfl.main_graph(model)
-    entry = int(graph.inputs[0])
-    readers = [graph.operators[index] for index in tfl.consumers(graph)[entry]]
-    quantizes = len(readers) == 1 and tfl.operator_name(model, readers[0]) == "QUANTIZE"
-    return int(readers[0].outputs[0]) if quantizes else entry
+    entry = graph.inputs[0]
+    readers = graph.consumers(entry)
+    quantizes = len(readers) == 1 and readers[0].name == "QUANTIZE"
+    return readers[0].output if quantizes else entry
 
 
 def _stirring(sight: Sight) -> tuple[str, float | None]:
-    graph = tfl.main_graph(sight.real)
-    for operator in graph.operators:
-        output = int(operator.outputs[0])
-        if tfl.operator_name(sight.real, operator) not in affine.CONVOLUTIONS:
+    for operator in sight.real.operators:
+        if operator.name not in affine.CONVOLUTIONS:
             continue
-        sample = sight.known.tensors[output].sample.astype(np.float64)
+        name = operator.output.name
+        sample = sight.known.tensors[name].sample.astype(np.float64)
         alive = np.abs(sample).max(axis=0) > 0
-        name = tfl.tensor_name(graph.tensors[output])
         if not alive.any() or len(sample) < _INPUTS_OF_SUM:
             return name, None
         varies = sample.std(axis=0)[alive]
@@ -201,44 +196,38 @@ def _stirring(sight: Sight) -> tuple[str, float | None]:
     return "", None
 
 
-def per_tensor(model: tfl.ModelT) -> tuple[WeightsSeen, ...]:
+def per_tensor(graph: Graph) -> tuple[WeightsSeen, ...]:
     """Convolutions whose weights have one scale for several output channels."""
-    graph = tfl.main_graph(model)
     found = []
     for operator in graph.operators:
-        name = tfl.operator_name(model, operator)
-        if name not in affine.CONVOLUTIONS:
+        if operator.name not in affine.CONVOLUTIONS:
             continue
-        tensor = graph.tensors[int(operator.inputs[1])]
-        values = contributions.real_values(model, graph, int(operator.inputs[1]))
-        quantization = tfl.quantization_of(tensor)
-        if values is None or quantization is None or tfl.type_name(tensor) not in {"INT8", "UINT8"}:
+        tensor = operator.inputs[1]
+        values = contributions.real_values(tensor)
+        if tensor is None or values is None or tensor.quantization is None:
             continue
-        axis = values.ndim - 1 if name == "DEPTHWISE_CONV_2D" else 0
+        axis = values.ndim - 1 if operator.name == "DEPTHWISE_CONV_2D" else 0
         channels = values.shape[axis]
-        if len(quantization[0]) > 1 or channels == 1:
+        is_one_scale = len(tensor.quantization.scale) == 1 < channels
+        if tensor.dtype not in {"INT8", "UINT8"} or not is_one_scale:
             continue
         largest = np.abs(np.moveaxis(values, axis, 0).reshape(channels, -1)).max(axis=1)
         alive = largest[largest > 0]
         spread = float(largest.max() / np.median(alive)) if len(alive) else 1.0
-        layer = tfl.tensor_name(graph.tensors[int(operator.outputs[0])])
-        found.append(WeightsSeen(layer, name, channels, spread))
+        found.append(WeightsSeen(operator.output.name, operator.name, channels, spread))
     return tuple(found)
 
 
 def adds(sight: Sight) -> tuple[AddSeen, ...]:
     """Sums of two tensors that vary, both with statistics, whose sum is quantized."""
-    graph = tfl.main_graph(sight.real)
-    made_by = tfl.producers(graph)
     found = []
     for pair, sums in zip(sight.pairs, sight.sums, strict=True):
-        operator = graph.operators[made_by[pair.real]]
-        terms = [sight.known.tensors.get(int(tensor)) for tensor in operator.inputs]
+        terms = [sight.known.tensors.get(tensor.name) for tensor in pair.twin.read]
         if pair.operator != "ADD" or sums.scale is None or len(terms) != _INPUTS_OF_SUM:
             continue
         one, other = terms
         if one is not None and other is not None:
             widths = (one.maximum - one.minimum, other.maximum - other.minimum)
-            typical = float(np.median(sight.factors[pair.real]))
+            typical = float(np.median(sight.factors[pair.real.name]))
             found.append(AddSeen(pair.name, widths, sums.scale * typical))
     return tuple(found)

@@ -1,6 +1,29 @@
 """The verb `evaluate`: how often a file's answers are right, and what its recipe costs."""
 
-from edgecnn.evaluating.records import ClassAccuracy, Difference, EvaluateReport, Evaluation
+from edgecnn.evaluating.options import EvaluateOptions
+from edgecnn.evaluating.records import (
+    Agreement,
+    CategoryPrecision,
+    ClassAccuracy,
+    ClassOverlap,
+    Detection,
+    Difference,
+    EvaluateReport,
+    Evaluation,
+    Segmentation,
+)
 from edgecnn.evaluating.run import evaluate
 
-__all__ = ["ClassAccuracy", "Difference", "EvaluateReport", "Evaluation", "evaluate"]
+__all__ = [
+    "Agreement",
+    "CategoryPrecision",
+    "ClassAccuracy",
+    "ClassOverlap",
+    "Detection",
+    "Difference",
+    "EvaluateOptions",
+    "EvaluateReport",
+    "Evaluation",
+    "Segmentation",
+    "evaluate",
+]

@@ -1,58 +1,191 @@
-"""Whether the classes of the data are those of the network, and by which numbers."""
+"""How often files answer as the float model does, on samples that nobody labelled."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edgecnn.datasets.coco import Box, Category
 from edgecnn.errors import InputError
+from edgecnn.evaluating import detection, precision, scores, segmentation
+from edgecnn.evaluating.choosing import class_output, map_output
+from edgecnn.evaluating.classification import hits_of, mean
+from edgecnn.evaluating.judging import BestClass, Boxes, ClassHits, ClassMaps, Masks, PackedMaps
+from edgecnn.evaluating.records import Agreement, EvaluateReport
+from edgecnn.evaluating.running import input_size, of_run
+from edgecnn.evaluating.subjects import FLOAT, Subject, find_subjects, float_beside
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from collections.abc import Sequence
 
-    from edgecnn.datasets.labelled import LabelledSet
-    from edgecnn.evaluating.subjects import Subject
-    from edgecnn.progress import Progress
+    from edgecnn.evaluating.choosing import Choice
+    from edgecnn.evaluating.pool import Answers
+    from edgecnn.evaluating.running import Opened, Runner
+    from edgecnn.evaluating.worker import Data
+    from edgecnn.tasks.boxes import Detections
 
 
-def network_labels(
-    subject: Subject, classes: int, data: LabelledSet, progress: Progress
-) -> NDArray[np.int64]:
-    """The class of each image, as the network numbers its outputs.
+@dataclass(frozen=True, eq=False)
+class _Float:
+    """The float model's answers.
 
-    Names decide where the network's are known and it has all of the data's; else the places.
+    Attributes:
+        subject: its file.
+        data: the samples that could be used.
+        answers: to each of them.
+    """
 
-    Args:
-        subject: the file.
-        classes: values of its output.
-        data: the images.
-        progress: warned where names differ.
+    subject: Subject
+    data: Data
+    answers: tuple[Any, ...]
+
+
+def evaluate(subjects: Sequence[Subject], data: Data, runner: Runner) -> EvaluateReport:
+    """Compare every file with the float file of its network, sample by sample.
 
     Raises:
-        InputError: there are as many classes on neither side, and no names tell which is which.
+        InputError: there is no file to compare, no float file to compare it with, or their
+            outputs are not of the task.
     """
-    names = subject.classes if len(subject.classes) == classes else ()
-    places = {name: place for place, name in enumerate(names)}
-    if names and set(data.classes) <= places.keys():
-        return np.array([places[name] for name in data.classes], np.int64)[data.labels]
-    if len(data.classes) != classes:
+    if runner.options.kind == "detect":
+        precision.require()
+    floats: dict[Path, _Float] = {}
+    done = []
+    for subject, base in _pairs(subjects, runner):
+        if base.path not in floats:
+            floats[base.path] = _float_answers(base, data, runner)
+        done.append(_agreement(subject, floats[base.path], runner))
+    return EvaluateReport(task=runner.options.kind, agreements=tuple(done), notes=data.notes)
+
+
+def _pairs(subjects: Sequence[Subject], runner: Runner) -> list[tuple[Subject, Subject]]:
+    """Each file that is compared, with its float file."""
+    if runner.options.against is not None:
+        (base, *_) = find_subjects(Path(runner.options.against))
+        others = [each for each in subjects if each.path.resolve() != base.path.resolve()]
+        pairs = [(each, base) for each in others]
+    else:
+        pairs = [(each, _base(each, subjects)) for each in subjects if each.recipe != FLOAT]
+    if not pairs:
         raise InputError(
-            f"{subject.file} tells {classes} classes apart, {data.source} has {len(data.classes)}.",
-            hint=_hint(len(data.classes), classes),
+            f"{', '.join(each.file for each in subjects)}: there is nothing to compare with the"
+            " float model but itself.",
+            hint="Export it under other recipes, and name the folder of all of them.",
         )
-    if names:
-        progress.warn(
-            f"{subject.file} was trained on other names of classes ({names[0]}, ...) than"
-            f" {data.source} has ({data.classes[0]}, ...): they are matched by their order."
-        )
-    return data.labels
+    return pairs
 
 
-def _hint(data_classes: int, network_classes: int) -> str:
-    if data_classes > network_classes:
-        return "Name the data it was trained on, or a network for these classes."
-    return (
-        "A class's number is its place among the folders' names: give a folder for every class,"
-        " DIR/train/CLASS and DIR/test/CLASS, where a class of test/ may be missing."
+def _base(subject: Subject, subjects: Sequence[Subject]) -> Subject:
+    floats = [
+        each
+        for each in subjects
+        if each.recipe == FLOAT and subject.model is not None and each.model == subject.model
+    ]
+    same = [each for each in floats if each.format == subject.format]
+    base = next(iter(same or floats), None) or float_beside(subject)
+    if base is None:
+        raise InputError(
+            f"{subject.file}: there is no float32 file of its network to compare it with.",
+            hint="Export the network as float32 too, beside the other recipes; or name a float"
+            " file with --against.",
+        )
+    return base
+
+
+def _float_answers(base: Subject, data: Data, runner: Runner) -> _Float:
+    opened = runner.open(base, data)
+    answers = runner.run(opened, data, _float_judge(opened, data, runner))
+    good = np.array([k for k, each in enumerate(answers.results) if each is not None], np.int64)
+    return _Float(base, data.take(good), tuple(answers.results[place] for place in good))
+
+
+def _float_judge(opened: Opened, data: Data, runner: Runner) -> BestClass | ClassMaps | Boxes:
+    kind = runner.options.kind
+    if kind == "classify":
+        return BestClass(_choice(opened, data, runner))
+    if kind == "segment":
+        return ClassMaps(_choice(opened, data, runner), input_size(opened, data))
+    # At its head's own threshold: what a user would see of it is what the others have to find.
+    return detection.reader(opened, data, runner)[1]
+
+
+def _choice(opened: Opened, data: Data, runner: Runner) -> Choice:
+    file, output = opened.subject.file, runner.options.output
+    if runner.options.kind == "classify":
+        return class_output(file, opened.ends, output)
+    return map_output(file, opened.ends, output, input_size(opened, data))
+
+
+def _agreement(subject: Subject, base: _Float, runner: Runner) -> Agreement:
+    opened = runner.open(subject, base.data)
+    kind = runner.options.kind
+    measure = {"classify": _same_classes, "segment": _same_masks, "detect": _same_boxes}[kind]
+    answers, figures = measure(opened, base, runner)
+    run = of_run(opened, base.data, answers)
+    return Agreement(**run, against=base.subject.file, task=kind, **figures)
+
+
+def _same_classes(opened: Opened, base: _Float, runner: Runner) -> tuple[Answers, dict[str, Any]]:
+    choice = _choice(opened, base.data, runner)
+    labels = np.array(base.answers, np.int64)
+    if choice.classes is not None and labels.max() >= choice.classes:
+        raise InputError(
+            f"{opened.subject.file} tells fewer classes apart than {base.subject.file}.",
+            hint="Name files of one network.",
+        )
+    answers = runner.run(opened, base.data, ClassHits(choice, labels))
+    top1 = mean(hits_of(answers)[0])
+    low, high = scores.wilson(top1, answers.count)
+    return answers, {"top1": top1, "low": low, "high": high}
+
+
+def _same_masks(opened: Opened, base: _Float, runner: Runner) -> tuple[Answers, dict[str, Any]]:
+    choice = _choice(opened, base.data, runner)
+    size = input_size(opened, base.data)
+    judge = Masks(choice, size, PackedMaps(base.answers), on_pictures=False)
+    answers = runner.run(opened, base.data, judge)
+    sums = segmentation.overlaps(answers.results, choice.classes)
+    return answers, {"miou": sums.miou, "pixels": sums.accuracy}
+
+
+def _same_boxes(opened: Opened, base: _Float, runner: Runner) -> tuple[Answers, dict[str, Any]]:
+    boxes = _as_truth(base.answers)
+    if not boxes:
+        raise InputError(
+            f"{base.subject.file} finds no box on any of {base.data.count} pictures: there is"
+            " nothing to agree on.",
+            hint="Lower --above, look at how pictures are scaled and at --fit, or take pictures"
+            " that show what it finds.",
+        )
+    _, reading, _ = detection.reader(opened, base.data, runner)
+    judge = replace(reading, above=detection.least_score(runner))
+    answers = runner.run(opened, base.data, judge)
+    found: tuple[Detections | None, ...] = answers.results
+    highest = max(
+        *(box.category for box in boxes),
+        *(int(each.classes.max()) + 1 for each in found if each is not None and len(each)),
+        0,
     )
+    categories = [Category(number, str(number - 1)) for number in range(1, highest + 1)]
+    numbers = [category.id for category in categories]
+    figures = precision.average_precision(boxes, categories, found, numbers)
+    return answers, {
+        "map": figures.map,
+        "map50": figures.map50,
+        "map75": figures.map75,
+        "boxes": len(boxes),
+    }
+
+
+def _as_truth(answers: Sequence[Detections]) -> list[Box]:
+    """The float model's boxes as if somebody had drawn them; class k is category k + 1."""
+    boxes = []
+    for image, found in enumerate(answers):
+        corners = found.boxes.astype(np.float64)
+        for (x1, y1, x2, y2), number in zip(corners.tolist(), found.classes, strict=True):
+            if x2 > x1 and y2 > y1:
+                boxes.append(Box(image, int(number) + 1, (x1, y1, x2 - x1, y2 - y1)))
+    return boxes

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from edgecnn.building import BuildRequest, identify
+from edgecnn.calibration.preprocessing import AS_IT_IS
+from edgecnn.calibration.sources import Sampling
+from edgecnn.convert import float_cache, float_tflite
+
 if TYPE_CHECKING:
     from pathlib import Path
 
     from edgecnn.progress import Progress
     from edgecnn.records import Preprocessing
+
+# For the float stage's proof alone.
+_SAMPLES = 4
 
 
 def write_float(
@@ -26,12 +34,16 @@ def write_float(
         InputError: the model cannot be read or converted.
         MissingPartError: TensorFlow is not installed.
     """
-    from edgecnn.exporting.options import ExportOptions
-    from edgecnn.exporting.plan import make_plan
-    from edgecnn.exporting.sources import Sources
-
-    options = ExportOptions(recipes=("float32",), formats=("tflite",), preprocessing=preprocessing)
-    plan = make_plan(str(model), options)
-    path = into / f"{plan.identity.name}.tflite"
-    path.write_bytes(Sources(plan, options, progress).float_tflite)
+    request = BuildRequest(str(model))
+    identity = identify(request)
+    files, _ = float_cache.obtain(
+        request,
+        identity,
+        ("tflite",),
+        sampling=Sampling(samples=_SAMPLES, held_out=1, calibrated=False),
+        preprocessing=preprocessing or AS_IT_IS,
+        progress=progress,
+    )
+    path = into / f"{identity.name}.tflite"
+    path.write_bytes(float_tflite.read(files).data)
     return path

@@ -1,4 +1,4 @@
-"""Shares the images of one evaluation among processes, one a core."""
+"""Shares the samples of one evaluation among processes, one a core."""
 
 from __future__ import annotations
 
@@ -6,62 +6,42 @@ import os
 import threading
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from edgecnn import isolation
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
-    from edgecnn.datasets.labelled import LabelledSet
-    from edgecnn.evaluating.worker import Ends, Scores
+    from edgecnn.evaluating.judging import Judge
+    from edgecnn.evaluating.worker import Data, Job, Share
     from edgecnn.progress import Progress
-    from edgecnn.records import Preprocessing
 
 # Below this a process costs more to start than it saves.
 _FEWEST_IMAGES = 64
 
 
 @dataclass(frozen=True, eq=False)
-class Job:
-    """One file and all its images.
+class Answers:
+    """How every sample was answered.
 
     Attributes:
-        path: of the file that is run.
-        name: of it, for messages.
-        data: the images.
-        labels: of each, as the network numbers them.
-        preprocessing: from pixels to inputs.
-        ends: what the network takes and gives.
-    """
-
-    path: str
-    name: str
-    data: LabelledSet
-    labels: NDArray[np.int64]
-    preprocessing: Preprocessing
-    ends: Ends
-
-
-@dataclass(frozen=True, eq=False)
-class Hits:
-    """How every image was answered.
-
-    Attributes:
-        top1: float32 (images,), 0..1; NaN for a file that could not be decoded.
-        top5: likewise.
+        results: what the judge returned for each sample, in order; None for one that could not be
+            used.
         unusable: a sentence for each of those, sorted.
         processes: how many ran at a time.
     """
 
-    top1: NDArray[np.float32]
-    top5: NDArray[np.float32]
+    results: tuple[Any, ...]
     unusable: tuple[str, ...]
     processes: int
+
+    @property
+    def count(self) -> int:
+        """Samples that were answered."""
+        return sum(each is not None for each in self.results)
 
 
 class _StoppedError(Exception):
@@ -93,30 +73,38 @@ class _Shared:
             self._watcher.warn(message)
 
 
-def run(job: Job, threads: int | None, progress: Progress) -> Hits:
-    """Answer every image.
+def run(job: Job, data: Data, judge: Judge, threads: int | None, progress: Progress) -> Answers:
+    """Answer every sample.
 
     Args:
-        job: the file and the images.
+        job: the file.
+        data: the samples.
+        judge: of its answers.
         threads: processes at a time; None for one a core.
-        progress: advanced by the images done.
+        progress: advanced by the samples done.
 
     Raises:
         InputError, CrashedError: of the first share that fails; the others are stopped.
     """
-    count = job.data.count
-    processes = max(1, min(threads or cores(), count // _FEWEST_IMAGES))
-    places = [np.arange(first, count, processes) for first in range(processes)]
+    processes = max(1, min(threads or cores(), data.count // _FEWEST_IMAGES))
+    places = [np.arange(first, data.count, processes) for first in range(processes)]
     shared = _Shared(progress)
     with ThreadPoolExecutor(processes) as starters:
-        futures = [starters.submit(_share, job, each, shared) for each in places]
+        futures = [starters.submit(_share, job, data, judge, each, shared) for each in places]
         try:
             for future in as_completed(futures):
                 future.result()
         except BaseException:
             shared.stop()
             raise
-    return _joined(count, places, [future.result() for future in futures])
+    results: list[Any] = [None] * data.count
+    unusable: list[str] = []
+    for mine, future in zip(places, futures, strict=True):
+        share = future.result()
+        for place, result in zip(share.places, share.results, strict=True):
+            results[mine[place]] = result
+        unusable += share.unusable
+    return Answers(tuple(results), tuple(sorted(unusable)), processes)
 
 
 def cores() -> int:
@@ -126,25 +114,13 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def _share(job: Job, places: NDArray[np.int64], shared: _Shared) -> Scores:
-    found: Scores = isolation.run(
-        "edgecnn.evaluating.worker:score",
-        job.path,
-        job.name,
-        job.data.take(places),
-        job.labels[places],
-        job.preprocessing,
+def _share(job: Job, data: Data, judge: Judge, places: NDArray[np.int64], shared: _Shared) -> Share:
+    found: Share = isolation.run(
+        "edgecnn.evaluating.worker:answer",
+        job,
+        data.take(places),
+        judge.take(places),
         what=f"running {job.name}",
-        ends=job.ends,
         progress=shared,
     )
     return found
-
-
-def _joined(count: int, places: Sequence[NDArray[np.int64]], found: Sequence[Scores]) -> Hits:
-    top1, top5 = np.full(count, np.nan, np.float32), np.full(count, np.nan, np.float32)
-    for mine, scores in zip(places, found, strict=True):
-        top1[mine[scores.places]] = scores.top1
-        top5[mine[scores.places]] = scores.top5
-    unusable = sorted(sentence for scores in found for sentence in scores.unusable)
-    return Hits(top1, top5, tuple(unusable), len(places))

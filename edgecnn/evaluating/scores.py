@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _Z = 1.959963984540054  # the normal distribution's 97.5th percentile
 
 
-def hit(logits: NDArray[np.float32], label: int, best: int) -> float:
+def hit(logits: NDArray[np.floating[Any]], label: int, best: int) -> float:
     """How far an answer's `best` best classes include the right one, 0..1.
 
     int8 logits tie often. Where the right class ties for the last places, it counts as the chance

@@ -17,13 +17,31 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from edgecnn.records import ModelInfo
+    from edgecnn.records import Endpoint, FileInfo, Manifest, ModelInfo, OutputInfo
 
 _FORMATS = (".tflite", ".onnx")
 _KERAS = (".keras", ".h5", ".hdf5")
 # What `edgecnn train` writes.
 _TRAINED, _TRAINING = "model.keras", "training.json"
+FLOAT = "float32"
 _COMPUTED_IN = {"int16": "int16x8"}
+
+
+@dataclass(frozen=True)
+class KnownEnds:
+    """What a manifest says of a network's inputs and outputs, and how a file's differ.
+
+    Attributes:
+        inputs: of the source model.
+        outputs: likewise.
+        input_layouts: of the file, in the same order; "" where it is not known.
+        output_layouts: likewise.
+    """
+
+    inputs: tuple[Endpoint, ...]
+    outputs: tuple[OutputInfo, ...]
+    input_layouts: tuple[str, ...]
+    output_layouts: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -38,6 +56,7 @@ class Subject:
         preprocessing: as its manifest or training record has it; None where neither is there.
         model: of its manifest; None without one.
         classes: names of its outputs, where a training record has them.
+        ends: inputs and outputs as its manifest has them; None without one.
     """
 
     file: str
@@ -47,6 +66,7 @@ class Subject:
     preprocessing: Preprocessing | None = None
     model: ModelInfo | None = None
     classes: tuple[str, ...] = ()
+    ends: KnownEnds | None = None
 
 
 @dataclass(frozen=True)
@@ -104,6 +124,11 @@ def _of_manifest(path: Path, named: Path) -> list[Subject]:
     manifest = manifests.load(path)
     if manifest.recipe not in RECIPES:
         raise InputError(f"{path} has no known recipe: {manifest.recipe!r}.", hint="Export again.")
+    if not manifest.inputs or not manifest.outputs:
+        raise InputError(
+            f"{path} was written by an older edgecnn: it lists no inputs and outputs.",
+            hint="Export again.",
+        )
     subjects = []
     for info in manifest.files:
         file = path.parent / info.path
@@ -119,9 +144,38 @@ def _of_manifest(path: Path, named: Path) -> list[Subject]:
                 format=info.format,
                 preprocessing=manifest.preprocessing,
                 model=manifest.model,
+                ends=_ends(manifest, info),
             )
         )
     return subjects
+
+
+def _ends(manifest: Manifest, info: FileInfo) -> KnownEnds:
+    return KnownEnds(
+        manifest.inputs,
+        manifest.outputs,
+        tuple(tensor.layout for tensor in info.inputs),
+        tuple(tensor.layout for tensor in info.outputs),
+    )
+
+
+def float_beside(subject: Subject) -> Subject | None:
+    """The float32 file of the same network in a folder beside a subject's, in its format.
+
+    `edgecnn export` writes NETWORK/int8 and NETWORK/float32.
+    """
+    if subject.model is None:
+        return None
+    folder = subject.path.parent.parent / FLOAT
+    if not (folder / manifests.NAME).is_file():
+        return None
+    found = [
+        each
+        for each in _of_manifest(folder / manifests.NAME, folder.parent)
+        if each.recipe == FLOAT and each.model == subject.model
+    ]
+    same = [each for each in found if each.format == subject.format]
+    return next(iter(same or found), None)
 
 
 def _of_file(path: Path) -> Subject:
@@ -145,7 +199,7 @@ def _of_keras(path: Path, file: str) -> Subject:
     return Subject(
         file=file,
         path=path,
-        recipe="float32",
+        recipe=FLOAT,
         format="keras",
         preprocessing=training.preprocessing if training else None,
         classes=training.classes if training else (),

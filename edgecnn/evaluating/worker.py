@@ -1,4 +1,4 @@
-"""Runs a file on labelled images. Called in child processes: runtimes are native code."""
+"""Runs a file on a share of the samples. Called in child processes: runtimes are native code."""
 
 from __future__ import annotations
 
@@ -8,165 +8,140 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgecnn import parity
-from edgecnn.calibration.preprocessing import preprocess
+from edgecnn.datasets.arrays import ArraySet
 from edgecnn.errors import InputError
-from edgecnn.evaluating.scores import hit
-from edgecnn.runtime.session import dequantize_output, quantize_input
+from edgecnn.evaluating.judging import UnusableError
+from edgecnn.evaluating.network import Network
+from edgecnn.tasks.outputs import TaskError
+from edgecnn.tasks.placing import Placement, place
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
     from edgecnn.datasets.labelled import LabelledSet
+    from edgecnn.datasets.pictures import PictureSet
+    from edgecnn.evaluating.ends import Ends
+    from edgecnn.evaluating.judging import Judge
+    from edgecnn.evaluating.subjects import KnownEnds
     from edgecnn.progress import Progress
     from edgecnn.records import Preprocessing
-    from edgecnn.runtime.session import Session
+    from edgecnn.tasks.outputs import Output
+
+    Array = NDArray[Any]
+    Data = ArraySet | LabelledSet | PictureSet
 
 _BATCH = 32
 _NICE = 10
-_COLOURS = {1, 3}
-_IMAGE_RANK = 4
-TOP = 5
-
-
-@dataclass(frozen=True)
-class Ends:
-    """What a network takes and gives.
-
-    Attributes:
-        size: height and width of its input, pixels.
-        channels: of its input.
-        channels_first: whether they stand before height and width, as PyTorch has them.
-        classes: values of its output.
-        runtime: that ran it, with its version.
-    """
-
-    size: tuple[int, int]
-    channels: int
-    channels_first: bool
-    classes: int
-    runtime: str
 
 
 @dataclass(frozen=True, eq=False)
-class Scores:
-    """One share of the images.
+class Job:
+    """A file, and how it is fed.
 
     Attributes:
-        places: which images, int64 (n,).
-        top1: how far each answer is right, float32 (n,), 0..1.
-        top5: likewise.
-        unusable: a sentence for each file that could not be decoded.
+        path: of the file that is run.
+        name: of it, for messages.
+        known: what its manifest says of its ends.
+        preprocessing: from pixels to inputs; None where no pixels are scaled.
+        fit: how pictures are brought to the input's size.
     """
 
-    places: NDArray[np.int64]
-    top1: NDArray[np.float32]
-    top5: NDArray[np.float32]
-    unusable: tuple[str, ...]
+    path: str
+    name: str
+    known: KnownEnds | None
+    preprocessing: Preprocessing | None
+    fit: str
 
 
-def look(path: str, name: str) -> Ends:
+@dataclass(frozen=True, eq=False)
+class Share:
+    """What came of one share of the samples.
+
+    Attributes:
+        places: which samples of the share.
+        results: what the judge returned for each.
+        unusable: a sentence for each sample that could not be used.
+    """
+
+    places: list[int]
+    results: list[Any]
+    unusable: list[str]
+
+
+def look(path: str, name: str, known: KnownEnds | None) -> Ends:
     """Run a file once, on zeros.
 
     Args:
         path: a .tflite or .onnx file.
         name: what to call it in messages.
+        known: what its manifest says of its ends.
 
     Raises:
-        InputError: it is no network from an image to classes.
+        InputError: it cannot be run, or is not what its manifest says.
         MissingPartError: its runtime is not installed.
     """
-    session = parity.open_logits(path, 1)
-    size, channels, channels_first = _layout(name, session)
-    zeros = np.zeros((1, *size, channels), np.float32)
-    answer = session.run([_fed(session, zeros, channels_first=channels_first)[0]])[0]
-    if answer.size < 2:  # noqa: PLR2004 - two classes to choose from
-        raise InputError(
-            f"{name}: its output is one number; one for each class is needed.",
-            hint="Give the network a softmax over two classes.",
-        )
-    return Ends(size, channels, channels_first, int(answer.size), session.runtime)
+    return Network(path, name, known).ends
 
 
-def _layout(name: str, session: Session) -> tuple[tuple[int, int], int, bool]:
-    if len(session.inputs) != 1:
-        raise InputError(f"{name} has {len(session.inputs)} inputs; one image is what it can get.")
-    shape = session.inputs[0].shape
-    if len(shape) != _IMAGE_RANK or shape[0] not in {1, -1} or min(shape[1:]) < 1:
-        raise InputError(
-            f"{name}: its input is {shape}; (1, height, width, channels) is needed.",
-            hint="Convert it again with a fixed height and width, and a batch that is 1 or open.",
-        )
-    if shape[3] in _COLOURS:
-        return (shape[1], shape[2]), shape[3], False
-    if shape[1] in _COLOURS:
-        return (shape[2], shape[3]), shape[1], True
-    raise InputError(f"{name}: its input is {shape}, which has neither 3 channels nor 1.")
-
-
-def score(
-    path: str,
-    name: str,
-    data: LabelledSet,
-    labels: NDArray[np.int64],
-    preprocessing: Preprocessing,
-    *,
-    ends: Ends,
-    progress: Progress,
-) -> Scores:
-    """Answer every image of a set, one after the other, in one thread.
-
-    Args:
-        path: a .tflite or .onnx file.
-        name: what to call it in messages.
-        data: the images.
-        labels: of each image, as the network numbers them.
-        preprocessing: from pixels to inputs.
-        ends: what `look` found.
-        progress: advanced by the images done.
+def answer(job: Job, data: Data, judge: Judge, *, progress: Progress) -> Share:
+    """Run every sample of a share, in one thread, and judge its outputs.
 
     Raises:
-        InputError: an answer is not finite, or the runtime fails.
+        InputError: an answer cannot be judged, or the runtime fails.
     """
     if hasattr(os, "nice"):  # every core is used: leave whoever sits there a usable machine
         os.nice(max(0, _NICE - os.nice(0)))
-    session = parity.open_logits(path, 1)
-    unusable: list[str] = []
-    places: list[NDArray[np.int64]] = []
-    hits: list[NDArray[np.float32]] = []
-    for pixels, which in data.placed(
-        np.arange(data.count),
-        size=ends.size,
-        channels=ends.channels,
-        batch_size=_BATCH,
-        on_unusable=unusable.append,
-    ):
-        feeds = _fed(session, preprocess(pixels, preprocessing), channels_first=ends.channels_first)
-        answers = [_answer(name, session, *pair) for pair in zip(feeds, labels[which], strict=True)]
-        hits.append(np.array(answers, np.float32))
-        places.append(which)
-        progress.advance(len(which))
-    if not hits:
-        nothing = np.empty(0, np.float32)
-        return Scores(np.empty(0, np.int64), nothing, nothing, tuple(unusable))
-    found = np.concatenate(hits)
-    return Scores(np.concatenate(places), found[:, 0], found[:, 1], tuple(unusable))
+    network = Network(job.path, job.name, job.known)
+    share = Share([], [], [])
+    for arrays, places, placements in _samples(job, network, data, share.unusable):
+        found = network.answers(arrays)
+        for at, outputs, placement in zip(places, found, placements, strict=True):
+            result = _judged(job, judge, at, outputs, placement)
+            if isinstance(result, UnusableError):
+                share.unusable.append(f"{_name(data, at)} ({result})")
+            else:
+                share.places.append(at)
+                share.results.append(result)
+        progress.advance(len(places))
+    return share
 
 
-def _fed(
-    session: Session, values: NDArray[np.float32], *, channels_first: bool
-) -> Sequence[NDArray[Any]]:
-    """Each image as the input takes it, with its batch of one."""
-    if channels_first:
-        values = np.ascontiguousarray(values.transpose(0, 3, 1, 2))
-    quantized = quantize_input(values, session.inputs[0])
-    return np.split(quantized, len(quantized))
+def _judged(
+    job: Job, judge: Judge, at: int, outputs: list[Output], placement: Placement | None
+) -> Any:  # noqa: ANN401 - whatever the judge returns; an UnusableError of the sample
+    try:
+        return judge.judge(at, outputs, placement)
+    except UnusableError as error:
+        return error
+    except (TaskError, InputError) as error:
+        raise InputError(f"{job.name}: {error.message}", hint=error.hint) from error
 
 
-def _answer(name: str, session: Session, feed: NDArray[Any], label: int) -> tuple[float, float]:
-    logits = dequantize_output(session.run([feed])[0], session.outputs[0]).reshape(-1)
-    if not np.isfinite(logits).all():
-        raise InputError(f"{name}: an answer is not finite.", hint="Look at the model's weights.")
-    return hit(logits, label, 1), hit(logits, label, TOP)
+def _samples(
+    job: Job, network: Network, data: Data, unusable: list[str]
+) -> Iterator[tuple[list[Array], list[int], list[Placement | None]]]:
+    """What the inputs are fed, of which samples it is, and where their pictures lie."""
+    for start in range(0, data.count, _BATCH):
+        places = np.arange(start, min(start + _BATCH, data.count))
+        if isinstance(data, ArraySet):
+            arrays = [data.arrays[end.name][places] for end in network.ends.inputs]
+            yield arrays, places.tolist(), [None] * len(places)
+            continue
+        end = network.ends.inputs[0]
+        read = data.images.read(places, end.size, end.channels, job.fit)
+        unusable += read.unusable
+        if len(read.places):
+            pixels = network.pixels(read.pixels, job.preprocessing)
+            placements = [_placed(picture, end.size, job.fit) for picture in read.pictures]
+            yield [pixels], places[read.places].tolist(), [*placements]
+
+
+def _placed(picture: NDArray[np.int64], size: tuple[int, int], fit: str) -> Placement:
+    return place((int(picture[0]), int(picture[1])), size, fit)
+
+
+def _name(data: Data, at: int) -> str:
+    names = getattr(getattr(data, "images", None), "names", ())
+    return str(names[at]) if names else f"sample {at}"

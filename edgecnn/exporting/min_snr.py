@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import statistics
 import tempfile
@@ -10,21 +11,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgecnn import isolation, parity
+from edgecnn.convert.float_tflite import name_ends
 from edgecnn.errors import CheckFailedError
 from edgecnn.exporting.options import MixedPrecision
-from edgecnn.formats import tflite_file as tfl
+from edgecnn.formats.tflite_graph import Graph
 from edgecnn.quantize.mixed import Mixture
 from edgecnn.quantize.passes import io_dtype, keep_float, round_trips
 
 if TYPE_CHECKING:
+    from edgecnn.exporting.ingredients import Ingredients
     from edgecnn.exporting.plan import Job
-    from edgecnn.exporting.sources import Sources
+    from edgecnn.formats.tflite_graph import Operator
     from edgecnn.quantize.integer import IntegerModel
 
     Names = frozenset[str]
 
 # Enough images to tell files apart by a tenth of a dB, and few enough to try forty files.
-CHOICE_IMAGES = 32
+CHOICE_SAMPLES = 32
 _ROUNDS = 4
 _OVERSHOOT_DB = 0.05
 _LATENCY_SECONDS = 4.0
@@ -32,12 +35,12 @@ _BLOCK_RUNS = 5
 
 
 def reach(
-    job: Job, made: IntegerModel, sources: Sources
+    job: Job, quantized: IntegerModel, made: Ingredients
 ) -> tuple[bytes, MixedPrecision, tuple[int, ...]]:
-    """The file that reaches `min_snr_db` on the images calibration did not see.
+    """The file that reaches `min_snr_db` on the samples calibration did not see.
 
-    Layers are chosen on calibration images. Where the others then show less than was asked for,
-    more is asked of the calibration images by as much, and the choice is made again.
+    Layers are chosen on calibration samples. Where the others then show less than was asked for,
+    more is asked of the calibration samples by as much, and the choice is made again.
 
     Returns:
         The file, what it keeps and costs but for its latency, and the places of its operators that
@@ -46,24 +49,25 @@ def reach(
     Raises:
         CheckFailedError: it is not reached with every layer in float32.
     """
-    wanted_db = sources.options.min_snr_db
+    wanted_db = made.options.min_snr_db
     assert wanted_db is not None  # noqa: S101 - the caller asked
-    plain = finished(made.data, job)
-    before_db = _held_out_db(plain, sources)
+    plain = finished(quantized.graph, job, made)
+    before_db = _held_out_db(plain, made)
     kept: Names = frozenset()
     layers = chosen_on = 0
     data, after_db = plain, before_db
     if before_db < wanted_db:
-        mixture = _mixture(job, made, sources)
-        layers, chosen_on = mixture.layers, min(CHOICE_IMAGES, sources.images.calibration.samples)
-        kept, data, after_db = _choose(mixture, job, sources, wanted_db)
+        mixture = _mixture(job, quantized, made)
+        calibration = made.samples.split.calibration
+        layers, chosen_on = mixture.layers, min(CHOICE_SAMPLES, calibration.samples)
+        kept, data, after_db = _choose(mixture, job, made, wanted_db)
     result = MixedPrecision(
         min_snr_db=wanted_db,
-        layers=tuple(name for name in _names_in_order(sources) if name in kept),
+        layers=tuple(name for name in _names_in_order(made) if name in kept),
         of_layers=layers,
         snr_before_db=before_db,
         snr_after_db=after_db,
-        samples=sources.images.held_out.samples,
+        samples=made.samples.split.held_out.samples,
         chosen_on=chosen_on,
         size_before_bytes=len(plain),
         size_after_bytes=len(data),
@@ -71,74 +75,79 @@ def reach(
     return data, result, float_places(data, kept)
 
 
-def finished(data: bytes, job: Job) -> bytes:
+def finished(graph: Graph, job: Job, made: Ingredients) -> bytes:
     """An integer model with the ends the job asks for."""
-    model = tfl.read(data)
-    io_dtype.apply(model, job.io)
-    round_trips.apply(model)
-    tfl.drop_unused(model)
-    return tfl.write(model)
+    whole = graph.copy()
+    _finish(whole, job, made)
+    return whole.write()
 
 
-def _mixture(job: Job, made: IntegerModel, sources: Sources) -> Mixture:
-    sources.progress.stage("choosing the layers to keep in float32")
-    feeds = [
-        feed for _, feed in zip(range(CHOICE_IMAGES), sources.calibration_feeds(), strict=False)
-    ]
+def _finish(graph: Graph, job: Job, made: Ingredients) -> None:
+    io_dtype.apply(graph, job.io)
+    round_trips.apply(graph)
+    name_ends(graph, made.network)
+
+
+def _mixture(job: Job, quantized: IntegerModel, made: Ingredients) -> Mixture:
+    made.progress.stage("choosing the layers to keep in float32")
+    feeds = list(itertools.islice(made.file_feeds("tflite"), CHOICE_SAMPLES))
+    known = made.statistics
+    assert known is not None  # noqa: S101 - the int8 recipe collects them
     return Mixture(
-        made,
+        quantized,
         feeds,
-        sources.statistics.logits[: len(feeds)],
-        logits=sources.logits_tensor,
+        known.answers,
         float_ends=job.io == "float32",
-        threads=sources.plan.threads,
-        finish=lambda data: finished(data, job),
-        progress=sources.progress,
+        threads=made.plan.threads,
+        finish=lambda graph: _finish(graph, job, made),
+        progress=made.progress,
     )
 
 
 def _choose(
-    mixture: Mixture, job: Job, sources: Sources, wanted_db: float
+    mixture: Mixture, job: Job, made: Ingredients, wanted_db: float
 ) -> tuple[Names, bytes, float]:
     asked_db, best_db = wanted_db, -math.inf
     for _ in range(_ROUNDS):
         kept = mixture.fewest(asked_db)
         tried = mixture.everything() if kept is None else kept
-        data = finished(mixture.build(tried), job)
-        found_db = _held_out_db(data, sources)
+        data = finished(mixture.build(tried), job, made)
+        found_db = _held_out_db(data, made)
         best_db = max(best_db, found_db)
         if found_db >= wanted_db:
             return tried, data, found_db
         if kept is None:
             break
         asked_db += wanted_db - found_db + _OVERSHOOT_DB
-    raise _unreached(mixture, job, sources, wanted_db, best_db)
+    raise _unreached(mixture, job, made, wanted_db, best_db)
 
 
 def _unreached(
-    mixture: Mixture, job: Job, sources: Sources, wanted_db: float, best_db: float
+    mixture: Mixture, job: Job, made: Ingredients, wanted_db: float, best_db: float
 ) -> CheckFailedError:
-    everything = finished(mixture.build(mixture.everything()), job)
-    best_db = max(best_db, _held_out_db(everything, sources))
+    everything = finished(mixture.build(mixture.everything()), job, made)
+    best_db = max(best_db, _held_out_db(everything, made))
     ends = "" if job.io == "float32" else f" (what is left is its {job.io} input and output)"
     more = "--io float32 rounds neither input nor output" if ends else "float32 is the float file"
     return CheckFailedError(
         f"--min-snr {wanted_db:g}dB is not reached: with every layer in float32 the file has"
-        f" {best_db:.1f} dB SNR on {sources.images.held_out.samples} images calibration did not"
+        f" {best_db:.1f} dB SNR on {made.samples.split.held_out.samples} samples calibration did not"
         f" see{ends}.",
         hint=f"Ask for {math.floor(best_db)}dB or less; {more}.",
     )
 
 
-def _held_out_db(data: bytes, sources: Sources) -> float:
-    found = parity.logits(data, sources.held_out_feeds(), threads=sources.plan.threads)
-    ratio = parity.snr_db(sources.reference, found)
-    return math.inf if ratio is None else ratio
+def _held_out_db(data: bytes, made: Ingredients) -> float:
+    """SNR of the output that is worst."""
+    measured = made.answers(data, "tflite")
+    worst = parity.worst(parity.compare(made.reference, measured, made.floats.outputs))
+    return math.inf if worst.snr_db is None else worst.snr_db
 
 
-def _names_in_order(sources: Sources) -> list[str]:
-    graph = tfl.main_graph(tfl.read(sources.float_tflite))
-    return [tfl.tensor_name(graph.tensors[int(op.outputs[0])]) for op in graph.operators]
+def _names_in_order(made: Ingredients) -> list[str]:
+    tflite = made.floats.tflite
+    assert tflite is not None  # noqa: S101 - only a .tflite is mixed
+    return [operator.output.name for operator in tflite.folded.operators]
 
 
 def float_places(data: bytes, kept: Names) -> tuple[int, ...]:
@@ -147,39 +156,29 @@ def float_places(data: bytes, kept: Names) -> tuple[int, ...]:
     Those layers themselves, the conversions at their borders, and a final SOFTMAX that reads what
     one of them made: with float ends it computes in float in any case.
     """
-    model = tfl.read(data)
-    graph = tfl.main_graph(model)
-    places = {
+    graph = Graph.read(data)
+    layers = [op for op in graph.operators if _layer_of(op) in kept]
+    results = {op.output for op in layers}
+    read = {tensor for op in layers for tensor in op.read}
+    return tuple(
         place
-        for place, operator in enumerate(graph.operators)
-        if _made_name(model, graph, operator) in kept
-    }
-    made = {int(graph.operators[place].outputs[0]) for place in places}
-    read = {int(tensor) for place in places for tensor in graph.operators[place].inputs}
-    for place, operator in enumerate(graph.operators):
-        name = tfl.operator_name(model, operator)
-        source, output = int(operator.inputs[0]), int(operator.outputs[0])
-        borders = (name == "DEQUANTIZE" and output in read) or (
-            name in {"QUANTIZE", "DEQUANTIZE", "SOFTMAX"} and source in made
-        )
-        if borders:
-            places.add(place)
-    return tuple(sorted(places))
+        for place, op in enumerate(graph.operators)
+        if op in layers
+        or (op.name == "DEQUANTIZE" and op.output in read)
+        or (op.name in {"QUANTIZE", "DEQUANTIZE", "SOFTMAX"} and op.source in results)
+    )
 
 
-def _made_name(model: tfl.ModelT, graph: tfl.SubGraphT, operator: tfl.OperatorT) -> str:
+def _layer_of(operator: Operator) -> str:
     """The layer a float operator is; "" for a conversion or an integer operator."""
-    tensor = graph.tensors[int(operator.outputs[0])]
-    if tfl.operator_name(model, operator) in {"QUANTIZE", "DEQUANTIZE"}:
+    if operator.name in {"QUANTIZE", "DEQUANTIZE"} or not operator.output.is_float:
         return ""
-    if tfl.type_name(tensor) != "FLOAT32":
-        return ""
-    return tfl.tensor_name(tensor).removesuffix(keep_float.SUFFIX)
+    return operator.output.name.removesuffix(keep_float.SUFFIX)
 
 
 def note(mixed: MixedPrecision) -> str:
     """The sentence for the manifest: nothing in it depends on the machine."""
-    on = f"on {mixed.samples} images calibration did not see"
+    on = f"on {mixed.samples} samples calibration did not see"
     if not mixed.layers:
         return (
             f"--min-snr {mixed.min_snr_db:g}dB: no layer had to stay in float32"
@@ -187,7 +186,7 @@ def note(mixed: MixedPrecision) -> str:
         )
     return (
         f"--min-snr {mixed.min_snr_db:g}dB: {len(mixed.layers)} of {mixed.of_layers} layers stay"
-        f" in float32, chosen on {mixed.chosen_on} calibration images; logits"
+        f" in float32, chosen on {mixed.chosen_on} calibration samples; logits"
         f" {mixed.snr_before_db:.1f} to {mixed.snr_after_db:.1f} dB {on}; they are:"
         f" {', '.join(mixed.layers)}"
     )

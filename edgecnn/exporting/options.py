@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
-    from edgecnn.records import Manifest, Preprocessing
+    from edgecnn.errors import EdgeCnnError
+    from edgecnn.records import Manifest, OutputKind, Preprocessing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +22,9 @@ class ExportOptions:
         formats: "tflite", "onnx" or both.
         weights: "random", "imagenet" or a file; None for the model's own default.
         classes: size of the output; None for the model's own.
-        input_size: height and width, pixels; likewise.
+        input_size: height and width, pixels, or one number for both; likewise.
+        input_shapes: by input name, or under "" for the only input: sizes that the model leaves
+            open.
         width: width multiplier, where the model has one.
         convolution: "normal" for the twin of a network with depthwise convolutions.
         seed: of random weights and of every sample that is drawn.
@@ -32,6 +36,9 @@ class ExportOptions:
         min_snr_db: what the int8 .tflite's logits must have, SNR in dB on images calibration does
             not see; as few layers as that takes stay float32. None: none does.
         preprocessing: how images become the model's input; None for the model's own.
+        outputs: by output name, or under "" for all that the graph says nothing of:
+            "probabilities", "logits" or "values".
+        strict: refuse a quantized file in which operators stay float.
         out: folder that gets one folder for each recipe; None for artifacts/<model>.
         threads: for calibrating and comparing; None for all cores.
     """
@@ -40,7 +47,8 @@ class ExportOptions:
     formats: tuple[str, ...] = ("tflite", "onnx")
     weights: str | None = None
     classes: int | None = None
-    input_size: int | None = None
+    input_size: int | tuple[int, int] | None = None
+    input_shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     width: float | None = None
     convolution: str | None = None
     seed: int = 0
@@ -50,6 +58,8 @@ class ExportOptions:
     calibration_method: str = "auto"
     min_snr_db: float | None = None
     preprocessing: Preprocessing | None = None
+    outputs: Mapping[str, OutputKind] = field(default_factory=dict)
+    strict: bool = False
     out: Path | None = None
     threads: int | None = None
 
@@ -95,6 +105,21 @@ class MixedPrecision:
 
 
 @dataclass(frozen=True)
+class Refusal:
+    """A file that was asked for and cannot be had.
+
+    Attributes:
+        recipe: of the file.
+        format: likewise.
+        error: why, and what to do.
+    """
+
+    recipe: str
+    format: str
+    error: EdgeCnnError
+
+
+@dataclass(frozen=True)
 class ExportResult:
     """What an export wrote.
 
@@ -103,9 +128,11 @@ class ExportResult:
         warnings: sentences the user should read.
         float32_size_bytes: size of the float file by format, what the others are compared with.
         mixed: what `min_snr_db` took; None where it was not asked for.
+        refused: files that were asked for and cannot be had; the others were written.
     """
 
     artifacts: tuple[Artifact, ...]
     warnings: tuple[str, ...]
     float32_size_bytes: dict[str, int]
     mixed: MixedPrecision | None = None
+    refused: tuple[Refusal, ...] = ()

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgecnn import manifest as manifests
 from edgecnn.building import BuildRequest, ModelIdentity, identify
 from edgecnn.errors import InputError, MissingPartError
+from edgecnn.exporting.outputs import KINDS
 from edgecnn.recipes import FORMATS, RECIPES, IoDtype, Recipe
 
 if TYPE_CHECKING:
@@ -48,6 +50,11 @@ class Plan:
         """Every format some job writes."""
         return tuple(f for f in FORMATS if any(f in job.formats for job in self.jobs))
 
+    @property
+    def calibrates_tflite(self) -> bool:
+        """Whether some .tflite asks for activation statistics."""
+        return any(job.recipe.calibrated and "tflite" in job.formats for job in self.jobs)
+
 
 def make_plan(model: str, options: ExportOptions) -> Plan:
     """Decide, or refuse with the reason.
@@ -60,6 +67,7 @@ def make_plan(model: str, options: ExportOptions) -> Plan:
         model,
         classes=options.classes,
         input_size=options.input_size,
+        input_shapes=tuple(options.input_shapes.items()),
         width=options.width,
         convolution=options.convolution,
         weights=options.weights,
@@ -74,13 +82,8 @@ def make_plan(model: str, options: ExportOptions) -> Plan:
         )
     jobs = tuple(_job(name, identity, options) for name in dict.fromkeys(options.recipes))
     _require_packages(identity, jobs)
-    out = options.out or Path("artifacts") / folder_name(identity.name)
+    out = options.out or Path("artifacts") / manifests.folder_name(identity.name)
     return Plan(request, identity, jobs, Path(out), options.threads or _cores())
-
-
-def folder_name(name: str) -> str:
-    """A model's name as a folder: `keras:MobileNetV2` lies in `keras-MobileNetV2`."""
-    return name.replace(":", "-").replace("/", "-")
 
 
 def _cores() -> int:
@@ -100,6 +103,7 @@ def _check_values(options: ExportOptions) -> None:
                 "--io chooses the ends of the int8 recipe, which was not asked for.",
                 hint="Add --int8, or leave --io out.",
             )
+    _known("kind of output", options.outputs.values() or ("values",), KINDS)
     _check_min_snr(options)
     if options.calibration_samples < 1:
         raise InputError("--calibration-samples must be 1 or more.", hint="100 is usual.")
@@ -158,10 +162,13 @@ def _job(name: str, identity: ModelIdentity, options: ExportOptions) -> Job:
 
 def _require_packages(identity: ModelIdentity, jobs: tuple[Job, ...]) -> None:
     needed = {"litert_quantizer", "PIL"}
-    if identity.kind != "tflite":
-        needed.add("tensorflow")
-    if any("onnx" in job.formats for job in jobs):
-        needed |= {"onnx", "onnxruntime", "tf2onnx"}
+    writes_onnx = any("onnx" in job.formats for job in jobs)
+    if identity.kind not in {"tflite", "onnx"} or any("tflite" in job.formats for job in jobs):
+        needed |= {"tensorflow"} if identity.kind != "tflite" else set()
+    if writes_onnx or identity.kind == "onnx":
+        needed |= {"onnx", "onnxruntime"}
+    if writes_onnx and identity.kind != "onnx":
+        needed.add("tf2onnx")
     missing = sorted(name for name in needed if importlib.util.find_spec(name) is None)
     if missing:
         raise MissingPartError(

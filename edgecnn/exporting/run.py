@@ -1,49 +1,59 @@
-"""Carrying out an export, stage by stage."""
+"""Carrying out an export: a row of stages, each a function of what the ones before it made."""
 
 from __future__ import annotations
 
 import hashlib
+import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from edgecnn import manifest as manifests
-from edgecnn import parity, store
+from edgecnn import parity, reference, store
+from edgecnn.calibration.sources import Sampling
+from edgecnn.convert import float_cache
+from edgecnn.convert.versions import versions
+from edgecnn.errors import CheckFailedError, EdgeCnnError, MissingPartError
+from edgecnn.exporting import ingredients as stages
 from edgecnn.exporting import writers
-from edgecnn.exporting.options import Artifact, ExportOptions, ExportResult
+from edgecnn.exporting.ingredients import Ingredients
+from edgecnn.exporting.options import Artifact, ExportOptions, ExportResult, Refusal
 from edgecnn.exporting.plan import Job, Plan, make_plan
-from edgecnn.exporting.sources import Sources
-from edgecnn.exporting.versions import versions
 from edgecnn.inspection import check_recipe, inspect
 from edgecnn.progress import Progress, Recorder, Silent
 from edgecnn.records import CalibrationInfo, FileInfo, Manifest, ModelInfo
+from edgecnn.reference import Reference
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from edgecnn.exporting.ingredients import Floats
     from edgecnn.exporting.options import MixedPrecision
     from edgecnn.exporting.writers import Written
+    from edgecnn.records import ParityInfo, TensorInfo
 
-REFERENCE = "reference.npz"
 RANDOM_WEIGHTS = "The weights are random: the files are fit for measuring latency, not for answers."
+# Below these a file is written, and the user told.
+_POOR_DB = 20.0
+_POOR_AGREEMENT = 0.95
 
 
 def export(model: str, *, progress: Progress | None = None, **options: Any) -> ExportResult:  # noqa: ANN401 - the fields of ExportOptions
     """Export a network under one recipe or several.
 
     Args:
-        model: a zoo name, `keras:NAME`, or a path to .keras, .h5, a SavedModel folder or a float
-            .tflite.
+        model: a zoo name, `keras:NAME`, or a path to .keras, .h5, a SavedModel folder, a float
+            .onnx or a float .tflite.
         progress: told of stages, steps and warnings.
         **options: the fields of `ExportOptions`.
 
     Returns:
-        The folders written; each appeared under its final name only when it was whole and every
-        file in it was inspected and compared with the float reference.
+        The folders written, and what was refused beside them. Each folder appeared under its final
+        name only when it was whole and every file in it was inspected and compared with the float
+        network.
 
     Raises:
         InputError: what was asked for cannot be done; nothing was written.
-        CheckFailedError: a file is not what its recipe says; its folder was not written.
+        CheckFailedError: no file is what its recipe says; nothing was written.
         MissingPartError: a package is not installed.
     """
     chosen = ExportOptions(**options)
@@ -51,130 +61,278 @@ def export(model: str, *, progress: Progress | None = None, **options: Any) -> E
     recorder = Recorder(progress or Silent())
     if plan.identity.has_random_weights:
         recorder.warn(RANDOM_WEIGHTS)
-    sources = Sources(plan, chosen, recorder)
-    _ = sources.preprocessing  # refused now rather than after the conversion
-    info = _model_info(plan, sources)
-    mixed: list[MixedPrecision] = []
-    artifacts = tuple(_make(job, sources, info, mixed) for job in plan.jobs)
+    made = _ingredients(plan, chosen, recorder)
+    info = _model_info(plan, made.floats)
+    outcomes = [_make(job, made, info) for job in plan.jobs]
+    artifacts = tuple(artifact for artifact, _, _ in outcomes if artifact is not None)
+    refused = tuple(refusal for _, refusals, _ in outcomes for refusal in refusals)
+    if not artifacts:
+        raise refused[0].error
+    _tell_of_poor_files(artifacts, recorder)
     return ExportResult(
         artifacts,
         tuple(recorder.warnings),
-        _float_sizes(plan, sources),
-        mixed[0] if mixed else None,
+        _float_sizes(made.floats),
+        next((mixed for _, _, mixed in outcomes if mixed is not None), None),
+        refused,
     )
 
 
-def _float_sizes(plan: Plan, sources: Sources) -> dict[str, int]:
+def _ingredients(plan: Plan, options: ExportOptions, recorder: Recorder) -> Ingredients:
+    """The float files, the samples, the reference and the statistics, one after the other."""
+    model, samples = float_cache.obtain(
+        plan.request,
+        plan.identity,
+        plan.formats,
+        sampling=_sampling(plan, options),
+        preprocessing=options.preprocessing,
+        quantizes=plan.calibrates_tflite,
+        progress=recorder,
+    )
+    for warning in (*samples.warnings, *samples.split.warnings):
+        recorder.warn(warning)
+    floats = stages.float_files(model, options)
+    proven = stages.prove_floats(floats, plan.threads)
+    floats = floats.without(stages.unproven(proven))
+    made_reference = stages.make_reference(floats, samples, threads=plan.threads, progress=recorder)
+    statistics = None
+    if plan.calibrates_tflite and floats.tflite is not None:
+        statistics = stages.collect_statistics(
+            floats, samples, seed=options.seed, threads=plan.threads, progress=recorder
+        )
+    return Ingredients(plan, options, floats, samples, proven, made_reference, statistics, recorder)
+
+
+def _sampling(plan: Plan, options: ExportOptions) -> Sampling:
+    return Sampling(
+        options.calibration,
+        samples=options.calibration_samples,
+        seed=options.seed,
+        calibrated=any(job.recipe.calibrated for job in plan.jobs),
+    )
+
+
+def _float_sizes(floats: Floats) -> dict[str, int]:
     sizes = {}
-    if "tflite" in plan.formats:
-        sizes["tflite"] = len(sources.float_tflite)
-    if "onnx" in plan.formats:
-        sizes["onnx"] = sources.float_onnx.stat().st_size
+    if floats.tflite is not None:
+        sizes["tflite"] = len(floats.tflite.data)
+    if floats.onnx is not None:
+        sizes["onnx"] = floats.onnx.stat().st_size
     return sizes
 
 
-def _model_info(plan: Plan, sources: Sources) -> ModelInfo:
-    network = sources.network
+def _model_info(plan: Plan, floats: Floats) -> ModelInfo:
+    network = floats.network
+    output = network.outputs[0].shape
     return ModelInfo(
         name=plan.identity.name,
         parameters=network.parameters,
         trainable_parameters=network.trainable_parameters,
-        macs=_macs(plan, sources),
-        input_shape=network.input_shape,
-        classes=network.classes,
+        macs=_macs(plan, floats),
+        input_shape=network.inputs[0].shape,
+        classes=output[-1] if output else 1,
         weights=plan.identity.weights,
     )
 
 
-def _macs(plan: Plan, sources: Sources) -> int:
-    if "tflite" in plan.formats:
+def _macs(plan: Plan, floats: Floats) -> int:
+    if floats.tflite is not None:
         from edgecnn.inspection import tflite
 
-        graph = tflite.read(sources.float_tflite, plan.identity.name).graph
+        graph = tflite.read(floats.tflite.data, plan.identity.name).graph
     else:
-        graph = inspect(sources.float_onnx).graph
+        assert floats.onnx is not None  # noqa: S101 - one format at least can be had
+        graph = inspect(floats.onnx).graph
     return sum(graph.macs_by_dtype.values())
 
 
-def _make(job: Job, sources: Sources, model: ModelInfo, mixed: list[MixedPrecision]) -> Artifact:
-    final = sources.plan.out / job.recipe.name
-    _ = sources.reference  # before the folder is begun: what fails here has nothing to undo
+def _make(
+    job: Job, made: Ingredients, model: ModelInfo
+) -> tuple[Artifact | None, list[Refusal], MixedPrecision | None]:
+    """One recipe's folder, with the formats that can have it; the others are refused."""
+    refused: list[Refusal] = []
+    try:
+        artifact, mixed = _write_folder(job, made, model, refused)
+    except _NothingWritten:
+        return None, refused, None
+    _tell_of_onnx(job, artifact.manifest.files, made)
+    return artifact, refused, mixed
+
+
+class _NothingWritten(Exception):  # noqa: N818 - a way out of the folder's block, no error
+    """No format can have the recipe: the folder is not to appear."""
+
+
+def _write_folder(
+    job: Job, made: Ingredients, model: ModelInfo, refused: list[Refusal]
+) -> tuple[Artifact, MixedPrecision | None]:
+    final = made.plan.out / job.recipe.name
     with store.new_folder(final) as part:
-        notes: list[str] = []
-        files = []
+        written: dict[str, Written] = {}
+        files: list[FileInfo] = []
         for file_format in job.formats:
-            written = writers.write(job, file_format, part, sources)
-            notes += written.notes
-            mixed += [written.mixed] if written.mixed is not None else []
-            files.append(_describe(part, written, job, file_format, sources))
-        _write_reference(part / REFERENCE, sources)
-        manifest = Manifest(
-            edgecnn=versions()["edgecnn"],
-            model=model,
-            recipe=job.recipe.name,
-            seed=sources.options.seed,
-            preprocessing=sources.preprocessing,
-            calibration=_calibration(job, sources),
-            versions=versions(),
-            files=tuple(files),
-            notes=tuple(([RANDOM_WEIGHTS] if model.weights == "random" else []) + notes),
+            attempt = _attempt(job, file_format, part, made)
+            if isinstance(attempt, Refusal):
+                refused.append(attempt)
+            else:
+                files.append(attempt[0])
+                written[file_format] = attempt[1]
+        if not files:
+            raise _NothingWritten
+        reference.write(
+            part / reference.NAME, Reference(made.samples.split.held_out, made.reference)
         )
+        notes = [note for file in files for note in written[file.format].notes]
+        manifest = _manifest(job, made, model, tuple(files), notes)
         manifests.write(manifest, part)
-    _tell_of_onnx(job, files, sources)
-    return Artifact(final, manifest)
+    mixed = next((w.mixed for w in written.values() if w.mixed is not None), None)
+    return Artifact(final, manifest), mixed
 
 
-def _calibration(job: Job, sources: Sources) -> CalibrationInfo | None:
-    if not job.recipe.calibrated:
-        return None
-    images = sources.images.calibration
-    return CalibrationInfo(
-        images.source, images.samples, images.sha256, sources.options.calibration_method
+def _attempt(
+    job: Job, file_format: str, folder: Path, made: Ingredients
+) -> tuple[FileInfo, Written] | Refusal:
+    """One file, inspected and compared; or why it cannot be had."""
+    try:
+        written = _write(job, file_format, folder, made)
+        return _describe(folder, written, job, file_format, made), written
+    except MissingPartError:
+        raise
+    except EdgeCnnError as error:
+        (folder / f"model.{file_format}").unlink(missing_ok=True)
+        return Refusal(job.recipe.name, file_format, error)
+
+
+def _write(job: Job, file_format: str, folder: Path, made: Ingredients) -> Written:
+    reason = made.floats.model.refused.get(file_format)
+    if reason is not None:
+        raise reason
+    return writers.write(job, file_format, folder, made)
+
+
+def _manifest(
+    job: Job,
+    made: Ingredients,
+    model: ModelInfo,
+    files: tuple[FileInfo, ...],
+    notes: list[str],
+) -> Manifest:
+    return Manifest(
+        edgecnn=versions()["edgecnn"],
+        model=model,
+        recipe=job.recipe.name,
+        seed=made.options.seed,
+        preprocessing=made.samples.preprocessing,
+        calibration=_calibration(job, made),
+        versions=versions(),
+        files=files,
+        notes=tuple(([RANDOM_WEIGHTS] if model.weights == "random" else []) + notes),
+        inputs=made.network.inputs,
+        outputs=made.floats.outputs,
     )
 
 
-def _tell_of_onnx(job: Job, files: list[FileInfo], sources: Sources) -> None:
+def _calibration(job: Job, made: Ingredients) -> CalibrationInfo | None:
+    if not job.recipe.calibrated:
+        return None
+    samples = made.samples.split.calibration
+    return CalibrationInfo(
+        samples.source, samples.samples, samples.sha256, made.options.calibration_method
+    )
+
+
+def _tell_of_onnx(job: Job, files: tuple[FileInfo, ...], made: Ingredients) -> None:
     """`min_snr_db` is for the .tflite: say what the .onnx beside it has."""
-    wanted_db = sources.options.min_snr_db
+    wanted_db = made.options.min_snr_db
     for file in files:
         if wanted_db is not None and job.recipe.name == "int8" and file.format == "onnx":
-            found = file.parity.snr_db
-            has = "no error" if found is None else f"{found:.1f} dB"
-            sources.progress.warn(
+            snr_db = file.parity.snr_db
+            has = "no error" if snr_db is None else f"{snr_db:.1f} dB"
+            made.progress.warn(
                 f"--min-snr chooses layers of the .tflite only: {file.path} is all int8, as"
                 f" without it, and has {has} ({wanted_db:g} dB asked for)."
             )
 
 
+def _tell_of_poor_files(artifacts: tuple[Artifact, ...], recorder: Recorder) -> None:
+    """A quantized file that is far from the float network is written, and the user told."""
+    for artifact in artifacts:
+        for file in artifact.manifest.files:
+            for info in file.parities:
+                if reason := _poor(info):
+                    path = artifact.folder / file.path
+                    recorder.warn(
+                        f"{path}: output {info.output} {reason}. `edgecnn diagnose"
+                        f" {artifact.folder}` shows where it is lost; --min-snr 25dB keeps the"
+                        " layers that cost most in float32."
+                    )
+
+
+def _poor(info: ParityInfo) -> str:
+    if _decibel(info.snr_db) < _POOR_DB:
+        return f"has {_decibel(info.snr_db):.1f} dB SNR against the float network"
+    if info.worst_group_db is not None and info.worst_group_db < _POOR_DB:
+        return f"has {info.worst_group_db:.1f} dB SNR in {info.worst_group}"
+    for agreement in (info.top1_agreement, info.pixel_agreement):
+        if agreement is not None and agreement < _POOR_AGREEMENT:
+            return f"agrees with the float network on {agreement:.1%} of the answers"
+    return ""
+
+
+def _decibel(snr_db: float | None) -> float:
+    return math.inf if snr_db is None else snr_db
+
+
 def _describe(
-    folder: Path, written: Written, job: Job, file_format: str, sources: Sources
+    folder: Path, written: Written, job: Job, file_format: str, made: Ingredients
 ) -> FileInfo:
-    """Inspect a file, hold it to its recipe, and compare its logits with the reference's."""
+    """Inspect a file, hold it to its recipe, and compare its outputs with the reference's."""
     path = folder / written.name
-    found = inspect(path)
+    read = inspect(path)
     io = job.io if file_format == "tflite" else "float32"
     kept = len(written.mixed.layers) if written.mixed is not None else 0
-    check_recipe(found, job.recipe.name, io, float_places=written.float_places, kept=kept)
-    watcher, samples = sources.progress, sources.images.held_out.samples
-    watcher.stage(f"comparing {job.recipe.name} {file_format}", samples)
-    logits = parity.logits(
-        path, sources.held_out_feeds(), threads=sources.plan.threads, progress=watcher
+    check_recipe(
+        read,
+        job.recipe.name,
+        io,
+        float_places=written.float_places,
+        kept=kept,
+        float_ops=written.float_ops,
     )
+    if made.options.strict and written.integer == "mixed":
+        kinds = ", ".join(f"{count} {name}" for name, count in sorted(written.float_ops.items()))
+        raise CheckFailedError(
+            f"The {job.recipe.name} .{file_format} is mixed: {kinds} stay in float, and --strict"
+            " takes files that are integer throughout.",
+            hint="Leave --strict out, or replace these operators in the model.",
+        )
+    layouts = made.floats.model.layouts[file_format]
+    parities = _parities(path, job, file_format, made)
     return FileInfo(
         path=path.name,
         format=file_format,
         sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
         bytes=path.stat().st_size,
-        inputs=found.inputs,
-        outputs=found.outputs,
-        graph=found.graph,
-        parity=parity.compare(sources.reference, logits),
+        inputs=_ends(read.inputs, layouts.inputs),
+        outputs=_ends(read.outputs, layouts.outputs),
+        graph=read.graph,
+        parity=parity.worst(parities),
+        parities=parities,
+        integer=written.integer,
+        float_ops=written.float_ops,
     )
 
 
-def _write_reference(path: Path, sources: Sources) -> None:
-    """The held-out inputs (pixels where they are images) and the float logits they give."""
-    images = sources.images.held_out
-    inputs = images.pixels if images.pixels is not None else images.arrays
-    assert inputs is not None  # noqa: S101 - for the type checker: one is set
-    np.savez(path, inputs=inputs, logits=sources.reference)
+def _ends(tensors: tuple[TensorInfo, ...], layouts: tuple[str, ...]) -> tuple[TensorInfo, ...]:
+    return tuple(
+        replace(tensor, layout=layout) for tensor, layout in zip(tensors, layouts, strict=True)
+    )
+
+
+def _parities(path: Path, job: Job, file_format: str, made: Ingredients) -> tuple[ParityInfo, ...]:
+    """Of the float file, how close it is to the source's framework; of others, to the float one."""
+    if job.recipe.name == "float32":
+        return made.proven[file_format]
+    samples = made.samples.split.held_out.samples
+    made.progress.stage(f"comparing {job.recipe.name} {file_format}", samples)
+    return parity.compare(made.reference, made.answers(path, file_format), made.floats.outputs)

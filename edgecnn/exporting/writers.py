@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+import itertools
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal
 
+from edgecnn.convert.float_tflite import name_ends
 from edgecnn.exporting import min_snr
-from edgecnn.formats import tflite_file as tfl
 from edgecnn.quantize import integer, litert
 from edgecnn.quantize.passes import float16, io_dtype
 
@@ -14,12 +15,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from edgecnn.convert.float_tflite import FloatTflite
+    from edgecnn.exporting.ingredients import Ingredients
     from edgecnn.exporting.options import MixedPrecision
     from edgecnn.exporting.plan import Job
-    from edgecnn.exporting.sources import Sources
+    from edgecnn.formats.tflite_graph import Graph
     from edgecnn.quantize.integer import IntegerModel
 
-_TRIAL_IMAGES = 8
+_TRIAL_SAMPLES = 8
 
 
 @dataclass(frozen=True)
@@ -30,121 +33,160 @@ class Written:
         name: of the file.
         notes: sentences for the manifest.
         mixed: what `min_snr_db` took.
-        float_places: of its operators that work on floats for that.
+        integer: of a quantized file: "full", or "mixed" where operators stayed float.
+        float_ops: those operators, name to count.
+        float_places: of the operators that work on floats for `min_snr_db`.
     """
 
     name: str
     notes: tuple[str, ...] = ()
     mixed: MixedPrecision | None = None
+    integer: Literal["full", "mixed"] | None = None
+    float_ops: dict[str, int] = field(default_factory=dict)
     float_places: tuple[int, ...] = ()
 
 
-def write(job: Job, file_format: str, folder: Path, sources: Sources) -> Written:
+def write(job: Job, file_format: str, folder: Path, made: Ingredients) -> Written:
     """Write one file of an artifact."""
     path = folder / f"model.{file_format}"
-    if is_mixed(job, file_format, sources):
-        return _mixed_tflite(job, path, sources)
-    notes = _WRITERS[file_format, job.recipe.name](job, path, sources)
-    return Written(path.name, notes)
+    if is_mixed(job, file_format, made):
+        return _mixed_tflite(job, path, made)
+    return _WRITERS[file_format, job.recipe.name](job, path, made)
 
 
-def is_mixed(job: Job, file_format: str, sources: Sources) -> bool:
+def is_mixed(job: Job, file_format: str, made: Ingredients) -> bool:
     """Whether layers of this file may stay in float32."""
-    asked = sources.options.min_snr_db is not None
+    asked = made.options.min_snr_db is not None
     return asked and (job.recipe.name, file_format) == ("int8", "tflite")
 
 
-def _float32_tflite(_job: Job, path: Path, sources: Sources) -> tuple[str, ...]:
-    path.write_bytes(sources.float_tflite)
-    return ()
+def _float_tflite(made: Ingredients) -> FloatTflite:
+    tflite = made.floats.tflite
+    assert tflite is not None  # noqa: S101 - formats that cannot be had are not written
+    return tflite
 
 
-def _float16_tflite(_job: Job, path: Path, sources: Sources) -> tuple[str, ...]:
-    model = tfl.read(sources.float_tflite)
-    float16.apply(model)
-    tfl.set_signature(model)
-    path.write_bytes(tfl.write(model))
-    return ()
+def _float_onnx(made: Ingredients) -> Path:
+    path = made.floats.onnx
+    assert path is not None  # noqa: S101 - likewise
+    return path
 
 
-def _dynamic_tflite(_job: Job, path: Path, sources: Sources) -> tuple[str, ...]:
+def _float32_tflite(_job: Job, path: Path, made: Ingredients) -> Written:
+    path.write_bytes(_float_tflite(made).data)
+    return Written(path.name)
+
+
+def _float16_tflite(_job: Job, path: Path, made: Ingredients) -> Written:
+    graph = _float_tflite(made).folded.copy()
+    float16.apply(graph)
+    name_ends(graph, made.network)
+    path.write_bytes(graph.write())
+    return Written(path.name)
+
+
+def _dynamic_tflite(_job: Job, path: Path, made: Ingredients) -> Written:
     # A normalization folded into weights makes them harder to quantize; nothing equalizes here.
-    path.write_bytes(tfl.write(tfl.read(litert.dynamic(sources.unfolded_tflite))))
-    return ()
+    graph = litert.dynamic(_float_tflite(made).unfolded)
+    name_ends(graph, made.network)
+    path.write_bytes(graph.write())
+    return Written(path.name)
 
 
-def _integer_tflite(job: Job, path: Path, sources: Sources) -> tuple[str, ...]:
-    made = _quantized(job, sources)
-    model = tfl.read(made.data)
-    io_dtype.apply(model, job.io)
-    tfl.drop_unused(model)
-    path.write_bytes(tfl.write(model))
-    return made.notes
-
-
-def _quantized(job: Job, sources: Sources, *, with_source: bool = False) -> IntegerModel:
-    known = sources.statistics
-    feeds = zip(range(_TRIAL_IMAGES), sources.calibration_feeds(), strict=False)
-    sources.progress.stage("quantizing", len(known.layers))
-    return integer.quantize(
-        sources.float_tflite,
-        known,
-        logits=sources.logits_tensor,
-        activation_bits=16 if job.recipe.activations == "int16" else 8,
-        method=sources.options.calibration_method,
-        trial=[feed for _, feed in feeds],
-        threads=sources.plan.threads,
-        with_source=with_source,
-        progress=sources.progress,
+def _integer_tflite(job: Job, path: Path, made: Ingredients) -> Written:
+    quantized = quantize_tflite(job, made)
+    graph = quantized.graph.copy()
+    finish(graph, job, made)
+    path.write_bytes(graph.write())
+    return Written(
+        path.name, quantized.notes, integer=quantized.integer, float_ops=quantized.float_ops
     )
 
 
-def _mixed_tflite(job: Job, path: Path, sources: Sources) -> Written:
-    made = _quantized(job, sources, with_source=True)
-    data, mixed, places = min_snr.reach(job, made, sources)
+def finish(graph: Graph, job: Job, made: Ingredients) -> None:
+    """Give an integer graph the ends that the job asks for."""
+    io_dtype.apply(graph, job.io)
+    name_ends(graph, made.network)
+
+
+def quantize_tflite(job: Job, made: Ingredients, *, with_source: bool = False) -> IntegerModel:
+    """The integer model of a recipe, its ends still integers."""
+    tflite, known = _float_tflite(made), made.statistics
+    assert known is not None  # noqa: S101 - collected where a recipe asks for them
+    trial = list(itertools.islice(made.file_feeds("tflite"), _TRIAL_SAMPLES))
+    made.progress.stage("quantizing", len(known.layers))
+    return integer.quantize(
+        tflite.folded,
+        known,
+        judged=tflite.scores,
+        activation_bits=16 if job.recipe.activations == "int16" else 8,
+        method=made.options.calibration_method,
+        trial=trial,
+        threads=made.plan.threads,
+        with_source=with_source,
+        progress=made.progress,
+    )
+
+
+def _mixed_tflite(job: Job, path: Path, made: Ingredients) -> Written:
+    quantized = quantize_tflite(job, made, with_source=True)
+    data, mixed, places = min_snr.reach(job, quantized, made)
     path.write_bytes(data)
     if mixed.layers:
-        sources.progress.stage("timing both files")
-        before_ms, after_ms = min_snr.latency_ms(min_snr.finished(made.data, job), path)
+        made.progress.stage("timing both files")
+        before_ms, after_ms = min_snr.latency_ms(min_snr.finished(quantized.graph, job, made), path)
         mixed = replace(mixed, latency_before_ms=before_ms, latency_after_ms=after_ms)
-    return Written(path.name, (*made.notes, min_snr.note(mixed)), mixed, places)
+    notes = (*quantized.notes, min_snr.note(mixed))
+    return Written(
+        path.name,
+        notes,
+        mixed,
+        integer="mixed" if mixed.layers else quantized.integer,
+        float_ops=quantized.float_ops,
+        float_places=places,
+    )
 
 
-def _float32_onnx(_job: Job, path: Path, sources: Sources) -> tuple[str, ...]:
-    path.write_bytes(sources.float_onnx.read_bytes())
-    return ()
+def _float32_onnx(_job: Job, path: Path, made: Ingredients) -> Written:
+    path.write_bytes(_float_onnx(made).read_bytes())
+    return Written(path.name)
 
 
-def _float16_onnx(_job: Job, path: Path, sources: Sources) -> tuple[str, ...]:
+def _float16_onnx(_job: Job, path: Path, made: Ingredients) -> Written:
     from edgecnn.quantize.onnx_float16 import to_float16
 
-    to_float16(sources.float_onnx, path, progress=sources.progress)
-    return ()
+    to_float16(_float_onnx(made), path, progress=made.progress)
+    return Written(path.name)
 
 
-def _dynamic_onnx(_job: Job, path: Path, sources: Sources) -> tuple[str, ...]:
+def _dynamic_onnx(_job: Job, path: Path, made: Ingredients) -> Written:
     from edgecnn.quantize.onnx_dynamic import to_dynamic
 
-    to_dynamic(sources.float_onnx, path)
-    return ()
+    to_dynamic(_float_onnx(made), path)
+    return Written(path.name)
 
 
-def _integer_onnx(_job: Job, path: Path, sources: Sources) -> tuple[str, ...]:
+def _integer_onnx(_job: Job, path: Path, made: Ingredients) -> Written:
     from edgecnn.quantize.onnx_qdq import to_int8
 
-    method = sources.options.calibration_method
-    to_int8(
-        sources.float_onnx,
+    method = made.options.calibration_method
+    result = to_int8(
+        _float_onnx(made),
         path,
-        sources.calibration_feeds(),
+        made.file_feeds("onnx"),
         method="mse" if method == integer.AUTO else method,  # type: ignore[arg-type] # one of plan.METHODS
-        threads=sources.plan.threads,
-        progress=sources.progress,
+        threads=made.plan.threads,
+        progress=made.progress,
     )
-    return ()
+    return Written(
+        path.name,
+        result.notes,
+        integer="mixed" if result.float_ops else "full",
+        float_ops=result.float_ops,
+    )
 
 
-_WRITERS: dict[tuple[str, str], Callable[[Job, Path, Sources], tuple[str, ...]]] = {
+_WRITERS: dict[tuple[str, str], Callable[[Job, Path, Ingredients], Written]] = {
     ("tflite", "float32"): _float32_tflite,
     ("tflite", "float16"): _float16_tflite,
     ("tflite", "dynamic"): _dynamic_tflite,

@@ -186,12 +186,12 @@ def to_bytes(model: onnx.ModelProto) -> bytes:
     try:
         data: bytes = canonical.SerializeToString(deterministic=True)
         checker.check_model(data, full_check=True)
-    except (checker.ValidationError, _protobuf_error("EncodeError"), ValueError) as error:
+    except (checker.ValidationError, protobuf_error("EncodeError"), ValueError) as error:
         raise InputError(f"The ONNX model is not valid: {error}") from error
     return data
 
 
-def _protobuf_error(name: str) -> type[Exception]:
+def protobuf_error(name: str) -> type[Exception]:
     # protobuf ships no types, and is there wherever onnx is.
     error: type[Exception] = getattr(importlib.import_module("google.protobuf.message"), name)
     return error
@@ -221,7 +221,7 @@ def _parse(data: bytes, what: str) -> onnx.ModelProto:
 
     try:
         model = onnx.load_model_from_string(data)
-    except _protobuf_error("DecodeError") as error:
+    except protobuf_error("DecodeError") as error:
         raise InputError(f"{what} is not an ONNX model: {error}") from error
     if not model.graph.node or not model.graph.output:
         raise InputError(f"{what} is not an ONNX model: it has no nodes or no outputs.")

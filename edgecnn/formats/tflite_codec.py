@@ -231,9 +231,8 @@ class _Writer:
         made.subgraphs = [self._subgraph(each, tensors) for each, tensors in numbered]
         made.buffers = [self._empty, *(_packed_buffer(buffer) for buffer in self._buffers)]
         made.operatorCodes = self._codes
-        if graph.metadata or old is None or old.metadata is not None:
-            made.metadata = [self._metadata(entry) for entry in graph.metadata] or (
-                None if old is None else old.metadata and [])  # fmt: skip
+        if graph.metadata or made.metadata is not None:
+            made.metadata = [self._metadata(entry) for entry in graph.metadata]
         if self._deprecated():
             made.metadataBuffer = [self._buffers[buffer] for buffer in self._deprecated()]
         made.signatureDefs = None
@@ -318,12 +317,9 @@ class _Writer:
         for index, version in versions:
             if self._codes[index] is operator.code and version == operator.version:
                 return index
-        at_least = [index for index, version in versions if version >= operator.version]
-        same = [index for index, version in versions if version == operator.version]
-        if operator.raw is not None and same:
-            return same[0]
-        if at_least:
-            return at_least[0]
+        for index, version in versions:
+            if version >= operator.version:
+                return index
         name, custom = wanted
         self._codes.append(schema.operator_code(name, operator.version, custom=custom))
         return len(self._codes) - 1

@@ -1,4 +1,4 @@
-"""Finds a .tflite's logits and makes them its output, by changing one number of the file.
+"""Finds the logits in front of a .tflite's softmaxes, and makes them further outputs of a copy.
 
 Only the `flatbuffers` package is needed, so that `verify` works where no schema is installed (the
 32-bit Raspberry Pi), and nothing of the file is packed anew.
@@ -15,63 +15,94 @@ from edgecnn.errors import InputError
 # Fields of schema.fbs, as offsets into a table's vtable: 4 + 2 * field number.
 _MODEL_CODES, _MODEL_SUBGRAPHS = 6, 8
 _CODE_DEPRECATED, _CODE_BUILTIN = 4, 10
-_GRAPH_OUTPUTS, _GRAPH_OPERATORS = 8, 10
+_GRAPH_TENSORS, _GRAPH_OUTPUTS, _GRAPH_OPERATORS = 4, 8, 10
+_TENSOR_NAME = 10
 _OP_CODE, _OP_INPUTS, _OP_OUTPUTS = 4, 6, 8
-_SOFTMAX, _DEQUANTIZE, _QUANTIZE, _RESHAPE = 25, 6, 114, 22  # schema.fbs: BuiltinOperator
+# Numbers of schema.fbs's BuiltinOperator.
+_SOFTMAX, _LOGISTIC, _DEQUANTIZE, _QUANTIZE, _RESHAPE = 25, 14, 6, 114, 22
 _SEEN_THROUGH = {_DEQUANTIZE, _QUANTIZE, _RESHAPE}
 
 
 @dataclass(frozen=True)
 class Logits:
-    """Where a file's logits are.
+    """What an output of a file ends in.
 
     Attributes:
         tensor: index of the tensor that enters the final SOFTMAX; the output itself without one.
+        name: of that tensor.
         has_softmax: whether there is one.
+        has_sigmoid: whether the output ends in a LOGISTIC.
     """
 
     tensor: int
+    name: str
     has_softmax: bool
+    has_sigmoid: bool
 
 
-def find(data: bytes) -> Logits:
-    """Look behind the first output for a SOFTMAX, through QUANTIZE, DEQUANTIZE and RESHAPE.
+def find(data: bytes) -> tuple[Logits, ...]:
+    """Look behind every output for a SOFTMAX, through QUANTIZE, DEQUANTIZE and RESHAPE.
 
     Raises:
         InputError: the file is damaged.
     """
     try:
-        return _find(data)
+        graph, codes = _graph(data), _codes(data)
+        made_by = _makers(data, graph)
+        names = _names(graph)
+        outputs = _integers(graph, _GRAPH_OUTPUTS)
+        return tuple(_behind(output, made_by, codes, names) for output in outputs)
     except (struct.error, IndexError, TypeError) as error:
         raise InputError(f"Not a whole TFLite file: {error}.", hint="Export it again.") from error
 
 
-def tap(data: bytes) -> bytes:
-    """A copy of the file whose first output is its logits tensor."""
-    found = find(data)
+def tap(data: bytes) -> tuple[bytes, tuple[int, ...]]:
+    """A copy of the file that gives its logits as further outputs.
+
+    The longer list of outputs is put behind the file, and the graph pointed to it.
+
+    Returns:
+        The copy, and for each further output the place of the output that it belongs to.
+    """
+    ends = find(data)
+    taps = tuple(place for place, end in enumerate(ends) if end.has_softmax)
+    if not taps:
+        return data, ()
     graph = _graph(data)
-    changed = bytearray(data)
-    at = graph.Vector(graph.Offset(_GRAPH_OUTPUTS))
-    struct.pack_into("<i", changed, at, found.tensor)
-    return bytes(changed)
+    outputs = [*_integers(graph, _GRAPH_OUTPUTS), *(ends[place].tensor for place in taps)]
+    changed = bytearray(data) + bytes(-len(data) % 4)
+    field = graph.Pos + graph.Offset(_GRAPH_OUTPUTS)
+    struct.pack_into("<I", changed, field, len(changed) - field)
+    changed += struct.pack(f"<I{len(outputs)}i", len(outputs), *outputs)
+    return bytes(changed), taps
 
 
-def _find(data: bytes) -> Logits:
-    graph = _graph(data)
-    codes = _codes(data)
-    made_by = _makers(data, graph)
-    output = _integers(graph, _GRAPH_OUTPUTS)[0]
+def _behind(output: int, made_by: dict[int, Any], codes: list[int], names: list[str]) -> Logits:
     tensor, seen = output, set[int]()
+    has_sigmoid = False
     while tensor in made_by and tensor not in seen:
         seen.add(tensor)
         operator = made_by[tensor]
         code = codes[_number(operator, _OP_CODE, "I")]
         tensor = _integers(operator, _OP_INPUTS)[0]
         if code == _SOFTMAX:
-            return Logits(tensor, has_softmax=True)
+            return Logits(tensor, names[tensor], has_softmax=True, has_sigmoid=False)
         if code not in _SEEN_THROUGH:
+            has_sigmoid = code == _LOGISTIC
             break
-    return Logits(output, has_softmax=False)
+    return Logits(output, names[output], has_softmax=False, has_sigmoid=has_sigmoid)
+
+
+def _names(graph: Any) -> list[str]:  # noqa: ANN401 - flatbuffers has no types
+    return [_text(tensor, _TENSOR_NAME) for tensor in _tables(graph, _GRAPH_TENSORS)]
+
+
+def _text(table: Any, field: int) -> str:  # noqa: ANN401 - likewise
+    offset = table.Offset(field)
+    if not offset:
+        return ""
+    data: bytes = table.String(table.Pos + offset)
+    return data.decode(errors="replace")
 
 
 def _makers(data: bytes, graph: Any) -> dict[int, Any]:  # noqa: ANN401 - flatbuffers has no types

@@ -11,12 +11,16 @@ from edgecnn.inspection.record import DYNAMIC
 from edgecnn.recipes import RECIPES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from edgecnn.inspection.record import Inspection, Operator
 
+    _Check = Callable[[Inspection, Mapping[str, int]], list[str]]
+
 _FLOATS = {"float16", "bfloat16", "float32", "float64"}
 _BORDER_OPS = {"QUANTIZE", "DEQUANTIZE"}
+_CONVERSIONS = _BORDER_OPS | {"CAST"}
+_COUNTING = {"int32", "int64", "bool", "uint32", "uint64"}
 # TFLite's converter leaves weights of fewer elements in float under dynamic-range quantization.
 _SMALL_WEIGHTS = 1024
 # onnxruntime's dynamic quantization has no integer kernel for it.
@@ -30,11 +34,13 @@ def check_recipe(
     *,
     float_places: Sequence[int] = (),
     kept: int = 0,
+    float_ops: Mapping[str, int] | None = None,
 ) -> None:
     """Raise when a file is not what its recipe says.
 
     What holds for every recipe: no Flex, variable or custom operators, and inputs and outputs of
-    dtype `io`. Beyond that, in the words of TFLite's quantization specification:
+    dtype `io`; but whole numbers that count things (int32, int64, bool, and whatever a CAST reads)
+    stay what they are, and an end stays float32 where the file was said to keep operators float. Beyond that, in the words of TFLite's quantization specification:
     float32: nothing but float32. float16: all weights stored in half precision. dynamic: weights
     of 1024 elements and more int8, activations float32. int8 and int16x8: weights int8, every MAC
     in int8 or int16, no float operator but a QUANTIZE or DEQUANTIZE at the border, and a SOFTMAX
@@ -50,6 +56,9 @@ def check_recipe(
             purpose, and of the conversions at their borders; every one of them must compute in
             float32, and the recipe is asked of all others.
         kept: how many layers those are, conversions and a SOFTMAX behind them not counted.
+        float_ops: operators that an integer .tflite was said to leave float, name to count; those
+            and no others may be, with the conversions around them. A SOFTMAX behind the border's
+            DEQUANTIZE need not be named.
 
     Raises:
         CheckFailedError: with everything that does not hold.
@@ -61,9 +70,9 @@ def check_recipe(
         )
     problems = [
         *_unwanted(inspection),
-        *_io(inspection, io),
+        *_io(inspection, io, float_ops or {}),
         *_kept(inspection, float_places, kept),
-        *_PRECISION[recipe_name](_without(inspection, float_places)),
+        *_PRECISION[recipe_name](_without(inspection, float_places), float_ops or {}),
     ]
     if problems:
         raise CheckFailedError(
@@ -106,13 +115,15 @@ def _unwanted(inspection: Inspection) -> list[str]:
     return [f"it has {kind} ({', '.join(names)})" for kind, names in kinds.items() if names]
 
 
-def _io(inspection: Inspection, io: str) -> list[str]:
+def _io(inspection: Inspection, io: str, float_ops: Mapping[str, int]) -> list[str]:
     sides = {"input": inspection.inputs, "output": inspection.outputs}
+    allowed = {io, *_COUNTING, *(["float32"] if float_ops else [])}
+    casts = {d for op in inspection.operators if op.name == "CAST" for d in op.input_dtypes}
     return [
         f"{side} {tensor.name!r} is {tensor.dtype}, not {io}"
         for side, tensors in sides.items()
         for tensor in tensors
-        if tensor.dtype != io
+        if tensor.dtype not in allowed | (casts if side == "input" else set())
     ]
 
 
@@ -176,20 +187,49 @@ def _dynamic(inspection: Inspection) -> list[str]:
     return problems
 
 
-def _integer(*activations: str) -> Callable[[Inspection], list[str]]:
-    def check(inspection: Inspection) -> list[str]:
+def _integer(*activations: str) -> _Check:
+    def check(inspection: Inspection, float_ops: Mapping[str, int]) -> list[str]:
+        operators = inspection.operators
+        if inspection.format == "tflite":
+            operators = tuple(op for op in operators if not _is_declared_float(op, float_ops))
+        rest = replace(inspection, operators=operators)
         problems = [
-            *_check_weights(_multiplying(inspection), "int8"),
-            *_check_compute(inspection, *activations),
+            *_check_weights(_multiplying(rest), "int8"),
+            *_check_compute(rest, *activations),
         ]
         if inspection.format == "tflite":
-            problems += _named(
-                (op for op in _within(inspection.operators) if _touches(op, _FLOATS)),
-                "that work on floats",
-            )
+            problems += _float_operators(inspection, float_ops)
         return problems
 
     return check
+
+
+def _is_declared_float(operator: Operator, float_ops: Mapping[str, int]) -> bool:
+    return operator.name in float_ops and _touches(operator, _FLOATS)
+
+
+def _float_operators(inspection: Inspection, float_ops: Mapping[str, int]) -> list[str]:
+    """What works on floats and was not said to, and what was said to and does not."""
+    inner = inspection.operators if float_ops else _within(inspection.operators)
+    casts = any(op.name == "CAST" and op.at_border for op in inspection.operators)
+    conversions = _CONVERSIONS if float_ops or casts else set[str]()
+    found = Counter(op.name for op in inner if _touches(op, _FLOATS) and op.name not in conversions)
+    named = float_ops.get("SOFTMAX", 0)
+    if found["SOFTMAX"] > named:
+        found["SOFTMAX"] = max(named, found["SOFTMAX"] - _last_softmaxes(inspection))
+    surplus = {name: n - float_ops.get(name, 0) for name, n in found.items()}
+    missing = {name: n - found[name] for name, n in float_ops.items()}
+    return [*_counted(surplus, "that work on floats"),
+            *_counted(missing, "that were said to work on floats and do not")]  # fmt: skip
+
+
+def _last_softmaxes(inspection: Inspection) -> int:
+    return sum(op.name == "SOFTMAX" and op.at_border for op in inspection.operators)
+
+
+def _counted(counts: Mapping[str, int], what: str) -> list[str]:
+    listed = ", ".join(f"{n} {name}" for name, n in sorted(counts.items()) if n > 0)
+    return [f"{listed} {what}"] if listed else []
 
 
 def _within(operators: Sequence[Operator]) -> list[Operator]:
@@ -210,10 +250,10 @@ def _follows_dequantize(before: Sequence[Operator]) -> bool:
 _int8 = _integer("int8")
 _int8_onnx = _integer("int8", "uint8")
 
-_PRECISION: dict[str, Callable[[Inspection], list[str]]] = {
-    "float32": _float32,
-    "float16": _float16,
-    "dynamic": _dynamic,
-    "int8": lambda found: (_int8_onnx if found.format == "onnx" else _int8)(found),
+_PRECISION: dict[str, _Check] = {
+    "float32": lambda found, _: _float32(found),
+    "float16": lambda found, _: _float16(found),
+    "dynamic": lambda found, _: _dynamic(found),
+    "int8": lambda found, kept: (_int8_onnx if found.format == "onnx" else _int8)(found, kept),
     "int16x8": _integer("int16"),
 }

@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from edgecnn.building import BuildRequest, identify
+from edgecnn.calibration.preprocessing import AS_IT_IS
+from edgecnn.calibration.sources import Sampling
+from edgecnn.convert import float_cache, float_tflite
 from edgecnn.inspection import tflite
 from edgecnn.latency.files import costs_of_inspection
 from edgecnn.latency.precision import under
@@ -15,6 +19,9 @@ if TYPE_CHECKING:
     from edgecnn.latency.cost import NetCost
     from edgecnn.latency.subjects import Shape
     from edgecnn.progress import Progress
+
+# What is fed decides no time; a few samples are enough for the float stage's proof.
+_SAMPLES = 4
 
 
 def costs_of_built(
@@ -29,26 +36,30 @@ def costs_of_built(
         InputError: there is no such model, or it cannot have that shape.
         MissingPartError: TensorFlow is not installed.
     """
-    from edgecnn.exporting.options import ExportOptions
-    from edgecnn.exporting.plan import make_plan
-    from edgecnn.exporting.sources import Sources
-
-    options = ExportOptions(
-        recipes=("float32",),
-        formats=("tflite",),
+    request = BuildRequest(
+        model,
+        classes=shape.classes,
         input_size=shape.input_size,
+        input_shapes=tuple(shape.input_shapes.items()),
         width=shape.width,
         convolution=shape.convolution,
-        classes=shape.classes,
     )
-    plan = make_plan(model, options)
-    name = plan.identity.name
+    identity = identify(request)
+    name = identity.name
     progress.stage(f"{name}: its operators (TensorFlow builds it once; then it is in the cache)")
-    sources = Sources(plan, options, _Stages(progress))
+    model_files, _ = float_cache.obtain(
+        request,
+        identity,
+        ("tflite",),
+        sampling=Sampling(samples=_SAMPLES, held_out=1, calibrated=False),
+        preprocessing=identity.preprocessing or AS_IT_IS,
+        progress=_Stages(progress),
+    )
+    tflite_file = float_tflite.read(model_files)
     found = {}
     for recipe in recipes:
         # The dynamic recipe keeps normalizations as they were converted.
-        data = sources.unfolded_tflite if recipe == "dynamic" else sources.float_tflite
+        data = tflite_file.unfolded.write() if recipe == "dynamic" else tflite_file.data
         cost = costs_of_inspection(name, tflite.read(data, name))
         found[recipe] = under(cost, recipe)
         if recipe != "float32":  # the file that was read is not the one the recipe makes

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from edgecnn.formats import tflite_file
-
 if TYPE_CHECKING:
-    from edgecnn.formats.tflite_file import ModelT, SubGraphT
+    from edgecnn.formats.tflite_graph import Tensor
 
 # Of everything quantized; they decide no time.
 _SCALE, _WEIGHT_SCALE = 0.1, 0.01
@@ -91,49 +89,42 @@ class _Writer:
     def __init__(self, dtype: str) -> None:
         import numpy as np
 
+        from edgecnn.formats.tflite_graph import Graph
         from edgecnn.profiling.operator_matrix import tflite_schema
 
         self._np, self._schema = np, tflite_schema()
         self._type, self._bias_type = _TYPES[dtype]
         self._random = np.random.default_rng(0)
-        self._model: ModelT = self._schema.ModelT()
-        self._graph: SubGraphT = self._schema.SubGraphT()
-        self._model.version, self._model.description = 3, "edgecnn probe"
-        self._model.buffers, self._model.operatorCodes = [self._schema.BufferT()], []
-        self._model.subgraphs = [self._graph]
-        self._graph.tensors, self._graph.operators = [], []
-        self._shape: tuple[int, ...] = ()
-        self._last = 0
+        self._graph = Graph(description="edgecnn probe")
 
     def begin(self, shape: tuple[int, ...]) -> None:
         """The input."""
-        self._shape = shape
         self._last = self._tensor("input", self._type, shape, _SCALE)
+        self._graph.inputs = [self._last]
 
     def convolve(self, layer: Layer) -> None:
         """Append a convolution with bias and ReLU."""
-        _, height, width, read = self._shape
+        from edgecnn.formats.tflite_graph import Operator
+
+        _, height, width, read = self._last.shape
         made = layer.channels or read
         filters = (made, *layer.window, read) if layer.channels else (1, *layer.window, read)
         name = "CONV_2D" if layer.channels else "DEPTHWISE_CONV_2D"
-        self._shape = (1, -(-height // layer.stride), -(-width // layer.stride), made)
+        shape = (1, -(-height // layer.stride), -(-width // layer.stride), made)
         weights = self._constant(self._type, filters, _WEIGHT_SCALE)
         bias = self._constant(self._bias_type, (made,), _SCALE * _WEIGHT_SCALE)
-        output = self._tensor(f"layer{len(self._graph.operators)}", self._type, self._shape, _SCALE)
-        operator = tflite_file.add_operator(
-            self._model, name, (self._last, weights, bias), (output,), version=3
-        )
-        operator.builtinOptionsType, operator.builtinOptions = self._options(layer)
-        self._graph.operators.append(operator)
+        output = self._tensor(f"layer{len(self._graph.operators)}", self._type, shape, _SCALE)
+        inputs, options = [self._last, weights, bias], self._options(layer)
+        self._graph.operators.append(Operator(name, inputs, [output], options, version=3))
         self._last = output
 
     def finish(self) -> bytes:
         """The whole file."""
-        self._graph.inputs, self._graph.outputs = [0], [self._last]
-        tflite_file.set_signature(self._model)
-        return tflite_file.write(self._model)
+        self._graph.outputs = [self._last]
+        self._graph.set_signature()
+        return self._graph.write()
 
-    def _options(self, layer: Layer) -> tuple[int, Any]:
+    def _options(self, layer: Layer) -> Any:  # noqa: ANN401 - generated classes
         kind = "Conv2DOptions" if layer.channels else "DepthwiseConv2DOptions"
         options = getattr(self._schema, f"{kind}T")()
         options.padding = self._schema.Padding.SAME
@@ -142,21 +133,15 @@ class _Writer:
         options.fusedActivationFunction = self._schema.ActivationFunctionType.RELU
         if not layer.channels:
             options.depthMultiplier = 1
-        return int(getattr(self._schema.BuiltinOptions, kind)), options
+        return options
 
-    def _constant(self, dtype: str, shape: tuple[int, ...], scale: float) -> int:
-        index = self._tensor(f"constant{len(self._graph.tensors)}", dtype, shape, scale)
-        numbers = self._random.integers(-127, 128, shape).astype(_NUMPY[dtype])
-        tflite_file.set_constant(self._model, self._graph, index, numbers)
-        return index
+    def _constant(self, dtype: str, shape: tuple[int, ...], scale: float) -> Tensor:
+        tensor = self._tensor(f"constant{len(self._graph.tensors)}", dtype, shape, scale)
+        tensor.data = self._random.integers(-127, 128, shape).astype(_NUMPY[dtype])
+        return tensor
 
-    def _tensor(self, name: str, dtype: str, shape: tuple[int, ...], scale: float) -> int:
-        np, tensor = self._np, self._schema.TensorT()
-        tensor.name, tensor.type = name.encode(), tflite_file.tensor_type(dtype)
-        tensor.shape, tensor.buffer = np.asarray(shape, np.int32), 0
-        if dtype != "FLOAT32":
-            tensor.quantization = self._schema.QuantizationParametersT()
-            tensor.quantization.scale = np.full(1, scale, np.float32)
-            tensor.quantization.zeroPoint = np.zeros(1, np.int64)
-        self._graph.tensors.append(tensor)
-        return len(self._graph.tensors) - 1
+    def _tensor(self, name: str, dtype: str, shape: tuple[int, ...], scale: float) -> Tensor:
+        from edgecnn.formats.tflite_graph import Quantization
+
+        quantization = None if dtype == "FLOAT32" else Quantization.of(scale)
+        return self._graph.add_tensor(name, dtype, shape, quantization=quantization)

@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from edgecnn.errors import MissingPartError
-from edgecnn.formats import tflite_file
+from edgecnn.formats.tflite_graph import Graph, Operator, Quantization, Tensor
 
 if TYPE_CHECKING:
-    from numpy.typing import DTypeLike
-
-    from edgecnn.formats.tflite_file import ModelT, SubGraphT
+    from numpy.typing import DTypeLike, NDArray
 
 _SCALE = 0.01  # of everything quantized: it decides no time
 
@@ -61,53 +59,34 @@ def matrix_product(dtype: str, side: int, channels: int) -> bytes:
         MissingPartError: ai-edge-litert is not installed.
     """
     kinds, pixels = _KINDS[dtype], (1, side, side, channels)
-    model, graph = _empty()
-    source = _tensor(graph, "input", kinds.activations, pixels)
-    target = _tensor(graph, "output", kinds.activations, pixels)
-    weights = _tensor(graph, "weights", kinds.weights, (channels, 1, 1, channels), channels)
-    bias = _tensor(graph, "bias", kinds.bias, (channels,), channels)
-    random = np.random.default_rng(0).integers(-127, 128, (channels, 1, 1, channels))
-    tflite_file.set_constant(model, graph, weights, random.astype(_NUMPY[kinds.weights]))
-    tflite_file.set_constant(model, graph, bias, np.zeros(channels, _NUMPY[kinds.bias]))
-    _convolve(model, graph, (source, weights, bias), target)
-    graph.inputs, graph.outputs = [source], [target]
-    tflite_file.set_signature(model)
-    return tflite_file.write(model)
-
-
-def _empty() -> tuple[ModelT, SubGraphT]:
-    schema = tflite_schema()
-    model, graph = schema.ModelT(), schema.SubGraphT()
-    model.version, model.description = 3, "edgecnn roofline"
-    model.buffers, model.operatorCodes, model.subgraphs = [schema.BufferT()], [], [graph]
-    graph.tensors, graph.operators = [], []
-    return model, graph
-
-
-def _tensor(
-    graph: SubGraphT, name: str, dtype: str, shape: tuple[int, ...], scales: int = 1
-) -> int:
-    schema = tflite_schema()
-    tensor = schema.TensorT()
-    tensor.name, tensor.type = name.encode(), tflite_file.tensor_type(dtype)
-    tensor.shape, tensor.buffer = np.asarray(shape, np.int32), 0
-    if dtype != "FLOAT32":
-        tensor.quantization = schema.QuantizationParametersT()
-        # A bias counts in the product of the input's and the weights' scales.
-        scale = _SCALE**2 if dtype == "INT32" else _SCALE
-        tensor.quantization.scale = np.full(scales, scale, np.float32)
-        tensor.quantization.zeroPoint = np.zeros(scales, np.int64)
-    graph.tensors.append(tensor)
-    return len(graph.tensors) - 1
-
-
-def _convolve(model: ModelT, graph: SubGraphT, inputs: tuple[int, int, int], output: int) -> None:
-    schema = tflite_schema()
-    options = schema.Conv2DOptionsT()
+    options = tflite_schema().Conv2DOptionsT()
     options.strideH = options.strideW = 1
     options.dilationHFactor = options.dilationWFactor = 1
+    source, target = _tensor("input", kinds.activations), _tensor("output", kinds.activations)
+    source.shape = target.shape = pixels
+    random = np.random.default_rng(0).integers(-127, 128, (channels, 1, 1, channels))
+    weights = _constant("weights", kinds.weights, random)
+    bias = _constant("bias", kinds.bias, np.zeros(channels))
     # Version 5: float activations with weights quantized channel by channel.
-    operator = tflite_file.add_operator(model, "CONV_2D", inputs, (output,), version=5)
-    operator.builtinOptionsType = int(schema.BuiltinOptions.Conv2DOptions)
-    operator.builtinOptions = options
-    graph.operators.append(operator)
+    product = Operator("CONV_2D", [source, weights, bias], [target], options, version=5)
+    graph = Graph(
+        [source], [target], [product], [source, target, weights, bias],
+        description="edgecnn roofline",
+    )  # fmt: skip
+    graph.set_signature()
+    return graph.write()
+
+
+def _tensor(name: str, dtype: str, scales: int = 1) -> Tensor:
+    quantization = None
+    if dtype != "FLOAT32":
+        # A bias counts in the product of the input's and the weights' scales.
+        scale = np.full(scales, _SCALE**2 if dtype == "INT32" else _SCALE, np.float32)
+        quantization = Quantization(scale, np.zeros(scales, np.int64))
+    return Tensor(name, dtype, quantization=quantization)
+
+
+def _constant(name: str, dtype: str, values: NDArray[Any]) -> Tensor:
+    tensor = _tensor(name, dtype, len(values))
+    tensor.data = values.astype(_NUMPY[dtype])
+    return tensor

@@ -11,11 +11,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edgecnn.formats import tflite_file as tfl
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from edgecnn.formats.tflite_graph import Graph, Tensor
     from edgecnn.quantize.ranges import Range
 
 _FINEST_RATIO = 1 / 1000  # of a summand's scale to the sum's; XNNPACK's own limit is 1 / 1024
@@ -23,28 +22,27 @@ _FINEST_RATIO = 1 / 1000  # of a summand's scale to the sum's; XNNPACK's own lim
 _SAME_RANGE = {"MAX_POOL_2D", "RESHAPE", "RELU"}
 
 
-def widen(model: tfl.ModelT, ranges: dict[int, Range]) -> int:
+def widen(graph: Graph, ranges: dict[str, Range]) -> int:
     """Widen in place.
 
     Args:
-        model: the float model the ranges are of.
-        ranges: (low, high) by tensor index; changed.
+        graph: the float graph the ranges are of.
+        ranges: (low, high) by tensor name; changed.
 
     Returns:
         How many ranges were widened.
     """
-    graph = tfl.main_graph(model)
     widened = 0
     for operator in graph.operators:
-        if tfl.operator_name(model, operator) != "ADD":
+        if operator.name != "ADD":
             continue
-        wanted = _width(ranges.get(int(operator.outputs[0]))) * _FINEST_RATIO
-        for summand in map(int, operator.inputs):
-            widened += _widen(ranges, list(_line(model, graph, summand)), wanted)
+        wanted = _width(ranges.get(operator.output.name)) * _FINEST_RATIO
+        for summand in operator.read:
+            widened += _widen(ranges, [t.name for t in _line(graph, summand)], wanted)
     return widened
 
 
-def _widen(ranges: dict[int, Range], line: list[int], wanted: float) -> int:
+def _widen(ranges: dict[str, Range], line: list[str], wanted: float) -> int:
     if not line or line[0] not in ranges or _width(ranges[line[0]]) >= wanted:
         return 0
     factor = wanted / _width(ranges[line[0]])
@@ -55,15 +53,14 @@ def _widen(ranges: dict[int, Range], line: list[int], wanted: float) -> int:
     return len(found)
 
 
-def _line(model: tfl.ModelT, graph: tfl.SubGraphT, tensor: int) -> Iterator[int]:
+def _line(graph: Graph, tensor: Tensor) -> Iterator[Tensor]:
     """The summand and the tensors before it that share its range; none that others read too."""
-    makers, readers = tfl.producers(graph), tfl.consumers(graph)
-    while len(readers[tensor]) == 1:
+    while len(graph.consumers(tensor)) == 1:
         yield tensor
-        maker = graph.operators[makers[tensor]] if tensor in makers else None
-        if maker is None or tfl.operator_name(model, maker) not in _SAME_RANGE:
+        maker = graph.producer(tensor)
+        if maker is None or maker.name not in _SAME_RANGE:
             return
-        tensor = int(maker.inputs[0])
+        tensor = maker.source
 
 
 def _width(limits: Range | None) -> float:

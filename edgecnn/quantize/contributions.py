@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgecnn.formats import tflite_file as tfl
-
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edgecnn.calibration.layer_inputs import LayerInputs
     from edgecnn.calibration.statistics import TensorStatistics
+    from edgecnn.formats.tflite_graph import Tensor
 
     Floats = NDArray[np.floating[Any]]
 
@@ -80,16 +79,15 @@ def _variance(rows: Floats, inputs: LayerInputs, multiplier: int, *, depthwise: 
     return together
 
 
-def real_values(model: tfl.ModelT, graph: tfl.SubGraphT, index: int) -> NDArray[np.float64] | None:
+def real_values(tensor: Tensor | None) -> NDArray[np.float64] | None:
     """A constant's values as real numbers, whatever it is stored in; None for no constant."""
-    values = tfl.constant(model, graph, index)
-    if values is None:
+    values = None if tensor is None else tensor.data
+    if tensor is None or values is None:
         return None
-    quantization = tfl.quantization_of(graph.tensors[index])
-    real = values.astype(np.float64)
+    quantization, real = tensor.quantization, values.astype(np.float64)
     if quantization is None or values.dtype.kind == "f":
         return real
-    scale, zero_point = quantization
-    axis = int(graph.tensors[index].quantization.quantizedDimension)
+    scale, axis = quantization.scale, quantization.axis
     shape = [-1 if len(scale) > 1 and each == axis else 1 for each in range(real.ndim)]
-    return (real - zero_point.reshape(shape)) * scale.astype(np.float64).reshape(shape)
+    zero_point = quantization.zero_point.reshape(shape)
+    return (real - zero_point) * scale.astype(np.float64).reshape(shape)

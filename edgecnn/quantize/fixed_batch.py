@@ -12,22 +12,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from edgecnn.errors import InputError
-from edgecnn.formats import tflite_file as tfl
+from edgecnn.formats.tflite_graph import Graph
 from edgecnn.runtime import litert
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from edgecnn.formats.tflite_graph import Operator, Tensor
+
 _INTEGERS = {"INT32", "INT64"}
 _OPEN = -1
 
 
-def is_open(model: tfl.ModelT) -> bool:
-    """Whether any tensor of the main graph has a size that the file leaves open."""
-    return any(_has_open_size(tensor) for tensor in tfl.main_graph(model).tensors)
+def is_open(graph: Graph) -> bool:
+    """Whether any tensor of the graph has a size that the file leaves open."""
+    return any(_has_open_size(tensor) for tensor in graph.tensors)
 
 
 def fix(data: bytes) -> bytes:
@@ -39,46 +39,41 @@ def fix(data: bytes) -> bytes:
     Raises:
         InputError: LiteRT refuses the file, or a size stays open at batch 1.
     """
-    model = tfl.read(data)
-    tensors = litert.run_on_zeros(data)
-    graph = tfl.main_graph(model)
-    folded = _shape_operators(model, graph)
+    graph, values = Graph.read(data), litert.run_on_zeros(data)
+    tensors = {graph.tensors[index]: value for index, value in values.items()
+               if index < len(graph.tensors)}  # fmt: skip
+    folded = _shape_operators(graph)
     for operator in folded:
-        for index in map(int, operator.outputs):
-            tfl.set_constant(model, graph, index, tensors[index])
-    gone = {id(operator) for operator in folded}
-    graph.operators = [op for op in graph.operators if id(op) not in gone]
+        for tensor in operator.outputs:
+            tensor.data = tensors[tensor]
+    graph.remove(folded)
     _fix_shapes(graph, tensors)
-    tfl.drop_unused(model)
-    return tfl.write(model)
+    return graph.write()
 
 
-def _shape_operators(model: tfl.ModelT, graph: tfl.SubGraphT) -> list[tfl.OperatorT]:
+def _shape_operators(graph: Graph) -> list[Operator]:
     """The operators that compute integers from nothing but shapes and constants, in their order."""
-    known = {i for i in range(len(graph.tensors)) if tfl.constant(model, graph, i) is not None}
+    known = {tensor for tensor in graph.tensors if tensor.is_constant}
     found = []
     for operator in graph.operators:
-        needs = {int(i) for i in operator.inputs} - {tfl.NO_TENSOR}
-        from_shape = tfl.operator_name(model, operator) == "SHAPE"
-        integers = all(tfl.type_name(graph.tensors[int(i)]) in _INTEGERS for i in operator.outputs)
-        if integers and (from_shape or needs <= known):
-            known |= {int(i) for i in operator.outputs}
+        integers = all(tensor.dtype in _INTEGERS for tensor in operator.outputs)
+        if integers and (operator.name == "SHAPE" or known.issuperset(operator.read)):
+            known.update(operator.outputs)
             found.append(operator)
     return found
 
 
-def _fix_shapes(graph: tfl.SubGraphT, tensors: dict[int, NDArray[Any]]) -> None:
-    for index, tensor in enumerate(graph.tensors):
+def _fix_shapes(graph: Graph, tensors: dict[Tensor, NDArray[Any]]) -> None:
+    for tensor in graph.named_tensors():
         if not _has_open_size(tensor):
             continue
-        if index not in tensors:
+        if tensor not in tensors:
             raise InputError(
-                f"The size of {tfl.tensor_name(tensor)} stays open, also for one image.",
+                f"The size of {tensor.name} stays open, also for one image.",
                 hint="Convert the model again with a fixed input shape.",
             )
-        tensor.shape = np.asarray(tensors[index].shape, np.int32)
-        tensor.shapeSignature = None
+        tensor.shape, tensor.shape_signature = tensors[tensor].shape, None
 
 
-def _has_open_size(tensor: tfl.TensorT) -> bool:
-    return tensor.shapeSignature is not None and _OPEN in list(tensor.shapeSignature)
+def _has_open_size(tensor: Tensor) -> bool:
+    return tensor.shape_signature is not None and _OPEN in tensor.shape_signature

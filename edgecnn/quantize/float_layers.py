@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgecnn.calibration.statistics import tap
-from edgecnn.formats import tflite_file as tfl
-from edgecnn.quantize import noise_flow
+from edgecnn.quantize import measured, noise_flow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from typing import Any
 
     from numpy.typing import NDArray
 
+    from edgecnn.formats.tflite_graph import Graph, Operator, Tensor
     from edgecnn.quantize.integer import FloatSource
     from edgecnn.quantize.noise_flow import Contribution
 
@@ -116,66 +116,58 @@ class Trade:
 
 
 def trade(
-    integer: bytes,
+    integer: Graph,
     source: FloatSource,
-    feeds: Sequence[NDArray[np.float32]],
+    feeds: Sequence[Sequence[NDArray[Any]]],
     *,
-    logits: int,
+    judged: Sequence[str],
     float_ends: bool,
     threads: int,
 ) -> Trade:
-    """Run the integer model and the float one on some images, and tell where its error arises.
+    """Run the integer model and the float one on some inputs, and tell where its error arises.
 
     Args:
-        integer: the integer model.
-        source: the float model it was laid out from.
-        feeds: (1, H, W, C) float32.
-        logits: index of the float tensor whose error counts.
+        integer: the integer graph.
+        source: the float one it was laid out from.
+        feeds: for every run an array for each input of the float model.
+        judged: names of the float tensors whose error counts.
         float_ends: whether the file's ends will be float32.
         threads: of one inference.
     """
-    real, model = tfl.read(source.data), tfl.read(integer)
-    graph = tfl.main_graph(real)
-    seen = _seen(model, real, feeds, threads)
-    found = noise_flow.contributions_of(real, source.statistics, logits, seen)
-    nodes = []
-    for operator in graph.operators:
-        reads = (int(tensor) for tensor in operator.inputs if int(tensor) != tfl.NO_TENSOR)
-        nodes.append(
-            LayerNode(
-                _name(graph, int(operator.outputs[0])),
-                tuple(_name(graph, tensor) for tensor in reads),
-                tfl.operator_name(real, operator) in noise_flow.KEEPS_STEPS,
-            )
+    real = source.graph
+    seen = _seen(integer, real, feeds, threads)
+    found = noise_flow.contributions_of(real, source.statistics, judged, seen)
+    nodes = [
+        LayerNode(
+            operator.output.name,
+            tuple(tensor.name for tensor in operator.read),
+            operator.name in noise_flow.KEEPS_STEPS,
         )
-    ends = [] if float_ends else [_name(graph, int(tensor)) for tensor in graph.outputs]
-    return Trade(nodes, {_name(graph, t): each for t, each in found.items()}, ends)
-
-
-def _name(graph: tfl.SubGraphT, tensor: int) -> str:
-    return tfl.tensor_name(graph.tensors[tensor])
+        for operator in real.operators
+        if operator.outputs
+    ]
+    ends = [] if float_ends else [tensor.name for tensor in real.outputs]
+    return Trade(nodes, found, ends)
 
 
 def _seen(
-    model: tfl.ModelT, real: tfl.ModelT, feeds: Sequence[NDArray[np.float32]], threads: int
-) -> dict[int, noise_flow.Seen]:
-    graph, real_graph = tfl.main_graph(model), tfl.main_graph(real)
-    operators = {_name(graph, int(op.outputs[0])): op for op in graph.operators}
-    twins = [
-        op for op in real_graph.operators if _name(real_graph, int(op.outputs[0])) in operators
+    integer: Graph, real: Graph, feeds: Sequence[Sequence[NDArray[Any]]], threads: int
+) -> dict[str, noise_flow.Seen]:
+    operators = integer.made()
+    pairs = [
+        (twin, operators[name])
+        for name, twin in real.made().items()
+        if name in operators and _is_compared(twin, operators[name])
     ]
-    pairs = {int(op.outputs[0]): operators[_name(real_graph, int(op.outputs[0]))] for op in twins}
-    noise = _noise(model, real, {t: int(op.outputs[0]) for t, op in pairs.items()}, feeds, threads)
+    noise = _noise(integer, real, pairs, feeds, threads)
     found = {}
-    for twin in twins:
-        real_tensor = int(twin.outputs[0])
-        operator = pairs[real_tensor]
-        tensor = graph.tensors[int(operator.outputs[0])]
-        channels = len(noise[real_tensor])
-        scale, low, high = _range(tensor)
-        kernel, bias = noise_flow.weights_error(model, operator, real, twin) or (None, None)
-        found[real_tensor] = noise_flow.Seen(
-            noise[real_tensor],
+    for twin, operator in pairs:
+        name = twin.output.name
+        channels = len(noise[name])
+        scale, low, high = _range(operator.output)
+        kernel, bias = noise_flow.weights_error(operator, twin) or (None, None)
+        found[name] = noise_flow.Seen(
+            noise[name],
             np.full(channels, scale),
             np.stack([np.full(channels, low), np.full(channels, high)]),
             kernel,
@@ -184,35 +176,44 @@ def _seen(
     return found
 
 
-def _range(tensor: tfl.TensorT) -> tuple[float, float, float]:
+def _is_compared(twin: Operator, operator: Operator) -> bool:
+    """Whether an operator rounds its output, and the float one's is of the same size."""
+    one, other = twin.output, operator.output
+    return one.is_float and other.quantization is not None and one.elements == other.elements > 0
+
+
+def _range(tensor: Tensor) -> tuple[float, float, float]:
     """(step, lowest, highest) of a quantized tensor."""
-    quantization = tfl.quantization_of(tensor)
-    assert quantization is not None  # noqa: S101 - every tensor of an integer model has one
-    scale, zero_point = float(quantization[0][0]), int(quantization[1][0])
-    info = np.iinfo(tfl.dtype_of(tensor))
+    assert tensor.quantization is not None  # noqa: S101 - the caller looked
+    scale, zero_point = (
+        float(tensor.quantization.scale[0]),
+        int(tensor.quantization.zero_point[0]),
+    )
+    info = np.iinfo(tensor.numpy_dtype)
     return scale, (info.min - zero_point) * scale, (info.max - zero_point) * scale
 
 
 def _noise(
-    model: tfl.ModelT,
-    real: tfl.ModelT,
-    tensors: dict[int, int],
-    feeds: Sequence[NDArray[np.float32]],
+    integer: Graph,
+    real: Graph,
+    pairs: Sequence[tuple[Operator, Operator]],
+    feeds: Sequence[Sequence[NDArray[Any]]],
     threads: int,
-) -> dict[int, NDArray[np.float64]]:
+) -> dict[str, NDArray[np.float64]]:
     """Mean squared error of each channel, by float tensor."""
     from edgecnn.runtime.litert import LiteRTSession
-    from edgecnn.runtime.session import dequantize_output, quantize_input
+    from edgecnn.runtime.session import dequantize_output
 
-    ours = LiteRTSession(tap(model, list(tensors.values())), threads)
-    theirs = LiteRTSession(tap(real, list(tensors)), threads)
-    sums: dict[int, NDArray[np.float64]] = {}
+    ours = LiteRTSession(integer.tapped([operator.output for _, operator in pairs]), threads)
+    theirs = LiteRTSession(real.tapped([twin.output for twin, _ in pairs]), threads)
+    names = [twin.output.name for twin, _ in pairs]
+    sums: dict[str, NDArray[np.float64]] = {}
     for feed in feeds:
-        found = ours.run_in_place([quantize_input(feed, ours.inputs[0])])
-        wanted = theirs.run_in_place([feed])
-        for tensor, info, one, other in zip(tensors, ours.outputs, found, wanted, strict=True):
+        found = ours.run_in_place(measured.fed(feed, ours.inputs))
+        wanted = theirs.run_in_place(feed)
+        for name, info, one, other in zip(names, ours.outputs, found, wanted, strict=True):
             error = np.square(dequantize_output(one, info) - other, dtype=np.float64)
             by_channel = error.reshape(-1, error.shape[-1] if error.ndim else 1).mean(axis=0)
-            sums[tensor] = sums.get(tensor, 0.0) + by_channel / len(feeds)
+            sums[name] = sums.get(name, 0.0) + by_channel / len(feeds)
         del found, wanted, one, other  # no view may outlive its inference
     return sums

@@ -1,31 +1,36 @@
-"""From a float .tflite and calibration to a full-integer one: int8, or int16 activations.
+"""From a float .tflite and calibration to an integer one: int8, or int16 activations.
 
-Equalize, round the weights with the bias corrected, choose the activations' ranges, let
-litert-quantizer lay the graph out, put our weights in, then make the graph one that XNNPACK takes
-whole. Nothing here runs TensorFlow.
+Equalize, choose what stays float, round the weights with the bias corrected, choose the
+activations' ranges, lay the graph out, put our weights in, then make the graph one that XNNPACK
+takes whole. Nothing here runs TensorFlow.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgecnn import parity
-from edgecnn.formats import tflite_file as tfl
 from edgecnn.progress import Progress, Silent
-from edgecnn.quantize import add_ranges, litert, ranges
-from edgecnn.quantize.passes import affine, equalize, relu6_to_relu, relu_to_requantize
+from edgecnn.quantize import add_ranges, affine, float_operators, layout, measured, ranges
+from edgecnn.quantize.passes import (
+    equalize,
+    relu6_to_relu,
+    relu_to_requantize,
+    to_integer_kernels,
+)
 from edgecnn.quantize.weights import quantize_layers, write_layers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import Any, Literal
 
     from numpy.typing import NDArray
 
+    from edgecnn.calibration.layer_inputs import LayerInputs
     from edgecnn.calibration.statistics import Statistics
+    from edgecnn.formats.tflite_graph import Graph, Operator
     from edgecnn.quantize.weights import QuantizedLayer
 
 AUTO = "auto"
@@ -39,11 +44,11 @@ class FloatSource:
     """The float model an integer one was laid out from, scaled as it is, and what is known of it.
 
     Attributes:
-        data: the .tflite; the same function as the float file's.
-        statistics: of that very model.
+        graph: the same function as the float file's.
+        statistics: of that very graph.
     """
 
-    data: bytes
+    graph: Graph
     statistics: Statistics
 
 
@@ -52,19 +57,33 @@ class IntegerModel:
     """A quantized file and how it came about.
 
     Attributes:
-        data: the .tflite.
+        graph: the quantized graph.
         method: how the ranges were chosen: minmax, percentile or mse.
-        compared_db: SNR of the logits on calibration images under each method that was tried.
+        compared_db: SNR of what is judged, of the worst of it, on calibration inputs under each
+            method that was tried.
         equalization_db: by how much equalization lowered the predicted error; 0.0: not done.
         source: what it was laid out from, where that was asked for.
-        notes: sentences for the manifest.
+        float_ops: operators that compute on real numbers, name to count.
+        float_notes: which and why, a sentence a reason.
     """
 
-    data: bytes
+    graph: Graph
     method: str
     compared_db: dict[str, float] = field(default_factory=dict)
     equalization_db: float = 0.0
     source: FloatSource | None = None
+    float_ops: dict[str, int] = field(default_factory=dict)
+    float_notes: tuple[str, ...] = ()
+
+    @property
+    def data(self) -> bytes:
+        """The .tflite."""
+        return self.graph.write()
+
+    @property
+    def integer(self) -> Literal["full", "mixed"]:
+        """Whether every operator computes on integers."""
+        return "mixed" if self.float_ops else "full"
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -72,70 +91,105 @@ class IntegerModel:
         tried = ", ".join(f"{name} {db:.1f} dB" for name, db in self.compared_db.items())
         compared = f"; logits on calibration images: {tried}" if tried else ""
         equalized = f"; channels equalized ({self.equalization_db:.1f} dB predicted)"
-        return (f"ranges by {self.method}{compared}{equalized if self.equalization_db else ''}",)
+        first = f"ranges by {self.method}{compared}{equalized if self.equalization_db else ''}"
+        return (first, *self.float_notes)
 
 
 def quantize(  # noqa: PLR0913 - all but one have defaults
-    float_model: bytes,
+    graph: Graph,
     statistics: Statistics,
     *,
-    logits: int,
+    judged: Sequence[str],
     activation_bits: int,
     method: str = AUTO,
-    trial: Sequence[NDArray[np.float32]] = (),
+    trial: Sequence[Sequence[NDArray[Any]]] = (),
     threads: int = 1,
     with_source: bool = False,
+    judge: bool = True,
     progress: Progress | None = None,
 ) -> IntegerModel:
     """Quantize a float model; its ends become int8, or int16 with 16-bit activations.
 
+    Operators without an integer kernel stay float, and the ends they make; so do those that would
+    give worthless numbers as integers (`float_operators`).
+
     Args:
-        float_model: a float .tflite with one signature, batch 1.
-        statistics: of that very model.
-        logits: index of the tensor whose error counts.
+        graph: a float .tflite with one signature, batch 1; left as it is.
+        statistics: of that very graph; their answers hold what is judged.
+        judged: names of the tensors whose error counts: the outputs, or what enters the softmax
+            that an output ends in.
         activation_bits: 8 or 16.
         method: minmax, percentile, mse, or auto, which tries and measures minmax and mse.
-        trial: the first calibration images (1, H, W, C) float32, which auto measures on.
+        trial: the first calibration inputs, for every run an array for each input, which auto
+            measures on.
         threads: for rounding and measuring.
         with_source: keep the float model too, for layers that are to be given back to float.
+        judge: False to leave float only what has no integer kernel.
         progress: told of each convolution.
+
+    Raises:
+        InputError: the model has loops, branches or a state.
     """
-    model, known, gain_db = _equalized(float_model, statistics, logits)
-    source = FloatSource(tfl.write(model), known) if with_source else None
+    model, known, gain_db = _equalized(graph, statistics, judged)
+    source = FloatSource(model.copy(), known) if with_source else None
     relu6_to_relu.apply(model)  # not earlier: equalization may scale through a RELU, not a RELU6
-    layers = quantize_layers(model, known.layers, threads=threads, progress=progress or Silent())
-    equalized = tfl.write(model)
+    in_float = float_operators.choose(model, known.tensors, activation_bits, judge=judge)
+    layers = quantize_layers(
+        model, _integer_layers(known, in_float), threads=threads, progress=progress or Silent()
+    )
     made = {}
     for name in _methods(method, activation_bits):
         chosen = ranges.choose(known.tensors, name)
-        chosen[logits] = ranges.with_margin(known.tensors[logits])
+        chosen |= _end_ranges(model, known, judged)
         add_ranges.widen(model, chosen)
-        made[name] = _lay_out(equalized, chosen, layers, activation_bits)
+        made[name] = _lay_out(model, chosen, layers, activation_bits, in_float)
     compared = {}
     if len(made) > 1 and trial:
-        compared = {n: _snr_db(data, trial, known.logits, threads) for n, data in made.items()}
+        for name, each in made.items():
+            got = measured.answers(each, trial, judged, threads=threads)
+            compared[name] = measured.lowest_snr_db(known.answers, got)
     best = max(made, key=lambda name: compared.get(name, 0.0))
-    return IntegerModel(made[best], best, compared, gain_db, source)
+    return IntegerModel(
+        made[best], best, compared, gain_db, source,
+        float_operators.counts(in_float), float_operators.notes(in_float),
+    )  # fmt: skip
+
+
+def _integer_layers(known: Statistics, in_float: Mapping[Operator, str]) -> dict[str, LayerInputs]:
+    kept = {tensor.name for operator in in_float for tensor in operator.outputs}
+    return {name: layer for name, layer in known.layers.items() if name not in kept}
+
+
+def _end_ranges(model: Graph, known: Statistics, judged: Sequence[str]) -> dict[str, ranges.Range]:
+    """Ranges of what is judged: what is cut off there is the answer."""
+    ends = {tensor.name for tensor in model.outputs}
+    return {
+        name: ranges.of_end(known.tensors[name])
+        if name in ends
+        else ranges.with_margin(known.tensors[name])
+        for name in judged
+        if name in known.tensors
+    }
 
 
 def _equalized(
-    float_model: bytes, statistics: Statistics, logits: int
-) -> tuple[tfl.ModelT, Statistics, float]:
+    graph: Graph, statistics: Statistics, judged: Sequence[str]
+) -> tuple[Graph, Statistics, float]:
     """The model to quantize, what is known of it, and the gain of equalizing it if that was done.
 
     A small predicted gain is left alone: it is within what the prediction leaves out (trained vgg:
     0.6 dB predicted, 0.8 lost on unseen images).
     """
-    model = _prepared(float_model)
-    done = equalize.apply(model, statistics.tensors, logits)
+    model = _prepared(graph)
+    done = equalize.apply(model, statistics.tensors, judged)
     if done.gain_db >= _LEAST_GAIN_DB:
         return model, equalize.rescaled(model, statistics, done), done.gain_db
-    untouched = _prepared(float_model)
-    return untouched, statistics, 0.0
+    return _prepared(graph), statistics, 0.0
 
 
-def _prepared(float_model: bytes) -> tfl.ModelT:
-    model = tfl.read(float_model)
+def _prepared(graph: Graph) -> Graph:
+    model = graph.copy()
+    to_integer_kernels.apply(model)
     _give_biases(model)
     return model
 
@@ -147,39 +201,26 @@ def _methods(method: str, activation_bits: int) -> tuple[str, ...]:
     return _CANDIDATES if activation_bits == _INT8_BITS else _CANDIDATES[:1]
 
 
-def _snr_db(
-    data: bytes,
-    trial: Sequence[NDArray[np.float32]],
-    logits: NDArray[np.float32],
-    threads: int,
-) -> float:
-    """SNR of a file's logits on the trial images against what the float model gave."""
-    found = parity.snr_db(logits[: len(trial)], parity.logits(data, trial, threads=threads))
-    return math.inf if found is None else found
-
-
-def _give_biases(model: tfl.ModelT) -> None:
+def _give_biases(graph: Graph) -> None:
     """A zero bias where a convolution has none: correction needs a place to go."""
-    graph = tfl.main_graph(model)
     for operator in graph.operators:
-        if tfl.operator_name(model, operator) not in affine.CONVOLUTIONS:
+        if operator.name not in affine.CONVOLUTIONS:
             continue
-        kernel = affine.weights(model, graph, operator)
-        if kernel is not None and affine.bias(model, graph, operator) is None:
-            outputs = int(graph.tensors[int(operator.outputs[0])].shape[-1])
-            affine.set_bias(model, graph, operator, np.zeros(outputs))
+        if affine.known_weights(operator) is not None and affine.bias(operator) is None:
+            affine.set_bias(graph, operator, np.zeros(operator.output.channels))
 
 
 def _lay_out(
-    equalized: bytes,
-    chosen: Mapping[int, ranges.Range],
+    model: Graph,
+    chosen: Mapping[str, ranges.Range],
     layers: Mapping[str, QuantizedLayer],
     activation_bits: int,
-) -> bytes:
-    model = tfl.read(litert.static(equalized, chosen, activation_bits))
-    graph = tfl.main_graph(tfl.read(equalized))
-    named = {tfl.tensor_name(graph.tensors[t]): limits for t, limits in chosen.items()}
-    relu_to_requantize.apply(model, named)  # it may change scales, which the biases depend on
-    write_layers(model, layers)
-    tfl.drop_unused(model)
-    return tfl.write(model)
+    in_float: Mapping[Operator, str],
+) -> Graph:
+    graph, kept = model.copy(), {operator.output.name for operator in in_float}
+    twins = [operator for name, operator in graph.made().items() if name in kept]
+    layout.lay_out(graph, chosen, activation_bits, twins)
+    relu_to_requantize.apply(graph, chosen)  # it may change scales, which the biases depend on
+    write_layers(graph, layers)
+    graph.drop_unused()
+    return graph

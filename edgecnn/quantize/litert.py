@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgecnn.errors import EdgeCnnError, MissingPartError
-from edgecnn.formats import tflite_file as tfl
+from edgecnn.formats.tflite_graph import Graph
 from edgecnn.runtime.quiet import quiet_stderr
 
 if TYPE_CHECKING:
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 _DYNAMIC_OPERATORS = ("CONV_2D", "FULLY_CONNECTED")
 
 
-def static(float_model: bytes, ranges: Mapping[int, Range], activation_bits: int) -> bytes:
+def static(graph: Graph, ranges: Mapping[str, Range], activation_bits: int) -> Graph:
     """Full-integer quantization: int8 per-channel weights, int8 or int16 activations and ends.
 
     Args:
-        float_model: a float .tflite with one signature.
-        ranges: (low, high) by tensor index.
+        graph: a float graph with one signature; left as it is.
+        ranges: (low, high) by tensor name.
         activation_bits: 8 or 16.
 
     Raises:
@@ -36,18 +36,14 @@ def static(float_model: bytes, ranges: Mapping[int, Range], activation_bits: int
     """
     recipes = _recipes()
     recipe = recipes.static_wi8_ai8() if activation_bits == 8 else recipes.static_wi8_ai16()  # noqa: PLR2004 - bits
-    graph = tfl.main_graph(tfl.read(float_model))
-    named = {
-        tfl.tensor_name(graph.tensors[tensor]): {
-            "min": np.float32(low).reshape(1),
-            "max": np.float32(high).reshape(1),
-        }
-        for tensor, (low, high) in ranges.items()
+    limits = {
+        name: {"min": np.float32(low).reshape(1), "max": np.float32(high).reshape(1)}
+        for name, (low, high) in ranges.items()
     }
-    return _quantize(float_model, recipe, named)
+    return _quantize(graph, recipe, limits)
 
 
-def dynamic(float_model: bytes) -> bytes:
+def dynamic(graph: Graph) -> Graph:
     """Weights int8 per channel, activations quantized as they come.
 
     XNNPACK has no dynamic kernel for depthwise convolutions, and each would cut the graph in two:
@@ -60,7 +56,7 @@ def dynamic(float_model: bytes) -> bytes:
     for name in _DYNAMIC_OPERATORS:
         manager.add_dynamic_config(regex=".*", operation_name=name, num_bits=8)
     manager.add_weight_only_config(regex=".*", operation_name="DEPTHWISE_CONV_2D", num_bits=8)
-    return _quantize(float_model, manager.get_quantization_recipe(), None)
+    return _quantize(graph, manager.get_quantization_recipe(), None)
 
 
 def _recipes() -> Any:  # noqa: ANN401 - a module without types
@@ -74,15 +70,16 @@ def _recipes() -> Any:  # noqa: ANN401 - a module without types
     return recipe
 
 
-def _quantize(float_model: bytes, recipe: Any, ranges: Any) -> bytes:  # noqa: ANN401 - its own types
+def _quantize(graph: Graph, recipe: Any, ranges: Any) -> Graph:  # noqa: ANN401 - its own types
     from litert_quantizer import quantizer
 
     # It prints sizes and times to stdout, which belongs to --json.
     said = io.StringIO()
+    data = bytearray(graph.write(unique_names=True))  # it tells tensors apart by name
     with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said), quiet_stderr(), \
             warnings.catch_warnings():  # fmt: skip
         warnings.simplefilter("ignore")
-        worker = quantizer.Quantizer(bytearray(float_model), recipe)
+        worker = quantizer.Quantizer(data, recipe)
         try:
             result = worker.quantize(ranges).quantized_model
         except (ValueError, RuntimeError, KeyError, NotImplementedError) as error:
@@ -90,4 +87,6 @@ def _quantize(float_model: bytes, recipe: Any, ranges: Any) -> bytes:  # noqa: A
                 f"litert-quantizer cannot quantize this graph: {error}",
                 hint="Try another recipe: float16 and dynamic ask less of a graph.",
             ) from error
-    return bytes(result)
+    made = Graph.read(bytes(result))
+    made.files = list(graph.files)
+    return made

@@ -6,21 +6,19 @@ each time building the file and measuring it. Then each of them is tried without
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
-from edgecnn import parity
-from edgecnn.formats import tflite_file as tfl
 from edgecnn.progress import Progress, Silent
-from edgecnn.quantize import float_layers
+from edgecnn.quantize import float_layers, measured
 from edgecnn.quantize.passes import keep_float
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any
 
-    import numpy as np
     from numpy.typing import NDArray
 
+    from edgecnn.formats.tflite_graph import Graph
     from edgecnn.quantize.integer import IntegerModel
 
     Names = frozenset[str]
@@ -33,35 +31,34 @@ class Mixture:
 
     Args:
         made: the integer model, with its source.
-        feeds: (1, H, W, C) float32 to choose on.
-        reference: float logits they give, (images, classes).
-        logits: index of the float tensor whose error counts.
+        feeds: to choose on; for every run an array for each input of the float model.
+        reference: what the float model gives on them, by the name of each tensor whose error
+            counts; the runs one behind the other along the first axis.
         float_ends: whether the file's ends will be float32.
         threads: of one inference.
-        finish: gives a file the ends it will have, before it is measured.
+        finish: gives a graph the ends it will have, in place, before it is measured.
         progress: told of each file that is tried.
     """
 
     def __init__(
         self,
         made: IntegerModel,
-        feeds: Sequence[NDArray[np.float32]],
-        reference: NDArray[np.float32],
+        feeds: Sequence[Sequence[NDArray[Any]]],
+        reference: Mapping[str, NDArray[Any]],
         *,
-        logits: int,
         float_ends: bool,
         threads: int,
-        finish: Callable[[bytes], bytes] = bytes,
+        finish: Callable[[Graph], None] | None = None,
         progress: Progress | None = None,
     ) -> None:
         assert made.source is not None  # noqa: S101 - asked for with `with_source`
-        self._data, self._real = made.data, tfl.read(made.source.data)
+        self._integer, self._real = made.graph, made.source.graph
         self._feeds, self._reference, self._threads = feeds, reference, threads
         self._finish, self._progress = finish, progress or Silent()
         self._known: dict[Names, float] = {}
         self._trade = float_layers.trade(
-            made.data, made.source, feeds,
-            logits=logits, float_ends=float_ends, threads=threads,
+            made.graph, made.source, feeds,
+            judged=list(reference), float_ends=float_ends, threads=threads,
         )  # fmt: skip
         self._given = self._softmax() if float_ends else frozenset[str]()
         self._groups = self._trade.order(self._given)
@@ -73,31 +70,28 @@ class Mixture:
 
     def _softmax(self) -> Names:
         """A final SOFTMAX: with float ends it computes in float anyway (`io_dtype`)."""
-        graph = tfl.main_graph(self._real)
-        outputs = {int(tensor) for tensor in graph.outputs}
         return frozenset(
-            tfl.tensor_name(graph.tensors[int(operator.outputs[0])])
-            for operator in graph.operators
-            if int(operator.outputs[0]) in outputs
-            and tfl.operator_name(self._real, operator) == "SOFTMAX"
+            name
+            for name, operator in self._real.made().items()
+            if operator.name == "SOFTMAX" and operator.output in self._real.outputs
         )
 
-    def build(self, kept: Names) -> bytes:
-        """The file with these layers in float; its ends stay integers."""
-        model = tfl.read(self._data)
+    def build(self, kept: Names) -> Graph:
+        """The graph with these layers in float; its ends stay integers."""
+        graph = self._integer.copy()
         if kept:
-            keep_float.apply(model, self._real, kept | self._given)
-            tfl.drop_unused(model)
-        return tfl.write(model)
+            keep_float.apply(graph, self._real, kept | self._given)
+        return graph
 
     def snr_db(self, kept: Names) -> float:
-        """Of the logits on the images to choose on."""
+        """Of what counts on the inputs to choose on; of several outputs the lowest."""
         if kept not in self._known:
-            found = parity.logits(
-                self._finish(self.build(kept)), self._feeds, threads=self._threads
-            )
-            ratio = parity.snr_db(self._reference, found)
-            self._known[kept] = math.inf if ratio is None else ratio
+            graph = self.build(kept)
+            if self._finish is not None:
+                self._finish(graph)
+            names = list(self._reference)
+            found = measured.answers(graph, self._feeds, names, threads=self._threads)
+            self._known[kept] = measured.lowest_snr_db(self._reference, found)
             self._progress.advance()
         return self._known[kept]
 

@@ -16,16 +16,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgecnn.formats import tflite_file as tfl
-from edgecnn.quantize import contributions, sensitivity
-from edgecnn.quantize.passes import affine
+from edgecnn.quantize import affine, contributions, sensitivity
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from edgecnn.calibration.statistics import Statistics
+    from edgecnn.formats.tflite_graph import Graph, Operator
 
     Floats = NDArray[np.float64]
 
@@ -69,29 +68,29 @@ class Contribution:
 
 
 def contributions_of(
-    model: tfl.ModelT, known: Statistics, logits: int, seen: Mapping[int, Seen]
-) -> dict[int, Contribution]:
-    """By tensor: what the layer that makes it contributes; 0 where the logits do not depend on it.
+    real: Graph, known: Statistics, judged: Sequence[str], seen: Mapping[str, Seen]
+) -> dict[str, Contribution]:
+    """By tensor: what the layer that makes it contributes; 0 where nothing judged depends on it.
 
     Args:
-        model: the float model.
+        real: the float graph.
         known: statistics of it.
-        logits: the tensor whose error counts.
-        seen: tensors of the quantized file, by index of the float tensor.
+        judged: names of the tensors whose error counts.
+        seen: tensors of the quantized file, by name of the float tensor.
     """
-    graph = tfl.main_graph(model)
-    h = sensitivity.measure(model, known.tensors, logits)
+    h = sensitivity.measure(real, known.tensors, judged)
     own, noise = {}, {}
-    moved = set[int]()
-    for operator in graph.operators:
-        output = int(operator.outputs[0])
-        if output in seen and output in h:
-            own[output] = _own(model, operator, known, h[output], seen[output])
-            noise[output] = float(h[output] @ seen[output].noise)
-            if tfl.operator_name(model, operator) in KEEPS_STEPS:
-                moved.add(output)
+    moved = set[str]()
+    for operator in real.operators:
+        for tensor in operator.outputs:
+            output = tensor.name
+            if output in seen and output in h:
+                own[output] = _own(operator, output, known, h[output], seen[output])
+                noise[output] = float(h[output] @ seen[output].noise)
+                if operator.name in KEEPS_STEPS:
+                    moved.add(output)
     arising = {t: o.weights + (0.0 if t in moved else o.rounding) for t, o in own.items()}
-    arriving = _arriving(model, known, h, noise, arising, logits)
+    arriving = _arriving(real, known, h, noise, arising, judged)
     return {
         tensor: Contribution(each.rounding * factor, each.weights * factor)
         for tensor, each in own.items()
@@ -99,10 +98,7 @@ def contributions_of(
     }
 
 
-def _own(
-    model: tfl.ModelT, operator: tfl.OperatorT, known: Statistics, h: Floats, seen: Seen
-) -> Contribution:
-    output = int(operator.outputs[0])
+def _own(operator: Operator, output: str, known: Statistics, h: Floats, seen: Seen) -> Contribution:
     statistics = known.tensors[output]
     rounding = weights = 0.0
     if seen.step is not None and seen.limits is not None:
@@ -110,40 +106,47 @@ def _own(
     if seen.kernel_error is not None and seen.bias_error is not None and output in known.layers:
         before = sensitivity.before_activation(operator, h, statistics)
         weights = contributions.of_weights(
-            seen.kernel_error,
-            seen.bias_error,
-            tfl.operator_name(model, operator),
-            known.layers[output],
-            before,
+            seen.kernel_error, seen.bias_error, operator.name, known.layers[output], before
         )
     return Contribution(rounding, weights)
 
 
 def _arriving(
-    model: tfl.ModelT,
+    real: Graph,
     known: Statistics,
     h: sensitivity.Sensitivity,
-    noise: Mapping[int, float],
-    own: Mapping[int, float],
-    logits: int,
-) -> dict[int, float]:
-    """By tensor: what its predicted error of the logits is to be multiplied by."""
-    found = {logits: 1.0}
-    for operator in reversed(tfl.main_graph(model).operators):
-        output = int(operator.outputs[0])
-        if output not in found:
+    noise: Mapping[str, float],
+    own: Mapping[str, float],
+    judged: Sequence[str],
+) -> dict[str, float]:
+    """By tensor: what its predicted error is to be multiplied by."""
+    ends = sensitivity.at_outputs(known.tensors, judged)
+    found = {name: _share(part, h[name]) for name, part in ends.items()}
+    for operator in reversed(real.operators):
+        outputs = [tensor.name for tensor in operator.outputs if tensor.name in found]
+        if not outputs:
             continue
-        parts = sensitivity.through(model, operator, h, known.tensors)
+        parts = sensitivity.through(operator, h, known.tensors)
         shares = {tensor: _share(part, h[tensor]) for tensor, part in parts.items()}
-        growth = 1.0
-        if output in noise:
-            expected = sum(noise.get(tensor, 0.0) * share for tensor, share in shares.items())
-            left = max(noise[output] - own[output], 0.0)
-            growth = left / expected if expected > 0 else 1.0
-        growth = float(np.clip(growth, _SMALLEST_GROWTH, _LARGEST_GROWTH))
+        grown = _growth(outputs, shares, noise, own) * max(found[name] for name in outputs)
         for tensor, share in shares.items():
-            found[tensor] = found.get(tensor, 0.0) + share * growth * found[output]
+            found[tensor] = found.get(tensor, 0.0) + share * grown
     return found
+
+
+def _growth(
+    outputs: Sequence[str],
+    shares: Mapping[str, float],
+    noise: Mapping[str, float],
+    own: Mapping[str, float],
+) -> float:
+    """How much more noise leaves an operator than its inputs' and its own would make."""
+    growth = 1.0
+    if all(output in noise for output in outputs):
+        expected = sum(noise.get(tensor, 0.0) * share for tensor, share in shares.items())
+        left = max(sum(noise[output] - own[output] for output in outputs), 0.0)
+        growth = left / expected if expected > 0 else 1.0
+    return float(np.clip(growth, _SMALLEST_GROWTH, _LARGEST_GROWTH))
 
 
 def _share(part: Floats, whole: Floats) -> float:
@@ -152,37 +155,24 @@ def _share(part: Floats, whole: Floats) -> float:
     return float(part.sum()) / total if total > 0 else 0.0
 
 
-def weights_error(
-    quantized: tfl.ModelT,
-    operator: tfl.OperatorT,
-    real: tfl.ModelT,
-    twin: tfl.OperatorT,
-) -> tuple[Floats, Floats] | None:
+def weights_error(operator: Operator, twin: Operator) -> tuple[Floats, Floats] | None:
     """A convolution's (kernel error, bias error); None for another operator or float weights.
 
     Args:
-        quantized: the quantized model, its channels scaled as the float model's.
-        operator: of it.
-        real: the float model.
-        twin: the operator's counterpart.
+        operator: of the quantized graph, its channels scaled as the float graph's.
+        twin: its counterpart in the float graph.
     """
-    name = tfl.operator_name(quantized, operator)
-    real_graph, graph = tfl.main_graph(real), tfl.main_graph(quantized)
-    if name not in affine.CONVOLUTIONS or name != tfl.operator_name(real, twin):
+    if operator.name not in affine.CONVOLUTIONS or operator.name != twin.name:
         return None
-    wanted = affine.weights(real, real_graph, twin)
-    found = contributions.real_values(quantized, graph, int(operator.inputs[1]))
-    is_float = tfl.type_name(graph.tensors[int(operator.inputs[1])]) == "FLOAT32"
-    if wanted is None or found is None or found.shape != wanted.shape or is_float:
+    weights, wanted = operator.inputs[1], affine.weights(twin)
+    found = contributions.real_values(weights)
+    if weights is None or weights.is_float or wanted is None or found is None:
         return None
-    channels = int(real_graph.tensors[int(twin.outputs[0])].shape[-1])
-    moved = _bias(quantized, operator, channels) - _bias(real, twin, channels)
-    return found - wanted, moved
+    if found.shape != wanted.shape:
+        return None
+    return found - wanted, _bias(operator, twin.output.channels) - _bias(twin, twin.output.channels)
 
 
-def _bias(model: tfl.ModelT, operator: tfl.OperatorT, channels: int) -> Floats:
-    inputs = [int(tensor) for tensor in operator.inputs]
-    if len(inputs) <= 2 or inputs[2] == tfl.NO_TENSOR:  # noqa: PLR2004 - input, weights, bias
-        return np.zeros(channels)
-    found = contributions.real_values(model, tfl.main_graph(model), inputs[2])
+def _bias(operator: Operator, channels: int) -> Floats:
+    found = contributions.real_values(operator.input(2))
     return np.zeros(channels) if found is None else found

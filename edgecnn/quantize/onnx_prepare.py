@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 # Cheap to run twice; a convolution is not (a depthwise one over single pixels is).
 _CHEAP = {"Add", "Concat", "Mul"}
+# They compute in float: what scales their result does too, and nothing is rounded between.
+_FLOAT = {"Elu", "HardSigmoid", "HardSwish", "InstanceNormalization", "LayerNormalization", "PRelu"}
 
 
 def prepare(model: onnx.ModelProto) -> None:
@@ -46,8 +48,11 @@ def _affine_to_depthwise(
     affine = as_affine(graph, node)
     if affine is None or len(shapes.get(affine.source, ())) != 4:  # noqa: PLR2004 - NCHW
         return False
+    maker = graph.producer(affine.source)
+    if maker is not None and maker.op_type in _FLOAT:
+        return False
     channels = shapes[affine.source][1]
-    if affine.scale.size not in {1, channels}:
+    if affine.scale.size != channels:
         return False
     old = [node]
     scale, shift = affine.scale, affine.shift

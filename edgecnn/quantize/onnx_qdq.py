@@ -6,15 +6,24 @@ from `onnx_ranges`; onnxruntime's quantizer inserts the nodes.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from edgecnn.errors import InputError
+from edgecnn.errors import EdgeCnnError, InputError
 from edgecnn.formats import onnx_file
 from edgecnn.formats.onnx_graph import OnnxGraph, shapes_of
 from edgecnn.progress import Progress, Silent
 from edgecnn.quantize import onnx_ranges
+from edgecnn.quantize.onnx_heads import Rows, heads, sensitive
+from edgecnn.quantize.onnx_islands import (
+    FloatParts,
+    Spread,
+    float_operators,
+    float_parts,
+    tail,
+)
 from edgecnn.quantize.onnx_prepare import prepare
 
 if TYPE_CHECKING:
@@ -22,33 +31,47 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import onnx
-    from numpy.typing import NDArray
 
 ActivationDtype = Literal["int8", "uint8"]
 
 # Integer kernels exist for these in onnxruntime; an operator outside stays float between its
 # neighbours. Softmax stays float on purpose: in int8 its small probabilities tie.
 _QUANTIZED = (
-    "Add", "AveragePool", "Clip", "Concat", "Conv", "Flatten", "Gemm", "GlobalAveragePool",
-    "LeakyRelu", "MatMul", "MaxPool", "Mul", "Pad", "Relu", "Reshape", "Resize", "Sigmoid",
-    "Squeeze", "Transpose", "Unsqueeze",
+    "Add", "AveragePool", "Clip", "Concat", "Conv", "Flatten", "Gather", "Gemm",
+    "GlobalAveragePool", "LeakyRelu", "MatMul", "MaxPool", "Mul", "Pad", "Relu", "Reshape",
+    "Resize", "Sigmoid", "Slice", "Split", "Squeeze", "Transpose", "Unsqueeze",
 )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Int8Result:
+    """What became of a file.
+
+    Attributes:
+        float_ops: operators that compute in float, name to count.
+        notes: sentences for the manifest.
+    """
+
+    float_ops: dict[str, int]
+    notes: tuple[str, ...]
 
 
 def to_int8(
     float_path: Path,
     out_path: Path,
-    feeds: Iterable[NDArray[np.float32]],
+    feeds: Iterable[onnx_ranges.Feed],
     *,
     method: onnx_ranges.Method = "mse",
     ranges: Mapping[str, tuple[float, float]] | None = None,
     activations: ActivationDtype = "uint8",
     threads: int = 0,
     progress: Progress | None = None,
-) -> None:
+) -> Int8Result:
     """Quantize weights (int8, per channel) and activations (8 bits, asymmetric) in QDQ form.
 
-    Input, output and the logits stay float32. The same file and feeds give the same bytes.
+    Inputs, outputs and the logits stay as they are, float32 or integers, in order and by name. What
+    has no integer kernel or must not lose precision stays float (`onnx_islands`). The same file and
+    feeds give the same bytes.
 
     Activations are uint8 by default. Numerically int8 is the same, one offset apart; but on x86
     onnxruntime fuses int8 only in part (Xception: 13 of 74 convolutions stayed float, 80 ms
@@ -56,9 +79,9 @@ def to_int8(
     takes the udot kernel, or the int8 NEON one with a flipped sign bit).
 
     Args:
-        float_path: a file `convert.onnx_float` wrote.
+        float_path: a float file of ours (`convert.onnx_float`, `convert.onnx_source`).
         out_path: the file to write; a path nobody reads yet.
-        feeds: calibration arrays (1, H, W, C) float32; read once, one at a time.
+        feeds: for each run one array for every input, as `onnx_ranges.measure` takes them.
         method: how a range is chosen, see `onnx_ranges.measure`.
         ranges: (low, high) by tensor name of the float file, in place of the measured ones.
         activations: `uint8` or `int8`.
@@ -74,12 +97,27 @@ def to_int8(
     model = onnx_file.canonicalize(onnx_file.load(float_path))
     _refuse_foreign_names(model, ranges or {})
     watcher.stage("calibrating ONNX")
-    measured = onnx_ranges.measure(model, feeds, method=method, threads=threads, progress=watcher)
+    source = OnnxGraph(model)
+    spreads = {name: Spread() for name in tail(source)}
+    rows = {node.input[0]: Rows() for node in heads(source)}
+    measured = onnx_ranges.measure(
+        model,
+        feeds,
+        method=method,
+        threads=threads,
+        progress=watcher,
+        watchers={**spreads, **rows},
+    )
     watcher.stage("quantizing ONNX")
     prepare(model)
-    merged = onnx_ranges.inherit(OnnxGraph(model), {**measured, **(ranges or {})})
-    quantized = _insert_qdq(model, {**merged, **(ranges or {})}, activations)
+    graph = OnnxGraph(model)
+    merged = {**onnx_ranges.inherit(graph, {**measured, **(ranges or {})}), **(ranges or {})}
+    heads_as_float = sensitive(graph, merged, rows)
+    parts = float_parts(graph, merged, spreads, _QUANTIZED, heads_as_float)
+    quantized = _insert_qdq(model, merged, activations, parts)
+    _check_ends(model, quantized)
     onnx_file.save(quantized, out_path)
+    return Int8Result(float_operators(OnnxGraph(quantized), _QUANTIZED), parts.notes)
 
 
 def _refuse_foreign_names(
@@ -97,8 +135,12 @@ def _refuse_foreign_names(
 
 
 def _insert_qdq(
-    model: onnx.ModelProto, ranges: Mapping[str, tuple[float, float]], activations: ActivationDtype
+    model: onnx.ModelProto,
+    ranges: Mapping[str, tuple[float, float]],
+    activations: ActivationDtype,
+    parts: FloatParts,
 ) -> onnx.ModelProto:
+    import onnx
     from onnxruntime.quantization import CalibrationMethod, QuantType
     from onnxruntime.quantization.calibrate import TensorData, TensorsData
     from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
@@ -109,46 +151,66 @@ def _insert_qdq(
     }
     for index, node in enumerate(model.graph.node):
         node.name = f"{node.op_type}_{index}"
+    twin = onnx.ModelProto()  # the quantizer edits what it is given
+    twin.CopyFrom(model)
     quantizer = QDQQuantizer(
-        model,
+        twin,
         per_channel=True,
         reduce_range=False,  # only AVX2 without VNNI saturates, and only with uint8 activations
         weight_qType=QuantType.QInt8,
         activation_qType=QuantType.QInt8 if activations == "int8" else QuantType.QUInt8,
         tensors_range=TensorsData(CalibrationMethod.MinMax, data),
         nodes_to_quantize=[],
-        nodes_to_exclude=_kept_float(model, ranges),
+        nodes_to_exclude=_kept_float(model, ranges, parts),
         op_types_to_quantize=list(_QUANTIZED),
         extra_options={"WeightSymmetric": True, "ActivationSymmetric": False},
     )
     quantizer.quantize_model()
     result: onnx.ModelProto = quantizer.model.model
-    _unquantize_logits(result)
+    _unquantize(result, parts)
     return result
 
 
-def _kept_float(model: onnx.ModelProto, ranges: Mapping[str, Any]) -> list[str]:
-    """Nodes that touch a tensor without a range: it is an integer one, such as a shape."""
+def _kept_float(model: onnx.ModelProto, ranges: Mapping[str, Any], parts: FloatParts) -> list[str]:
+    """Nodes that stay float, or touch a tensor without a range: an integer, such as a shape."""
     known = {*ranges, *(item.name for item in model.graph.initializer), ""}
-    return [n.name for n in model.graph.node if not {*n.input, *n.output} <= known]
+    return [
+        node.name
+        for node in model.graph.node
+        if node.output[0] in parts.nodes or not {*node.input, *node.output} <= known
+    ]
 
 
-def _unquantize_logits(model: onnx.ModelProto) -> None:
-    """Let the last Gemm or MatMul give float: its sums are exact, and float logits do not tie.
+def _check_ends(before: onnx.ModelProto, after: onnx.ModelProto) -> None:
+    """Hold the quantizer to the contract: inputs and outputs, by name, order and type."""
+    for old, new in (
+        (before.graph.input, after.graph.input),
+        (before.graph.output, after.graph.output),
+    ):
+        kinds = [
+            [(item.name, item.type.tensor_type.elem_type) for item in items] for items in (old, new)
+        ]
+        if kinds[0] != kinds[1]:
+            raise EdgeCnnError(
+                f"onnxruntime's quantizer changed inputs or outputs: {kinds[0]} became {kinds[1]}.",
+                hint="This is a mistake of edgecnn; please report the network.",
+            )
 
-    onnxruntime fuses a Gemm with quantized inputs and a float output as well as a quantized one.
+
+def _unquantize(model: onnx.ModelProto, parts: FloatParts) -> None:
+    """Take out the pairs of QuantizeLinear and DequantizeLinear behind tensors that stay float.
+
+    onnxruntime fuses a Gemm with quantized inputs and a float output as well as a quantized one:
+    its sums are exact, and float logits do not tie.
     """
     graph = OnnxGraph(model)
-    node = graph.producer(graph.outputs[0])
-    while node is not None and node.op_type in {"Softmax", "Reshape", "Identity"}:
-        node = graph.producer(node.input[0])
-    if node is None or node.op_type != "DequantizeLinear":
-        return
-    quantize = graph.producer(node.input[0])
-    if quantize is None or quantize.op_type != "QuantizeLinear":
-        return
-    maker = graph.producer(quantize.input[0])
-    if maker is not None and maker.op_type in {"Gemm", "MatMul"}:
+    for node in [n for n in graph.nodes if n.op_type == "DequantizeLinear"]:
+        quantize = graph.producer(node.input[0])
+        if quantize is None or quantize.op_type != "QuantizeLinear":
+            continue
+        maker = graph.producer(quantize.input[0])
+        if maker is None or not {quantize.input[0], node.output[0]} & parts.tensors:
+            continue
         graph.bypass(node)
         graph.bypass(quantize)
-        graph.write()
+    graph.write()

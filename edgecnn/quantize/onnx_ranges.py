@@ -6,7 +6,7 @@ tensors are reduced at once: exact extremes, and a histogram of an evenly spaced
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     import onnx
     from numpy.typing import NDArray
+
+    Feed: TypeAlias = NDArray[Any] | Sequence[NDArray[Any]]
 
 Method = Literal["minmax", "percentile", "mse"]
 Ranges = dict[str, tuple[float, float]]
@@ -42,7 +44,7 @@ _TIGHTEST = 0.2  # of the measured extreme: tighter ranges never won on any net 
 # inputs may be far smaller than its result, so each keeps its own range, less what the result drops
 # (on a trained xception-mini: 28 dB against 11 with one range for all).
 _PASSING = {
-    "Clip", "Flatten", "Identity", "MaxPool", "Relu", "Reshape", "Squeeze", "Transpose",
+    "Clip", "Flatten", "Identity", "MaxPool", "Relu", "Reshape", "Slice", "Squeeze", "Transpose",
     "Unsqueeze",
 }  # fmt: skip
 
@@ -51,7 +53,7 @@ class Session(Protocol):
     """The part of onnxruntime.InferenceSession that is used here."""
 
     def run(
-        self, names: Sequence[str] | None, feed: dict[str, NDArray[np.float32]]
+        self, names: Sequence[str] | None, feed: dict[str, NDArray[Any]]
     ) -> list[NDArray[np.float32]]:
         """Outputs of one inference."""
 
@@ -192,46 +194,65 @@ def watched_tensors(graph: OnnxGraph) -> list[str]:
     return [name for name in names if inherited[name] == own[name]]
 
 
+class Watcher(Protocol):
+    """Takes the values of one tensor, run by run."""
+
+    def add(self, values: NDArray[Any]) -> None:
+        """Take one run's values."""
+
+
 def measure(
     model: onnx.ModelProto,
-    feeds: Iterable[NDArray[np.float32]],
+    feeds: Iterable[Feed],
     *,
     method: Method = "mse",
     threads: int = 0,
     progress: Progress | None = None,
+    watchers: Mapping[str, Watcher] | None = None,
 ) -> Ranges:
-    """Run the float model on every image and choose a range for each tensor.
+    """Run the float model on every sample and choose a range for each tensor.
 
     Args:
-        model: float, canonical (shapes inferred), one input.
-        feeds: arrays of the input's shape (1, H, W, C), float32; read once, one at a time.
+        model: float, canonical (shapes inferred).
+        feeds: for each run one array for every input, in order, of the input's shape and dtype; an
+            array alone stands for the only input. Read once, one at a time.
         method: `minmax`, `percentile` (99.99) or `mse`.
         threads: for onnxruntime; 0 leaves the choice to it.
-        progress: advanced by one for each image.
+        progress: advanced by one for each run.
+        watchers: by tensor name: are given each run's values as well.
 
     Returns:
         (low, high) by tensor name, low <= 0 <= high.
 
     Raises:
-        InputError: no feeds, a feed of another shape, or a tensor that is NaN or infinite.
+        InputError: no feeds, a feed that does not fit, or a tensor that is NaN or infinite.
     """
     graph = OnnxGraph(model)
-    source = graph.inputs[0]
     floats = float_tensors(model)
-    watched = [name for name in watched_tensors(graph) if name in floats]
-    made = [name for name in watched if name != source]
+    histograms = {name: Histogram() for name in watched_tensors(graph) if name in floats}
+    others = {name: watcher for name, watcher in (watchers or {}).items() if name in floats}
+    made = [n for n in dict.fromkeys((*histograms, *others)) if n not in graph.inputs]
     session = _session(model, made, threads)
-    found = {name: Histogram() for name in watched}
-    images = 0
+    runs = 0
     for feed in feeds:
-        values = dict(zip(made, _run(session, made, source, feed), strict=True))
-        values[source] = feed
-        for name, histogram in found.items():
-            histogram.add(values[name])
-        images += 1
+        values = _named(graph.inputs, feed)
+        values.update(zip(made, _run(session, made, values), strict=True))
+        for name, watcher in (*histograms.items(), *others.items()):
+            watcher.add(values[name])
+        runs += 1
         (progress or Silent()).advance()
-    _refuse_unusable(found, images)
-    return inherit(graph, {name: choose(histogram, method) for name, histogram in found.items()})
+    _refuse_unusable(histograms, runs)
+    return inherit(graph, {name: choose(seen, method) for name, seen in histograms.items()})
+
+
+def _named(inputs: list[str], feed: Feed) -> dict[str, NDArray[Any]]:
+    arrays = [feed] if isinstance(feed, np.ndarray) else list(feed)
+    if len(arrays) != len(inputs):
+        raise InputError(
+            f"A calibration sample has {len(arrays)} arrays; the model has {len(inputs)} inputs:"
+            f" {', '.join(inputs)}."
+        )
+    return dict(zip(inputs, arrays, strict=True))
 
 
 def _session(model: onnx.ModelProto, outputs: list[str], threads: int) -> Session:
@@ -254,16 +275,16 @@ def _session(model: onnx.ModelProto, outputs: list[str], threads: int) -> Sessio
 
 
 def _run(
-    session: Session, names: list[str], source: str, feed: NDArray[np.float32]
+    session: Session, names: list[str], feed: dict[str, NDArray[Any]]
 ) -> list[NDArray[np.float32]]:
     from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
 
     try:
-        return session.run(names, {source: feed})
+        return session.run(names, feed)
     except InvalidArgument as error:
+        shapes = ", ".join(f"{a.shape} {a.dtype}" for a in feed.values())
         raise InputError(
-            f"A calibration array of shape {feed.shape} and type {feed.dtype} does not fit the "
-            f"model's input: {error}"
+            f"A calibration array of shape {shapes} does not fit the model's input: {error}"
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""How much an error in each channel of each tensor matters to the logits, from the weights alone.
+"""How much an error in each channel of each tensor matters to the outputs, from the weights alone.
 
 The quantity is H[c] = sum over positions of E[(d logits / d x[p, c])^2]: noise of variance v on
 every element of channel c adds v * H[c] to the squared error of the logits. It is carried from the
@@ -15,59 +15,70 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgecnn.formats import tflite_file as tfl
-from edgecnn.quantize.passes import affine
+from edgecnn.quantize import affine
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from edgecnn.calibration.statistics import TensorStatistics
+    from edgecnn.formats.tflite_graph import Operator, Subgraph
 
-Sensitivity = dict[int, "NDArray[np.float64]"]
+Sensitivity = dict[str, "NDArray[np.float64]"]
 
 _RELU, _RELU6 = 1, 3  # schema.fbs: ActivationFunctionType
 _NO_GRADIENT_BEYOND = 6.0
 
 
 def measure(
-    model: tfl.ModelT, statistics: Mapping[int, TensorStatistics], logits: int
+    graph: Subgraph, statistics: Mapping[str, TensorStatistics], judged: Sequence[str]
 ) -> Sensitivity:
-    """H of every float tensor, (C,) each, zeros where the logits do not depend on it.
+    """H of every float tensor, (C,) each, zeros where what is judged does not depend on it.
 
     Args:
-        model: the float model.
-        statistics: of every float tensor, for the share of active positions.
-        logits: the tensor whose error counts; each of its elements with weight 1.
+        graph: the float graph.
+        statistics: of its float tensors, by name, for the share of active positions.
+        judged: names of the tensors whose error counts; each element with weight 1 or, of several
+            tensors, with the weight that makes a share of each one's own power count the same.
     """
-    graph = tfl.main_graph(model)
     found: Sensitivity = {t: np.zeros(s.channels) for t, s in statistics.items()}
-    found[logits] = np.ones(statistics[logits].channels)
+    for name, h in at_outputs(statistics, judged).items():
+        found[name] += h
     for operator in reversed(graph.operators):
-        output = int(operator.outputs[0])
-        if output in found and found[output].any():
-            _back(model, graph, operator, found, statistics)
+        if any(t.name in found and found[t.name].any() for t in operator.outputs):
+            _back(operator, found, statistics)
     return found
 
 
+def at_outputs(
+    statistics: Mapping[str, TensorStatistics], judged: Sequence[str]
+) -> dict[str, NDArray[np.float64]]:
+    """H that the judged tensors have of themselves; none for one without statistics."""
+    known = [name for name in dict.fromkeys(judged) if name in statistics]
+    if len(known) == 1:
+        return {known[0]: np.ones(statistics[known[0]].channels)}
+    powers = {name: float(statistics[name].power.sum()) for name in known}
+    return {
+        name: np.full(statistics[name].channels, 1 / power if power > 0 else 1.0)
+        for name, power in powers.items()
+    }
+
+
 def through(
-    model: tfl.ModelT,
-    operator: tfl.OperatorT,
-    found: Sensitivity,
-    statistics: Mapping[int, TensorStatistics],
+    operator: Operator, found: Sensitivity, statistics: Mapping[str, TensorStatistics]
 ) -> Sensitivity:
-    """What one operator alone contributes to H of the tensors it reads, from H of its output."""
-    output = int(operator.outputs[0])
-    sources = {int(tensor) for tensor in operator.inputs if int(tensor) in found} - {output}
+    """What one operator alone contributes to H of the tensors it reads, from H of its outputs."""
+    outputs = {tensor.name for tensor in operator.outputs if tensor.name in found}
+    sources = {tensor.name for tensor in operator.read if tensor.name in found} - outputs
     part: Sensitivity = {tensor: np.zeros_like(found[tensor]) for tensor in sources}
-    part[output] = found[output]
-    _back(model, tfl.main_graph(model), operator, part, statistics)
+    part.update({name: found[name] for name in outputs})
+    _back(operator, part, statistics)
     return {tensor: part[tensor] for tensor in sources}
 
 
 def before_activation(
-    operator: tfl.OperatorT, h: NDArray[np.float64], statistics: TensorStatistics
+    operator: Operator, h: NDArray[np.float64], statistics: TensorStatistics
 ) -> NDArray[np.float64]:
     """H ahead of the activation fused into an operator: what is cut off passes nothing."""
     activation = affine.fused_activation(operator)
@@ -80,33 +91,36 @@ def before_activation(
 
 
 def _back(
-    model: tfl.ModelT,
-    graph: tfl.SubGraphT,
-    operator: tfl.OperatorT,
-    found: Sensitivity,
-    statistics: Mapping[int, TensorStatistics],
+    operator: Operator, found: Sensitivity, statistics: Mapping[str, TensorStatistics]
 ) -> None:
-    name = tfl.operator_name(model, operator)
-    output = int(operator.outputs[0])
-    h = before_activation(operator, found[output], statistics[output])
+    for tensor in operator.outputs:
+        if tensor.name in found:
+            h = before_activation(operator, found[tensor.name], statistics[tensor.name])
+            _back_from(operator, h, found, statistics[tensor.name])
+
+
+def _back_from(
+    operator: Operator, h: NDArray[np.float64], found: Sensitivity, output: TensorStatistics
+) -> None:
+    """From H of one output, ahead of its activation, to that of what the operator reads."""
+    name = operator.name
     if name in affine.CONVOLUTIONS:
-        kernel = affine.kernel(model, graph, operator)
-        source = int(operator.inputs[0])
+        kernel, source = affine.kernel(operator), operator.source.name
         if kernel is not None and source in found:
             found[source] += through_weights(kernel, name, h, len(found[source]))
         return
     if name == "CONCATENATION":
-        _split(graph, operator, h, found)
+        _split(operator, h, found)
         return
     if name in {"RELU", "RELU6"}:
-        h = h * statistics[output].active
+        h = h * output.active
     if name in {"MEAN", "AVERAGE_POOL_2D"}:
-        h = h / _window(graph, operator)
-    if name == "MUL" and (fixed := affine.channel_constant(model, graph, operator)) is not None:
+        h = h / _window(operator)
+    if name == "MUL" and (fixed := affine.channel_constant(operator)) is not None:
         h = h * np.square(fixed[1])
-    for tensor in operator.inputs:
-        if int(tensor) in found:
-            found[int(tensor)] += _fit(h, len(found[int(tensor)]))
+    for tensor in operator.read:
+        if tensor.name in found:
+            found[tensor.name] += _fit(h, len(found[tensor.name]))
 
 
 def through_weights(
@@ -127,31 +141,26 @@ def through_weights(
     return summed
 
 
-def _split(
-    graph: tfl.SubGraphT, operator: tfl.OperatorT, h: NDArray[np.float64], found: Sensitivity
-) -> None:
-    tensors = [int(tensor) for tensor in operator.inputs]
-    counts = [int(graph.tensors[tensor].shape[-1]) for tensor in tensors]
-    sizes = [int(np.prod(graph.tensors[tensor].shape)) for tensor in tensors]
-    along_channels = sum(counts) == len(h)
+def _split(operator: Operator, h: NDArray[np.float64], found: Sensitivity) -> None:
+    tensors = operator.read
+    total = sum(tensor.elements for tensor in tensors)
+    along_channels = sum(tensor.channels for tensor in tensors) == len(h)
     start = 0
-    for tensor, channels, size in zip(tensors, counts, sizes, strict=True):
+    for tensor in tensors:
         # Joined along another axis, each has its share of the positions.
-        part = h[start : start + channels] if along_channels else h * size / sum(sizes)
-        if tensor in found:
-            found[tensor] += _fit(part, channels)
-        start += channels
+        stop = start + tensor.channels
+        part = h[start:stop] if along_channels else h * tensor.elements / total
+        if tensor.name in found:
+            found[tensor.name] += _fit(part, tensor.channels)
+        start = stop
 
 
-def _window(graph: tfl.SubGraphT, operator: tfl.OperatorT) -> int:
+def _window(operator: Operator) -> int:
     """Over how many positions an average is taken."""
-    options = operator.builtinOptions
+    options = operator.options
     if hasattr(options, "filterHeight"):
         return int(options.filterHeight * options.filterWidth)
-    before, after = (
-        int(np.prod(graph.tensors[int(t)].shape)) for t in (operator.inputs[0], operator.outputs[0])
-    )
-    return before // after
+    return operator.source.elements // operator.output.elements
 
 
 def _fit(h: NDArray[np.float64], channels: int) -> NDArray[np.float64]:

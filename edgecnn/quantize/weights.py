@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgecnn.formats import tflite_file as tfl
-from edgecnn.quantize import rounding
-from edgecnn.quantize.passes import affine
+from edgecnn.calibration.layer_inputs import LayerInputs
+from edgecnn.formats.tflite_graph import Quantization
+from edgecnn.quantize import affine, rounding
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
-    from edgecnn.calibration.layer_inputs import LayerInputs
+    from edgecnn.formats.tflite_graph import Graph, Operator
     from edgecnn.progress import Progress
 
 _DEPTHWISE = "DEPTHWISE_CONV_2D"
@@ -50,24 +50,24 @@ class QuantizedLayer:
 
 
 def quantize_layers(
-    model: tfl.ModelT, layers: Mapping[int, LayerInputs], *, threads: int, progress: Progress
+    graph: Graph, layers: Mapping[str, LayerInputs], *, threads: int, progress: Progress
 ) -> dict[str, QuantizedLayer]:
     """Every convolution with float32 weights and known inputs, by its output tensor's name."""
     from threadpoolctl import threadpool_limits
 
-    graph = tfl.main_graph(model)
     work = {}
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads) as pool:
         for operator in graph.operators:
-            output = int(operator.outputs[0])
-            kernel = None
-            if tfl.operator_name(model, operator) in affine.CONVOLUTIONS and output in layers:
-                kernel = affine.weights(model, graph, operator)
+            if operator.name not in affine.CONVOLUTIONS or operator.output.name not in layers:
+                continue
+            kernel = affine.known_weights(operator)
             if kernel is not None:
-                depthwise = tfl.operator_name(model, operator) == _DEPTHWISE
-                bias = affine.bias(model, graph, operator)
-                work[tfl.tensor_name(graph.tensors[output])] = pool.submit(
-                    _quantize, kernel, bias, layers[output], depthwise=depthwise
+                work[operator.output.name] = pool.submit(
+                    _quantize,
+                    kernel,
+                    affine.bias(operator),
+                    layers[operator.output.name],
+                    depthwise=operator.name == _DEPTHWISE,
                 )
         try:
             return {name: _finished(future, progress) for name, future in work.items()}
@@ -89,6 +89,9 @@ def _quantize(
     *,
     depthwise: bool,
 ) -> QuantizedLayer:
+    groups = 1 if depthwise else len(inputs.mean) // kernel[0].size
+    if groups > 1:
+        return _grouped(kernel, bias, inputs, groups)
     rows = (
         kernel[0].reshape(-1, kernel.shape[-1]).T if depthwise else kernel.reshape(len(kernel), -1)
     )
@@ -112,6 +115,36 @@ def _quantize(
         scale,
         old - moved,
         _DEPTHWISE_AXIS if depthwise else 0,
+    )
+
+
+def _grouped(
+    kernel: NDArray[np.float32],
+    bias: NDArray[np.float32] | None,
+    inputs: LayerInputs,
+    groups: int,
+) -> QuantizedLayer:
+    """Each group is a convolution of its own, which reads its share of the channels."""
+    channels = kernel.shape[-1]
+    taps = kernel[0].size // channels
+    places = np.arange(taps * groups * channels).reshape(taps, groups, channels)
+    kernels = np.split(kernel, groups)
+    biases = [None] * groups if bias is None else np.split(bias, groups)
+    parts = []
+    for group in range(groups):
+        own = places[:, group].reshape(-1)
+        covariance = inputs.covariance
+        seen = LayerInputs(
+            inputs.mean[own],
+            inputs.power[own],
+            None if covariance is None else covariance[np.ix_(own, own)],
+        )
+        parts.append(_quantize(kernels[group], biases[group], seen, depthwise=False))
+    return QuantizedLayer(
+        np.concatenate([part.weights for part in parts]),
+        np.concatenate([part.scale for part in parts]),
+        np.concatenate([part.bias for part in parts]),
+        0,
     )
 
 
@@ -140,38 +173,36 @@ def _depthwise(
     return rounding.adaptive_each(rows, scale, np.repeat(covariance, multiplier, axis=0))
 
 
-def write_layers(model: tfl.ModelT, layers: Mapping[str, QuantizedLayer]) -> int:
-    """Put the layers into a quantized file, in place of what its quantizer chose.
+def write_layers(graph: Graph, layers: Mapping[str, QuantizedLayer]) -> int:
+    """Put the layers into a quantized graph, in place of what its quantizer chose.
 
     The bias's scale is that of input times weights (TFLite's specification), its dtype stays.
 
     Returns:
         How many convolutions were found by their output's name.
     """
-    graph = tfl.main_graph(model)
     written = 0
     for operator in graph.operators:
-        if tfl.operator_name(model, operator) not in affine.CONVOLUTIONS:
+        if operator.name not in affine.CONVOLUTIONS:
             continue
-        layer = layers.get(tfl.tensor_name(graph.tensors[int(operator.outputs[0])]))
+        layer = layers.get(operator.output.name)
         if layer is not None:
-            _write_layer(model, graph, operator, layer)
+            _write_layer(graph, operator, layer)
             written += 1
     return written
 
 
-def _write_layer(
-    model: tfl.ModelT, graph: tfl.SubGraphT, operator: tfl.OperatorT, layer: QuantizedLayer
-) -> None:
-    source, bias = int(operator.inputs[0]), int(operator.inputs[_BIAS])
-    quantization = tfl.quantization_of(graph.tensors[source])
-    assert quantization is not None  # noqa: S101 - a quantized convolution's input has a scale
-    dtype = tfl.dtype_of(graph.tensors[bias])
-    values, scale = _room_for_bias(layer, float(quantization[0][0]), _LARGEST_BIAS[dtype.name])
-    bias_scale = (quantization[0][0] * scale).astype(np.float32)
-    _set(model, graph, operator, _WEIGHTS, values, scale, layer.axis)
+def _write_layer(graph: Graph, operator: Operator, layer: QuantizedLayer) -> None:
+    steps_of_input, bias = operator.source.quantization, operator.inputs[_BIAS]
+    # A quantized convolution's input has a scale, and `integer` gave every one a bias.
+    assert steps_of_input is not None  # noqa: S101 - see above
+    assert bias is not None  # noqa: S101 - see above
+    input_scale, dtype = steps_of_input.scale[0], bias.numpy_dtype
+    values, scale = _room_for_bias(layer, float(input_scale), _LARGEST_BIAS[dtype.name])
+    bias_scale = (input_scale * scale).astype(np.float32)
+    _set(graph, operator, _WEIGHTS, values, Quantization(scale, _zeros(scale), layer.axis))
     steps = np.rint(layer.bias / bias_scale).astype(dtype)
-    _set(model, graph, operator, _BIAS, steps, bias_scale, 0)
+    _set(graph, operator, _BIAS, steps, Quantization(bias_scale, _zeros(bias_scale)))
 
 
 def _room_for_bias(
@@ -191,24 +222,21 @@ def _room_for_bias(
     return np.ascontiguousarray(values), scale.astype(np.float32)
 
 
+def _zeros(scale: NDArray[np.float32]) -> NDArray[np.int64]:
+    return np.zeros(len(scale), np.int64)
+
+
 def _set(
-    model: tfl.ModelT,
-    graph: tfl.SubGraphT,
-    operator: tfl.OperatorT,
+    graph: Graph,
+    operator: Operator,
     position: int,
     values: NDArray[np.integer],
-    scale: NDArray[np.float32],
-    axis: int,
+    quantization: Quantization,
 ) -> None:
     """Give one convolution a constant of its own, though it may have shared it before."""
-    index = int(operator.inputs[position])
-    if len(tfl.consumers(graph)[index]) > 1:
-        tensor = graph.tensors[index]
-        index = tfl.add_tensor(graph, tensor, f"{tfl.tensor_name(tensor)}_{len(graph.tensors)}")
-        operator.inputs = np.array(operator.inputs, np.int32)
-        operator.inputs[position] = index
-    tfl.set_constant(model, graph, index, values)
-    quantization = graph.tensors[index].quantization
-    quantization.scale = scale
-    quantization.zeroPoint = np.zeros(len(scale), np.int64)
-    quantization.quantizedDimension = axis
+    tensor = operator.inputs[position]
+    assert tensor is not None  # noqa: S101 - the caller looked
+    if len(graph.consumers(tensor)) > 1:
+        tensor = graph.add_like(tensor, f"{tensor.name}_{len(graph.tensors)}")
+        operator.inputs[position] = tensor
+    tensor.data, tensor.quantization = values, quantization

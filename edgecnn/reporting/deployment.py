@@ -11,7 +11,7 @@ from edgecnn.records import SCHEMA
 from edgecnn.reporting.text import printable, size_text
 
 if TYPE_CHECKING:
-    from edgecnn.deploying import Bundle, Deployment, Proof
+    from edgecnn.deploying import Bundle, Deployment, OutputProof, Proof
 
 _RANDOM = "random"
 _CAUTION = "The weights are random: this is fit for measuring latency, not for answers."
@@ -21,6 +21,7 @@ def deployment_object(result: Deployment) -> dict[str, Any]:
     """The one object of `--json`."""
     told = dataclasses.asdict(result)
     told["removed"] = list(result.removed)
+    told["proof"]["outputs"] = list(told["proof"]["outputs"])
     told["proof"]["bit_identical"] = result.proof.bit_identical
     return {"schema": SCHEMA, "deployed": told}
 
@@ -36,6 +37,7 @@ def deployment_pairs(result: Deployment) -> tuple[tuple[str, str], ...]:
     pairs = (
         ("network", f"{printable(result.model)} ({printable(result.recipe)})"),
         ("device", f"{printable(result.target)}: {printable(result.device.model)}"),
+        ("task", task_text(result)),
         ("runtime", result.runtime),
         ("release", release),
         ("before it", result.previous),
@@ -47,22 +49,28 @@ def deployment_pairs(result: Deployment) -> tuple[tuple[str, str], ...]:
 
 def proof_text(proof: Proof) -> str:
     """What the device's outputs were held to, and how they came out."""
-    images = f"{proof.images} reference image{'s' if proof.images > 1 else ''}"
+    runs = f"{proof.images} reference input{'s' if proof.images > 1 else ''}"
     if proof.bit_identical:
-        return f"outputs for {images} bit-identical to this machine's"
-    if proof.rule == "absolute":
-        return (
-            f"outputs for {images} within {proof.max_difference:g} steps of this machine's"
-            f" ({proof.limit:g} allowed)"
-        )
-    if proof.rule == "relative":
-        return (
-            f"outputs for {images} within {proof.max_difference:.1e} of the largest of this"
-            f" machine's ({proof.limit:g} allowed)"
-        )
+        return f"outputs for {runs} bit-identical to this machine's"
+    if len(proof.outputs) == 1:
+        return f"outputs for {runs} {_difference_text(proof.outputs[0])}"
+    parts = "; ".join(f"{printable(o.name)} {_difference_text(o)}" for o in proof.outputs)
+    return f"outputs for {runs}: {parts}"
+
+
+def _difference_text(output: OutputProof) -> str:
+    difference, limit = output.max_difference, output.limit
+    if difference == 0:
+        return "bit-identical to this machine's"
+    if output.rule == "absolute":
+        return f"within {difference:g} steps of this machine's ({limit:g} allowed)"
+    if output.rule == "relative":
+        return f"within {difference:.1e} of the largest of this machine's ({limit:g} allowed)"
+    if output.rule == "share":
+        return f"the same as this machine's but for {difference:.2%} ({limit:.0%} allowed)"
     return (
-        f"outputs for {images} {_decibels(proof.max_difference)} SNR from this machine's, of"
-        f" another runtime ({_decibels(proof.limit)} allowed)"
+        f"{_decibels(difference)} SNR from this machine's, of another runtime"
+        f" ({_decibels(limit)} allowed)"
     )
 
 
@@ -75,11 +83,19 @@ def bundle_pairs(result: Bundle) -> tuple[tuple[str, str], ...]:
     return (
         ("network", f"{printable(result.model)} ({printable(result.recipe)})"),
         ("for", f"{result.machine}, Python {result.python}"),
+        ("task", task_text(result)),
         ("runtime", result.runtime),
         ("release", result.release),
         ("size", size_text(result.bytes)),
         ("sha256", result.sha256),
     )
+
+
+def task_text(result: Deployment | Bundle) -> str:
+    """What it is for, in a few words."""
+    if not result.task:
+        return "not known: `run` there asks for --task"
+    return f"{result.task}, head {result.head}" if result.head else result.task
 
 
 def cautions(result: Deployment | Bundle) -> tuple[str, ...]:
@@ -88,14 +104,14 @@ def cautions(result: Deployment | Bundle) -> tuple[str, ...]:
 
 
 def use_deployment(result: Deployment) -> str:
-    """The command to paste that classifies a picture there."""
-    program = shlex.quote(f"{result.folder}/current/classify")
-    return f"{program} photo.jpg"
+    """The command to paste that runs the network there."""
+    program = shlex.quote(f"{result.folder}/current/run")
+    return f"{program} {'' if result.task else '--task none '}photo.jpg"
 
 
 def use_bundle(result: Bundle) -> tuple[str, ...]:
     """The commands to paste on the device."""
     return (
         f"tar xzf {shlex.quote(result.path.name)}",
-        f"{shlex.quote(f'./{result.folder}/current/classify')} --prove",
+        f"{shlex.quote(f'./{result.folder}/current/run')} --prove",
     )

@@ -10,9 +10,11 @@ from edgecnn.reporting.table import Column, Table
 from edgecnn.reporting.text import (
     ABSENT,
     agreement_text,
+    group_text,
     milliseconds_text,
     percent_text,
     printable,
+    printable_lines,
     size_text,
     snr_text,
 )
@@ -21,29 +23,34 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from edgecnn.exporting import ExportResult
-    from edgecnn.exporting.options import MixedPrecision
+    from edgecnn.exporting.options import MixedPrecision, Refusal
     from edgecnn.records import FileInfo
 
 _RANDOM = "random"
 
 
 def export_table(result: ExportResult) -> Table:
-    """One row a file: what it weighs, how faithful it is, how it runs."""
+    """One row a file: what it weighs, how faithful it is, how it runs; refused ones last."""
     columns = (
         Column("recipe"),
         Column("file"),
         Column("size", number=True),
         Column("of float32", number=True),
         Column("SNR dB", number=True),
-        Column("top-1", number=True),
+        Column("agree", number=True),
+        Column("integer"),
         Column("partitions", number=True),
     )
-    rows = tuple(
+    rows = [
         _row(artifact.manifest.recipe, file, result.float32_size_bytes)
         for artifact in result.artifacts
         for file in artifact.manifest.files
-    )
-    return Table(columns, rows)
+    ]
+    rows += [
+        (refusal.recipe, f"model.{refusal.format}", "refused", *[ABSENT] * 5)
+        for refusal in result.refused
+    ]
+    return Table(columns, tuple(rows))
 
 
 def _row(recipe: str, file: FileInfo, float32_size_bytes: Mapping[str, int]) -> tuple[str, ...]:
@@ -56,17 +63,74 @@ def _row(recipe: str, file: FileInfo, float32_size_bytes: Mapping[str, int]) -> 
         percent_text(file.bytes / whole) if whole else ABSENT,
         snr_text(file.parity),
         agreement_text(file.parity),
+        file.integer or ABSENT,
         ABSENT if partitions is None else str(partitions),
     )
 
 
+def float_operators(result: ExportResult) -> tuple[str, ...]:
+    """Of each mixed file, which operators stay float."""
+    return tuple(
+        f"{artifact.manifest.recipe} {file.path} is mixed: no integer kernel or too much lost for"
+        f" {', '.join(f'{count} {name}' for name, count in sorted(file.float_ops.items()))}; they"
+        " stay float. --strict refuses such a file."
+        for artifact in result.artifacts
+        for file in artifact.manifest.files
+        if file.integer == "mixed"
+    )
+
+
+def outputs_table(result: ExportResult) -> Table | None:
+    """One row an output of each file, where a network has several or one mixes kinds of numbers."""
+    rows = tuple(
+        (
+            artifact.manifest.recipe,
+            file.path,
+            printable(info.output),
+            info.measured_on,
+            snr_text(info),
+            group_text(info),
+            agreement_text(info),
+        )
+        for artifact in result.artifacts
+        for file in artifact.manifest.files
+        for info in file.parities
+        if len(file.parities) > 1
+    )
+    columns = (
+        Column("recipe"),
+        Column("file"),
+        Column("output"),
+        Column("compared on"),
+        Column("SNR dB", number=True),
+        Column("worst group", number=True),
+        Column("agreement", number=True),
+    )
+    return Table(columns, rows) if rows else None
+
+
+def refusal_text(refusal: Refusal) -> str:
+    """What was not written, why, and what to do."""
+    said = f"{refusal.recipe} .{refusal.format}: {refusal.error.message}"
+    return printable_lines(f"{said} {refusal.error.hint}".strip())
+
+
 def parity_basis(result: ExportResult) -> str:
-    """What SNR and top-1 in the table were measured against, in a line."""
-    samples = {f.parity.samples for a in result.artifacts for f in a.manifest.files}
-    images = " or ".join(str(each) for each in sorted(samples))
+    """What SNR and agreement in the table were measured against, in a line or two."""
+    files = [file for artifact in result.artifacts for file in artifact.manifest.files]
+    recipes = {artifact.manifest.recipe for artifact in result.artifacts}
+    counts = {f.parity.samples for f in files}
+    samples = " or ".join(str(count) for count in sorted(counts))
+    on_logits = any(info.measured_on == "logits" for file in files for info in file.parities)
+    what = "the logits" if on_logits else "the outputs"
+    of_float = (
+        " float32 files are compared with the source's own framework, on calibration samples."
+        if "float32" in recipes
+        else ""
+    )
     return (
-        "SNR (of the logits) and top-1 agreement: against the float32 model,"
-        f" on {images} images that calibration did not see."
+        f"SNR: {what} about their mean over {samples} samples, against the float network, on"
+        f" samples that calibration did not see; of several outputs the worst.{of_float}"
     )
 
 

@@ -43,8 +43,22 @@ def export_object(result: ExportResult) -> JsonObject:
         {"folder": str(artifact.folder), "manifest": _plain(to_json_object(artifact.manifest))}
         for artifact in result.artifacts
     ]
-    found = {"schema": SCHEMA, "artifacts": artifacts, "warnings": list(result.warnings)}
-    return found if result.mixed is None else {**found, "mixed": _plain(result.mixed)}
+    refused = [
+        {
+            "recipe": refusal.recipe,
+            "format": refusal.format,
+            "message": refusal.error.message,
+            "hint": refusal.error.hint,
+        }
+        for refusal in result.refused
+    ]
+    exported = {
+        "schema": SCHEMA,
+        "artifacts": artifacts,
+        "warnings": list(result.warnings),
+        "refused": refused,
+    }
+    return exported if result.mixed is None else {**exported, "mixed": _plain(result.mixed)}
 
 
 def verification_object(result: VerifyResult) -> JsonObject:
@@ -59,10 +73,12 @@ def verification_object(result: VerifyResult) -> JsonObject:
 
 
 def evaluate_object(report: EvaluateReport) -> JsonObject:
-    """How often each file is right, and what its recipe costs against float32."""
+    """How often each file is right, or agrees with float; what its recipe costs against float32."""
     shown: JsonObject = {"schema": SCHEMA, **_plain(report)}
-    for each, made in zip(report.evaluations, shown["evaluations"], strict=True):
-        made["images_per_second"] = each.images_per_second
+    lists = ("evaluations", "detections", "segmentations", "agreements")
+    made = [each for name in lists for each in shown[name]]
+    for run, fields in zip(report.runs, made, strict=True):
+        fields["images_per_second"] = run.images_per_second
     return shown
 
 

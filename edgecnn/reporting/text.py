@@ -83,8 +83,19 @@ def snr_text(parity: ParityInfo | None) -> str:
 
 
 def agreement_text(parity: ParityInfo | None) -> str:
-    """The share of images whose best class is the reference's."""
-    return ABSENT if parity is None else percent_text(parity.top1_agreement)
+    """The share of samples, or of pixels of a map, whose best class is the reference's."""
+    if parity is None:
+        return ABSENT
+    shares = (parity.top1_agreement, parity.pixel_agreement)
+    return next((percent_text(share) for share in shares if share is not None), ABSENT)
+
+
+def group_text(parity: ParityInfo) -> str:
+    """The SNR in dB of the group of channels that lost most."""
+    ratio = parity.worst_group_db
+    if ratio is None:
+        return ABSENT
+    return f"{ratio:.1f}" if math.isfinite(ratio) else str(ratio)
 
 
 def shape_text(shape: tuple[int, ...]) -> str:

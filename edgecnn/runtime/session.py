@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     Array = NDArray[Any]
 
-_INTEGER_DTYPES = ("int8", "uint8", "int16")
-
 
 class UnsupportedOpsError(InputError):
     """The file is sound, but holds operators this runtime cannot run."""
@@ -125,23 +123,25 @@ def quantize_input(values: Array, info: TensorInfo) -> Array:
     (numpy's rint), where TFLite's own QUANTIZE rounds them away from zero.
 
     Args:
-        values: float array of any shape.
-        info: the input. A float input gets the values in its own dtype.
+        values: array of any shape, real numbers.
+        info: the input. One without a scale gets the values in its own dtype: a float input, or
+            the integers of an index or a raw pixel.
 
     Raises:
-        InputError: the values hold a NaN, or the input is an integer without a scale.
+        InputError: the values hold a NaN, or are no integers where the input has no scale.
     """
     import numpy as np
 
-    if info.dtype not in _INTEGER_DTYPES:
-        if not info.dtype.startswith("float"):
+    if info.dtype.startswith("float"):
+        return values.astype(info.dtype)
+    if info.scale is None:
+        if values.dtype.kind == "f":
             raise InputError(f"Input {info.name!r} is {info.dtype}: it holds no real numbers.")
         return values.astype(info.dtype)
-    scale, zero_point = _quantization(info)
-    if np.isnan(values).any():
+    if values.dtype.kind == "f" and np.isnan(values).any():
         raise InputError(f"Input {info.name!r} cannot be fed a NaN: it is {info.dtype}.")
     limits = np.iinfo(info.dtype)
-    steps = np.rint(values.astype(np.float64) / scale) + zero_point
+    steps = np.rint(values.astype(np.float64) / _scale(info)) + (info.zero_point or 0)
     quantized: Array = np.clip(steps, limits.min, limits.max).astype(info.dtype)
     return quantized
 
@@ -149,18 +149,21 @@ def quantize_input(values: Array, info: TensorInfo) -> Array:
 def dequantize_output(values: Array, info: TensorInfo) -> Array:
     """Turn an output into real numbers, float32: (q - zero_point) * scale, or a float's own value.
 
+    Integers without a scale (class indices) stay the integers they are.
+
     Raises:
-        InputError: the output is an integer without a scale.
+        InputError: the scale is not positive.
     """
     import numpy as np
 
-    if info.dtype not in _INTEGER_DTYPES:
+    if info.dtype.startswith("float"):
         return values.astype(np.float32)
-    scale, zero_point = _quantization(info)
-    return ((values.astype(np.float64) - zero_point) * scale).astype(np.float32)
+    if info.scale is None:
+        return values
+    return ((values.astype(np.float64) - (info.zero_point or 0)) * _scale(info)).astype(np.float32)
 
 
-def _quantization(info: TensorInfo) -> tuple[float, int]:
+def _scale(info: TensorInfo) -> float:
     if info.scale is None or info.scale <= 0:
-        raise InputError(f"{info.name!r} is {info.dtype} without a scale: its unit is unknown.")
-    return info.scale, info.zero_point or 0
+        raise InputError(f"{info.name!r} is {info.dtype} with the scale {info.scale}.")
+    return info.scale

@@ -98,22 +98,22 @@ def _areas(boxes: NDArray[Any]) -> NDArray[np.float64]:
     return areas
 
 
-def suppressed(found: Detections, overlap: float, most: int) -> Detections:
+def suppressed(candidates: Detections, overlap: float, most: int) -> Detections:
     """Non-maximum suppression within each class (greedy, Felzenszwalb et al. 2010).
 
     Args:
-        found: any detections.
+        candidates: any detections.
         overlap: a box that covers a better one of its class by more of their union goes.
         most: how many stay at most.
 
     Returns:
         What stays, best first.
     """
-    order = np.argsort(-found.scores, kind="stable")[:_MOST_CANDIDATES]
+    order = np.argsort(-candidates.scores, kind="stable")[:_MOST_CANDIDATES]
     kept: list[int] = []
     while len(order) and len(kept) < most:
         best, order = order[0], order[1:]
         kept.append(int(best))
-        covered = overlaps(found.boxes[best], found.boxes[order]) > overlap
-        order = order[~(covered & (found.classes[order] == found.classes[best]))]
-    return found.take(np.array(kept, np.int64))
+        covered = overlaps(candidates.boxes[best], candidates.boxes[order]) > overlap
+        order = order[~(covered & (candidates.classes[order] == candidates.classes[best]))]
+    return candidates.take(np.array(kept, np.int64))

@@ -34,6 +34,11 @@ def fits_faces(outputs: Sequence[Output], size: tuple[int, int]) -> bool:
     return len(outputs) == _FEWEST or (len(outputs) == _MOST and channels[3] % 2 == 0)
 
 
+def classes(outputs: Sequence[Output], size: tuple[int, int]) -> int:
+    """How many classes the heat map tells apart."""
+    return len(image_map(outputs[0], size))
+
+
 def objects(outputs: Sequence[Output], size: tuple[int, int], _: object = None) -> Detections:
     """CenterNet: heat map, width and height, offset of the centre (x, y); all in the map's pixels.
 
@@ -63,14 +68,19 @@ def faces(outputs: Sequence[Output], size: tuple[int, int], _: object = None) ->
     boxes = corners(np.concatenate([centres[::-1], sides[::-1]]).T)
     points = None
     if len(maps) == _MOST:
-        parts = maps[3][:, rows, columns].reshape(-1, 2, len(rows)).transpose(2, 0, 1)[..., ::-1]
+        parts = _points(maps[3][:, rows, columns])
         points = boxes[:, np.newaxis, :2] + parts * sides[::-1].T[:, np.newaxis]
     return detections(boxes, heat[0, rows, columns], landmarks=points)
 
 
+def _points(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(2 * points, n) of y and x in turn as (n, points, 2) of x and y."""
+    return values.reshape(len(values) // 2, 2, -1).transpose(2, 0, 1)[..., ::-1]
+
+
 def _maps(outputs: Sequence[Output], size: tuple[int, int]) -> list[NDArray[np.float64]]:
-    maps = [image_map(each, size).astype(np.float64) for each in outputs]
-    if len(maps) not in {_FEWEST, _MOST} or [len(each) for each in maps[1:3]] != [_PAIR, _PAIR]:
+    maps = [image_map(output, size).astype(np.float64) for output in outputs]
+    if len(maps) not in {_FEWEST, _MOST} or [len(values) for values in maps[1:3]] != [_PAIR, _PAIR]:
         raise TaskError(
             "Heat maps come with two channels of sizes and two of offsets, in this order, and here"
             f" are {shapes_text(outputs)}.",
@@ -85,7 +95,7 @@ def _maps(outputs: Sequence[Output], size: tuple[int, int]) -> list[NDArray[np.f
 def _channels(outputs: Sequence[Output], size: tuple[int, int]) -> list[int]:
     """Of each map; [] where an output is none."""
     try:
-        return [len(image_map(each, size)) for each in outputs]
+        return [len(image_map(output, size)) for output in outputs]
     except TaskError:
         return []
 

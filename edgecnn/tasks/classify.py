@@ -71,17 +71,18 @@ def top(
     Raises:
         TaskError: the output is empty.
     """
-    found = scores(output)
-    order = np.argsort(-found, kind="stable")[:most]
+    numbers, raw = scores(output), _flat(output)
+    # A softmax keeps the order, but the least of its shares are all zero.
+    order = np.argsort(-(raw if len(raw) == len(numbers) else numbers), kind="stable")[:most]
     return [
         Candidate(
             int(index),
             label(_named(labels, output), int(index)),
-            float(found[index]),
+            float(numbers[index]),
             output.kind != "values",
         )
         for index in order
-        if above is None or found[index] >= above
+        if above is None or numbers[index] >= above
     ]
 
 
@@ -92,7 +93,7 @@ def choose(outputs: Sequence[Output]) -> Output:
         TaskError: several may be meant.
     """
     for kind in ("probabilities", "logits"):
-        fits = [each for each in outputs if each.kind == kind]
+        fits = [output for output in outputs if output.kind == kind]
         if len(fits) == 1:
             return fits[0]
         if fits:

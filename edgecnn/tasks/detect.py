@@ -148,9 +148,30 @@ def detect(
         TaskError: there is no such head, the outputs fit none or several, or not this one.
     """
     kind = named(head) if head else recognized(outputs, size)
-    found = kind.decode(outputs, size, anchors)
-    found = found.take(found.scores >= (kind.above if above is None else above))
-    return boxes.suppressed(found, kind.overlap if overlap is None else overlap, most)
+    candidates = kind.decode(outputs, size, anchors)
+    candidates = candidates.take(candidates.scores >= (kind.above if above is None else above))
+    return boxes.suppressed(candidates, kind.overlap if overlap is None else overlap, most)
+
+
+def class_count(head: Head, outputs: Sequence[Output], size: tuple[int, int]) -> int | None:
+    """How many classes outputs of a head tell apart; None where their shapes do not say it.
+
+    Raises:
+        TaskError: the outputs are not of this head.
+    """
+    counts: dict[str, Callable[[Sequence[Output], tuple[int, int]], int]] = {
+        "yolov5": yolo.classes_v5,
+        "yolov8": yolo.classes_v8,
+        "yolox": yolo.classes_x,
+        "ssd": ssd.classes,
+        "ssd-xy": ssd.classes,
+        "corners": ssd.classes,
+        "centernet": centernet.classes,
+        "mediapipe": lambda *_: 1,
+        "centerface": lambda *_: 1,
+    }
+    count = counts.get(head.name)
+    return None if count is None else count(outputs, size)
 
 
 def named(name: str) -> Head:

@@ -32,20 +32,20 @@ def colour(index: int) -> tuple[int, int, int]:
     return round(red * 255), round(green * 255), round(blue * 255)
 
 
-def boxes(picture: Image.Image, found: Detections, labels: Sequence[str] = ()) -> Image.Image:
+def boxes(picture: Image.Image, detections: Detections, labels: Sequence[str] = ()) -> Image.Image:
     """A copy with a box and a label for each detection, which is in the picture's pixels."""
     from PIL import ImageDraw
 
     drawn = picture.convert("RGB")
     pen = ImageDraw.Draw(drawn)
     width = max(1, max(drawn.size) // _LINE_PART)
-    for i in reversed(range(len(found))):  # the best on top
-        left, top, right, bottom = (float(value) for value in found.boxes[i])
-        index = int(found.classes[i])
+    for i in reversed(range(len(detections))):  # the best on top
+        left, top, right, bottom = (float(value) for value in detections.boxes[i])
+        index = int(detections.classes[i])
         pen.rectangle([left, top, right, bottom], outline=colour(index), width=width)
-        for x, y in found.landmarks[i] if found.landmarks.shape[1] else ():
+        for x, y in detections.landmarks[i] if detections.landmarks.shape[1] else ():
             pen.ellipse([x - width, y - width, x + width, y + width], fill=colour(index))
-        text = f"{label(labels, index)} {100 * float(found.scores[i]):.0f}%"
+        text = f"{label(labels, index)} {100 * float(detections.scores[i]):.0f}%"
         _caption(pen, drawn.size, (left, top), text, colour(index))
     return drawn
 
@@ -69,10 +69,12 @@ def top(picture: Image.Image, best: Sequence[Candidate]) -> Image.Image:
     drawn = picture.convert("RGB")
     pen = ImageDraw.Draw(drawn)
     below = 0.0
-    for each in best:
-        number = f"{100 * each.score:.1f}%" if each.probability else f"{each.score:.4g}"
-        text = f"{each.label} {number}"
-        below = _caption(pen, drawn.size, (0.0, below), text, colour(each.index), hanging=True)
+    for candidate in best:
+        number = (
+            f"{100 * candidate.score:.1f}%" if candidate.probability else f"{candidate.score:.4g}"
+        )
+        text = f"{candidate.label} {number}"
+        below = _caption(pen, drawn.size, (0.0, below), text, colour(candidate.index), hanging=True)
     return drawn
 
 

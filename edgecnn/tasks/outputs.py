@@ -41,7 +41,7 @@ class Output:
 
 def shapes_text(outputs: Sequence[Output]) -> str:
     """All outputs with their shapes, for a sentence."""
-    return ", ".join(f"{each.name} {tuple(each.values.shape)}" for each in outputs)
+    return ", ".join(f"{output.name} {tuple(output.values.shape)}" for output in outputs)
 
 
 def sigmoid(values: NDArray[Any]) -> NDArray[np.float64]:

@@ -28,9 +28,9 @@ def choose(outputs: Sequence[Output]) -> Output:
     Raises:
         TaskError: none can be, or several of one size.
     """
-    maps = [each for each in outputs if each.values.ndim in {_FEWEST_RANK, _FEWEST_RANK + 1}]
-    largest = max((each.values.size for each in maps), default=0)
-    fits = [each for each in maps if each.values.size == largest]
+    maps = [output for output in outputs if output.values.ndim in {_FEWEST_RANK, _FEWEST_RANK + 1}]
+    largest = max((output.values.size for output in maps), default=0)
+    fits = [output for output in maps if output.values.size == largest]
     if len(fits) == 1:
         return fits[0]
     raise TaskError(

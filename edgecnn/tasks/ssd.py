@@ -51,13 +51,20 @@ def corner_boxes(outputs: Sequence[Output], size: tuple[int, int], _: object = N
     return detections(_in_pixels(boxes, size), _class_scores(scores))
 
 
+def classes(outputs: Sequence[Output], size: tuple[int, int]) -> int:
+    """How many classes boxes and scores tell apart, the background not counted."""
+    del size
+    columns = int(_pair(outputs)[1].shape[1])
+    return max(1, columns - 1)
+
+
 def fits_postprocess(outputs: Sequence[Output], size: tuple[int, int]) -> bool:
     """(1, N, 4), twice (1, N), and a count."""
     del size
-    shapes = sorted(each.values.size for each in outputs)
+    shapes = sorted(output.values.size for output in outputs)
     if len(outputs) != _POSTPROCESS_OUTPUTS or shapes[0] != 1 or shapes[1] != shapes[2]:
         return False
-    return any(each.values.shape[-1:] == (_BOX,) for each in outputs) and (
+    return any(output.values.shape[-1:] == (_BOX,) for output in outputs) and (
         shapes[3] == _BOX * shapes[2]
     )
 
@@ -74,11 +81,13 @@ def postprocess(outputs: Sequence[Output], size: tuple[int, int], _: object = No
             f" {shapes_text(outputs)}.",
             "Choose another --head.",
         )
-    arrays = [np.asarray(each.values, np.float64) for each in outputs]
-    boxes = next(each for each in arrays if each.size == max(a.size for a in arrays))
+    arrays = [np.asarray(output.values, np.float64) for output in outputs]
+    boxes = next(array for array in arrays if array.size == max(a.size for a in arrays))
     count_at = next(i for i in reversed(range(4)) if arrays[i].size == 1)
     rows = [
-        each.reshape(-1) for i, each in enumerate(arrays) if i != count_at and each is not boxes
+        output.reshape(-1)
+        for i, output in enumerate(arrays)
+        if i != count_at and output is not boxes
     ]
     first_is_scores = _whole(rows[1]) and not _whole(rows[0])
     scores, classes = rows if first_is_scores else rows[::-1]
@@ -118,15 +127,24 @@ def _decoded(
 
 
 def _pair_indices(outputs: Sequence[Output]) -> tuple[int, int] | None:
-    """Which output is the boxes and which the scores; of two that could be, the first is boxes."""
-    rows = [_rows(each) for each in outputs]
-    for boxes, scores in ((0, 1), (1, 0)):
+    """Which output is the boxes and which the scores.
+
+    With four classes both look alike: then a name or a kind tells, else the boxes come first.
+    """
+    rows = [_rows(output) for output in outputs]
+    order = ((1, 0), (0, 1)) if _says_scores(outputs[0]) else ((0, 1), (1, 0))
+    for boxes, scores in order:
         box, score = rows[boxes], rows[scores]
         if box is None or score is None:
             return None
         if box.shape[1] == _BOX and len(box) == len(score) > 1:
             return boxes, scores
     return None
+
+
+def _says_scores(output: Output) -> bool:
+    words = ("score", "conf", "cls", "class", "prob")
+    return output.kind != "values" or any(word in output.name.lower() for word in words)
 
 
 def _pair(outputs: Sequence[Output]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgecnn.tasks.boxes import Detections, corners, detections
-from edgecnn.tasks.outputs import Output, TaskError, shapes_text
+from edgecnn.tasks.outputs import Output, TaskError, image_map, shapes_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,7 +57,7 @@ def v8(outputs: Sequence[Output], size: tuple[int, int], _: object = None) -> De
     (YOLOv8-seg), as many coefficients behind the scores belong to them.
     """
     rows = _table(outputs, size, 1)
-    classes = rows.shape[1] - _BOX - _mask_coefficients(outputs)
+    classes = rows.shape[1] - _BOX - _mask_coefficients(outputs, size)
     _check_columns(rows, _BOX + 1, "yolov8")
     boxes = corners(_in_pixels(rows[:, :_BOX], size))
     return detections(boxes, _clipped(rows[:, _BOX : _BOX + max(classes, 1)]))
@@ -82,6 +82,21 @@ def x(outputs: Sequence[Output], size: tuple[int, int], _: object = None) -> Det
     return detections(boxes, _clipped(rows[:, _BOX : _BOX + 1] * rows[:, _BOX + _OBJECT :]))
 
 
+def classes_v5(outputs: Sequence[Output], size: tuple[int, int]) -> int:
+    """How many classes such outputs tell apart."""
+    return int(_table(outputs, size, _ANCHORS).shape[1]) - _BOX - _OBJECT
+
+
+def classes_v8(outputs: Sequence[Output], size: tuple[int, int]) -> int:
+    """Likewise; coefficients of masks are none."""
+    return int(_table(outputs, size, 1).shape[1]) - _BOX - _mask_coefficients(outputs, size)
+
+
+def classes_x(outputs: Sequence[Output], size: tuple[int, int]) -> int:
+    """Likewise."""
+    return int(_table(outputs, size, 1).shape[1]) - _BOX - _OBJECT
+
+
 def fits_end_to_end(outputs: Sequence[Output], size: tuple[int, int]) -> bool:
     """(1, at most 1000, 6)."""
     if len(outputs) != 1 or fits_v5(outputs, size) or fits_v8(outputs, size):
@@ -99,7 +114,7 @@ def end_to_end(outputs: Sequence[Output], size: tuple[int, int], _: object = Non
 
 def _main(outputs: Sequence[Output]) -> int:
     """The index of the one output that has rows."""
-    fits = [i for i, each in enumerate(outputs) if each.values.ndim == _ROWS_RANK]
+    fits = [i for i, output in enumerate(outputs) if output.values.ndim == _ROWS_RANK]
     if len(fits) != 1:
         raise TaskError(
             f"This head has one output of rank 3, and here are {shapes_text(outputs)}.",
@@ -110,7 +125,7 @@ def _main(outputs: Sequence[Output]) -> int:
 
 def _rows_of(outputs: Sequence[Output], size: tuple[int, int], anchors: int, last: int) -> str:
     """Which axis the cells lie along: "first" of the two or "last"; "" where none fits."""
-    ranks = [each.values.ndim for each in outputs]
+    ranks = [output.values.ndim for output in outputs]
     if ranks.count(_ROWS_RANK) != 1:
         return ""
     _, first, second = outputs[ranks.index(_ROWS_RANK)].values.shape
@@ -142,9 +157,9 @@ def _check_columns(rows: NDArray[Any], fewest: int, head: str) -> None:
         )
 
 
-def _mask_coefficients(outputs: Sequence[Output]) -> int:
-    maps = [each.values.shape for each in outputs if each.values.ndim == _MAP_RANK]
-    return min(maps[0][1:]) if len(maps) == 1 else 0
+def _mask_coefficients(outputs: Sequence[Output], size: tuple[int, int]) -> int:
+    maps = [output for output in outputs if output.values.ndim == _MAP_RANK]
+    return len(image_map(maps[0], size)) if len(maps) == 1 else 0
 
 
 def _in_pixels(boxes: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.float64]:

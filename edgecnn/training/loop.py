@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import keras
     from numpy.typing import NDArray
 
-    from edgecnn.building import BuildRequest
+    from edgecnn.building import BuildRequest, BuiltModel
     from edgecnn.datasets.labelled import LabelledSet
     from edgecnn.progress import Progress
     from edgecnn.records import Preprocessing
@@ -120,7 +120,7 @@ def fit(
             hint="Train a zoo name, keras:NAME, or a .keras or .h5 model.",
         )
     _check_classes(built.classes, fed)
-    shape = built.input_shape[1:]
+    shape = _image_shape(built)
     steps = epochs * math.ceil(fed.training.count / fed.batch_size)
     _compile(model, learning_rate, steps)
     start = time.monotonic()
@@ -132,6 +132,16 @@ def fit(
     return Fitted(
         built.parameters, shape[0], history, evaluated, right / max(evaluated, 1), seconds
     )
+
+
+def _image_shape(built: BuiltModel) -> tuple[int, int, int]:
+    if len(built.network.inputs) != 1 or built.network.inputs[0].layout != "NHWC":
+        raise InputError(
+            f"{built.identity.name} cannot be trained here: it does not take one image.",
+            hint="`edgecnn train` is for classifiers of images.",
+        )
+    _, height, width, channels = built.input_shape
+    return height, width, channels
 
 
 def _check_classes(classes: int, fed: Fed) -> None:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from edgecnn import isolation, store
 from edgecnn.building.request import BuildRequest, identify
+from edgecnn.convert.versions import versions
 from edgecnn.datasets.labelled import open_labelled
 from edgecnn.errors import InputError, MissingPartError
-from edgecnn.exporting.plan import folder_name
-from edgecnn.exporting.versions import versions
+from edgecnn.manifest import folder_name
 from edgecnn.progress import Progress, Silent
 from edgecnn.training.loop import MODEL, Fed, Fitted
 from edgecnn.training.options import TrainOptions

@@ -9,16 +9,18 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+import any_artifact
 import numpy as np
 import pytest
 from PIL import Image
 from tiny_artifact import write_artifact
-from tiny_release import own_libraries, run, write_out
+from tiny_release import own_libraries, release_of, run, write_out
 from tiny_tflite import float_net
 
 import edgecnn
+from edgecnn import manifest as manifests
+from edgecnn.deploying import TaskOptions, release, tasking
 from edgecnn.deploying import artifact as artifacts
-from edgecnn.deploying import release
 from edgecnn.errors import DeviceError
 from edgecnn.progress import Silent
 
@@ -96,8 +98,8 @@ def test_int8_is_bit_identical_on_a_pi_4_and_answers_as_here(
     emulated_pi4: EmulatedPi, int8: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with reached(emulated_pi4, monkeypatch) as target:
-        result = edgecnn.deploy(int8, target)
-    assert result.proof.limit == 0
+        result = edgecnn.deploy(int8, target, task=TaskOptions(task="classify"))
+    assert result.proof.outputs[0].limit == 0
     assert result.proof.bit_identical
     assert result.device.emulator
     assert result.folder == f"/home/pi/edgecnn/{ODD}-int8"
@@ -110,10 +112,10 @@ def answers(pi: EmulatedPi, folder: str, tmp_path: Path) -> list[Any]:
     photograph(tmp_path / "photo 1.jpg", 5)
     (pi.home / "photo 1.jpg").write_bytes((tmp_path / "photo 1.jpg").read_bytes())
     (pi.home / "cut.png").write_bytes(b"\x89PNG\r\n\x1a\n")
-    script = f"{quoted(f'{folder}/current/classify')} --json 'photo*.jpg' cut.png absent.png"
+    script = f"{quoted(f'{folder}/current/run')} --json 'photo*.jpg' cut.png absent.png"
     done = pi.run(script)
     assert done.returncode == 2, done.stderr
-    photo, cut, absent = json.loads(done.stdout)["results"]
+    photo, cut, absent = map(json.loads, done.stdout.splitlines())
     assert "error" in cut
     assert absent["error"] == "does not exist"
     top: list[Any] = photo["top"]
@@ -122,14 +124,57 @@ def answers(pi: EmulatedPi, folder: str, tmp_path: Path) -> list[Any]:
 
 def answers_here(folder: Path, tmp_path: Path) -> list[Any]:
     deployable = artifacts.read(folder, Silent())
-    made = write_out(release.make(deployable, own_libraries(), None), tmp_path / "here")
-    done = run(made / "classify", "--json", tmp_path / "photo 1.jpg")
-    top: list[Any] = json.loads(done.stdout)["results"][0]["top"]
+    task = tasking.resolve(deployable, TaskOptions(task="classify"))
+    made = write_out(release.make(deployable, own_libraries(), task), tmp_path / "here")
+    done = run(made / "run", "--json", tmp_path / "photo 1.jpg")
+    top: list[Any] = json.loads(done.stdout)["top"]
     return top
 
 
 def quoted(text: str) -> str:
     return "'" + text.replace("'", "'\\''") + "'"
+
+
+def test_boxes_of_a_pi_4_are_those_found_here(
+    emulated_pi4: EmulatedPi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    boxes = [(32.0, 32.0, 20.0, 10.0, 1, 0.9), (10.0, 40.0, 8.0, 8.0, 0, 0.6)]
+    artifact = any_artifact.yolov8(tmp_path / "yolo", boxes)
+    options = TaskOptions(task="detect")
+    with reached(emulated_pi4, monkeypatch) as target:
+        result = edgecnn.deploy(artifact, target, to="yolo", task=options)
+        assert (result.task, result.head) == ("detect", "yolov8")
+        photograph(tmp_path / "photo.jpg", 3)
+        (emulated_pi4.home / "photo.jpg").write_bytes((tmp_path / "photo.jpg").read_bytes())
+        done = emulated_pi4.run("yolo/current/run --json --draw drawn photo.jpg")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    made = write_out(release_of(artifact, options), tmp_path / "here")
+    here = json.loads(run(made / "run", "--json", tmp_path / "photo.jpg").stdout)
+    assert found["detections"] == here["detections"]
+    assert len(found["detections"]) == 2
+    with Image.open(emulated_pi4.home / found["drawn"][0]) as drawn:
+        assert drawn.size == (40, 30)
+
+
+@pytest.mark.parametrize(
+    "make", [any_artifact.picture_and_numbers, any_artifact.int8_map_of_an_onnx_source]
+)
+def test_every_output_of_any_network_is_proved_on_a_pi_4(
+    make: Callable[[Path], Path],
+    emulated_pi4: EmulatedPi,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    artifact = make(tmp_path / "net")
+    with reached(emulated_pi4, monkeypatch) as target:
+        result = edgecnn.deploy(artifact, target, to="any")
+    assert result.task == ""
+    outputs = manifests.load(artifact / "manifest.json").outputs
+    assert [each.name for each in result.proof.outputs] == [each.name for each in outputs]
+    for each in result.proof.outputs:
+        assert each.max_difference <= each.limit < 0.01
+    assert result.proof.bit_identical or make is any_artifact.picture_and_numbers
 
 
 def test_int8_is_bit_identical_on_a_pi_5(
@@ -145,7 +190,7 @@ def test_a_32_bit_system_on_a_64_bit_kernel_has_the_runtime_that_exists_for_it(
     with reached(emulated_pi4_32_bit, monkeypatch) as target:
         result = edgecnn.deploy(int8, target)
     assert result.runtime == "tflite-runtime 2.14.0"
-    assert result.proof.rule == "rms"
+    assert result.proof.outputs[0].rule == "rms"
 
 
 def test_a_32_bit_system_without_pillow_is_told_what_to_install(
@@ -223,7 +268,8 @@ def faulty(
 
 def test_a_32_bit_system_computes_the_same_floats(faulty: Faulty) -> None:
     assert faulty.old.runtime == "tflite-runtime 2.14.0"
-    assert faulty.old.proof.max_difference < faulty.old.proof.limit == 1e-3
+    (output,) = faulty.old.proof.outputs
+    assert output.max_difference < output.limit == 1e-3
     assert releases(faulty.net) == {faulty.old.release}
 
 
@@ -239,14 +285,14 @@ def test_a_cut_in_the_proof_leaves_the_old_release_alone(faulty: Faulty, fault: 
 
 def test_a_release_damaged_on_its_way_keeps_the_old_one_in_place(faulty: Faulty) -> None:
     def damage() -> None:
-        for each in faulty.net.glob("releases/.incoming-*/network.py"):
+        for each in faulty.net.glob("releases/.incoming-*/edgecnn/deploying/device/network.py"):
             each.write_text("damaged")
 
     error = faulty.fail_during_proof(damage)
-    assert "network.py was changed" in error.message
+    assert "device/network.py was changed" in error.message
     assert "What ran before still runs" in error.hint
     assert releases(faulty.net) == {faulty.old.release}
-    assert faulty.pi.run("net/current/classify --prove").returncode == 0
+    assert faulty.pi.run("net/current/run --prove").returncode == 0
 
 
 def test_a_reboot_in_the_proof_and_a_new_release_after_it(faulty: Faulty) -> None:

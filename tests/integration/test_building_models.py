@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf  # noqa: TID251 - the test traces as a converter would
 
+import edgecnn
 from edgecnn.building import BuildRequest, BuiltModel, build, load_builder
 from edgecnn.errors import InputError
 from edgecnn.zoo import MODELS
@@ -30,8 +31,8 @@ _SMALLER: dict[str, dict[str, Any]] = {
 
 def _run(built: BuiltModel) -> npt.NDArray[np.float32]:
     """The output of one image through the traced function."""
-    traced = tf.function(built.function).get_concrete_function(tf.TensorSpec(built.input_shape))
-    return np.asarray(traced(tf.ones(built.input_shape)))
+    traced = tf.function(built.function).get_concrete_function([tf.TensorSpec(built.input_shape)])
+    return np.asarray(traced(tf.ones(built.input_shape))[0])
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -132,3 +133,15 @@ def test_a_tflite_file_is_not_built(tmp_path: Path) -> None:
     path.write_bytes(b"\x1c\x00\x00\x00TFL3")
     with pytest.raises(InputError, match="nothing to build"):
         build(BuildRequest(str(path)))
+
+
+def test_the_verb_gives_the_keras_model_with_the_weights_of_a_file(tmp_path: Path) -> None:
+    model = edgecnn.build("vgg", classes=3, input_size=8, seed=5)
+    path = tmp_path / "vgg.weights.h5"
+    model.save_weights(path)
+    again = edgecnn.build("vgg", classes=3, input_size=8, weights=str(path))
+    image = np.ones((2, 8, 8, 3), np.float32)
+    np.testing.assert_array_equal(again(image), model(image))
+    again.export(tmp_path / "saved", verbose=False)
+    with pytest.raises(InputError, match="holds no Keras model"):
+        edgecnn.build(str(tmp_path / "saved"))

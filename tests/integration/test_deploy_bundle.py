@@ -62,13 +62,13 @@ def test_a_bundle_runs_with_nothing_but_python(artifact: Path, tmp_path: Path) -
         tar.extractall(tmp_path)  # noqa: S202 - of our own making; `filter` came in Python 3.11.4
     # -S: without site-packages, in which the suite's own numpy is.
     done = subprocess.run(
-        [sys.executable, "-S", "current/classify.py", "--prove"],
+        [sys.executable, "-S", "current/run.py", "--prove"],
         cwd=tmp_path / told["folder"],
         capture_output=True,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert json.loads(done.stdout)["max_difference"] == 0
+    assert json.loads(done.stdout)["outputs"][0]["max_difference"] == 0
     assert (tmp_path / told["folder"] / "current").resolve().name == told["release"]
 
 
@@ -104,7 +104,7 @@ def test_deploying_here_goes_the_way_it_goes_everywhere(artifact: Path, home: Pa
     assert first.folder == str(home / ODD)
     assert first.proof.bit_identical
     done = subprocess.run(
-        [home / ODD / "current" / "classify", "--prove"], capture_output=True, check=True
+        [home / ODD / "current" / "run", "--prove"], capture_output=True, check=True
     )
     assert json.loads(done.stdout)["output_sha256"] == first.proof.output_sha256
     again = run_json("deploy", artifact, "local", "--to", ODD)["deployed"]

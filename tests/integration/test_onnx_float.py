@@ -59,14 +59,21 @@ def _images(model: keras.Model, count: int) -> list[Any]:
     return [random.random(shape, dtype=np.float32) for _ in range(count)]
 
 
+def _open(model: str | bytes) -> onnxruntime.InferenceSession:
+    """As `runtime.onnxrt` does: without VNNI, x86's 16-bit sums would saturate."""
+    options = onnxruntime.SessionOptions()
+    options.add_session_config_entry("session.x64quantprecision", "1")
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
 def _run(path: Path, feeds: list[Any]) -> Any:  # noqa: ANN401 - a numpy array
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    session = _open(str(path))
     return np.concatenate([session.run(["output"], {"input": feed})[0] for feed in feeds])
 
 
 def _logits(path: Path, feeds: list[Any]) -> Any:  # noqa: ANN401 - a numpy array
     tap = onnx_file.tap_logits(path.read_bytes())
-    session = onnxruntime.InferenceSession(tap.model, providers=["CPUExecutionProvider"])
+    session = _open(tap.model)
     return np.concatenate([session.run(None, {"input": feed})[0] for feed in feeds])
 
 
@@ -77,7 +84,7 @@ def test_seed_networks_under_every_recipe(name: str, tmp_path: Path) -> None:
     model = build(input_size=_SEEDS[name], classes=10)
     _shake(model)
     function, feeds, path = trace(model), _images(model, 3), tmp_path / "float.onnx"
-    to_onnx(function, path)
+    to_onnx(function, path, ["input"], ["output"])
     expected = np.concatenate([np.asarray(function(tf.constant(feed))) for feed in feeds])
     assert snr_db(expected, _run(path, feeds)) > 80
     found = operators(onnx.load(str(path)))
@@ -114,7 +121,7 @@ def _mobile() -> keras.Model:
 def test_a_network_with_what_the_seeds_lack(tmp_path: Path) -> None:
     model = _mobile()
     function, feeds, path = trace(model), _images(model, 3), tmp_path / "float.onnx"
-    to_onnx(function, path)
+    to_onnx(function, path, ["input"], ["output"])
     expected = np.concatenate([np.asarray(function(tf.constant(feed))) for feed in feeds])
     assert snr_db(expected, _run(path, feeds)) > 80
     assert "Pad" not in operators(onnx.load(str(path)))
@@ -125,11 +132,11 @@ def test_a_network_with_what_the_seeds_lack(tmp_path: Path) -> None:
 
 def test_bytes_do_not_depend_on_the_process(tmp_path: Path) -> None:
     """Another hash seed, and layer names that another network has moved on."""
-    to_onnx(trace(_mobile()), tmp_path / "here.onnx")
+    to_onnx(trace(_mobile()), tmp_path / "here.onnx", ["input"], ["output"])
     script = (
         "import sys, pathlib; from test_onnx_float import _mobile, trace\n"
         "from edgecnn.convert.onnx_float import to_onnx\n"
-        "_mobile(); to_onnx(trace(_mobile()), pathlib.Path(sys.argv[1]))\n"
+        "_mobile(); to_onnx(trace(_mobile()), pathlib.Path(sys.argv[1]), ['input'], ['output'])\n"
     )
     here = Path(__file__).parent
     paths = [str(here), str(here.parent), str(here.parent.parent)]
@@ -145,7 +152,7 @@ def test_bytes_do_not_depend_on_the_process(tmp_path: Path) -> None:
 
 def test_input_and_output_have_the_contract_s_names_and_shapes(tmp_path: Path) -> None:
     path = tmp_path / "float.onnx"
-    to_onnx(trace(_mobile()), path)
+    to_onnx(trace(_mobile()), path, ["input"], ["output"])
     graph = onnx.load(str(path)).graph
     ends = {
         i.name: [d.dim_value for d in i.type.tensor_type.shape.dim]
@@ -157,15 +164,53 @@ def test_input_and_output_have_the_contract_s_names_and_shapes(tmp_path: Path) -
 def test_an_open_batch_is_refused(tmp_path: Path) -> None:
     function = tf.function(tf.nn.relu).get_concrete_function(tf.TensorSpec((None, 8), tf.float32))
     with pytest.raises(InputError, match="open shape"):
-        to_onnx(function, tmp_path / "x.onnx")
+        to_onnx(function, tmp_path / "x.onnx", ["input"], ["output"])
 
 
-def test_two_outputs_are_refused(tmp_path: Path) -> None:
-    function = tf.function(lambda x: (x, x + 1)).get_concrete_function(
-        tf.TensorSpec((1, 8), tf.float32)
-    )
-    with pytest.raises(InputError, match="2 outputs"):
-        to_onnx(function, tmp_path / "x.onnx")
+def test_inputs_and_outputs_keep_their_names_and_order(tmp_path: Path) -> None:
+    """The third input is read by nobody and stays one of the model's."""
+
+    def network(image: Any, number: Any, _unused: Any) -> tuple[Any, ...]:  # noqa: ANN401 - tensors
+        return tf.identity(number), tf.nn.softmax(image), image + number
+
+    specs = [tf.TensorSpec(shape, tf.float32) for shape in ((1, 8), (1, 1), (2, 3))]
+    function, path = tf.function(network).get_concrete_function(*specs), tmp_path / "x.onnx"
+    to_onnx(function, path, ["image", "number", "unused"], ["zoom", "age", "sum"])
+    graph = onnx.load(str(path)).graph
+    assert [item.name for item in graph.input] == ["image", "number", "unused"]
+    assert [item.name for item in graph.output] == ["zoom", "age", "sum"]
+    random = np.random.default_rng(0)
+    feeds = [random.normal(size=spec.shape).astype(np.float32) for spec in specs]
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    answers = session.run(None, dict(zip(["image", "number", "unused"], feeds, strict=True)))
+    for expected, computed in zip(network(*feeds), answers, strict=True):
+        assert np.allclose(np.asarray(expected), computed, atol=1e-6)
+
+
+def _block(layer: Any) -> keras.Model:  # noqa: ANN401 - builds on a tensor
+    keras.utils.set_random_seed(0)
+    image = keras.Input((8, 8, 4))
+    return keras.Model(image, layer(image))
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        lambda x: layers.Dense(6, activation="gelu")(layers.LayerNormalization()(x)),
+        layers.Conv2D(8, 3, groups=4, padding="same"),
+        layers.Conv2DTranspose(6, 2, strides=2, padding="same"),
+        lambda x: layers.UpSampling2D(2)(layers.GroupNormalization(2)(x)),
+    ],
+    ids=["gelu", "grouped", "transposed", "upsampled"],
+)
+def test_layers_that_converters_lack(layer: Any, tmp_path: Path) -> None:  # noqa: ANN401 - likewise
+    model, path = _block(layer), tmp_path / "float.onnx"
+    function, feeds = trace(model), _images(model, 3)
+    to_onnx(function, path, ["input"], ["output"])
+    expected = np.concatenate([np.asarray(function(tf.constant(feed))) for feed in feeds])
+    assert snr_db(expected, _run(path, feeds)) > 100
+    to_int8(path, tmp_path / "int8.onnx", feeds)
+    assert snr_db(expected, _run(tmp_path / "int8.onnx", feeds)) > 15
 
 
 def test_unfrozen_weights_are_refused(tmp_path: Path) -> None:
@@ -174,7 +219,7 @@ def test_unfrozen_weights_are_refused(tmp_path: Path) -> None:
         tf.TensorSpec((1, 8), tf.float32)
     )
     with pytest.raises(InputError, match="inputs"):
-        to_onnx(function, tmp_path / "x.onnx")
+        to_onnx(function, tmp_path / "x.onnx", ["input"], ["output"])
 
 
 def test_an_operator_that_onnx_lacks_is_named(tmp_path: Path) -> None:
@@ -182,5 +227,5 @@ def test_an_operator_that_onnx_lacks_is_named(tmp_path: Path) -> None:
         tf.TensorSpec((1, 8), tf.float32)
     )
     with pytest.raises(InputError, match="BesselI0e"):
-        to_onnx(function, tmp_path / "x.onnx")
+        to_onnx(function, tmp_path / "x.onnx", ["input"], ["output"])
     assert list(tmp_path.iterdir()) == []

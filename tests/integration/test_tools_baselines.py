@@ -11,7 +11,7 @@ import pytest
 from logits import fidelity, run_logits
 from measuring import child_environment
 
-from edgecnn.formats import tflite_file
+from edgecnn.formats.tflite_graph import Graph
 
 pytestmark = pytest.mark.tensorflow
 
@@ -46,19 +46,13 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.mark.parametrize("name", ["converter", "quantizer"])
 def test_a_baseline_computes_in_int8_throughout(files: dict[str, Path], name: str) -> None:
-    model = tflite_file.read(files[name].read_bytes())
-    graph = tflite_file.main_graph(model)
-    convolutions = [
-        operator
-        for operator in graph.operators
-        if tflite_file.operator_name(model, operator) == "CONV_2D"
-    ]
+    graph = Graph.read(files[name].read_bytes())
+    convolutions = [operator for operator in graph.operators if operator.name == "CONV_2D"]
     assert len(convolutions) == 6
     for operator in convolutions:
-        types = [tflite_file.type_name(graph.tensors[i]) for i in operator.inputs]
-        assert types == ["INT8", "INT8", "INT32"]
-    for index in (*graph.inputs, *graph.outputs):
-        assert tflite_file.type_name(graph.tensors[index]) == "INT8"
+        assert [tensor.dtype for tensor in operator.read] == ["INT8", "INT8", "INT32"]
+    for tensor in (*graph.inputs, *graph.outputs):
+        assert tensor.dtype == "INT8"
 
 
 @pytest.mark.parametrize("name", ["converter", "quantizer"])

@@ -55,6 +55,7 @@ RANKS = {
     "errors": 0,
     "progress": 0,
     "isolation": 0,
+    "layouts": 0,
     "tasks": 0,
 }
 TENSORFLOW = {"tensorflow", "keras", "tf2onnx"}

@@ -8,47 +8,54 @@ rewritten: a pool divides by the pixels inside, a convolution by all.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from edgecnn.formats import tflite_file as tfl
+from edgecnn.formats import tflite_schema
+from edgecnn.quantize.passes import PassResult
+
+if TYPE_CHECKING:
+    from edgecnn.formats.tflite_graph import Graph, Operator
 
 _NHWC = 4
 _VALID = 1  # schema.fbs: Padding
 
 
-def apply(model: tfl.ModelT) -> int:
-    """Rewrite a float model in place; returns how many pools were rewritten."""
-    graph = tfl.main_graph(model)
-    pools = [op for op in graph.operators if _wanted(model, graph, op)]
+def apply(graph: Graph) -> PassResult:
+    """Rewrite a float graph; counts pools."""
+    pools = [operator for operator in graph.operators if _wanted(operator)]
     for operator in pools:
-        _rewrite(model, graph, operator)
-    return len(pools)
+        _rewrite(graph, operator)
+    return PassResult(len(pools))
 
 
-def _wanted(model: tfl.ModelT, graph: tfl.SubGraphT, operator: tfl.OperatorT) -> bool:
-    if tfl.operator_name(model, operator) != "AVERAGE_POOL_2D":
+def _wanted(operator: Operator) -> bool:
+    if operator.name != "AVERAGE_POOL_2D":
         return False
-    options, tensor = operator.builtinOptions, graph.tensors[int(operator.inputs[0])]
+    options = operator.options
     strides_over = options.strideH > options.filterHeight or options.strideW > options.filterWidth
     return bool(
         strides_over
         and options.padding == _VALID
-        and len(tensor.shape) == _NHWC
-        and tfl.type_name(tensor) == "FLOAT32"
+        and len(operator.source.shape) == _NHWC
+        and operator.source.is_float
     )
 
 
-def _rewrite(model: tfl.ModelT, graph: tfl.SubGraphT, operator: tfl.OperatorT) -> None:
-    options, source = operator.builtinOptions, int(operator.inputs[0])
-    channels = int(graph.tensors[source].shape[-1])
-    window = options.filterHeight * options.filterWidth
-    shape = (1, options.filterHeight, options.filterWidth, channels)
-    name = tfl.tensor_name(graph.tensors[int(operator.outputs[0])])
-    weights = tfl.add_tensor(graph, graph.tensors[source], f"{name}/average_weights")
-    tfl.set_constant(model, graph, weights, np.full(shape, 1 / window, np.float32))
-    bias = tfl.add_tensor(graph, graph.tensors[source], f"{name}/average_bias")
-    tfl.set_constant(model, graph, bias, np.zeros(channels, np.float32))
-    made = tfl.depthwise_options(options)
-    operator.opcodeIndex = tfl.opcode_index(model, "DEPTHWISE_CONV_2D")
-    operator.inputs = np.asarray([source, weights, bias], np.int32)
-    operator.builtinOptionsType, operator.builtinOptions = made
+def _rewrite(graph: Graph, operator: Operator) -> None:
+    pool, source, name = operator.options, operator.source, operator.output.name
+    window = pool.filterHeight * pool.filterWidth
+    shape = (1, pool.filterHeight, pool.filterWidth, source.channels)
+    weights = graph.add_like(source, f"{name}/average_weights")
+    weights.data = np.full(shape, 1 / window, np.float32)
+    bias = graph.add_like(source, f"{name}/average_bias")
+    bias.data = np.zeros(source.channels, np.float32)
+    options = tflite_schema.new_options("DepthwiseConv2DOptions")
+    options.padding = pool.padding
+    options.strideH, options.strideW = pool.strideH, pool.strideW
+    options.dilationHFactor = options.dilationWFactor = 1
+    options.depthMultiplier = 1
+    options.fusedActivationFunction = pool.fusedActivationFunction
+    operator.become("DEPTHWISE_CONV_2D", options)
+    operator.inputs = [source, weights, bias]

@@ -10,23 +10,24 @@ predicted to have: the activations' noise plus the weights', each weighed by `se
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from edgecnn.calibration.layer_inputs import LayerInputs
 from edgecnn.calibration.statistics import Statistics, TensorStatistics
-from edgecnn.formats import tflite_file as tfl
-from edgecnn.quantize import sensitivity
-from edgecnn.quantize.passes import affine
-from edgecnn.quantize.passes.channel_ties import Ties, find_ties
-from edgecnn.quantize.passes.equalize_error import Activations, Weights, sixteenth_power
+from edgecnn.quantize import affine, sensitivity
+from edgecnn.quantize.channel_ties import Ties, find_ties
+from edgecnn.quantize.equalize_error import Activations, Weights, sixteenth_power
+from edgecnn.quantize.passes import PassResult
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
+
+    from edgecnn.formats.tflite_graph import Graph, Operator
 
 # Scales stay within a factor of 55, and a channel that hardly stirred on the calibration images is
 # taken for a tenth of the loudest: on others it may stir.
@@ -37,33 +38,32 @@ _DEPTHWISE_RANK = 2
 
 
 @dataclass(frozen=True)
-class Equalization:
-    """What equalizing did.
+class Equalization(PassResult):
+    """What equalizing did; it counts tensors whose channels are scaled.
 
     Attributes:
-        gain_db: by how much the predicted error of the logits fell; 0.0: nothing could be scaled.
-        scale: by tensor index, what each of its channels is now multiplied by, (C,).
+        gain_db: by how much the predicted error fell; 0.0: nothing could be scaled.
+        scale: by tensor name, what each of its channels is now multiplied by, (C,).
     """
 
-    gain_db: float
-    scale: dict[int, NDArray[np.float64]]
+    gain_db: float = 0.0
+    scale: dict[str, NDArray[np.float64]] = field(default_factory=dict)
 
 
 def apply(
-    model: tfl.ModelT, statistics: Mapping[int, TensorStatistics], logits: int
+    graph: Graph, statistics: Mapping[str, TensorStatistics], judged: Sequence[str]
 ) -> Equalization:
     """Equalize in place.
 
     Args:
-        model: the float model; its convolutions' weights and constants are rescaled.
-        statistics: of every float tensor of it.
-        logits: the tensor whose error counts.
+        graph: the float graph; its convolutions' weights and constants are rescaled.
+        statistics: of its float tensors, by name.
+        judged: names of the tensors whose error counts.
     """
     from scipy.optimize import minimize
 
-    graph = tfl.main_graph(model)
-    ties = find_ties(model, graph, statistics)
-    terms = _terms(model, graph, statistics, ties, logits)
+    ties = find_ties(graph, statistics)
+    terms = _terms(graph, statistics, ties, judged)
     bounds = _bounds(ties)
 
     def objective(theta: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
@@ -74,27 +74,29 @@ def apply(
     unscaled = np.zeros(ties.count)
     noise = sum(term.error(unscaled, np.zeros(ties.count)) for term in terms)
     if noise == 0 or ties.fixed.all():  # no noise: the logits depend on nothing that varies
-        return Equalization(0.0, {})
+        return Equalization(0)
     start = min(_starts(terms, ties), key=lambda theta: objective(theta)[0])
     found = minimize(objective, start, jac=True, method="L-BFGS-B", bounds=bounds,
                      options={"maxiter": _ITERATIONS})  # fmt: skip
     scale = np.exp(found.x)
-    _rescale(model, graph, ties, scale)
+    _rescale(graph, ties, scale)
     gain_db = float(10 * (objective(unscaled)[0] - found.fun) / np.log(10))
-    return Equalization(gain_db, {t: scale[v] for t, v in ties.variables.items()})
+    by_tensor = {name: scale[variables] for name, variables in ties.variables.items()}
+    changes = sum(bool(np.any(factors != 1)) for factors in by_tensor.values())
+    return Equalization(changes, gain_db=gain_db, scale=by_tensor)
 
 
-def rescaled(model: tfl.ModelT, statistics: Statistics, done: Equalization) -> Statistics:
-    """What calibration would have found in the equalized model."""
+def rescaled(graph: Graph, statistics: Statistics, done: Equalization) -> Statistics:
+    """What calibration would have found in the equalized graph."""
     if not done.scale:
         return statistics
     tensors = {t: _rescaled_tensor(s, done.scale[t]) for t, s in statistics.tensors.items()}
-    sources = {int(op.outputs[0]): int(op.inputs[0]) for op in tfl.main_graph(model).operators}
+    made = graph.made()
     layers = {
-        output: _rescaled_layer(layer, done.scale[sources[output]])
+        output: _rescaled_layer(layer, done.scale[made[output].source.name])
         for output, layer in statistics.layers.items()
     }
-    return Statistics(tensors, layers, statistics.logits)
+    return Statistics(tensors, layers, statistics.answers)
 
 
 def _rescaled_tensor(old: TensorStatistics, scale: NDArray[np.float64]) -> TensorStatistics:
@@ -144,13 +146,12 @@ def _bounds(ties: Ties) -> list[tuple[float, float]]:
 
 
 def _terms(
-    model: tfl.ModelT,
-    graph: tfl.SubGraphT,
-    statistics: Mapping[int, TensorStatistics],
+    graph: Graph,
+    statistics: Mapping[str, TensorStatistics],
     ties: Ties,
-    logits: int,
+    judged: Sequence[str],
 ) -> list[Activations | Weights]:
-    h = sensitivity.measure(model, statistics, logits)
+    h = sensitivity.measure(graph, statistics, judged)
     terms: list[Activations | Weights] = [
         Activations(
             ties.variables[t],
@@ -162,8 +163,8 @@ def _terms(
         if h[t].any()
     ]
     for operator in graph.operators:
-        if tfl.operator_name(model, operator) in {"CONV_2D", "FULLY_CONNECTED"}:
-            terms += _weights_term(model, graph, operator, statistics, ties, h)
+        if operator.name in {"CONV_2D", "FULLY_CONNECTED"}:
+            terms += _weights_term(operator, statistics, ties, h)
     return terms
 
 
@@ -175,16 +176,15 @@ def _extent(extremes: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def _weights_term(
-    model: tfl.ModelT,
-    graph: tfl.SubGraphT,
-    operator: tfl.OperatorT,
-    statistics: Mapping[int, TensorStatistics],
+    operator: Operator,
+    statistics: Mapping[str, TensorStatistics],
     ties: Ties,
     h: sensitivity.Sensitivity,
 ) -> list[Weights]:
-    kernel = affine.weights(model, graph, operator)
-    source, output = int(operator.inputs[0]), int(operator.outputs[0])
-    if kernel is None or source not in statistics or not h[output].any():
+    kernel = affine.weights(operator)
+    source, output = operator.source.name, operator.output.name
+    known = source in statistics and output in statistics
+    if kernel is None or not known or not h[output].any():
         return []
     inputs = statistics[source].channels
     power = statistics[source].power
@@ -203,49 +203,36 @@ def _weights_term(
     ]
 
 
-def _rescale(
-    model: tfl.ModelT, graph: tfl.SubGraphT, ties: Ties, scale: NDArray[np.float64]
-) -> None:
+def _rescale(graph: Graph, ties: Ties, scale: NDArray[np.float64]) -> None:
     for operator in graph.operators:
-        name = tfl.operator_name(model, operator)
-        output = int(operator.outputs[0])
-        if output not in ties.variables:
+        if not operator.outputs or operator.output.name not in ties.variables:
             continue
-        after = scale[ties.variables[output]]
-        if name in affine.CONVOLUTIONS:
-            _rescale_convolution(model, graph, operator, ties, scale)
-        elif name == "ADD":
-            _rescale_addend(model, graph, operator, after)
+        if operator.name in affine.CONVOLUTIONS:
+            _rescale_convolution(graph, operator, ties, scale)
+        elif operator.name == "ADD":
+            _rescale_addend(graph, operator, scale[ties.variables[operator.output.name]])
 
 
 def _rescale_convolution(
-    model: tfl.ModelT,
-    graph: tfl.SubGraphT,
-    operator: tfl.OperatorT,
-    ties: Ties,
-    scale: NDArray[np.float64],
+    graph: Graph, operator: Operator, ties: Ties, scale: NDArray[np.float64]
 ) -> None:
-    kernel = affine.weights(model, graph, operator)
-    source, output = int(operator.inputs[0]), int(operator.outputs[0])
+    kernel, source = affine.weights(operator), operator.source.name
     if kernel is None or source not in ties.variables:
         return
-    name = tfl.operator_name(model, operator)
-    before, after = scale[ties.variables[source]], scale[ties.variables[output]]
-    values = affine.scale_inputs(kernel, name, 1 / before)
-    values *= after if name == "DEPTHWISE_CONV_2D" else after.reshape(-1, *[1] * (kernel.ndim - 1))
-    affine.set_weights(model, graph, operator, values)
-    old = affine.bias(model, graph, operator)
+    before, after = scale[ties.variables[source]], scale[ties.variables[operator.output.name]]
+    values = affine.scale_inputs(kernel, operator.name, 1 / before)
+    depthwise = operator.name == "DEPTHWISE_CONV_2D"
+    values *= after if depthwise else after.reshape(-1, *[1] * (kernel.ndim - 1))
+    affine.set_weights(graph, operator, values)
+    old = affine.bias(operator)
     if old is not None:
-        affine.set_bias(model, graph, operator, old * after)
+        affine.set_bias(graph, operator, old * after)
 
 
-def _rescale_addend(
-    model: tfl.ModelT, graph: tfl.SubGraphT, operator: tfl.OperatorT, after: NDArray[np.float64]
-) -> None:
+def _rescale_addend(graph: Graph, operator: Operator, after: NDArray[np.float64]) -> None:
     for position, tensor in enumerate(operator.inputs):
-        values = tfl.constant(model, graph, int(tensor))
-        if values is not None:
-            index = tfl.add_tensor(graph, graph.tensors[int(tensor)], f"addend_{tensor}_{position}")
-            tfl.set_constant(model, graph, index, (values * after).astype(np.float32))
-            operator.inputs = np.array(operator.inputs, np.int32)
-            operator.inputs[position] = index
+        if tensor is None or (values := tensor.data) is None:
+            continue
+        made = graph.add_like(tensor, f"addend_{graph.tensors.index(tensor)}_{position}")
+        made.data = (values * after).astype(np.float32)
+        operator.inputs[position] = made

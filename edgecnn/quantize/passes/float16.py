@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgecnn.formats import tflite_file as tfl
+from edgecnn.formats.tflite_graph import Operator
+from edgecnn.quantize.passes import PassResult
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from edgecnn.formats.tflite_graph import Graph, Tensor
 
 # Of the constant's power; rounding to half precision's 11 bits makes less than 1e-7.
 _LARGEST_ERROR = 1e-6
@@ -22,17 +25,17 @@ _LARGEST_ERROR = 1e-6
 _FEWEST_ELEMENTS = 8
 
 
-def apply(model: tfl.ModelT) -> int:
-    """Halve in place; returns how many constants were halved."""
-    graph = tfl.main_graph(model)
+def apply(graph: Graph) -> PassResult:
+    """Halve a graph's constants; counts them."""
+    read = {tensor for operator in graph.operators for tensor in operator.read}
     halved = 0
-    for index in sorted({int(t) for operator in graph.operators for t in operator.inputs}):
-        values = tfl.constant(model, graph, index)
+    for tensor in [each for each in graph.tensors if each in read]:
+        values = tensor.data
         if values is not None and _fits(values):
-            _halve(model, graph, index, values)
+            _halve(graph, tensor, values)
             halved += 1
-    tfl.drop_unused(model)
-    return halved
+    graph.drop_unused()
+    return PassResult(halved)
 
 
 def _fits(values: NDArray[Any]) -> bool:
@@ -43,15 +46,8 @@ def _fits(values: NDArray[Any]) -> bool:
     return bool(error <= _LARGEST_ERROR * np.square(values, dtype=np.float64).sum())
 
 
-def _halve(
-    model: tfl.ModelT,
-    graph: tfl.SubGraphT,
-    index: int,
-    values: NDArray[np.float32],
-) -> None:
-    tensor = graph.tensors[index]
-    half = tfl.add_tensor(graph, tensor, f"{tfl.tensor_name(tensor)}/float16")
-    graph.tensors[half].type = tfl.tensor_type("FLOAT16")
-    tfl.set_constant(model, graph, half, values.astype(np.float16))
-    tensor.buffer = 0
-    graph.operators.insert(0, tfl.add_operator(model, "DEQUANTIZE", [half], [index], version=3))
+def _halve(graph: Graph, tensor: Tensor, values: NDArray[np.float32]) -> None:
+    half = graph.add_like(tensor, f"{tensor.name}/float16")
+    half.data = values.astype(np.float16)
+    tensor.data = None
+    graph.operators.insert(0, Operator("DEQUANTIZE", [half], [tensor], version=3))

@@ -10,89 +10,94 @@ that are not rounded to 1/256 do not tie.
 
 from __future__ import annotations
 
-import copy
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from edgecnn.formats import tflite_file as tfl
+from edgecnn.formats.tflite_graph import Operator
+from edgecnn.quantize.passes import PassResult
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from edgecnn.formats.tflite_graph import Graph, Tensor
     from edgecnn.recipes import IoDtype
 
 _TYPES = {"float32": "FLOAT32", "uint8": "UINT8", "int8": "INT8", "int16": "INT16"}
+_FLOAT = "FLOAT32"
 _OFFSET = 128
 
 
-def apply(model: tfl.ModelT, dtype: IoDtype) -> int:
-    """Change the ends in place; returns how many were changed."""
-    graph = tfl.main_graph(model)
-    wanted = _TYPES[dtype]
-    changed = 0
-    for position, index in enumerate(list(graph.inputs)):
-        if tfl.type_name(graph.tensors[int(index)]) != wanted:
-            _change_input(model, graph, position, wanted)
-            changed += 1
-    for position, index in enumerate(list(graph.outputs)):
-        if tfl.type_name(graph.tensors[int(index)]) != wanted:
-            _change_output(model, graph, position, wanted)
-            changed += 1
-    tfl.set_signature(model)
-    return changed
+def apply(graph: Graph, dtype: IoDtype, *, ends: Mapping[str, IoDtype] | None = None) -> PassResult:
+    """Change the ends of an integer graph; counts ends.
+
+    An end that is not quantized stays as it is: integers that count things, and real numbers that
+    a float operator makes or reads; of these a note says so where integers were asked for.
+
+    Args:
+        graph: changed in place.
+        dtype: wanted of every end.
+        ends: wanted of single ends, by name, in the place of that.
+    """
+    wanted = {end: _TYPES[(ends or {}).get(end.name, dtype)]
+              for end in (*graph.inputs, *graph.outputs)}  # fmt: skip
+    inputs, outputs = (
+        [end for end in ends if _changes(end, wanted[end])]
+        for ends in (list(graph.inputs), list(graph.outputs))
+    )
+    kept = [end.name for end in wanted if end.is_float and wanted[end] != _FLOAT]
+    for end in inputs:
+        _change_input(graph, end, wanted[end])
+    for end in outputs:
+        _change_output(graph, end, wanted[end])
+    graph.set_signature()
+    notes = (f"float32, and not {dtype}: {', '.join(kept)}",) if kept else ()
+    return PassResult(len(inputs) + len(outputs), notes)
 
 
-def _end_like(graph: tfl.SubGraphT, inner: int, wanted: str) -> int:
+def _changes(end: Tensor, wanted: str) -> bool:
+    return end.dtype != wanted and end.quantization is not None
+
+
+def _end_like(graph: Graph, inner: Tensor, wanted: str) -> Tensor:
     """A new end tensor that takes over the inner one's name."""
-    tensor = graph.tensors[inner]
-    name = tfl.tensor_name(tensor)
-    index = tfl.add_tensor(graph, tensor, name)
-    tensor.name = f"{name}_inner".encode()
-    end = graph.tensors[index]
-    end.type = tfl.tensor_type(wanted)
+    name = inner.name
+    inner.name = graph.unique_name(f"{name}_inner")
+    end = graph.add_like(inner, name)
+    end.dtype = wanted
     end.quantization = None
-    if wanted == "UINT8":
-        end.quantization = copy.deepcopy(tensor.quantization)
-        end.quantization.zeroPoint = np.asarray(end.quantization.zeroPoint, np.int64) + _OFFSET
-    return index
+    if wanted == "UINT8" and inner.quantization is not None:
+        zero_point = inner.quantization.zero_point + _OFFSET
+        end.quantization = replace(inner.quantization, zero_point=zero_point)
+    return end
 
 
-def _change_input(model: tfl.ModelT, graph: tfl.SubGraphT, position: int, wanted: str) -> None:
-    inner = int(graph.inputs[position])
+def _change_input(graph: Graph, inner: Tensor, wanted: str) -> None:
     end = _end_like(graph, inner, wanted)
-    graph.operators.insert(0, tfl.add_operator(model, "QUANTIZE", [end], [inner], version=2))
-    graph.inputs = np.array(graph.inputs, np.int32)
-    graph.inputs[position] = end
+    graph.operators.insert(0, Operator("QUANTIZE", [end], [inner], version=2))
+    graph.inputs[graph.inputs.index(inner)] = end
 
 
-def _change_output(model: tfl.ModelT, graph: tfl.SubGraphT, position: int, wanted: str) -> None:
-    inner = int(graph.outputs[position])
-    if wanted == "FLOAT32" and _ends_in_softmax(model, graph, inner):
-        _compute_in_float(model, graph, inner)
+def _change_output(graph: Graph, inner: Tensor, wanted: str) -> None:
+    if wanted == "FLOAT32" and _ends_in_softmax(graph, inner):
+        _compute_in_float(graph, inner)
         return
     end = _end_like(graph, inner, wanted)
     name = "DEQUANTIZE" if wanted == "FLOAT32" else "QUANTIZE"
-    graph.operators.append(tfl.add_operator(model, name, [inner], [end], version=2))
-    graph.outputs = np.array(graph.outputs, np.int32)
-    graph.outputs[position] = end
+    graph.operators.append(Operator(name, [inner], [end], version=2))
+    graph.outputs[graph.outputs.index(inner)] = end
 
 
-def _ends_in_softmax(model: tfl.ModelT, graph: tfl.SubGraphT, output: int) -> bool:
-    maker = tfl.producers(graph).get(output)
-    if maker is None or output in tfl.consumers(graph):
-        return False
-    return tfl.operator_name(model, graph.operators[maker]) == "SOFTMAX"
+def _ends_in_softmax(graph: Graph, output: Tensor) -> bool:
+    maker = graph.producer(output)
+    return maker is not None and maker.name == "SOFTMAX" and not graph.consumers(output)
 
 
-def _compute_in_float(model: tfl.ModelT, graph: tfl.SubGraphT, output: int) -> None:
-    place = tfl.producers(graph)[output]
-    softmax = graph.operators[place]
-    source = int(softmax.inputs[0])
-    logits = graph.tensors[source]
-    real = tfl.add_tensor(graph, logits, f"{tfl.tensor_name(logits)}_float")
-    for index in (real, output):
-        graph.tensors[index].type = tfl.tensor_type("FLOAT32")
-        graph.tensors[index].quantization = None
-    softmax.inputs = np.asarray([real], np.int32)
-    graph.operators.insert(
-        place, tfl.add_operator(model, "DEQUANTIZE", [source], [real], version=2)
-    )
+def _compute_in_float(graph: Graph, output: Tensor) -> None:
+    softmax = graph.producer(output)
+    assert softmax is not None  # noqa: S101 - the caller looked
+    logits = softmax.source
+    real = graph.add_like(logits, f"{logits.name}_float")
+    for tensor in (real, output):
+        tensor.dtype, tensor.quantization = "FLOAT32", None
+    softmax.inputs = [real]
+    graph.insert_before(softmax, Operator("DEQUANTIZE", [logits], [real], version=2))

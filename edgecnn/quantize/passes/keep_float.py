@@ -14,103 +14,91 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgecnn.formats import tflite_file as tfl
-from edgecnn.quantize.passes import affine
+from edgecnn.formats.tflite_graph import Operator
+from edgecnn.quantize.passes import PassResult
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from edgecnn.formats.tflite_graph import Graph, Tensor
+
 SUFFIX = "_float"  # of a float tensor beside one whose name must stay: an end, or a DEQUANTIZE's
-_FLOAT = "FLOAT32"
 
 
-def apply(model: tfl.ModelT, real: tfl.ModelT, layers: Collection[str]) -> int:
-    """Change an integer model in place; its ends keep their dtypes.
+def apply(graph: Graph, real: Graph, layers: Collection[str]) -> PassResult:
+    """Change an integer graph in place; its ends keep their dtypes. Counts operators.
 
     Args:
-        model: the integer model.
-        real: the float model it was laid out from.
+        graph: the integer graph.
+        real: the float one it was laid out from; left as it is.
         layers: names of the outputs of the operators to compute in float.
-
-    Returns:
-        How many operators were given back.
     """
-    work = _Work(model, real)
-    operators = list(work.graph.operators)
-    kept = [op for op in operators if work.output_name(op) in layers and work.twin(op) is not None]
-    work.graph.operators = []
+    work = _Work(graph, real)
+    operators, layers = list(graph.operators), frozenset(layers)
+    kept = {op for op in operators if _rounds(op) and _name(op) in layers & work.twins.keys()}
+    graph.operators = []
     for operator in operators:
-        if any(operator is each for each in kept):
+        if operator in kept:
             work.compute_in_float(operator)
         else:
-            work.graph.operators.append(operator)
-    affine.remove_dead(model, work.graph)
-    return len(kept)
+            graph.operators.append(operator)
+    graph.remove_dead()
+    return PassResult(len(kept))
+
+
+def _name(operator: Operator) -> str:
+    return operator.output.name if operator.outputs else ""
+
+
+def _rounds(operator: Operator) -> bool:
+    return bool(operator.outputs) and operator.output.quantization is not None
 
 
 class _Work:
-    def __init__(self, model: tfl.ModelT, real: tfl.ModelT) -> None:
-        self.model, self.real = model, real
-        self.graph, self.real_graph = tfl.main_graph(model), tfl.main_graph(real)
-        self._twins = {
-            tfl.tensor_name(self.real_graph.tensors[int(operator.outputs[0])]): operator
-            for operator in self.real_graph.operators
-        }
-        self._by_name = {tfl.tensor_name(t): i for i, t in enumerate(self.graph.tensors)}
-        self._real_of: dict[str, int] = {}
-        self._constants: dict[int, int] = {}
+    def __init__(self, graph: Graph, real: Graph) -> None:
+        self.graph, self.twins = graph, real.made()
+        self._by_name = graph.by_name()
+        self._real_of: dict[str, Tensor] = {}
+        self._constants: dict[Tensor, Tensor] = {}
 
-    def output_name(self, operator: tfl.OperatorT) -> str:
-        return tfl.tensor_name(self.graph.tensors[int(operator.outputs[0])])
-
-    def twin(self, operator: tfl.OperatorT) -> tfl.OperatorT | None:
-        return self._twins.get(self.output_name(operator))
-
-    def compute_in_float(self, operator: tfl.OperatorT) -> None:
+    def compute_in_float(self, operator: Operator) -> None:
         """Append the float operator, with what brings its inputs to float and its output back."""
-        twin = self._twins[self.output_name(operator)]
-        inputs = [self._input(int(tensor)) for tensor in twin.inputs]
-        name, steps = self.output_name(operator), int(operator.outputs[0])
+        name, steps = operator.output.name, operator.output
+        twin = self.twins[name]
+        inputs = [self._input(tensor) for tensor in twin.inputs]
         output = self._float_tensor(steps, name)
-        if steps not in {int(end) for end in self.graph.outputs}:
-            self.graph.tensors[output].name = name.encode()
-            self.graph.tensors[steps].name = f"{name}_inner".encode()
-        made = tfl.add_operator(
-            self.model, tfl.operator_name(self.real, twin), inputs, [output], version=1
-        )
-        made.builtinOptionsType, made.builtinOptions = twin.builtinOptionsType, twin.builtinOptions
-        back = tfl.add_operator(self.model, "QUANTIZE", [output], [steps], version=2)
+        if steps not in self.graph.outputs:
+            steps.name = f"{name}_inner"
+            output.name = name
+        made = Operator(twin.name, inputs, [output], twin.options, custom=twin.custom)
+        made.raw = twin.raw if twin.custom else None  # with the options of its own
+        back = Operator("QUANTIZE", [output], [steps], version=2)
         self.graph.operators += [made, back]  # the second goes again if nobody reads steps
 
-    def _input(self, tensor: int) -> int:
-        """What the float operator reads in the integer model's graph."""
-        if tensor == tfl.NO_TENSOR:
-            return tensor
-        if tfl.constant(self.real, self.real_graph, tensor) is not None:
+    def _input(self, tensor: Tensor | None) -> Tensor | None:
+        """What the float operator reads in the integer graph."""
+        if tensor is None:
+            return None
+        if tensor.is_constant:
             return self._constant(tensor)
-        name = tfl.tensor_name(self.real_graph.tensors[tensor])
-        if name not in self._real_of:
-            steps = self._by_name[name]
-            output = self._float_tensor(steps, name)
-            self.graph.operators.append(
-                tfl.add_operator(self.model, "DEQUANTIZE", [steps], [output], version=2)
-            )
-        return self._real_of[name]
+        steps = self._by_name[tensor.name]
+        if steps.quantization is None:  # no steps: float already, or numbers that count things
+            return steps
+        if tensor.name not in self._real_of:
+            output = self._float_tensor(steps, tensor.name)
+            self.graph.operators.append(Operator("DEQUANTIZE", [steps], [output], version=2))
+        return self._real_of[tensor.name]
 
-    def _float_tensor(self, steps: int, name: str) -> int:
-        index = tfl.add_tensor(self.graph, self.graph.tensors[steps], f"{name}{SUFFIX}")
-        self.graph.tensors[index].type = tfl.tensor_type(_FLOAT)
-        self.graph.tensors[index].quantization = None
-        self._real_of[name] = index
-        return index
+    def _float_tensor(self, steps: Tensor, name: str) -> Tensor:
+        made = self.graph.add_like(steps, f"{name}{SUFFIX}")
+        made.dtype, made.quantization = "FLOAT32", None
+        self._real_of[name] = made
+        return made
 
-    def _constant(self, tensor: int) -> int:
+    def _constant(self, tensor: Tensor) -> Tensor:
         if tensor not in self._constants:
-            like = self.real_graph.tensors[tensor]
-            name = f"{tfl.tensor_name(like)}_kept"
-            index = tfl.add_tensor(self.graph, like, name)
-            values = tfl.constant(self.real, self.real_graph, tensor)
-            assert values is not None  # noqa: S101 - the caller looked
-            tfl.set_constant(self.model, self.graph, index, np.array(values))
-            self._constants[tensor] = index
+            made = tensor.like(self.graph.unique_name(f"{tensor.name}_kept"))
+            self.graph.tensors.append(made)
+            made.data = np.array(tensor.data)
+            self._constants[tensor] = made
         return self._constants[tensor]

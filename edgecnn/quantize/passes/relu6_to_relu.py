@@ -8,16 +8,17 @@ range computes the same steps.
 
 from __future__ import annotations
 
-from edgecnn.formats import tflite_file as tfl
+from typing import TYPE_CHECKING
+
+from edgecnn.quantize.passes import PassResult
+
+if TYPE_CHECKING:
+    from edgecnn.formats.tflite_graph import Graph
 
 
-def apply(model: tfl.ModelT) -> int:
-    """Rewrite a float model in place; returns how many were rewritten."""
-    found = [
-        operator
-        for operator in tfl.main_graph(model).operators
-        if tfl.operator_name(model, operator) == "RELU6"
-    ]
+def apply(graph: Graph) -> PassResult:
+    """Rewrite a float graph; counts operators."""
+    found = [operator for operator in graph.operators if operator.name == "RELU6"]
     for operator in found:
-        operator.opcodeIndex = tfl.opcode_index(model, "RELU")
-    return len(found)
+        operator.become("RELU", operator.options)
+    return PassResult(len(found))

@@ -14,72 +14,56 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from edgecnn.formats import tflite_file as tfl
+from edgecnn.formats.tflite_graph import Quantization
+from edgecnn.quantize.kernels import KERNELS
+from edgecnn.quantize.passes import PassResult
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from edgecnn.formats.tflite_graph import Graph, Operator, Tensor
     from edgecnn.quantize.ranges import Range
 
 _LEVELS = 255
 _ZERO_POINT = -128
 # XNNPACK converts between scales whose ratio stays below 2^7 (xnn_define_convert).
 _LARGEST_SCALE_RATIO = 100.0
+_SAME_SCALE = {name for name, kernel in KERNELS.items() if kernel.scale in {"input", "output"}}
 
 
-def apply(model: tfl.ModelT, ranges: Mapping[str, Range]) -> int:
-    """Rewrite in place.
+def apply(graph: Graph, ranges: Mapping[str, Range]) -> PassResult:
+    """Rewrite an int8 graph; counts operators.
 
     Args:
-        model: an int8 model.
+        graph: changed in place.
         ranges: of the RELUs' outputs by tensor name, for those that share their input's scale.
-
-    Returns:
-        How many operators were rewritten.
     """
-    graph = tfl.main_graph(model)
     rewritten = 0
     for operator in graph.operators:
-        if tfl.operator_name(model, operator) == "RELU" and _starts_at_zero(
-            model, graph, operator, ranges
-        ):
-            operator.opcodeIndex = tfl.opcode_index(model, "QUANTIZE", version=2)
-            operator.builtinOptionsType, operator.builtinOptions = 0, None
+        if operator.name == "RELU" and _starts_at_zero(graph, operator, ranges):
+            operator.become("QUANTIZE", version=2)
             rewritten += 1
-    return rewritten
+    return PassResult(rewritten)
 
 
-def _starts_at_zero(
-    model: tfl.ModelT,
-    graph: tfl.SubGraphT,
-    operator: tfl.OperatorT,
-    ranges: Mapping[str, Range],
-) -> bool:
+def _starts_at_zero(graph: Graph, operator: Operator, ranges: Mapping[str, Range]) -> bool:
     """Whether the output saturates at real zero, making it so where only this operator decides."""
-    source, output = (graph.tensors[int(t)] for t in (operator.inputs[0], operator.outputs[0]))
-    if not (tfl.type_name(source) == tfl.type_name(output) == "INT8"):
+    source, output = operator.source, operator.output
+    if not (source.dtype == output.dtype == "INT8"):
         return False
-    before, after = tfl.quantization_of(source), tfl.quantization_of(output)
+    before, after = source.quantization, output.quantization
     if before is None or after is None:
         return False
-    finest = float(before[0][0]) / _LARGEST_SCALE_RATIO
-    if after[1][0] == _ZERO_POINT and after[0][0] >= finest:
+    finest = float(before.scale[0]) / _LARGEST_SCALE_RATIO
+    if after.zero_point[0] == _ZERO_POINT and after.scale[0] >= finest:
         return True
-    name = tfl.tensor_name(output)
-    if name not in ranges or _constrained(model, graph, int(operator.outputs[0])):
-        return bool(after[1][0] == _ZERO_POINT)
-    step = max(ranges[name][1] / _LEVELS, finest)
-    output.quantization.scale = np.asarray([step], np.float32)
-    output.quantization.zeroPoint = np.asarray([_ZERO_POINT], np.int64)
+    if output.name not in ranges or _constrained(graph, output):
+        return bool(after.zero_point[0] == _ZERO_POINT)
+    step = max(ranges[output.name][1] / _LEVELS, finest)
+    output.quantization = Quantization.of(step, _ZERO_POINT)
     return True
 
 
-_SAME_SCALE = {"MAX_POOL_2D", "AVERAGE_POOL_2D", "RESHAPE", "CONCATENATION", "PAD", "TRANSPOSE"}
-
-
-def _constrained(model: tfl.ModelT, graph: tfl.SubGraphT, tensor: int) -> bool:
+def _constrained(graph: Graph, tensor: Tensor) -> bool:
     """Whether a reader demands that its output have the tensor's scale."""
-    readers = [graph.operators[index] for index in tfl.consumers(graph)[tensor]]
-    return any(tfl.operator_name(model, reader) in _SAME_SCALE for reader in readers)
+    return any(reader.name in _SAME_SCALE for reader in graph.consumers(tensor))

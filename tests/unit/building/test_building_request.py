@@ -91,6 +91,10 @@ def test_an_unknown_name_is_answered_with_the_nearest(model: str, hint: str) -> 
         ("keras:VGG16", {"width": 0.5}, "no width multiplier"),
         ("xception", {"width": -1.0}, "--width"),
         ("vgg", {"input_size": 7}, "too small for vgg"),
+        ("vgg", {"input_size": (32, 64)}, "square images"),
+        ("keras:VGG16", {"input_size": (32, 0)}, "--input-size 0"),
+        ("vgg", {"input_shapes": (("", (1, 8, 8, 3)),)}, "one square image"),
+        ("vgg", {"input_shapes": (("", (1, 0)),)}, "--input-shape =1x0"),
         ("xception", {"input_size": 31}, "too small for xception"),
         ("keras:Xception", {"input_size": 70}, "too small"),
         ("vgg", {"input_size": 0}, "--input-size 0"),
@@ -119,7 +123,6 @@ def test_what_cannot_be_is_refused(model: str, options: dict[str, Any], said: st
         ("a.keras", b"PK\x03\x04 and then nothing", "corrupt"),
         ("a.h5", b"version https://git-lfs.github.com/spec/v1", "does not begin as one"),
         ("a.tflite", b"\x1c\x00\x00\x00TFL2", "does not begin as one"),
-        ("a.onnx", b"\x08\x07", "cannot build"),
         ("a.pth", b"PK\x03\x04", "cannot build"),
         ("a", b"what", "cannot build"),
         ("a.weights.h5", b"\x89HDF\r\n\x1a\n", "weights without a network"),
@@ -283,3 +286,24 @@ def _identified(model: str) -> ModelIdentity | None:
 def test_any_text_is_identified_or_refused(model: str) -> None:
     identity = _identified(model)
     assert identity is None or identity.name.lower() == model.lower()
+
+
+def test_a_square_size_and_its_pair_mean_the_same() -> None:
+    one, two = (identify(BuildRequest("vgg", input_size=size)) for size in (48, (48, 48)))
+    assert one == two
+
+
+def test_an_onnx_file_is_known_by_its_suffix(tmp_path: Path) -> None:
+    path = tmp_path / "net.onnx"
+    path.write_bytes(b"\x08\x07")
+    whole = identify(BuildRequest(str(path)))
+    assert (whole.kind, whole.name) == ("onnx", "net")
+    shaped = identify(BuildRequest(str(path), input_shapes=(("x", (1, 3, 8, 8)),)))
+    assert shaped.cache_key != whole.cache_key
+
+
+def test_a_signature_behind_a_saved_model_is_part_of_the_request(tmp_path: Path) -> None:
+    (tmp_path / "saved_model.pb").write_bytes(b"")
+    plain, chosen = (identify(BuildRequest(f"{tmp_path}{part}")) for part in ("", ":other"))
+    assert (chosen.kind, chosen.name) == ("savedmodel", plain.name)
+    assert chosen.cache_key != plain.cache_key

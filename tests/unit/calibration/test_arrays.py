@@ -16,8 +16,10 @@ from hypothesis import strategies as st
 
 from edgecnn.calibration.arrays import Rows, load, share
 from edgecnn.errors import InputError
+from edgecnn.records import Endpoint
 
 SHAPE = (4, 5, 3)
+IMAGE = Endpoint("image", "float32", (1, *SHAPE), "NHWC")
 
 
 def values(count: int) -> npt.NDArray[np.float32]:
@@ -25,7 +27,7 @@ def values(count: int) -> npt.NDArray[np.float32]:
 
 
 def read(path: Path, samples: int = 6, held_out: int = 2, seed: int = 0) -> Rows:
-    return load(path, shape=SHAPE, samples=samples, held_out=held_out, seed=seed)
+    return load(path, (IMAGE,), samples=samples, held_out=held_out, seed=seed)
 
 
 def save(folder: Path, *arrays: npt.ArrayLike, **named: npt.ArrayLike) -> Path:
@@ -40,22 +42,22 @@ def test_rows_are_fed_as_they_are_and_the_last_are_held_out(
     x = values(20)
     (np.savez_compressed if compressed else np.savez)(tmp_path / "x.npz", x)
     rows = read(tmp_path / "x.npz")
-    assert np.array_equal(rows.held_out, x[-2:])
-    assert rows.calibration.shape == (6, *SHAPE)
-    assert all(any(np.array_equal(row, other) for other in x[:-2]) for row in rows.calibration)
+    assert np.array_equal(rows.held_out[0], x[-2:])
+    assert rows.calibration[0].shape == (6, *SHAPE)
+    assert all(any(np.array_equal(row, other) for other in x[:-2]) for row in rows.calibration[0])
     assert rows.warnings == ()
 
 
 def test_the_seed_chooses(tmp_path: Path) -> None:
     path = save(tmp_path, values(40))
-    first = read(path).calibration
-    assert np.array_equal(first, read(path).calibration)
-    assert not np.array_equal(first, read(path, seed=1).calibration)
+    first = read(path).calibration[0]
+    assert np.array_equal(first, read(path).calibration[0])
+    assert not np.array_equal(first, read(path, seed=1).calibration[0])
 
 
 def test_fewer_than_asked_for_is_said(tmp_path: Path) -> None:
     rows = read(save(tmp_path, values(4)))
-    assert (len(rows.calibration), len(rows.held_out)) == (3, 1)
+    assert (rows.calibration_runs, rows.held_out_runs) == (3, 1)
     assert "holds 4 samples: 3 are calibrated on (asked for: 6), 1 are kept" in rows.warnings[0]
 
 
@@ -63,8 +65,8 @@ def test_fewer_than_asked_for_is_said(tmp_path: Path) -> None:
 def test_other_floats_are_converted_and_said(tmp_path: Path, dtype: str) -> None:
     x = values(8).astype(dtype)
     rows = read(save(tmp_path, x))
-    assert rows.held_out.dtype == np.float32
-    assert np.array_equal(rows.held_out, x[-2:].astype(np.float32))
+    assert rows.held_out[0].dtype == np.float32
+    assert np.array_equal(rows.held_out[0], x[-2:].astype(np.float32))
     assert f"{np.dtype(dtype)} values are converted to float32" in rows.warnings[0]
 
 
@@ -143,7 +145,7 @@ def test_copies_and_single_colours_are_said(tmp_path: Path) -> None:
     x = values(8)
     x[3], x[6] = x[2], 0.5
     rows = read(save(tmp_path, x))
-    assert (len(rows.calibration), len(rows.held_out)) == (5, 2)
+    assert (rows.calibration_runs, rows.held_out_runs) == (5, 2)
     text = " ".join(rows.warnings)
     assert "1 samples repeat others exactly and were left out, the first at index 3" in text
     assert "1 samples are of a single colour, the first at index 6" in text
@@ -156,7 +158,52 @@ def test_an_array_that_only_repeats_itself_is_refused(tmp_path: Path) -> None:
 
 def test_only_the_first_array_is_used_and_that_is_said(tmp_path: Path) -> None:
     rows = read(save(tmp_path, images=values(8), labels=np.arange(8)))
-    assert rows.warnings == ("x.npz: only its first array, images, is used, not labels.",)
+    assert rows.warnings == ("x.npz: of its arrays only images is used, not labels.",)
+
+
+def test_an_array_of_the_inputs_name_is_taken_before_the_first(tmp_path: Path) -> None:
+    x = values(8)
+    assert np.array_equal(read(save(tmp_path, other=x + 1, image=x)).held_out[0], x[-2:])
+
+
+TOKENS = Endpoint("tokens", "int32", (2, 3))  # two rows a run
+
+
+def two(path: Path) -> Rows:
+    return load(path, (IMAGE, TOKENS), samples=6, held_out=2, seed=0)
+
+
+def test_each_input_has_its_array_and_a_run_may_take_several_rows(tmp_path: Path) -> None:
+    x, tokens = values(8), np.arange(48, dtype=np.int64).reshape(16, 3)
+    rows = two(save(tmp_path, tokens=tokens, image=x))
+    assert np.array_equal(rows.held_out[0], x[-2:])
+    assert np.array_equal(rows.held_out[1], tokens[-4:])
+    assert rows.held_out[1].dtype == np.int32
+    assert rows.held_out_runs == 2
+    assert "int64 values are converted to int32" in rows.warnings[0]
+
+
+def test_a_missing_array_is_named_with_what_is_needed(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no array for the input 'tokens'; it holds 'image'") as no:
+        two(save(tmp_path, image=values(8)))
+    assert "tokens (N, 3)" in no.value.hint
+
+
+def test_arrays_of_different_lengths_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="different numbers of samples: image 8, tokens 7"):
+        two(save(tmp_path, image=values(8), tokens=np.zeros((14, 3), np.int32)))
+
+
+def test_integers_that_do_not_fit_are_refused(tmp_path: Path) -> None:
+    tokens = np.zeros((16, 3), np.int64)
+    tokens[5, 1] = 2**40
+    with pytest.raises(InputError, match="index 5 does not fit int32"):
+        two(save(tmp_path, image=values(8), tokens=tokens))
+
+
+def test_floats_for_an_input_of_integers_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="array is float32, but the input 'tokens' takes int32"):
+        two(save(tmp_path, image=values(8), tokens=np.zeros((16, 3), np.float32)))
 
 
 def test_files_that_are_no_npz_are_refused(tmp_path: Path) -> None:
@@ -197,9 +244,9 @@ def npy(x: npt.ArrayLike) -> bytes:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"", "header is damaged"),
-        (b"\x93NUMPY\x01\x00\x05\x00{bad}", "header is damaged"),
-        (b"\x93NUMPY\x09\x00", "not for plain arrays|header is damaged"),
+        (b"", "header of array x is damaged"),
+        (b"\x93NUMPY\x01\x00\x05\x00{bad}", "header of array x is damaged"),
+        (b"\x93NUMPY\x09\x00", "not for plain arrays|header of array x is damaged"),
         (npy(values(8))[:-100], "contradict each other"),
         (npy(values(8)) + b"more", "contradict each other"),
     ],
@@ -225,8 +272,8 @@ def test_a_flipped_byte_is_refused_or_changes_nothing(
         rows = read(path)
     except InputError:
         return
-    assert np.array_equal(rows.calibration, expected.calibration)
-    assert np.array_equal(rows.held_out, expected.held_out)
+    assert np.array_equal(rows.calibration[0], expected.calibration[0])
+    assert np.array_equal(rows.held_out[0], expected.held_out[0])
 
 
 @given(available=st.integers(2, 400), samples=st.integers(1, 300), held_out=st.integers(1, 100))

@@ -12,6 +12,7 @@ from PIL import Image
 
 from edgecnn.calibration import images
 from edgecnn.calibration.images import Decoded, UnreadableImageError, decode
+from edgecnn.tasks.placing import FITS, place
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,6 +52,51 @@ def test_the_shorter_side_is_fitted_and_the_centre_cropped(tmp_path: Path) -> No
     result = decoded(saved(tmp_path, Image.fromarray(wide), "wide.png"))
     assert (result.pixels[:, 1:-1, 1] == 255).all()
     assert result.pixels[:, 1:-1, (0, 2)].max() == 0
+
+
+@pytest.mark.parametrize("fit", FITS)
+@pytest.mark.parametrize("suffix", ["png", "jpg"])
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_a_spot_lies_where_its_placement_says(
+    tmp_path: Path, fit: str, suffix: str, orientation: int
+) -> None:
+    """Upright it is a picture of 600 x 400 with a white spot at (330, 150)."""
+    pixels = np.zeros((400, 600, 3), np.uint8)
+    pixels[140:160, 320:340] = 255
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    image = Image.fromarray(pixels)
+    if orientation == 6:
+        image = image.transpose(Image.Transpose.ROTATE_90)
+    path = saved(tmp_path, image, f"spot.{suffix}", exif=exif)
+    result = decode(path, (60, 50), 3, fit)
+    assert result.picture == (400, 600)
+    placement = place(result.picture, (60, 50), fit)
+    bright = np.argwhere(result.pixels[..., 0] > 180)[:, ::-1].mean(axis=0) + 0.5
+    spot = [330 * placement.scale_x + placement.left, 150 * placement.scale_y + placement.top]
+    np.testing.assert_allclose(bright, spot, atol=1)
+
+
+def test_the_borders_of_a_letterbox_are_grey_and_transparency_is_still_told(
+    tmp_path: Path,
+) -> None:
+    path = saved(tmp_path, Image.new("RGBA", (80, 40), (255, 0, 0, 0)), "clear.png")
+    result = decode(path, (32, 32), 3, "letterbox")
+    assert (result.pixels[:8] == 114).all()
+    assert (result.pixels[8:24] == 255).all()
+    assert (result.pixels[24:] == 114).all()
+    assert "transparent in part, laid on white" in result.remarks
+
+
+def test_a_picture_as_it_is(tmp_path: Path) -> None:
+    assert images.whole(saved(tmp_path, picture(640, 480), "large.jpg")).size == (640, 480)
+    with pytest.raises(UnreadableImageError, match="empty"):
+        images.whole(saved_nothing(tmp_path / "empty.png"))
+
+
+def saved_nothing(path: Path) -> Path:
+    path.touch()
+    return path
 
 
 def test_an_input_that_is_not_square_gets_its_height_and_width(tmp_path: Path) -> None:

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from random_nets import RandomNet, run
+from random_nets import NO_TENSOR, RandomNet, run
 
 from edgecnn.calibration.layer_inputs import Geometry, LayerAccumulator, LayerInputs
-from edgecnn.formats import tflite_file as tfl
-from edgecnn.quantize.passes import affine
+from edgecnn.formats.tflite_graph import Graph
+from edgecnn.quantize import affine
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,10 +22,9 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
 
 
-def geometry_of(data: bytes) -> tuple[Geometry, tfl.ModelT]:
-    model = tfl.read(data)
-    graph = tfl.main_graph(model)
-    return Geometry.of(model, graph, graph.operators[-1]), model
+def geometry_of(data: bytes) -> tuple[Geometry, Graph]:
+    graph = Graph.read(data)
+    return Geometry.of(graph.operators[-1]), graph
 
 
 sizes = st.integers(1, 7)
@@ -64,10 +63,9 @@ def test_patches_times_weights_are_the_convolution(  # noqa: PLR0913 - a convolu
             net.image, 4, kernel=kernel, stride=stride, dilation=dilation, padding=padding
         )
     data = net.finish(output)
-    geometry, model = geometry_of(data)
-    graph = tfl.main_graph(model)
-    weights = affine.weights(model, graph, graph.operators[0])
-    bias = affine.bias(model, graph, graph.operators[0])
+    geometry, graph = geometry_of(data)
+    weights = affine.weights(graph.operators[0])
+    bias = affine.bias(graph.operators[0])
     assert weights is not None
     assert bias is not None
     feed = net.feeds(1)[0]
@@ -95,7 +93,7 @@ def test_a_dense_layer_has_a_position_for_every_row(
         output = net.conv(net.image, 5, kernel=(1, 1))
         net.tiny.graph.operators.clear()
         weights = net.fixed(net.normal(5, units))
-        net.tiny.operator("FULLY_CONNECTED", [net.image, weights, tfl.NO_TENSOR], [output])
+        net.tiny.operator("FULLY_CONNECTED", [net.image, weights, NO_TENSOR], [output])
     geometry, _ = geometry_of(net.finish(output))
     assert geometry.positions == rows
     gathered = accumulated(geometry, units, [np.arange(np.prod(shape)).reshape(shape)])

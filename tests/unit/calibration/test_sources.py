@@ -10,12 +10,12 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from edgecnn.calibration import imageset, photographs
-from edgecnn.calibration.imageset import ImageSet, Split, from_arrays, from_pixels
+from edgecnn.calibration import photographs, sampleset
 from edgecnn.calibration.preprocessing import preprocess
-from edgecnn.calibration.sources import load
+from edgecnn.calibration.sampleset import SampleSet, Split, from_arrays, from_pixels
+from edgecnn.calibration.sources import NOISE, Sampling, load
 from edgecnn.errors import InputError
-from edgecnn.records import Preprocessing
+from edgecnn.records import Endpoint, Preprocessing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,14 +31,24 @@ def fill(folder: Path, count: int) -> Path:
     return folder
 
 
-def split(source: Path | str, samples: int = 6, held_out: int = 2) -> Split:
-    return load(str(source), size=SIZE, channels=3, samples=samples, held_out=held_out)
+def image(channels: int = 3) -> Endpoint:
+    return Endpoint("image", "float32", (1, *SIZE, channels), "NHWC")
 
 
-def images(image_set: ImageSet) -> set[bytes]:
-    values = image_set.pixels if image_set.pixels is not None else image_set.arrays
-    assert values is not None
-    return {value.tobytes() for value in values}
+def split(
+    source: Path | str | None,
+    samples: int = 6,
+    held_out: int = 2,
+    inputs: tuple[Endpoint, ...] = (image(),),
+    *,
+    calibrated: bool = True,
+) -> Split:
+    text = None if source is None else str(source)
+    return load(Sampling(text, samples, held_out, calibrated=calibrated), inputs)
+
+
+def images(samples: SampleSet) -> set[bytes]:
+    return {value.tobytes() for value in samples.arrays[0]}
 
 
 def test_a_folder_gives_two_sets_that_share_nothing(tmp_path: Path) -> None:
@@ -71,7 +81,8 @@ def test_an_npz_is_fed_as_it_is(tmp_path: Path) -> None:
     np.savez(tmp_path / "x.npz", x)
     result = split(tmp_path / "x.npz")
     assert result.calibration.source == "x.npz"
-    fed = np.concatenate(list(result.held_out.feed(Preprocessing((99.0,), (7.0,)))))
+    feeds = result.held_out.feeds((image(),), Preprocessing((99.0,), (7.0,)))
+    fed = np.concatenate([feed[0] for feed in feeds])
     assert np.array_equal(fed, x[-2:])
     assert not images(result.calibration) & images(result.held_out)
 
@@ -79,15 +90,14 @@ def test_an_npz_is_fed_as_it_is(tmp_path: Path) -> None:
 def test_an_npz_may_have_any_number_of_channels(tmp_path: Path) -> None:
     x = np.random.default_rng(0).normal(size=(8, *SIZE, 6)).astype(np.float32)
     np.savez(tmp_path / "x.npz", x)
-    result = load(str(tmp_path / "x.npz"), size=SIZE, channels=6, samples=6, held_out=2)
-    assert result.calibration.arrays is not None
-    assert result.calibration.arrays.shape == (6, *SIZE, 6)
+    result = split(tmp_path / "x.npz", inputs=(image(6),))
+    assert result.calibration.arrays[0].shape == (6, *SIZE, 6)
 
 
 @pytest.mark.parametrize("source", [None, "fashion-mnist", "folder"])
 def test_images_for_six_channels_are_refused(source: str | None) -> None:
-    with pytest.raises(InputError, match="input has 6") as caught:
-        load(source, size=SIZE, channels=6)
+    with pytest.raises(InputError, match="image .N, 12, 10, 6. float32") as caught:
+        split(source, inputs=(image(6),))
     assert ".npz" in caught.value.hint
 
 
@@ -138,7 +148,8 @@ def test_a_senseless_number_of_samples_is_refused(
 def test_feed_yields_one_preprocessed_image_at_a_time() -> None:
     pixels = np.arange(2 * 2 * 2 * 3, dtype=np.uint8).reshape(2, 2, 2, 3)
     preprocessing = Preprocessing((3.0,), (2.0,), "BGR")
-    fed = list(from_pixels("x", pixels).feed(preprocessing))
+    end = Endpoint("image", "float32", (1, 2, 2, 3), "NHWC")
+    fed = [feed[0] for feed in from_pixels("x", pixels).feeds((end,), preprocessing)]
     assert [item.shape for item in fed] == [(1, 2, 2, 3)] * 2
     assert np.array_equal(np.concatenate(fed), preprocess(pixels, preprocessing))
 
@@ -149,17 +160,73 @@ def test_the_content_address_depends_on_content_order_and_type_alone() -> None:
     assert address == from_pixels("b", np.asfortranarray(pixels), ("warned",)).sha256
     others: list[npt.NDArray[np.uint8]] = [pixels[::-1], pixels.reshape(2, 1, 4, 3), pixels + 1]
     addresses = {address, *(from_pixels("a", other).sha256 for other in others)}
-    addresses.add(from_arrays("a", pixels.astype(np.float32)).sha256)
+    addresses.add(from_arrays("a", 2, [pixels.astype(np.float32)]).sha256)
     assert len(addresses) == 5
 
 
 def test_a_split_survives_the_way_to_another_process(tmp_path: Path) -> None:
     result = split(fill(tmp_path / "cats", 8))
     copy: Split = pickle.loads(pickle.dumps(result))  # noqa: S301 - made in this line
-    assert copy.calibration.sha256 == imageset.content_address(_pixels(copy.calibration))
+    assert copy.calibration.sha256 == sampleset.content_address(*copy.calibration.arrays)
     assert images(copy.held_out) == images(result.held_out)
 
 
-def _pixels(image_set: ImageSet) -> npt.NDArray[np.uint8]:
-    assert image_set.pixels is not None
-    return image_set.pixels
+def test_channels_first_networks_are_fed_channels_first() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 5, 6, 3), np.uint8)
+    end = Endpoint("images", "float32", (2, 3, 5, 6), "NCHW")
+    samples = from_pixels("x", pixels, image=end)
+    assert samples.samples == 2  # two pictures a run
+    (first,), (second,) = samples.feeds((end,), Preprocessing((0.0,), (255.0,)))
+    assert first.shape == second.shape == end.shape
+    expected = (pixels[2:] / np.float32(255)).transpose(0, 3, 1, 2)
+    assert np.allclose(second, expected)
+
+
+def test_an_input_of_uint8_gets_pixels_as_they_are() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 5, 6, 3), np.uint8)
+    end = Endpoint("images", "uint8", (1, 3, 5, 6), "NCHW")
+    feeds = list(from_pixels("x", pixels, image=end).feeds((end,), Preprocessing((9.0,), (3.0,))))
+    assert feeds[1][0].dtype == np.uint8
+    assert np.array_equal(feeds[1][0], pixels[1:2].transpose(0, 3, 1, 2))
+
+
+PICTURE_AND_NUMBERS = (
+    Endpoint("picture", "float32", (1, *SIZE, 3), "NHWC"),
+    Endpoint("numbers", "float32", (1, 4)),
+)
+
+
+def test_several_inputs_are_fed_by_name_whatever_the_order_in_the_file(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    numbers = generator.normal(size=(8, 4)).astype(np.float32)
+    picture = generator.normal(size=(8, *SIZE, 3)).astype(np.float32)
+    np.savez(tmp_path / "x.npz", numbers=numbers, picture=picture)
+    result = split(tmp_path / "x.npz", inputs=PICTURE_AND_NUMBERS)
+    feeds = list(result.held_out.feeds(PICTURE_AND_NUMBERS, Preprocessing()))
+    assert np.array_equal(feeds[0][0], picture[6:7])
+    assert np.array_equal(feeds[1][1], numbers[7:8])
+
+
+def test_pictures_alone_cannot_feed_several_inputs(tmp_path: Path) -> None:
+    fill(tmp_path / "cats", 3)
+    with pytest.raises(InputError, match="it has 2 inputs: picture .*numbers .N, 4. float32") as no:
+        split(tmp_path / "cats", inputs=PICTURE_AND_NUMBERS)
+    assert "an array for each input" in no.value.hint
+
+
+def test_a_network_without_pictures_is_compared_on_random_numbers_only_if_not_calibrated() -> None:
+    ends = (Endpoint("series", "float32", (1, 16, 3)), Endpoint("ids", "int64", (1, 4)))
+    result = split(None, inputs=ends, calibrated=False)
+    assert result.calibration.source == NOISE
+    assert NOISE in result.warnings[0]
+    assert [a.shape for a in result.calibration.arrays] == [(6, 16, 3), (6, 4)]
+    with pytest.raises(InputError, match="images have 3 channels"):
+        split(None, inputs=ends)
+
+
+def test_the_first_samples_are_a_set_of_their_own() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (6, 2, 2, 3), np.uint8)
+    end = Endpoint("images", "uint8", (2, 2, 2, 3), "NHWC")
+    samples = from_pixels("x", pixels, image=end).first(2, (end,))
+    assert samples.samples == 2
+    assert np.array_equal(samples.arrays[0], pixels[:4])

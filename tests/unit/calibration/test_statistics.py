@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 from hypothesis import given, settings
 from random_nets import Drawn, RandomNet, networks, run
+from tiny_tflite import TinyModel
 
 from edgecnn.calibration import statistics
 from edgecnn.calibration.statistics import Statistics, collect
 from edgecnn.errors import InputError
-from edgecnn.formats import tflite_file as tfl
+from edgecnn.formats.tflite_graph import Graph
 from edgecnn.progress import Silent
 
 if TYPE_CHECKING:
@@ -28,26 +30,26 @@ def branching(shape: tuple[int, ...] = (1, 6, 6, 3)) -> tuple[RandomNet, bytes]:
     return net, net.finish(net.softmax(net.dense(net.flatten(x), 5)))
 
 
-def everything(data: bytes, feeds: list[NDArray[np.float32]]) -> dict[int, NDArray[np.float32]]:
+def everything(data: bytes, feeds: list[NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
     """Every float tensor the graph makes, and its input: (images, ...)."""
-    model = tfl.read(data)
-    graph = tfl.main_graph(model)
-    made = sorted(tfl.producers(graph))
-    found = dict(zip(made, run(statistics.tap(model, made), feeds), strict=True))
-    return {int(graph.inputs[0]): np.stack(feeds), **found}
+    graph = Graph.read(data)
+    made = [operator.output for operator in graph.operators]
+    found = dict(zip(made, run(graph.tapped(made), feeds), strict=True))
+    return {"image": np.stack(feeds), **{tensor.name: x for tensor, x in found.items()}}
 
 
-def logits_of(data: bytes) -> int:
+def last_read(data: bytes) -> str:
     """What enters the last operator."""
-    return int(tfl.main_graph(tfl.read(data)).operators[-1].inputs[0])
+    return Graph.read(data).operators[-1].source.name
 
 
 def gather(
     data: bytes, feeds: list[NDArray[np.float32]], *, threads: int = 1, seed: int = 0
 ) -> Statistics:
     return collect(
-        data, feeds, logits=logits_of(data), images=len(feeds), threads=threads, seed=seed
-    )
+        Graph.read(data), [[feed] for feed in feeds], answers=[last_read(data)],
+        runs=len(feeds), threads=threads, seed=seed,
+    )  # fmt: skip
 
 
 def test_extremes_samples_and_logits_are_those_of_every_value() -> None:
@@ -67,7 +69,8 @@ def test_extremes_samples_and_logits_are_those_of_every_value() -> None:
         np.testing.assert_allclose(known.power, np.square(rows, dtype=np.float64).mean(axis=0))
         np.testing.assert_allclose(known.active, (rows > 0).mean(axis=0))
         assert known.channels == values.shape[-1]
-    np.testing.assert_array_equal(found.logits, wanted[logits_of(data)].reshape(6, 5))
+    answer = found.answers[last_read(data)]
+    np.testing.assert_array_equal(answer, wanted[last_read(data)].reshape(6, 5))
 
 
 def test_every_convolution_knows_its_inputs() -> None:
@@ -75,29 +78,27 @@ def test_every_convolution_knows_its_inputs() -> None:
     feeds = net.feeds(6)
     found = gather(data, feeds)
     wanted = everything(data, feeds)
-    model = tfl.read(data)
-    graph = tfl.main_graph(model)
-    by_name = {tfl.operator_name(model, op): op for op in graph.operators}
+    graph = Graph.read(data)
+    by_kind = {operator.name: operator for operator in graph.operators}
     assert set(found.layers) == {
-        int(by_name[name].outputs[0])
-        for name in ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
+        by_kind[name].output.name for name in ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
     }
-    dense = by_name["FULLY_CONNECTED"]
-    flat = wanted[int(dense.inputs[0])].reshape(6, -1).astype(np.float64)
-    layer = found.layers[int(dense.outputs[0])]
+    dense = by_kind["FULLY_CONNECTED"]
+    flat = wanted[dense.source.name].reshape(6, -1).astype(np.float64)
+    layer = found.layers[dense.output.name]
     np.testing.assert_allclose(layer.mean, flat.mean(axis=0), rtol=1e-5, atol=1e-6)
     assert layer.covariance is not None
     np.testing.assert_allclose(
         layer.covariance, np.cov(flat, rowvar=False, bias=True), rtol=1e-3, atol=1e-5
     )
-    assert found.layers[int(by_name["DEPTHWISE_CONV_2D"].outputs[0])].mean.shape == (4, 9)
+    assert found.layers[by_kind["DEPTHWISE_CONV_2D"].output.name].mean.shape == (4, 9)
 
 
 def same(one: Statistics, other: Statistics) -> bool:
     """Equal to the last bit."""
-    pairs = [(one.logits, other.logits)]
-    if set(one.tensors) != set(other.tensors) or set(one.layers) != set(other.layers):
+    if any(list(vars(one)[kind]) != list(vars(other)[kind]) for kind in vars(one)):
         return False
+    pairs = [(answer, other.answers[name]) for name, answer in one.answers.items()]
     for tensor, known in one.tensors.items():
         twin = other.tensors[tensor]
         pairs += [(known.low, twin.low), (known.high, twin.high), (known.sample, twin.sample)]
@@ -105,7 +106,7 @@ def same(one: Statistics, other: Statistics) -> bool:
         match = other.layers[output]
         if (layer.covariance is None) != (match.covariance is None):
             return False
-        pairs += [(layer.mean, match.mean), (layer.power, match.power)]  # type: ignore[list-item] # float64
+        pairs += [(layer.mean, match.mean), (layer.power, match.power)]
         if layer.covariance is not None and match.covariance is not None:
             pairs.append((layer.covariance, match.covariance))
     return all(np.array_equal(left, right) for left, right in pairs)
@@ -121,9 +122,9 @@ def test_threads_change_nothing_and_a_seed_repeats() -> None:
 
 
 def test_a_sample_is_drawn_from_every_image_and_bounded() -> None:
-    net, data = branching((1, 48, 48, 3))
+    _, data = branching((1, 48, 48, 3))
     feeds = [np.full((1, 48, 48, 3), value, np.float32) for value in range(8)]
-    known = gather(data, feeds).tensors[net.image]
+    known = gather(data, feeds).tensors["image"]
     assert len(known.sample) < 8 * 48 * 48
     values, counts = np.unique(known.sample[:, 0], return_counts=True)
     assert values.tolist() == list(range(8))
@@ -148,7 +149,7 @@ def test_weights_that_are_nan_are_refused_by_their_tensors_name() -> None:
     weights[1, 1, 1, 1] = np.nan
     bad = net.conv(x, 2, weights=weights)
     data = net.finish(net.softmax(net.dense(bad, 3)))
-    name = tfl.tensor_name(net.tensors[bad])
+    name = net.name(bad)
     with pytest.raises(InputError, match=f"'{name}'"):
         gather(data, net.feeds(2))
 
@@ -162,17 +163,9 @@ def test_progress_advances_with_every_image() -> None:
 
     net, data = branching()
     progress = Counting()
-    collect(data, iter(net.feeds(5)), logits=0, images=5, threads=1, progress=progress)
+    feeds = ([feed] for feed in net.feeds(5))
+    collect(Graph.read(data), feeds, answers=["image"], runs=5, threads=1, progress=progress)
     assert progress.steps == 5
-
-
-def test_a_tap_leaves_the_model_as_it_was() -> None:
-    _, data = branching()
-    model = tfl.read(data)
-    before = tfl.write(model)
-    tapped = statistics.tap(model, [0, 4])
-    assert tfl.write(model) == before
-    assert list(tfl.main_graph(tfl.read(tapped)).outputs) == [0, 4]
 
 
 @settings(max_examples=25)
@@ -182,10 +175,10 @@ def test_any_network_is_described_whole_and_survives_the_disk(
 ) -> None:
     if not net.operators:
         return
-    model = tfl.read(net.data)
-    logits = int(tfl.main_graph(model).outputs[0])
-    found = collect(net.data, net.feeds, logits=logits, images=len(net.feeds), threads=2)
-    assert set(found.tensors) == {0, *tfl.producers(tfl.main_graph(model))}
+    graph = Graph.read(net.data)
+    feeds, answers = [[feed] for feed in net.feeds], [graph.outputs[0].name]
+    found = collect(graph, feeds, answers=answers, runs=len(feeds), threads=2)
+    assert set(found.tensors) == {"image", *graph.made()}
     for known in found.tensors.values():
         assert (known.low <= known.sample).all()
         assert (known.sample <= known.high).all()
@@ -200,5 +193,66 @@ def test_a_layer_without_covariance_survives_the_disk(tmp_path: Path) -> None:
     found = gather(data, net.feeds(2))
     (layer,) = found.layers.values()
     assert layer.covariance is None
+    statistics.save(found, tmp_path)
+    assert same(statistics.load(tmp_path), found)
+
+
+def several_ends() -> Graph:
+    """Inputs of any rank and dtype, one without elements; a scalar, a vector and integers out."""
+    net = TinyModel()
+    numbers = net.tensor("float32", (2, 3), name="numbers")
+    index = net.tensor("int32", (1,), name="index")
+    nothing = net.tensor("float32", (0, 3), name="nothing")
+    cube = net.tensor("float32", (1, 2, 1, 2, 3), name="cube")
+    axes = net.tensor("int32", (2,), values=np.array([0, 1], np.int32), name="axes")
+    total = net.tensor("float32", (), name="total")
+    row = net.tensor("float32", (1, 3), name="row")
+    best = net.tensor("int64", (2,), name="best")
+    axis = net.tensor("int32", (), values=np.array(1, np.int32), name="axis")
+    turned = net.tensor("float32", (0, 3), name="turned")
+    raised = net.tensor("float32", (1, 2, 1, 2, 3), name="raised")
+    net.operator("SUM", [numbers, axes], [total], schema.ReducerOptionsT())
+    net.operator("GATHER", [numbers, index], [row], schema.GatherOptionsT())
+    options = schema.ArgMaxOptionsT()
+    options.outputType = schema.TensorType.INT64
+    net.operator("ARG_MAX", [numbers, axis], [best], options)
+    net.operator("RELU", [nothing], [turned])
+    net.operator("ABS", [cube], [raised])
+    net.border([numbers, index, nothing, cube], [total, row, best, raised])
+    return Graph.read(net.to_bytes())
+
+
+def several_feeds(count: int) -> list[list[NDArray[Any]]]:
+    random = np.random.default_rng(0)
+    return [
+        [
+            random.standard_normal((2, 3)).astype(np.float32),
+            np.array([number % 2], np.int32),
+            np.empty((0, 3), np.float32),
+            random.standard_normal((1, 2, 1, 2, 3)).astype(np.float32),
+        ]
+        for number in range(count)
+    ]
+
+
+def test_inputs_and_answers_of_any_number_rank_and_dtype() -> None:
+    feeds = several_feeds(4)
+    asked = ["total", "best", "row", "index"]
+    found = collect(several_ends(), feeds, answers=asked, runs=4, threads=2)
+    assert list(found.tensors) == ["numbers", "cube", "total", "row", "raised"]
+    numbers = np.stack([feed[0] for feed in feeds])
+    np.testing.assert_allclose(found.answers["total"], numbers.sum(axis=(1, 2)), rtol=1e-5)
+    assert found.answers["best"].dtype == np.int64
+    np.testing.assert_array_equal(found.answers["best"], numbers.argmax(axis=2).reshape(-1))
+    assert found.answers["row"].shape == (4, 3)
+    assert found.answers["index"].tolist() == [0, 1, 0, 1]
+    total, raised = found.tensors["total"], found.tensors["raised"]
+    assert (total.channels, raised.channels) == (1, 3)
+    cubes = np.abs(np.concatenate([feed[3] for feed in feeds])).reshape(-1, 3)
+    np.testing.assert_array_equal(raised.high, cubes.max(axis=0))
+
+
+def test_answers_of_any_rank_and_dtype_survive_the_disk(tmp_path: Path) -> None:
+    found = collect(several_ends(), several_feeds(2), answers=["total", "best"], runs=2, threads=1)
     statistics.save(found, tmp_path)
     assert same(statistics.load(tmp_path), found)

@@ -23,8 +23,10 @@ from tiny_tflite import TinyModel
 import edgecnn
 from edgecnn.calibration.images import decode
 from edgecnn.calibration.preprocessing import preprocess
-from edgecnn.deploying import network
-from edgecnn.deploying.network import Network, difference
+from edgecnn.deploying.device import emulator
+from edgecnn.deploying.device.ends import from_pixels
+from edgecnn.deploying.device.network import Network
+from edgecnn.deploying.device.proving import difference
 from edgecnn.records import Preprocessing, TensorInfo
 from edgecnn.runtime.session import dequantize_output, open_session, quantize_input
 
@@ -36,8 +38,13 @@ if TYPE_CHECKING:
     Change: TypeAlias = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 PACKAGE = Path(edgecnn.__file__).parent
-SENT = [*(PACKAGE / "deploying" / f"{n}.py" for n in ("classify", "network", "install")),
-        PACKAGE / "calibration" / "images.py"]  # fmt: skip
+SENT = [
+    PACKAGE / "deploying" / "install.py",
+    PACKAGE / "calibration" / "images.py",
+    *sorted((PACKAGE / "deploying" / "device").glob("*.py")),
+    *sorted((PACKAGE / "tasks").glob("*.py")),
+]
+OURS = ("edgecnn.tasks", "edgecnn.deploying.device", "edgecnn.calibration.images")
 ODD_NAME = "a 'b' \"c\" $(touch hacked).png"
 
 
@@ -66,8 +73,8 @@ def classify(release: Path, *args: str | Path, code: int = 0) -> dict[str, Any]:
     return told
 
 
-@pytest.mark.parametrize("path", SENT, ids=lambda path: path.name)
-def test_what_is_sent_needs_python_3_9_and_nothing_of_edgecnn(path: Path) -> None:
+@pytest.mark.parametrize("path", SENT, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_what_is_sent_needs_python_3_9_and_nothing_else_of_edgecnn(path: Path) -> None:
     tree = ast.parse(path.read_text("utf-8"), feature_version=(3, 9))
     checked = {
         each
@@ -78,11 +85,13 @@ def test_what_is_sent_needs_python_3_9_and_nothing_of_edgecnn(path: Path) -> Non
     found = set()
     for node in set(ast.walk(tree)) - checked:
         if isinstance(node, ast.Import):
-            found |= {alias.name.partition(".")[0] for alias in node.names}
+            found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            found.add((node.module or "").partition(".")[0])
-    allowed = set() if path.name == "install.py" else {"numpy", "PIL"}
-    assert found - sys.stdlib_module_names <= allowed
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    if path.name != "install.py":
+        found = {name for name in found if not name.startswith(OURS)}
+    tops = {name.partition(".")[0] for name in found} - sys.stdlib_module_names
+    assert tops <= (set() if path.name == "install.py" else {"numpy", "PIL"})
 
 
 def test_answers_are_those_of_edgecnns_own_rooms(release: Path, tmp_path: Path) -> None:
@@ -97,7 +106,7 @@ def test_answers_are_those_of_edgecnns_own_rooms(release: Path, tmp_path: Path) 
     wanted = np.sort(powers / powers.sum())[::-1]
     assert [each["probability"] for each in told["top"]] == pytest.approx(wanted)
     assert told["latency_ms"] > 0
-    assert told["emulated"] is network.emulated()
+    assert told["emulated"] is emulator.emulated()
 
 
 @settings(max_examples=30)
@@ -121,13 +130,22 @@ def test_inputs_and_outputs_are_scaled_as_by_edgecnns_own_rooms(
     preprocessing = Preprocessing((mean,), (std,), order)
     path = tmp_path_factory.mktemp("net") / "identity.tflite"
     path.write_bytes(reshaping_net((scale, zero_point)).to_bytes())
-    network = Network(str(path), {"mean": (mean,), "std": (std,), "channel_order": order})
-    network.feed(pixels)
-    output = network.run()
+    network = Network(str(path), reshaping_manifest())
+    scaling = {"mean": (mean,), "std": (std,), "channel_order": order}
+    raw = network.run([from_pixels(pixels[np.newaxis], network.inputs[0], scaling)])
     info = TensorInfo("", "int8", (1, 192), float(np.float32(scale)), zero_point)
-    wanted = quantize_input(preprocess(pixels, preprocessing), info).reshape(-1)
-    np.testing.assert_array_equal(output, wanted)
-    np.testing.assert_allclose(network.real(output), dequantize_output(wanted, info), rtol=1e-6)
+    wanted = quantize_input(preprocess(pixels, preprocessing), info).reshape(1, -1)
+    np.testing.assert_array_equal(raw[0], wanted)
+    real = network.real(raw)[0]
+    np.testing.assert_allclose(real, dequantize_output(wanted, info), rtol=1e-6)
+
+
+def reshaping_manifest() -> dict[str, Any]:
+    """What the manifest of `reshaping_net` says of its ends."""
+    image = {"name": "x", "dtype": "float32", "shape": (1, 8, 8, 3), "layout": "NHWC"}
+    flat = {"name": "y", "dtype": "float32", "shape": (1, 192), "layout": ""}
+    file = {"format": "tflite", "inputs": [image], "outputs": [flat]}
+    return {"inputs": [image], "outputs": [flat], "files": [file]}
 
 
 def reshaping_net(quantization: tuple[float, int]) -> TinyModel:
@@ -241,7 +259,7 @@ def prove(release: Path, code: int = 0) -> dict[str, Any]:
 def test_a_release_proves_itself(release: Path) -> None:
     told = prove(release)
     assert told["images"] == 4
-    assert told["max_difference"] == 0
+    assert told["outputs"][0]["max_difference"] == 0
 
 
 def test_a_changed_file_is_no_proof(release: Path) -> None:
@@ -255,8 +273,8 @@ def test_a_changed_file_is_no_proof(release: Path) -> None:
 def expect(release: Path, change: Change) -> None:
     """Have the release expect other outputs, in whole: sums and all."""
     with np.load(release / "reference.npz") as reference:
-        inputs, outputs = reference["inputs"], reference["outputs"]
-    np.savez(release / "reference.npz", inputs=inputs, outputs=change(outputs))
+        inputs, outputs = reference["x0"], reference["y0"]
+    np.savez(release / "reference.npz", x0=inputs, y0=change(outputs))
     about = json.loads((release / "release.json").read_text())
     del about["files"]["reference.npz"]
     (release / "release.json").write_text(json.dumps(about))
@@ -264,12 +282,12 @@ def expect(release: Path, change: Change) -> None:
 
 def test_outputs_within_the_limit_are_a_proof(release: Path) -> None:
     expect(release, lambda outputs: outputs * np.float32(1.0001))
-    assert 0 < prove(release)["max_difference"] < 1e-3
+    assert 0 < prove(release)["outputs"][0]["max_difference"] < 1e-3
 
 
 @pytest.mark.parametrize(
     "change",
-    [lambda o: o * np.float32(1.01), lambda o: o[::-1], lambda o: o[:, :3], lambda o: o * np.nan],
+    [lambda o: o * np.float32(1.01), lambda o: o[::-1], lambda o: o[..., :3], lambda o: o * np.nan],
 )
 def test_other_outputs_are_no_proof(release: Path, change: Change) -> None:
     expect(release, change)
@@ -322,9 +340,9 @@ def test_a_machine_that_calls_itself_emulated_is_taken_at_its_word(
 ) -> None:
     monkeypatch.delenv("QEMU_CPU", raising=False)
     (tmp_path / "cpuinfo").write_text("Model : Raspberry Pi 4 Model B\n")
-    assert not network.emulated(tmp_path)
+    assert not emulator.emulated(tmp_path)
     (tmp_path / "cpuinfo").write_text("Model : Raspberry Pi 4 Model B (EMULATED)\n")
-    assert network.emulated(tmp_path)
-    assert not network.emulated(tmp_path / "nothing here")
+    assert emulator.emulated(tmp_path)
+    assert not emulator.emulated(tmp_path / "nothing here")
     monkeypatch.setenv("QEMU_CPU", "cortex-a72")
-    assert network.emulated(tmp_path / "nothing here")
+    assert emulator.emulated(tmp_path / "nothing here")

@@ -11,7 +11,7 @@ from command_line import run, run_json
 from tiny_artifact import write_artifact
 
 import edgecnn
-from edgecnn.deploying import Bundle, Deployment, Proof
+from edgecnn.deploying import Bundle, Deployment, OutputProof, Proof, TaskOptions
 from edgecnn.errors import InputError
 from edgecnn.measurements import DeviceFacts
 from edgecnn.reporting import deployment as report
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 FACTS = DeviceFacts("Raspberry Pi 5", "aarch64", 64, "Debian", "6.1", "glibc 2.36", "Cortex-A76",
                     4, 4 << 30, "3.11.2")  # fmt: skip
-PROOF = Proof(4, "absolute", 0.0, 0.0, "ab" * 32)
+PROOF = Proof(4, (OutputProof("logits", "absolute", 0.0, 0.0),), "ab" * 32)
 DEPLOYMENT = Deployment(
     target="ssh://pi@pi",
     device=FACTS,
@@ -36,6 +36,7 @@ DEPLOYMENT = Deployment(
     runtime="ai-edge-litert 2.3.0",
     sent_bytes=20_000_000,
     proof=PROOF,
+    task="classify",
 )
 BUNDLE = Bundle(Path("x/a b.tar.gz"), "cd" * 32, 20_000_000, "a net-int8", "a" * 16, "aarch64",
                 "3.11", "net", "int8", "trained.keras", "ai-edge-litert 2.3.0", "")  # fmt: skip
@@ -59,6 +60,12 @@ def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (["ssh://-oProxyCommand=x"], "is no host's name"),
         (["ssh://pi@pi", "--to", ""], "--to takes a folder's path"),
         (["ssh://pi@pi", "--labels", "absent.txt"], "absent.txt does not exist"),
+        (["ssh://pi@pi", "--anchors", "absent.txt"], "absent.txt does not exist"),
+        (["ssh://pi@pi", "--task", "translate"], "translate"),
+        (["ssh://pi@pi", "--head", "yolov8"], "--head is for networks that find boxes"),
+        (["ssh://pi@pi", "--task", "detect"], "look like no head"),
+        (["ssh://pi@pi", "--task", "detect", "--head", "yolov99"], "no head 'yolov99'"),
+        (["ssh://pi@pi", "--task", "segment"], "No output can be the mask"),
         (["--bundle", "x.tar.gz", "--machine", "armv6l"], "armv6l"),
         (["--bundle", "x.tar.gz", "--python", "three"], "--python takes a version"),
         (["--bundle", "absent/x.tar.gz"], "absent does not exist"),
@@ -84,6 +91,8 @@ def test_the_functions_refuse_as_the_command_does(artifact: Path, tmp_path: Path
         edgecnn.deploy(artifact, "ssh://pi", to="/a\nb")
     with pytest.raises(InputError, match="does not exist"):
         edgecnn.bundle(artifact, tmp_path / "x.tar.gz", labels=tmp_path / "absent")
+    with pytest.raises(InputError, match="does not exist"):
+        edgecnn.deploy(artifact, "ssh://pi", task=TaskOptions(anchors=tmp_path / "absent"))
 
 
 def test_json_objects_are_json() -> None:
@@ -101,23 +110,29 @@ def test_no_latency_is_told_of_a_deployment() -> None:
 
 
 @pytest.mark.parametrize(
-    ("proof", "words"),
+    ("outputs", "words"),
     [
-        (PROOF, "bit-identical"),
-        (Proof(1, "absolute", 4.0, 3.0, ""), "1 reference image within 3 steps"),
-        (Proof(4, "relative", 1e-3, 1.23e-5, ""), "within 1.2e-05 of the largest"),
-        (Proof(4, "rms", 0.5, 0.1, ""), "20.0 dB SNR from this machine's, of another runtime"),
+        ([("absolute", 0.0, 0.0)], "bit-identical"),
+        ([("absolute", 4.0, 3.0)], "4 reference inputs within 3 steps"),
+        ([("relative", 1e-3, 1.23e-5)], "within 1.2e-05 of the largest"),
+        ([("rms", 0.5, 0.1)], "20.0 dB SNR from this machine's, of another runtime"),
+        ([("share", 0.01, 0.0025)], "but for 0.25% (1% allowed)"),
+        (
+            [("absolute", 0.0, 0.0), ("relative", 1e-3, 1e-4)],
+            "y0 bit-identical to this machine's; y1 within 1.0e-04",
+        ),
     ],
 )
-def test_a_proof_in_words(proof: Proof, words: str) -> None:
-    assert words in report.proof_text(proof)
+def test_a_proof_in_words(outputs: list[tuple[str, float, float]], words: str) -> None:
+    made = Proof(4, tuple(OutputProof(f"y{k}", *each) for k, each in enumerate(outputs)), "")
+    assert words in report.proof_text(made)
 
 
 def test_commands_can_be_pasted() -> None:
-    assert report.use_deployment(DEPLOYMENT) == "'/home/pi/a net/current/classify' photo.jpg"
+    assert report.use_deployment(DEPLOYMENT) == "'/home/pi/a net/current/run' photo.jpg"
     assert report.use_bundle(BUNDLE) == (
         "tar xzf 'a b.tar.gz'",
-        "'./a net-int8/current/classify' --prove",
+        "'./a net-int8/current/run' --prove",
     )
 
 

@@ -59,7 +59,7 @@ def put(made: Release, folder: Path, code: int = 0) -> dict[str, Any]:
 
 def current(folder: Path) -> str:
     """The release in use, once it has proved that it can be used."""
-    run(folder / "current" / "classify", "--prove")
+    run(folder / "current" / "run", "--prove")
     return (folder / "current").resolve().name
 
 
@@ -131,8 +131,8 @@ def test_a_damaged_release_comes_anew_beside_itself(made: Release, tmp_path: Pat
     [
         ({"model.tflite": b"TFL3 no more"}, "model.tflite was changed or damaged"),
         ({"release.json": b"{"}, "the network ended with exit code 1"),
-        ({"classify": b"#!/bin/sh\nkill -ILL $$\n"}, "the network was ended by signal 4"),
-        ({"classify": b"#!/bin/sh\necho libthat.so: cannot open >&2; exit 9\n"}, "libthat.so"),
+        ({"run": b"#!/bin/sh\nkill -ILL $$\n"}, "the network was ended by signal 4"),
+        ({"run": b"#!/bin/sh\necho libthat.so: cannot open >&2; exit 9\n"}, "libthat.so"),
     ],
 )
 def test_without_proof_the_old_release_stays(
@@ -148,7 +148,7 @@ def test_without_proof_the_old_release_stays(
 
 
 def test_without_proof_nothing_is_there_that_was_not(made: Release, tmp_path: Path) -> None:
-    put(other(made, "a", classify=b"#!/bin/sh\nexit 1\n"), tmp_path / "new" / "net", code=1)
+    put(other(made, "a", run=b"#!/bin/sh\nexit 1\n"), tmp_path / "new" / "net", code=1)
     assert not (tmp_path / "new" / "net").exists()
 
 
@@ -204,7 +204,7 @@ def incoming(folder: Path) -> bool:
 @contextlib.contextmanager
 def hanging(made: Release, folder: Path) -> Generator[subprocess.Popen[bytes], None, None]:
     """An installation that hangs in the proof."""
-    archive = packed(other(made, "c", classify=HANGS), folder)
+    archive = packed(other(made, "c", run=HANGS), folder)
     marked = {**environment(), "EDGECNN_GUARD": "of this test"}
     command = [sys.executable, str(PROGRAM), str(archive), str(folder)]
     with subprocess.Popen(command, env=marked, start_new_session=True) as process:
@@ -282,7 +282,7 @@ def test_a_connection_cut_at_any_step(made: Release, tmp_path: Path, steps: int)
     net = tmp_path / "net"
     put(made, net)
     left = iter([True] * steps)
-    archive = pack(other(made, "a", classify=HANGS), tmp_path / "a.tar.gz")
+    archive = pack(other(made, "a", run=HANGS), tmp_path / "a.tar.gz")
     with pytest.raises(install.InstallError, match="the connection was cut"):
         install.install(archive, net, lambda: next(left, False))
     assert releases(net) == {made.name}

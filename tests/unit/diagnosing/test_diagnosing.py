@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from random_nets import RandomNet
 import edgecnn
 from edgecnn.cli.app import run
 from edgecnn.errors import InputError
-from edgecnn.formats import tflite_file as tfl
+from edgecnn.formats.tflite_graph import Graph, Quantization
 from edgecnn.records import Preprocessing
 from edgecnn.reporting.diagnosis import worst
 
@@ -148,12 +149,13 @@ def test_pixels_that_were_scaled_before_they_were_saved(artifact: Path, tmp_path
 
 
 def test_an_input_scale_that_is_off(floats: Path, artifact: Path, tmp_path: Path) -> None:
-    model = tfl.read((artifact / "model.tflite").read_bytes())
-    graph = tfl.main_graph(model)
-    image = graph.tensors[int(graph.inputs[0])]
-    image.quantization.scale = np.asarray(image.quantization.scale, np.float32) * np.float32(0.4)
+    graph = Graph.read((artifact / "model.tflite").read_bytes())
+    image = graph.inputs[0]
+    assert image.quantization is not None
+    scale = image.quantization.scale * np.float32(0.4)
+    image.quantization = replace(image.quantization, scale=scale)
     spoilt = tmp_path / "spoilt.tflite"
-    spoilt.write_bytes(tfl.write(model))
+    spoilt.write_bytes(graph.write())
     found = edgecnn.diagnose(
         spoilt, float_file=artifact.parent / "float32", data=str(floats / "right.npz")
     )
@@ -163,30 +165,22 @@ def test_an_input_scale_that_is_off(floats: Path, artifact: Path, tmp_path: Path
 
 def one_scale_for_all_weights(data: bytes) -> bytes:
     """A file whose first convolution's weights were quantized per tensor, rows of unlike sizes."""
-    model = tfl.read(data)
-    graph = tfl.main_graph(model)
-    operator = next(o for o in graph.operators if tfl.operator_name(model, o) == "CONV_2D")
-    index = int(operator.inputs[1])
-    quantization = graph.tensors[index].quantization
-    scale = np.asarray(quantization.scale, np.float32)
-    values = tfl.constant(model, graph, index)
-    assert values is not None
-    real: NDArray[Any] = values * scale.reshape(-1, 1, 1, 1)
+    graph = Graph.read(data)
+    operator = next(o for o in graph.operators if o.name == "CONV_2D")
+    _, weights, bias = operator.read
+    assert weights.data is not None
+    assert weights.quantization is not None
+    assert bias.data is not None
+    assert bias.quantization is not None
+    scale, before = weights.quantization.scale, bias.quantization.scale
+    real: NDArray[Any] = weights.data * scale.reshape(-1, 1, 1, 1)
     real[0] *= 20
     step = np.abs(real).max() / 127
-    tfl.set_constant(model, graph, index, np.rint(real / step).astype(np.int8))
-    bias = graph.tensors[int(operator.inputs[2])]
-    before = np.asarray(bias.quantization.scale, np.float32)
-    steps = tfl.constant(model, graph, int(operator.inputs[2]))
-    assert steps is not None
     after = before[0] / scale[0] * step
-    tfl.set_constant(
-        model, graph, int(operator.inputs[2]), np.rint(steps * before / after).astype(np.int32)
-    )
-    for each, value in ((quantization, step), (bias.quantization, after)):
-        each.scale = np.asarray([value], np.float32)
-        each.zeroPoint = np.asarray([0], np.int64)
-    return tfl.write(model)
+    weights.data = np.rint(real / step).astype(np.int8)
+    bias.data = np.rint(bias.data * before / after).astype(np.int32)
+    weights.quantization, bias.quantization = Quantization.of(step), Quantization.of(after)
+    return graph.write()
 
 
 def test_weights_with_one_scale_for_all_channels(

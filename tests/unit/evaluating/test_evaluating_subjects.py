@@ -15,7 +15,7 @@ from tiny_artifact import write_artifact
 
 from edgecnn.datasets.labelled import open_labelled
 from edgecnn.errors import InputError
-from edgecnn.evaluating.agreement import network_labels
+from edgecnn.evaluating.labels import network_labels
 from edgecnn.evaluating.subjects import Subject, find_subjects
 from edgecnn.progress import Silent
 from edgecnn.records import Preprocessing

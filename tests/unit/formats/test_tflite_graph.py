@@ -276,3 +276,31 @@ def test_setting_data_sets_type_and_shape_and_none_takes_them_away() -> None:
     tensor.data = None
     assert tensor.data is None
     assert not tensor.is_constant
+
+
+def test_operators_beyond_the_127_old_readers_know_have_their_name() -> None:
+    net = TinyModel()
+    image, output = (net.tensor("float32", (1, 4), name=name) for name in ("image", "output"))
+    net.operator("GELU", [image], [output])
+    net.border([image], [output])
+    graph = Graph.read(net.to_bytes())
+    assert _names(graph) == ["GELU"]
+    graph.operators[0].become("SIGN")
+    code = _unpacked(graph.write()).operatorCodes[-1]
+    assert (code.builtinCode, code.deprecatedBuiltinCode) == (schema.BuiltinOperator.SIGN, 127)
+
+
+def test_constants_come_in_their_shape_and_dtype() -> None:
+    net = RandomNet(0)
+    values = [
+        net.normal(2, 3), np.arange(4, dtype=np.int8), np.asarray(2.5, np.float32),
+        np.array([[1], [2]], np.int64), np.array([True, False]), net.normal(3).astype(np.float16),
+    ]  # fmt: skip
+    names = [net.name(net.fixed(value)) for value in values]
+    graph = Graph.read(net.finish(net.relu(net.image)))
+    for name, value in zip(names, values, strict=True):
+        found = graph[name].data
+        assert found is not None
+        assert (found.dtype, found.shape) == (value.dtype, value.shape)
+        np.testing.assert_array_equal(found, value)
+    assert graph["image"].data is None

@@ -12,8 +12,8 @@ from random_nets import RandomNet, run, statistics_of
 from tiny_tflite import TinyModel, float_net, int8_net
 
 from edgecnn.errors import InputError
-from edgecnn.formats import tflite_file as tfl
 from edgecnn.formats import tflite_logits
+from edgecnn.formats.tflite_graph import Graph
 from edgecnn.quantize import integer
 from edgecnn.quantize.passes import io_dtype
 
@@ -39,14 +39,16 @@ def test_quantize_and_dequantize_are_looked_through(ends: str) -> None:
     net, data, _ = with_softmax()
     feeds = net.feeds()
     known, logits = statistics_of(data, feeds)
-    made = integer.quantize(data, known, logits=logits, activation_bits=8, method="minmax")
-    model = tfl.read(made.data)
-    io_dtype.apply(model, ends)  # type: ignore[arg-type] # one of IoDtype
-    changed = tfl.write(model)
+    made = integer.quantize(
+        Graph.read(data), known, judged=[logits], activation_bits=8, method="minmax"
+    )
+    graph = made.graph
+    io_dtype.apply(graph, ends)  # type: ignore[arg-type] # one of IoDtype
+    changed = graph.write()
     found = tflite_logits.find(changed)
-    graph = tfl.main_graph(tfl.read(changed))
-    softmax = next(op for op in graph.operators if tfl.operator_name(model, op) == "SOFTMAX")
-    assert found == tflite_logits.Logits(int(softmax.inputs[0]), has_softmax=True)
+    softmax = next(op for op in graph.operators if op.name == "SOFTMAX")
+    logits_at = graph.named_tensors().index(softmax.source)
+    assert found == tflite_logits.Logits(logits_at, has_softmax=True)
 
 
 def test_a_file_without_softmax_has_its_output_for_logits() -> None:

@@ -10,7 +10,7 @@ from tiny_tflite import TinyModel, float_net, int8_net
 
 from edgecnn import isolation
 from edgecnn.errors import InputError
-from edgecnn.formats import tflite_file
+from edgecnn.formats.tflite_graph import Graph
 from edgecnn.profiling import operator_alone, operator_sums
 from edgecnn.profiling.operator_costs import tflite_costs
 from edgecnn.profiling.operator_litert import ProfilerFailedError
@@ -71,13 +71,13 @@ def test_operators_alone_compute_together_what_the_net_computes(
     fed = whole.inputs[0]
     random = np.random.default_rng(0)
     values = (100 * random.standard_normal(fed.shape)).astype(fed.dtype)
-    model = tflite_file.read(data)
-    before = tflite_file.write(model)
+    graph = Graph.read(data)
+    before = graph.write()
     step = values
-    for index in range(len(tflite_file.main_graph(model).operators)):
-        (step,) = LiteRTSession(operator_alone.extract(model, index)).run([step])
+    for operator in graph.operators:
+        (step,) = LiteRTSession(operator_alone.extract(graph, operator)).run([step])
     np.testing.assert_allclose(step, whole.run([values])[0], rtol=1e-5)
-    assert tflite_file.write(model) == before
+    assert graph.write() == before
 
 
 def half_net() -> TinyModel:
@@ -95,11 +95,10 @@ def half_net() -> TinyModel:
 
 
 def test_an_operator_alone_keeps_what_unpacks_its_weights() -> None:
-    model = tflite_file.read(half_net().to_bytes())
-    alone = tflite_file.read(operator_alone.extract(model, 2))
-    names = [tflite_file.operator_name(alone, each) for each in alone.subgraphs[0].operators]
-    assert names == ["DEQUANTIZE", "FULLY_CONNECTED"]
-    assert len(alone.subgraphs[0].inputs) == 1
+    graph = Graph.read(half_net().to_bytes())
+    alone = Graph.read(operator_alone.extract(graph, graph.operators[2]))
+    assert [operator.name for operator in alone.operators] == ["DEQUANTIZE", "FULLY_CONNECTED"]
+    assert len(alone.inputs) == 1
 
 
 def test_operators_alone_leave_out_what_runs_when_the_file_is_loaded(tmp_path: Path) -> None:

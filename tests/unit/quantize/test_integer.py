@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from random_nets import Drawn, RandomNet, networks, operators, statistics_of
+from random_nets import Drawn, RandomNet, logits_of, networks, operators, statistics_of
 
 from edgecnn import parity
+from edgecnn.calibration.statistics import collect
 from edgecnn.errors import EdgeCnnError
-from edgecnn.formats import tflite_file as tfl
-from edgecnn.quantize import integer, litert
+from edgecnn.formats.tflite_graph import Graph
+from edgecnn.quantize import integer, litert, measured
 from edgecnn.runtime.litert import partitions
 
 if TYPE_CHECKING:
@@ -35,10 +36,10 @@ def quantized(
     """The integer model, and the SNR of its logits on the calibration inputs."""
     known, logits = statistics_of(data, feeds)
     made = integer.quantize(
-        data, known, logits=logits, activation_bits=bits, method=method, trial=feeds,
-        threads=threads,
+        Graph.read(data), known, judged=[logits], activation_bits=bits, method=method,
+        trial=[[feed] for feed in feeds], threads=threads,
     )  # fmt: skip
-    found = parity.snr_db(known.logits, parity.logits(made.data, feeds))
+    found = parity.snr_db(known.answers[logits], logits_of(made.graph.write(), feeds))
     return made, float("inf") if found is None else found
 
 
@@ -54,10 +55,13 @@ def residual_net(seed: int = 0) -> tuple[bytes, list[NDArray[np.float32]]]:
 def test_a_residual_network_is_one_partition_of_integers_and_close_to_float() -> None:
     data, feeds = residual_net()
     made, snr_db = quantized(data, feeds)
-    assert partitions(made.data) == (1, {"SOFTMAX": 1})  # the last, which XNNPACK has no int8 of
-    assert "RELU" not in operators(made.data)
-    graph = tfl.main_graph(tfl.read(made.data))
-    assert {tfl.type_name(t) for t in graph.tensors} <= {"INT8", "INT32"}
+    assert partitions(made.graph.write()) == (
+        1,
+        {"SOFTMAX": 1},
+    )  # the last, which XNNPACK has no int8 of
+    assert "RELU" not in operators(made.graph.write())
+    graph = Graph.read(made.graph.write())
+    assert {t.dtype for t in graph.tensors} <= {"INT8", "INT32"}
     assert snr_db > 25
 
 
@@ -93,16 +97,15 @@ def test_auto_takes_the_better_of_what_it_measured() -> None:
 
 def test_the_same_bytes_whatever_the_threads() -> None:
     data, feeds = residual_net()
-    assert quantized(data, feeds)[0].data == quantized(data, feeds, threads=2)[0].data
+    one, two = (quantized(data, feeds, threads=n)[0].graph.write() for n in (1, 2))
+    assert one == two
 
 
 def test_a_layer_without_bias_gets_one() -> None:
     net = RandomNet(0)
     data = net.finish(net.dense(net.image, 4, bias=False))
     made, snr_db = quantized(data, net.feeds())
-    dense = tfl.main_graph(tfl.read(made.data)).operators[-1]
-    assert (np.asarray(dense.inputs) >= 0).all()
-    assert len(dense.inputs) == 3
+    assert len(made.graph.operators[-1].read) == 3
     assert snr_db > 30
 
 
@@ -119,7 +122,7 @@ def test_what_is_zero_throughout_does_not_break_the_file(dead: str) -> None:
     if dead == "input":
         feeds = [np.zeros_like(feed) for feed in feeds]
     made, snr_db = quantized(data, feeds)
-    assert operators(made.data)
+    assert operators(made.graph.write())
     assert snr_db > 30
 
 
@@ -127,7 +130,7 @@ def test_a_grouped_convolution_is_quantized_too() -> None:
     net = RandomNet(0, (1, 6, 6, 4))
     x = net.relu(net.conv(net.conv(net.image, 8), 8, groups=2))
     made, snr_db = quantized(net.finish(net.conv(x, 4)), net.feeds())
-    assert operators(made.data).count("CONV_2D") == 3
+    assert operators(made.graph.write()).count("CONV_2D") == 3
     assert snr_db > 25
 
 
@@ -135,7 +138,7 @@ def test_what_the_quantizer_cannot_do_is_told() -> None:
     net = RandomNet(0)
     data = net.finish(net.conv(net.image, 4))
     with pytest.raises(EdgeCnnError, match="litert-quantizer cannot quantize") as caught:
-        litert.static(data, {}, 8)  # no range for any tensor
+        litert.static(Graph.read(data), {}, 8)  # no range for any tensor
     assert caught.value.hint
 
 
@@ -144,9 +147,9 @@ def test_dynamic_keeps_float_ends_and_the_answers() -> None:
     x = net.depthwise(net.conv(net.image, 16))
     data = net.finish(net.dense(net.flatten(x), 8))
     feeds = net.feeds()
-    made = litert.dynamic(data)
-    known, _ = statistics_of(data, feeds)
-    found = parity.snr_db(known.logits, parity.logits(made, feeds))
+    made = litert.dynamic(Graph.read(data)).write()
+    known, logits = statistics_of(data, feeds)
+    found = parity.snr_db(known.answers[logits], logits_of(made, feeds))
     assert found is not None
     assert found > 30
     assert len(made) < len(data)
@@ -156,3 +159,34 @@ def test_the_quantizers_chatter_stays_out_of_stdout(capfd: pytest.CaptureFixture
     data, feeds = residual_net()
     quantized(data, feeds)
     assert capfd.readouterr().out == ""
+
+
+def two_ends() -> Graph:
+    """Two inputs, and two outputs of unlike sizes: a map, and numbers a hundred times as large."""
+    net = RandomNet(7)
+    other = net.tiny.tensor("float32", (1, 8, 8, 3), name="other")
+    x = net.sum_of(net.conv(net.image, 4), net.conv(other, 4), activation="RELU")
+    loud = net.mul(net.dense(net.flatten(x), 3), np.full(3, 100, np.float32))
+    net.tiny.border([net.image, other], [net.conv(x, 2), loud])
+    graph = Graph.read(net.tiny.to_bytes())
+    graph.rename_ends(["image", "other"], ["map", "numbers"])
+    graph.set_signature()
+    return graph
+
+
+def test_every_output_of_several_counts() -> None:
+    graph, net = two_ends(), RandomNet(1)
+    feeds = [net.feeds(2) for _ in range(8)]
+    judged = ["map", "numbers"]
+    before = graph.write()
+    known = collect(graph, feeds, answers=judged, runs=8, threads=1)
+    made = integer.quantize(graph, known, judged=judged, activation_bits=8, trial=feeds)
+    assert graph.write() == before
+    assert [tensor.name for tensor in made.graph.outputs] == judged
+    assert set(made.compared_db) == {"minmax", "mse"}
+    found = measured.answers(made.graph, feeds, judged, threads=1)
+    for name in judged:
+        assert found[name].shape == known.answers[name].shape
+        ratio = parity.snr_db(known.answers[name], found[name])
+        assert ratio is not None
+        assert ratio > 25

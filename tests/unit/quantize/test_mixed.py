@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from random_nets import RandomNet, statistics_of
 
-from edgecnn.formats import tflite_file as tfl
+from edgecnn.formats.tflite_graph import Graph
 from edgecnn.quantize import integer
 from edgecnn.quantize.float_layers import LayerNode, Trade
 from edgecnn.quantize.mixed import Mixture
@@ -71,14 +71,21 @@ def mixture() -> Mixture:
     data, feeds = spoilt_network()
     known, logits = statistics_of(data, feeds)
     made = integer.quantize(
-        data, known, logits=logits, activation_bits=8, method="minmax", with_source=True
+        Graph.read(data),
+        known,
+        judged=[logits],
+        activation_bits=8,
+        method="minmax",
+        with_source=True,
     )
-    return Mixture(made, feeds, known.logits, logits=logits, float_ends=True, threads=1)
+    given = [[feed] for feed in feeds]
+    return Mixture(made, given, known.answers, float_ends=True, threads=1)
 
 
 def test_the_predicted_error_is_near_the_measured_one(mixture: Mixture) -> None:
     trade = mixture._trade  # noqa: SLF001 - the very thing to be held against the measurement
-    signal = float(np.square(mixture._reference).sum()) / len(mixture._reference)  # noqa: SLF001 - likewise
+    (reference,) = mixture._reference.values()  # noqa: SLF001 - likewise
+    signal = float(np.square(reference).sum()) / len(reference)
     predicted_db = 10 * np.log10(signal / trade.left(frozenset()))
     assert predicted_db == pytest.approx(mixture.snr_db(frozenset()), abs=3)
 
@@ -96,7 +103,7 @@ def test_no_more_layers_than_are_needed_and_none_can_be_left_out(mixture: Mixtur
         assert mixture.snr_db(kept) >= wanted_db
         for name in kept:
             assert mixture.snr_db(kept - {name}) < wanted_db
-        assert len(mixture.build(kept)) > len(mixture.build(frozenset()))
+        assert len(mixture.build(kept).write()) > len(mixture.build(frozenset()).write())
         sizes.append(len(kept))
     assert sizes[0] < sizes[-1]
 
@@ -105,6 +112,6 @@ def test_the_file_is_the_same_every_time(mixture: Mixture) -> None:
     wanted_db = mixture.snr_db(frozenset()) + 2
     kept = mixture.fewest(wanted_db)
     assert kept is not None
-    assert mixture.build(kept) == mixture.build(kept)
-    graph = tfl.main_graph(tfl.read(mixture.build(kept)))
-    assert any(tfl.type_name(tensor) == "FLOAT32" for tensor in graph.tensors)
+    graph = mixture.build(kept)
+    assert graph.write() == mixture.build(kept).write()
+    assert any(tensor.dtype == "FLOAT32" for tensor in graph.tensors)

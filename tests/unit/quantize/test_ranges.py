@@ -93,15 +93,15 @@ def test_percentile_leaves_out_one_value_in_ten_thousand_at_each_end() -> None:
 @pytest.mark.parametrize("value", [0.0, 1e-42, -1e-42])
 def test_a_tensor_without_width_gets_a_range_that_has_a_scale(method: str, value: float) -> None:
     found = statistics_of(np.full((10, 2), value, np.float32))
-    assert choose({5: found}, method) == {5: (0.0, 1.0)}
+    assert choose({"a": found}, method) == {"a": (0.0, 1.0)}
     assert with_margin(found) == (0.0, 1.0)
 
 
 @pytest.mark.parametrize("method", sorted(METHODS))
 def test_choose_asks_the_method_for_every_tensor(method: str) -> None:
     random = np.random.default_rng(0)
-    known = {3: statistics_of(random.standard_normal((50, 2)).astype(np.float32)),
-             8: statistics_of(random.uniform(1, 2, (50, 1)).astype(np.float32))}  # fmt: skip
+    known = {"a": statistics_of(random.standard_normal((50, 2)).astype(np.float32)),
+             "b": statistics_of(random.uniform(1, 2, (50, 1)).astype(np.float32))}  # fmt: skip
     assert choose(known, method) == {t: METHODS[method](found) for t, found in known.items()}
 
 

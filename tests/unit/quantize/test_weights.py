@@ -8,13 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from random_nets import Drawn, RandomNet, networks, run, snr_db, statistics_of
+from random_nets import Drawn, RandomNet, logits_of, networks, run, snr_db, statistics_of
 
-from edgecnn import parity
-from edgecnn.formats import tflite_file as tfl
+from edgecnn.formats.tflite_graph import Graph
 from edgecnn.progress import Silent
-from edgecnn.quantize import litert, ranges
-from edgecnn.quantize.passes import affine
+from edgecnn.quantize import affine, litert, ranges
 from edgecnn.quantize.weights import QuantizedLayer, quantize_layers, write_layers
 
 if TYPE_CHECKING:
@@ -24,21 +22,20 @@ if TYPE_CHECKING:
 
 
 def layers_of(data: bytes, known: Statistics, threads: int = 1) -> dict[str, QuantizedLayer]:
-    return quantize_layers(tfl.read(data), known.layers, threads=threads, progress=Silent())
+    return quantize_layers(Graph.read(data), known.layers, threads=threads, progress=Silent())
 
 
 def in_float(data: bytes, layers: dict[str, QuantizedLayer]) -> bytes:
     """The float file with the int8 weights' real values in it."""
-    model = tfl.read(data)
-    graph = tfl.main_graph(model)
+    graph = Graph.read(data)
     for operator in graph.operators:
-        layer = layers.get(tfl.tensor_name(graph.tensors[int(operator.outputs[0])]))
+        layer = layers.get(operator.output.name)
         if layer is not None:
             shape = [1] * layer.weights.ndim
             shape[layer.axis] = -1
-            affine.set_weights(model, graph, operator, layer.weights * layer.scale.reshape(shape))
-            affine.set_bias(model, graph, operator, layer.bias)
-    return tfl.write(model)
+            affine.set_weights(graph, operator, layer.weights * layer.scale.reshape(shape))
+            affine.set_bias(graph, operator, layer.bias)
+    return graph.write()
 
 
 def calibration(net: RandomNet, data: bytes, count: int = 40) -> Statistics:
@@ -80,9 +77,8 @@ def test_the_outputs_mean_stays_where_it_was(kind: str) -> None:
 def test_weights_keep_their_layout_and_stay_near(kind: str) -> None:
     net, data = one_layer(kind)
     (layer,) = layers_of(data, calibration(net, data)).values()
-    model = tfl.read(data)
-    graph = tfl.main_graph(model)
-    kernel = affine.weights(model, graph, graph.operators[-1])
+    graph = Graph.read(data)
+    kernel = affine.weights(graph.operators[-1])
     assert kernel is not None
     assert layer.weights.shape == kernel.shape
     assert layer.weights.dtype == np.int8
@@ -112,8 +108,8 @@ def test_grouped_convolutions_are_left_to_the_quantizer() -> None:
     assert len(layers_of(data, calibration(net, data))) == 1
 
 
-def quantized(data: bytes, known: Statistics, bits: int = 8) -> tfl.ModelT:
-    return tfl.read(litert.static(data, ranges.choose(known.tensors, "minmax"), bits))
+def quantized(data: bytes, known: Statistics, bits: int = 8) -> Graph:
+    return litert.static(Graph.read(data), ranges.choose(known.tensors, "minmax"), bits)
 
 
 @settings(max_examples=20)
@@ -121,31 +117,28 @@ def quantized(data: bytes, known: Statistics, bits: int = 8) -> tfl.ModelT:
 def test_the_file_holds_every_layer_as_it_was_chosen(*, net: Drawn, bits: int) -> None:
     if "CONV_2D" not in net.operators:
         return
-    model = tfl.read(net.data)
-    graph = tfl.main_graph(model)
+    graph = Graph.read(net.data)
     for operator in graph.operators:  # every layer needs a bias to be written
-        if tfl.operator_name(model, operator) == "FULLY_CONNECTED":
-            channels = int(graph.tensors[int(operator.outputs[0])].shape[-1])
-            affine.set_bias(model, graph, operator, np.zeros(channels))
-    data = tfl.write(model)
+        if operator.name == "FULLY_CONNECTED":
+            affine.set_bias(graph, operator, np.zeros(operator.output.channels))
+    data = graph.write()
     known, _ = statistics_of(data, net.feeds)
     layers = layers_of(data, known)
     made = quantized(data, known, bits)
     assert write_layers(made, layers) == len(layers)
-    graph = tfl.main_graph(made)
-    for operator in graph.operators:
-        layer = layers.get(tfl.tensor_name(graph.tensors[int(operator.outputs[0])]))
+    for operator in made.operators:
+        layer = layers.get(operator.output.name)
         if layer is None:
             continue
-        source, weights, bias = (graph.tensors[int(t)] for t in operator.inputs)
-        steps = tfl.constant(made, graph, int(operator.inputs[2]))
-        scales = [tfl.quantization_of(tensor) for tensor in (source, weights, bias)]
+        steps = operator.constant(2)
+        scales = [tensor.quantization for tensor in operator.read]
         assert steps is not None
         assert None not in scales
-        input_scale, weight_scale, bias_scale = (s[0] for s in scales if s is not None)
+        input_scale, weight_scale, bias_scale = (s.scale for s in scales if s is not None)
         np.testing.assert_allclose(bias_scale, input_scale * weight_scale, rtol=1e-6)
         np.testing.assert_allclose(steps * bias_scale, layer.bias, atol=float(bias_scale.max()))
-        assert weights.quantization.quantizedDimension == layer.axis
+        assert scales[1] is not None
+        assert scales[1].axis == layer.axis
 
 
 @pytest.mark.parametrize("bits", [8, 16])
@@ -155,15 +148,14 @@ def test_a_dead_channel_keeps_its_bias(size: float, bits: int) -> None:
     weights = net.normal(4, 3, 3, 3) / np.float32(5)
     weights[1] *= np.float32(size)
     x = net.conv(net.image, 4, weights=weights, activation="RELU")
-    model = tfl.read(net.finish(net.conv(x, 4)))
-    graph = tfl.main_graph(model)
-    affine.set_bias(model, graph, graph.operators[0], np.array([0.1, 0.9, 0.1, 0.1]))
-    data = tfl.write(model)
+    graph = Graph.read(net.finish(net.conv(x, 4)))
+    affine.set_bias(graph, graph.operators[0], np.array([0.1, 0.9, 0.1, 0.1]))
+    data = graph.write()
     feeds = net.feeds()
-    known, _ = statistics_of(data, feeds)
+    known, logits = statistics_of(data, feeds)
     made = quantized(data, known, bits)
     write_layers(made, layers_of(data, known))
-    assert snr_db(known.logits, parity.logits(tfl.write(made), feeds)) > 30
+    assert snr_db(known.answers[logits], logits_of(made.write(), feeds)) > 30
 
 
 def test_layers_that_share_weights_in_the_file_get_their_own() -> None:
@@ -174,11 +166,11 @@ def test_layers_that_share_weights_in_the_file_get_their_own() -> None:
         x = net.op("CONV_2D", [x, *first.inputs[1:]], net.shape(x), first.builtinOptions)
     data = net.finish(x)
     feeds = net.feeds(20)
-    known, _ = statistics_of(data, feeds)
+    known, logits = statistics_of(data, feeds)
     made = quantized(data, known)
     write_layers(made, layers_of(data, known))
-    assert len({int(op.inputs[1]) for op in tfl.main_graph(made).operators}) == 3
-    assert snr_db(known.logits, parity.logits(tfl.write(made), feeds)) > 30
+    assert len({op.inputs[1] for op in made.operators}) == 3
+    assert snr_db(known.answers[logits], logits_of(made.write(), feeds)) > 30
 
 
 def test_an_input_that_never_stirs_does_not_widen_the_scale() -> None:

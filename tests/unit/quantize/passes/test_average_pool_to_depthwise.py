@@ -6,15 +6,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_nets import RandomNet, operators, same_function
 
-from edgecnn.formats import tflite_file as tfl
+from edgecnn.formats.tflite_graph import Graph
 from edgecnn.quantize.passes import average_pool_to_depthwise
 from edgecnn.runtime.litert import partitions
 
 
 def rewritten(data: bytes) -> bytes:
-    model = tfl.read(data)
-    average_pool_to_depthwise.apply(model)
-    return tfl.write(model)
+    graph = Graph.read(data)
+    average_pool_to_depthwise.apply(graph)
+    return graph.write()
 
 
 @given(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from random_nets import Drawn, RandomNet, networks, run, same_function, statistics_of
 
-from edgecnn.formats import tflite_file as tfl
+from edgecnn.formats.tflite_graph import Graph
 from edgecnn.quantize.passes import equalize
 
 if TYPE_CHECKING:
@@ -38,9 +38,9 @@ def test_any_network_stays_the_same_function(net: Drawn) -> None:
     if not net.operators:
         return
     known, logits = statistics_of(net.data, net.feeds)
-    model = tfl.read(net.data)
-    done = equalize.apply(model, known.tensors, logits)
-    after = tfl.write(model)
+    graph = Graph.read(net.data)
+    done = equalize.apply(graph, known.tensors, [logits])
+    after = graph.write()
     for wanted, found in zip(run(net.data, net.feeds), run(after, net.feeds), strict=True):
         np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5 * np.abs(wanted).max())
     assert done.gain_db >= 0
@@ -53,9 +53,9 @@ def test_what_is_known_after_it_is_what_calibration_finds(net: Drawn) -> None:
     if not net.operators:
         return
     known, logits = statistics_of(net.data, net.feeds)
-    model = tfl.read(net.data)
-    told = equalize.rescaled(model, known, equalize.apply(model, known.tensors, logits))
-    found, _ = statistics_of(tfl.write(model), net.feeds)
+    graph = Graph.read(net.data)
+    told = equalize.rescaled(graph, known, equalize.apply(graph, known.tensors, [logits]))
+    found, _ = statistics_of(graph.write(), net.feeds)
     assert set(told.tensors) == set(known.tensors)
     for tensor, right in found.tensors.items():
         got = told.tensors[tensor]
@@ -78,12 +78,12 @@ def close(found: Floats, wanted: Floats, size: float) -> None:
 def test_uneven_channels_are_brought_together() -> None:
     net, data = uneven()
     known, logits = statistics_of(data, net.feeds())
-    model = tfl.read(data)
-    done = equalize.apply(model, known.tensors, logits)
-    same_function(data, tfl.write(model), net.feeds(), EXACT_DB)
+    graph = Graph.read(data)
+    done = equalize.apply(graph, known.tensors, [logits])
+    same_function(data, graph.write(), net.feeds(), EXACT_DB)
     assert done.gain_db > 1
-    told = equalize.rescaled(model, known, done)
-    first = int(tfl.main_graph(model).operators[0].outputs[0])
+    told = equalize.rescaled(graph, known, done)
+    first = graph.operators[0].output.name
     before, after = (s.tensors[first].high for s in (known, told))
     assert after.max() / after.min() < 0.5 * before.max() / before.min()
 
@@ -91,8 +91,8 @@ def test_uneven_channels_are_brought_together() -> None:
 def test_ends_keep_their_scale() -> None:
     net, data = uneven(1)
     known, logits = statistics_of(data, net.feeds())
-    done = equalize.apply(tfl.read(data), known.tensors, logits)
-    np.testing.assert_array_equal(done.scale[net.image], 1)
+    done = equalize.apply(Graph.read(data), known.tensors, [logits])
+    np.testing.assert_array_equal(done.scale["image"], 1)
     np.testing.assert_array_equal(done.scale[logits], 1)
 
 
@@ -109,11 +109,11 @@ def test_a_dead_network_is_left_alone_without_a_complaint(dead: str) -> None:
         x = net.mul(x, np.zeros(3, np.float32))
     data = net.finish(x)
     known, logits = statistics_of(data, net.feeds())
-    model = tfl.read(data)
-    done = equalize.apply(model, known.tensors, logits)
-    assert (done == equalize.Equalization(0.0, {})) == (dead != "a channel")
+    graph = Graph.read(data)
+    done = equalize.apply(graph, known.tensors, [logits])
+    assert (done == equalize.Equalization(0)) == (dead != "a channel")
     feeds = net.feeds()
-    np.testing.assert_allclose(run(tfl.write(model), feeds)[0], run(data, feeds)[0], atol=1e-5)
+    np.testing.assert_allclose(run(graph.write(), feeds)[0], run(data, feeds)[0], atol=1e-5)
 
 
 def test_an_average_over_channels_is_kept() -> None:
@@ -122,9 +122,9 @@ def test_an_average_over_channels_is_kept() -> None:
     x = net.reshape(net.mean(x, (3,)), (1, 1, 8, 8))
     data = net.finish(net.dense(net.flatten(net.conv(x, 3)), 4))
     known, logits = statistics_of(data, net.feeds())
-    model = tfl.read(data)
-    equalize.apply(model, known.tensors, logits)
-    same_function(data, tfl.write(model), net.feeds(), EXACT_DB)
+    graph = Graph.read(data)
+    equalize.apply(graph, known.tensors, [logits])
+    same_function(data, graph.write(), net.feeds(), EXACT_DB)
 
 
 def test_convolutions_that_share_their_weights_are_scaled_apart() -> None:
@@ -135,6 +135,6 @@ def test_convolutions_that_share_their_weights_are_scaled_apart() -> None:
         x = net.op("CONV_2D", [x, *first.inputs[1:]], net.shape(x), first.builtinOptions)
     data = net.finish(net.dense(net.flatten(x), 4))
     known, logits = statistics_of(data, net.feeds())
-    model = tfl.read(data)
-    assert equalize.apply(model, known.tensors, logits).gain_db > 0
-    same_function(data, tfl.write(model), net.feeds(), EXACT_DB)
+    graph = Graph.read(data)
+    assert equalize.apply(graph, known.tensors, [logits]).gain_db > 0
+    same_function(data, graph.write(), net.feeds(), EXACT_DB)

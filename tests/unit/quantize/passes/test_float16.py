@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given, settings
 from random_nets import Drawn, RandomNet, networks, operators, run, same_function, snr_db
 
-from edgecnn.formats import tflite_file as tfl
+from edgecnn.formats.tflite_graph import Graph
 from edgecnn.quantize.passes import float16
 from edgecnn.runtime.litert import partitions
 
 
 def halved(data: bytes) -> bytes:
-    model = tfl.read(data)
-    float16.apply(model)
-    return tfl.write(model)
+    graph = Graph.read(data)
+    float16.apply(graph)
+    return graph.write()
 
 
 @settings(max_examples=60)
@@ -32,12 +32,11 @@ def test_large_constants_are_halved_and_small_ones_stay() -> None:
     net = RandomNet(0)
     data = net.finish(net.dense(net.flatten(net.conv(net.mul(net.image), 16)), 10))
     after = halved(data)
-    model = tfl.read(after)
-    graph = tfl.main_graph(model)
+    graph = Graph.read(after)
     types = {
-        name: sorted(tfl.type_name(graph.tensors[int(t)]) for t in op.inputs)
+        op.name: sorted(tensor.dtype for tensor in op.read)
         for op in graph.operators
-        if (name := tfl.operator_name(model, op)) == "DEQUANTIZE"
+        if op.name == "DEQUANTIZE"
     }
     assert types == {"DEQUANTIZE": ["FLOAT16"]}
     # Two kernels and two biases; the MUL's three numbers stay, and a RESHAPE's shape is no float.
@@ -69,10 +68,9 @@ def test_what_is_too_large_for_half_precision_stays(value: float) -> None:
     net = RandomNet(0)
     weights = net.normal(4, 3, 3, 3)
     weights[0, 0, 0, 0] = value
-    model = tfl.read(net.finish(net.conv(net.image, 4, weights=weights)))
-    assert float16.apply(model) == 0
-    graph = tfl.main_graph(model)
-    kernel = tfl.constant(model, graph, int(graph.operators[0].inputs[1]))
+    graph = Graph.read(net.finish(net.conv(net.image, 4, weights=weights)))
+    assert float16.apply(graph).changes == 0
+    kernel = graph.operators[0].constant(1)
     assert kernel is not None
     np.testing.assert_array_equal(kernel, weights)
 
@@ -91,11 +89,11 @@ def test_the_largest_half_is_halved() -> None:
     net = RandomNet(0)
     weights = net.normal(4, 3, 3, 3)
     weights[0, 0, 0, 0] = 65504
-    model = tfl.read(net.finish(net.conv(net.image, 4, weights=weights)))
-    assert float16.apply(model) == 1
+    graph = Graph.read(net.finish(net.conv(net.image, 4, weights=weights)))
+    assert float16.apply(graph).changes == 1
 
 
 def test_a_second_time_changes_nothing() -> None:
     net = RandomNet(0)
     once = halved(net.finish(net.conv(net.image, 16)))
-    assert float16.apply(tfl.read(once)) == 0
+    assert float16.apply(Graph.read(once)).changes == 0

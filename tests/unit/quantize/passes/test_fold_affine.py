@@ -9,9 +9,9 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from random_nets import Drawn, RandomNet, networks, operators, run, same_function, snr_db
+from random_nets import NO_TENSOR, Drawn, RandomNet, networks, operators, run, same_function, snr_db
 
-from edgecnn.formats import tflite_file as tfl
+from edgecnn.formats.tflite_graph import Graph
 from edgecnn.quantize.passes import fold_affine
 
 if TYPE_CHECKING:
@@ -21,10 +21,10 @@ EXACT_DB = 100.0
 
 
 def folded(data: bytes) -> bytes:
-    model = tfl.read(data)
-    while fold_affine.apply(model):
+    graph = Graph.read(data)
+    while fold_affine.apply(graph).changes:
         pass
-    return tfl.write(model)
+    return graph.write()
 
 
 def fold(net: RandomNet, *outputs: int) -> list[str]:
@@ -165,7 +165,7 @@ def test_a_reshape_that_splits_the_channels_up_is_not_looked_through() -> None:
     rows = net.reshape(net.mul(net.image), (8, 3))
     weights = net.fixed(net.normal(2, 3))
     answer = net.op(
-        "FULLY_CONNECTED", [rows, weights, tfl.NO_TENSOR], (8, 2), schema.FullyConnectedOptionsT()
+        "FULLY_CONNECTED", [rows, weights, NO_TENSOR], (8, 2), schema.FullyConnectedOptionsT()
     )
     assert fold(net, answer) == ["MUL", "RESHAPE", "FULLY_CONNECTED"]
 
@@ -187,9 +187,9 @@ def test_a_layer_whose_bias_is_computed_is_left_alone() -> None:
 def test_it_says_how_many_convolutions_took_something_in() -> None:
     net = RandomNet(0)
     x = net.mul(net.image)
-    model = tfl.read(net.finish(net.conv(x, 2), net.conv(x, 3)))
-    assert fold_affine.apply(model) == 2
-    assert fold_affine.apply(model) == 0
+    graph = Graph.read(net.finish(net.conv(x, 2), net.conv(x, 3)))
+    assert fold_affine.apply(graph).changes == 2
+    assert fold_affine.apply(graph).changes == 0
 
 
 def test_a_wrong_fold_would_be_noticed() -> None:

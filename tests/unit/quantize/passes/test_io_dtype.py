@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from random_nets import RandomNet, operators, run, statistics_of
+from random_nets import RandomNet, logits_of, operators, run, statistics_of
 
-from edgecnn import parity
 from edgecnn.errors import CheckFailedError
-from edgecnn.formats import tflite_file as tfl
+from edgecnn.formats.tflite_graph import Graph
 from edgecnn.inspection import check_recipe, tflite
 from edgecnn.quantize import integer
 from edgecnn.quantize.passes import io_dtype
@@ -32,14 +31,16 @@ def int8_file(seed: int = 0, *, two_outputs: bool = False, bits: int = 8) -> byt
         outputs.append(net.conv(x, 2))
     data = net.finish(*outputs)
     known, logits = statistics_of(data, net.feeds())
-    made = integer.quantize(data, known, logits=logits, activation_bits=bits, method="minmax")
-    return made.data
+    made = integer.quantize(
+        Graph.read(data), known, judged=[logits], activation_bits=bits, method="minmax"
+    )
+    return made.graph.write()
 
 
 def with_ends(data: bytes, dtype: IoDtype) -> bytes:
-    model = tfl.read(data)
-    io_dtype.apply(model, dtype)
-    return tfl.write(model)
+    graph = Graph.read(data)
+    io_dtype.apply(graph, dtype)
+    return graph.write()
 
 
 def steps(seed: int, shape: tuple[int, ...]) -> NDArray[np.int8]:
@@ -89,10 +90,10 @@ def test_the_names_and_the_signature_stay(dtype: IoDtype) -> None:
     assert [t.name for t in after.inputs] == [t.name for t in before.inputs]
     assert [t.name for t in after.outputs] == [t.name for t in before.outputs]
     assert {t.dtype for t in (*after.inputs, *after.outputs)} == {dtype}
-    model = tfl.read(with_ends(plain, dtype))
-    signature = model.signatureDefs[0]
-    assert [e.tensorIndex for e in signature.inputs] == list(tfl.main_graph(model).inputs)
-    assert [e.tensorIndex for e in signature.outputs] == list(tfl.main_graph(model).outputs)
+    graph = Graph.read(with_ends(plain, dtype))
+    (signature,) = graph.signatures
+    assert [tensor for _, tensor in signature.inputs] == graph.inputs
+    assert [tensor for _, tensor in signature.outputs] == graph.outputs
 
 
 @pytest.mark.parametrize("dtype", ["float32", "uint8"])
@@ -103,9 +104,9 @@ def test_the_graph_stays_one_partition(dtype: IoDtype) -> None:
 @pytest.mark.parametrize(("bits", "dtype"), [(8, "int8"), (16, "int16")])
 def test_ends_that_are_right_already_stay(bits: int, dtype: IoDtype) -> None:
     data = int8_file(bits=bits)
-    model = tfl.read(data)
-    assert io_dtype.apply(model, dtype) == 0
-    assert operators(tfl.write(model)) == operators(data)
+    graph = Graph.read(data)
+    assert io_dtype.apply(graph, dtype).changes == 0
+    assert operators(graph.write()) == operators(data)
 
 
 def test_float32_ends_on_int16() -> None:
@@ -123,7 +124,9 @@ def test_a_softmax_with_a_float_output_computes_in_float(bits: int) -> None:
     x = net.conv(net.image, 4, activation="RELU")
     data = net.finish(net.softmax(net.dense(net.flatten(x), 5)))
     known, logits = statistics_of(data, net.feeds())
-    plain = integer.quantize(data, known, logits=logits, activation_bits=bits, method="minmax").data
+    plain = integer.quantize(
+        Graph.read(data), known, judged=[logits], activation_bits=bits, method="minmax"
+    ).graph.write()
     changed = with_ends(plain, "float32")
     check_recipe(tflite.read(changed, "changed"), "int8" if bits == 8 else "int16x8", "float32")
     feed = net.feeds(1)[0]
@@ -131,7 +134,7 @@ def test_a_softmax_with_a_float_output_computes_in_float(bits: int) -> None:
     assert probabilities.shape == (1, 5)
     assert probabilities.dtype == np.float32
     assert probabilities.sum() == pytest.approx(1.0, abs=1e-6)
-    wanted = np.exp(parity.logits(changed, [feed])[0].astype(np.float64))
+    wanted = np.exp(logits_of(changed, [feed])[0].astype(np.float64))
     np.testing.assert_allclose(probabilities[0], wanted / wanted.sum(), rtol=1e-4)
     if bits == 8:
         assert partitions(changed) == (1, {})

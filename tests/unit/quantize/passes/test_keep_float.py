@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from random_nets import Drawn, RandomNet, networks, statistics_of
+from random_nets import Drawn, RandomNet, logits_of, networks, statistics_of
 
 from edgecnn import parity
-from edgecnn.formats import tflite_file as tfl
+from edgecnn.formats.tflite_graph import Graph
 from edgecnn.quantize import integer
 from edgecnn.quantize.passes import io_dtype, keep_float, round_trips
 from edgecnn.runtime.litert import partitions
@@ -25,29 +25,32 @@ if TYPE_CHECKING:
 def quantized(data: bytes, feeds: list[object]) -> tuple[IntegerModel, FloatSource]:
     known, logits = statistics_of(data, feeds)  # type: ignore[arg-type] # float arrays
     made = integer.quantize(
-        data, known, logits=logits, activation_bits=8, method="minmax", with_source=True
+        Graph.read(data),
+        known,
+        judged=[logits],
+        activation_bits=8,
+        method="minmax",
+        with_source=True,
     )
     assert made.source is not None
     return made, made.source
 
 
 def names(source: FloatSource) -> list[str]:
-    graph = tfl.main_graph(tfl.read(source.data))
-    return [tfl.tensor_name(graph.tensors[int(op.outputs[0])]) for op in graph.operators]
+    return list(source.graph.made())
 
 
 def kept(made: IntegerModel, layers: Collection[str], *, io: str = "int8") -> bytes:
     assert made.source is not None
-    model = tfl.read(made.data)
-    assert keep_float.apply(model, tfl.read(made.source.data), layers) == len(layers)
-    io_dtype.apply(model, io)  # type: ignore[arg-type] # a dtype
-    round_trips.apply(model)
-    tfl.drop_unused(model)
-    return tfl.write(model)
+    graph = Graph.read(made.graph.write())
+    assert keep_float.apply(graph, made.source.graph, layers).changes == len(layers)
+    io_dtype.apply(graph, io)  # type: ignore[arg-type] # a dtype
+    round_trips.apply(graph)
+    return graph.write()
 
 
 def distance_db(data: bytes, other: bytes, feeds: list[object]) -> float:
-    found = parity.snr_db(parity.logits(data, feeds), parity.logits(other, feeds))  # type: ignore[arg-type] # likewise
+    found = parity.snr_db(logits_of(data, feeds), logits_of(other, feeds))  # type: ignore[arg-type] # likewise
     return math.inf if found is None else found
 
 
@@ -63,27 +66,26 @@ def test_with_every_layer_in_float_only_the_ends_are_rounded() -> None:
     data, feeds = residual()
     made, source = quantized(data, feeds)
     whole = kept(made, names(source), io="float32")
-    graph = tfl.main_graph(tfl.read(whole))
-    assert {tfl.type_name(tensor) for tensor in graph.tensors} == {"FLOAT32", "INT32"}
+    graph = Graph.read(whole)
+    assert {tensor.dtype for tensor in graph.tensors} == {"FLOAT32", "INT32"}
     assert distance_db(data, whole, feeds) > 80
     rounded = kept(made, names(source))
     assert partitions(rounded)[0] == 1
-    assert distance_db(data, rounded, feeds) > distance_db(data, made.data, feeds)
+    assert distance_db(data, rounded, feeds) > distance_db(data, made.graph.write(), feeds)
 
 
 def test_no_layer_kept_changes_nothing() -> None:
     data, feeds = residual()
     made, _ = quantized(data, feeds)
-    assert distance_db(made.data, kept(made, []), feeds) == math.inf
+    assert distance_db(made.graph.write(), kept(made, []), feeds) == math.inf
 
 
 def test_two_layers_in_a_row_spare_the_tensor_between_them() -> None:
     data, feeds = residual()
     made, source = quantized(data, feeds)
     pair = names(source)[-3:-1]  # the flatten and the dense layer
-    model = tfl.read(kept(made, pair))
-    graph = tfl.main_graph(model)
-    operators = [tfl.operator_name(model, op) for op in graph.operators]
+    graph = Graph.read(kept(made, pair))
+    operators = [operator.name for operator in graph.operators]
     place = operators.index("FULLY_CONNECTED")
     assert operators[place - 2 : place + 2] == [
         "DEQUANTIZE",
@@ -91,8 +93,9 @@ def test_two_layers_in_a_row_spare_the_tensor_between_them() -> None:
         "FULLY_CONNECTED",
         "QUANTIZE",
     ]
-    weights = graph.tensors[int(graph.operators[place].inputs[1])]
-    assert tfl.type_name(weights) == "FLOAT32"
+    weights = graph.operators[place].inputs[1]
+    assert weights is not None
+    assert weights.is_float
 
 
 @settings(max_examples=20)
@@ -114,8 +117,8 @@ def test_ends_of_any_dtype(io: str) -> None:
     for layers in (every[:1], every[-2:], every[-1:], every):
         file = kept(made, layers, io=io)
         assert distance_db(data, file, feeds) > 20
-        graph = tfl.main_graph(tfl.read(file))
+        graph = Graph.read(file)
         ends = [*graph.inputs, *graph.outputs]
-        assert {tfl.type_name(graph.tensors[int(end)]) for end in ends} == {io.upper()}
-        signature = tfl.read(file).signatureDefs[0]
-        assert int(signature.outputs[0].tensorIndex) == int(graph.outputs[0])
+        assert {end.dtype for end in ends} == {io.upper()}
+        (signature,) = graph.signatures
+        assert [tensor for _, tensor in signature.outputs] == graph.outputs

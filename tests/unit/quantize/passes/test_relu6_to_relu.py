@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from random_nets import RandomNet, operators, statistics_of
+from random_nets import RandomNet, logits_of, operators, statistics_of
 
 from edgecnn import parity
-from edgecnn.formats import tflite_file as tfl
+from edgecnn.formats.tflite_graph import Graph
 from edgecnn.quantize import integer
 from edgecnn.runtime.litert import LiteRTSession, partitions
 
@@ -23,11 +23,13 @@ def net_with_relu6() -> tuple[RandomNet, bytes]:
 def test_the_whole_net_is_integer_and_one_partition() -> None:
     net, data = net_with_relu6()
     known, logits = statistics_of(data, net.feeds())
-    made = integer.quantize(data, known, logits=logits, activation_bits=8, method="minmax").data
+    made = integer.quantize(
+        Graph.read(data), known, judged=[logits], activation_bits=8, method="minmax"
+    ).graph.write()
     assert not {"RELU6", "RELU", "DEQUANTIZE"} & set(operators(made))
     assert partitions(made)[0] == 1
     feeds = net.feeds()
-    found = parity.snr_db(parity.logits(data, feeds), parity.logits(made, feeds))
+    found = parity.snr_db(logits_of(data, feeds), logits_of(made, feeds))
     assert found is not None
     assert found > 20
 
@@ -38,11 +40,12 @@ def test_what_passes_6_is_cut_off_at_6() -> None:
     output = net.relu6(net.sum_of(doubled, net.conv(net.image, 1)))
     data = net.finish(net.sum_of(output, output))
     known, logits = statistics_of(data, net.feeds(16))
-    made = integer.quantize(data, known, logits=logits, activation_bits=8, method="minmax").data
+    made = integer.quantize(
+        Graph.read(data), known, judged=[logits], activation_bits=8, method="minmax"
+    ).graph.write()
     session = LiteRTSession(made)
     info = session.outputs[0]
     assert info.scale is not None
     assert info.zero_point is not None
     highest = session.run([np.full((1, 4, 4, 1), 127, np.int8)])[0].max()
     assert (int(highest) - info.zero_point) * info.scale <= 12 * 1.06  # the output's own margin
-    assert tfl.read(made).subgraphs

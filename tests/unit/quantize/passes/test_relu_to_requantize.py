@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from random_nets import RandomNet, operators, run, snr_db, statistics_of
 from tiny_tflite import TinyModel
 
-from edgecnn.formats import tflite_file as tfl
+from edgecnn.formats.tflite_graph import Graph
 from edgecnn.quantize import litert, ranges
 from edgecnn.quantize.passes import relu_to_requantize
 from edgecnn.runtime.litert import LiteRTSession, partitions
@@ -28,9 +28,9 @@ ALL_STEPS = np.arange(-128, 128, dtype=np.int8).reshape(1, 16, 16, 1)
 
 
 def rewritten(data: bytes, known: Mapping[str, Range] | None = None) -> tuple[bytes, int]:
-    model = tfl.read(data)
-    count = relu_to_requantize.apply(model, known or {})
-    return tfl.write(model), count
+    graph = Graph.read(data)
+    count = relu_to_requantize.apply(graph, known or {}).changes
+    return graph.write(), count
 
 
 def lone_relu(
@@ -49,8 +49,9 @@ def lone_relu(
         options.filterHeight = options.filterWidth = options.strideH = options.strideW = 1
         net.operator(reader, [positive], [output], options)
     net.border([image], [output])
-    tfl.set_signature(net.model)
-    return net.to_bytes()
+    graph = Graph.read(net.to_bytes())
+    graph.set_signature()
+    return graph.write()
 
 
 def real(data: bytes, feed: NDArray[np.int8]) -> NDArray[np.float64]:
@@ -115,7 +116,7 @@ def test_what_cannot_be_kept_is_left(data: bytes) -> None:
 def test_a_float_relu_is_left() -> None:
     net = RandomNet(0)
     data = net.finish(net.relu(net.image))
-    assert rewritten(data) == (tfl.write(tfl.read(data)), 0)
+    assert rewritten(data) == (Graph.read(data).write(), 0)
 
 
 def residual_int8(seed: int, blocks: int, *, pool: bool) -> tuple[bytes, list[NDArray[np.int8]]]:
@@ -128,7 +129,8 @@ def residual_int8(seed: int, blocks: int, *, pool: bool) -> tuple[bytes, list[ND
         x = net.pool(net.relu(x), "MAX_POOL_2D")
     data = net.finish(net.dense(net.flatten(net.relu(x)), 5))
     known, _ = statistics_of(data, net.feeds(8))
-    quantized = litert.static(data, ranges.choose(known.tensors, "minmax"), 8)
+    graph = litert.static(Graph.read(data), ranges.choose(known.tensors, "minmax"), 8)
+    quantized = graph.write()
     info: Any = LiteRTSession(quantized).inputs[0]
     feeds = [np.rint(f / info.scale + info.zero_point).clip(-128, 127) for f in net.feeds()]
     return quantized, [feed.astype(np.int8) for feed in feeds]

@@ -1,0 +1,222 @@
+"""Float files of a network, from the cache or made by the float stage once.
+
+Everything that decides their bytes is in the key: the request, the versions of what converts, and
+for random weights the images that normalizations are adapted to.
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass, field
+from threading import Thread
+from typing import TYPE_CHECKING, Any
+
+from edgecnn import isolation, layouts, store
+from edgecnn.convert import float_stage
+from edgecnn.convert.float_stage import Feeding, Outcome, Samples
+from edgecnn.convert.versions import DECISIVE, digest, versions
+from edgecnn.errors import EdgeCnnError, InputError
+from edgecnn.records import EndLayouts, Endpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from edgecnn.building import BuildRequest, ModelIdentity
+    from edgecnn.calibration.sampleset import Split
+    from edgecnn.calibration.sources import Sampling
+    from edgecnn.progress import Progress
+    from edgecnn.records import Network, Preprocessing
+
+_CHANNELS = 3
+
+
+@dataclass(frozen=True)
+class FloatModel:
+    """A network as float files.
+
+    Attributes:
+        network: what is known of it.
+        folders: by format, a folder of the cache with the file, info.json and proof.npz.
+        layouts: by format, of the file's ends.
+        refused: by format, why a file cannot be had.
+    """
+
+    network: Network
+    folders: dict[str, Path]
+    layouts: dict[str, EndLayouts]
+    refused: dict[str, EdgeCnnError] = field(default_factory=dict)
+
+    def path(self, file_format: str) -> Path:
+        """The float file of a format."""
+        return self.folders[file_format] / float_stage.FILES[file_format]
+
+    def in_file_layout(
+        self, feeds: Iterable[Sequence[NDArray[Any]]], file_format: str
+    ) -> Iterator[tuple[NDArray[Any], ...]]:
+        """What the source is fed, as a format's file takes it."""
+        theirs = self.layouts[file_format].inputs
+        for feed in feeds:
+            yield tuple(
+                layouts.convert(values, end.layout, target)
+                for values, end, target in zip(feed, self.network.inputs, theirs, strict=True)
+            )
+
+    @property
+    def proof(self) -> Path:
+        """A folder with the proof that holds for every format."""
+        return next(iter(self.folders.values()))
+
+
+def obtain(
+    request: BuildRequest,
+    identity: ModelIdentity,
+    formats: Sequence[str],
+    *,
+    sampling: Sampling,
+    preprocessing: Preprocessing | None,
+    quantizes: bool = False,
+    progress: Progress,
+) -> tuple[FloatModel, Samples]:
+    """Float files in these formats, and samples to calibrate and to compare on.
+
+    Args:
+        request: what to build or read.
+        identity: what it turned out to mean.
+        formats: "tflite", "onnx" or both.
+        sampling: which samples.
+        preprocessing: how pixels become inputs, as the user says; None for the model's own.
+        quantizes: whether a .tflite is quantized afterwards: its libraries are imported while
+            TensorFlow works.
+        progress: told of each step.
+
+    Raises:
+        InputError: the network cannot be built, no format can have it, or the samples do not fit.
+        MissingPartError: a package is not installed.
+    """
+    known = preprocessing or identity.preprocessing
+    feeding = Feeding(
+        sampling,
+        known,
+        split=_load_early(identity, sampling, progress),
+        adapts=identity.has_random_weights,
+    )
+    key = _key(identity, feeding)
+    if quantizes:
+        Thread(target=_import_ahead, daemon=True).start()
+    outcome = _fill(request, identity, formats, key, feeding, progress)
+    refused = {} if outcome is None else outcome.refused
+    folders = {name: _folder(name, key) for name in formats if name not in refused}
+    network, _, own_scaling = float_stage.read_info(next(iter(folders.values())))
+    ends = {name: float_stage.read_info(folder)[1][name] for name, folder in folders.items()}
+    model = FloatModel(network, folders, ends, refused)
+    if outcome is not None:
+        return model, outcome.samples
+    return model, _gather(network, feeding, own_scaling, progress)
+
+
+def _fill(
+    request: BuildRequest,
+    identity: ModelIdentity,
+    formats: Sequence[str],
+    key: str,
+    feeding: Feeding,
+    progress: Progress,
+) -> Outcome | None:
+    """Run the float stage once for all formats the cache lacks; None where it lacks none."""
+    missing = tuple(name for name in formats if not store.is_cached(_kind(name), key))
+    if not missing:
+        return None
+    with store.scratch("float-work", key) as part:
+        outcome: Outcome = isolation.run(
+            "edgecnn.convert.float_stage:make",
+            request,
+            str(part),
+            what=f"building and converting {identity.name}",
+            formats=missing,
+            feeding=feeding,
+            progress=progress,
+            environment=float_stage.ENVIRONMENT,
+        )
+        for name in missing:
+            if name not in outcome.refused:
+                store.cached(_kind(name), key, lambda to, name=name: _move(part, to, name))  # type: ignore[misc] # the default binds the loop's value
+    return outcome
+
+
+def _folder(file_format: str, key: str) -> Path:
+    return store.cached(_kind(file_format), key, _never)
+
+
+def _never(_part: Path) -> None:
+    raise InputError(
+        "The cache lost a file while it was being used.",
+        hint="Run the command again; $EDGECNN_CACHE names another folder for the cache.",
+    )
+
+
+def _load_early(identity: ModelIdentity, sampling: Sampling, progress: Progress) -> Split | None:
+    """The samples of a network whose input is known before it is built; else None."""
+    if not identity.has_random_weights or identity.input_size is None:
+        return None
+    size = identity.input_size
+    image = Endpoint(
+        "input", "float32", (1, size, size, _CHANNELS), layouts.CHANNELS_LAST[len("NHWC")]
+    )
+    progress.stage("loading images")
+    return _load(sampling, (image,))
+
+
+def _load(sampling: Sampling, inputs: tuple[Endpoint, ...]) -> Split:
+    split: Split = isolation.run(
+        "edgecnn.calibration.sources:load", sampling, inputs, what="decoding the samples"
+    )
+    return split
+
+
+def _gather(network: Network, feeding: Feeding, own_scaling: str, progress: Progress) -> Samples:
+    if feeding.split is not None:
+        return float_stage.gather(network, feeding, own_scaling, progress)
+    gathered: Samples = isolation.run(
+        "edgecnn.convert.float_stage:gather",
+        network,
+        feeding,
+        own_scaling,
+        what="decoding the samples",
+        progress=progress,
+    )
+    return gathered
+
+
+def _key(identity: ModelIdentity, feeding: Feeding) -> str:
+    decisive = {name: version for name, version in versions().items() if name in DECISIVE}
+    adapted = None
+    if feeding.adapts and feeding.split is not None:
+        adapted = (
+            feeding.split.calibration.sha256,
+            float_stage.ADAPTATION_SAMPLES,
+            str(feeding.preprocessing),
+        )
+    return digest(identity.cache_key, decisive, float_stage.VERSION, adapted)
+
+
+def _kind(file_format: str) -> str:
+    return f"float-{file_format}"
+
+
+def _import_ahead() -> None:
+    """Import what quantizing needs while the child process is busy with TensorFlow.
+
+    Not SciPy: its 40 MiB would lie beside TensorFlow's peak, for the third of a second they save.
+    """
+    for module in ("ai_edge_litert.interpreter", "litert_quantizer.quantizer"):
+        importlib.import_module(module)
+
+
+def _move(source: Path, to: Path, file_format: str) -> None:
+    name = float_stage.FILES[file_format]
+    (source / name).rename(to / name)
+    for shared in (float_stage.INFO, float_stage.PROOF):
+        (to / shared).write_bytes((source / shared).read_bytes())

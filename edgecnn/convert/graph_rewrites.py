@@ -1,0 +1,78 @@
+"""What the traced graph says in operators that no edge runtime has, said in others."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_ARGUMENTS = {"ArgMax", "ArgMin"}
+# Which input of an operator on lists says the shape of an element.
+_ELEMENT_SHAPE = {
+    "TensorListReserve": 0,
+    "TensorListFromTensor": 1,
+    "TensorListStack": 1,
+    "TensorListGetItem": 2,
+}
+_SELECT = {"Select", "SelectV2"}
+
+
+def apply(graph: Any) -> None:  # noqa: ANN401 - a tf.Graph
+    """Rewrite the graph in place; what nothing reads any more stays, for converters to drop."""
+    for operation in graph.get_operations():
+        rewrite = _REWRITES.get(operation.type)
+        if rewrite is not None:
+            rewrite(operation)
+
+
+def close_lists(definition: Any, batch: int) -> None:  # noqa: ANN401 - a tf.GraphDef
+    """Give lists of tensors (a recurrent layer's steps) the batch, in place.
+
+    A SavedModel's loops were written for an open batch: the shape of a list's elements begins
+    with -1, and TFLite needs it fixed.
+    """
+    for nodes in (definition.node, *(body.node_def for body in definition.library.function)):
+        by_name = {node.name: node for node in nodes}
+        for node in nodes:
+            if node.op in _ELEMENT_SHAPE:
+                name = node.input[_ELEMENT_SHAPE[node.op]].partition(":")[0]
+                _close(by_name.get(name), batch)
+
+
+def _close(constant: Any, batch: int) -> None:  # noqa: ANN401 - a tf.NodeDef, or None
+    import tensorflow as tf
+
+    if constant is None or constant.op != "Const":
+        return
+    shape = tf.make_ndarray(constant.attr["value"].tensor)
+    if shape.ndim == 1 and len(shape) and shape[0] == -1:
+        closed = tf.make_tensor_proto([batch, *shape[1:]], shape.dtype)
+        constant.attr["value"].tensor.CopyFrom(closed)
+
+
+def _plain_argmax(operation: Any) -> None:  # noqa: ANN401 - a tf.Operation
+    """Keras's argmax and argmin over a tensor as it is.
+
+    Keras first turns -0.0 into the smallest normal number below 0, looking at the sign's bit. It
+    decides only ties between 0.0 and -0.0.
+    """
+    select = operation.inputs[0].op
+    if select.type == "Reshape":
+        select = select.inputs[0].op
+    if select.type in _SELECT and any(
+        op.type == "BitwiseAnd" for op in _above(select.inputs[0].op)
+    ):
+        reader = operation if operation.inputs[0].op is select else operation.inputs[0].op
+        reader._update_input(0, select.inputs[2])  # noqa: SLF001 - TensorFlow's way to edit a graph
+
+
+def _above(operation: Any, depth: int = 8) -> Iterator[Any]:  # noqa: ANN401 - a tf.Operation
+    """The operation and what it reads, some steps back."""
+    yield operation
+    if depth:
+        for tensor in operation.inputs:
+            yield from _above(tensor.op, depth - 1)
+
+
+_REWRITES: dict[str, Callable[[Any], None]] = dict.fromkeys(_ARGUMENTS, _plain_argmax)

@@ -1,0 +1,1 @@
+"""The functions that lower operators, one file for each kind."""

@@ -1,0 +1,6 @@
+"""What runs on the device: the program `run`, and the proof that a release gives there.
+
+Sent as it is, beside `edgecnn.tasks`: it runs on Python 3.9 and newer with numpy, Pillow and a
+LiteRT runtime, and imports nothing else of edgecnn than `edgecnn.calibration.images`, which decodes
+and scales pictures exactly as calibration did. Here it computes what the device must repeat.
+"""

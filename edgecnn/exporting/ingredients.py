@@ -1,0 +1,271 @@
+"""What every recipe of an export is made of, stage by stage: plain values, each made once."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edgecnn import parity, store
+from edgecnn import reference as references
+from edgecnn.calibration import statistics
+from edgecnn.convert import float_stage, float_tflite
+from edgecnn.convert.versions import digest
+from edgecnn.errors import EdgeCnnError
+from edgecnn.formats import onnx_taps, tflite_logits
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from typing import Any
+
+    from numpy.typing import NDArray
+
+    from edgecnn.calibration.statistics import Statistics
+    from edgecnn.convert.float_cache import FloatModel
+    from edgecnn.convert.float_stage import Samples
+    from edgecnn.convert.float_tflite import FloatTflite
+    from edgecnn.exporting.options import ExportOptions
+    from edgecnn.exporting.plan import Plan
+    from edgecnn.parity import Answers
+    from edgecnn.progress import Progress
+    from edgecnn.records import Network, OutputInfo, ParityInfo
+
+_FAITHFUL_DB = 60.0
+_ANSWERS = "answers.npz"
+_REFERENCE_VERSION = 2
+
+
+@dataclass(frozen=True)
+class Floats:
+    """The float files of a network.
+
+    Attributes:
+        model: where they lie, and the network.
+        tflite: None where it cannot be had or is not asked for.
+        onnx: likewise.
+        outputs: what the network's outputs are.
+    """
+
+    model: FloatModel
+    tflite: FloatTflite | None
+    onnx: Path | None
+    outputs: tuple[OutputInfo, ...]
+
+    @property
+    def network(self) -> Network:
+        """What is known of the network."""
+        return self.model.network
+
+    def without(self, refused: dict[str, EdgeCnnError]) -> Floats:
+        """The same without formats whose float file turned out wrong; raises where all are."""
+        if not refused:
+            return self
+        if len(refused) == len(self.model.folders):
+            raise next(iter(refused.values()))
+        return replace(
+            self,
+            model=replace(self.model, refused={**self.model.refused, **refused}),
+            tflite=None if "tflite" in refused else self.tflite,
+            onnx=None if "onnx" in refused else self.onnx,
+        )
+
+    @property
+    def main(self) -> tuple[str, bytes | Path]:
+        """The format and file that answer for the network: the .tflite where there is one."""
+        if self.tflite is not None:
+            return "tflite", self.tflite.data
+        assert self.onnx is not None  # noqa: S101 - one format at least can be had
+        return "onnx", self.onnx
+
+    def file(self, file_format: str) -> bytes | Path:
+        """The float file of a format, as its float32 recipe writes it."""
+        if file_format == "tflite" and self.tflite is not None:
+            return self.tflite.data
+        assert self.onnx is not None  # noqa: S101 - only formats that can be had are asked for
+        return self.onnx
+
+
+@dataclass(frozen=True)
+class Ingredients:
+    """What the writers take.
+
+    Attributes:
+        plan: what is made.
+        options: what was asked for.
+        floats: the float files.
+        samples: to calibrate on, and to compare on.
+        proven: by format, how close the float file is to the source's own framework.
+        reference: what the float network gives for the samples that calibration does not see.
+        statistics: of the activations of `floats.tflite`; None where no recipe needs them.
+        progress: told of each step.
+    """
+
+    plan: Plan
+    options: ExportOptions
+    floats: Floats
+    samples: Samples
+    proven: dict[str, tuple[ParityInfo, ...]]
+    reference: Answers
+    statistics: Statistics | None
+    progress: Progress
+
+    @property
+    def network(self) -> Network:
+        """What is known of the network."""
+        return self.floats.network
+
+    def calibration_feeds(self) -> Iterator[tuple[NDArray[Any], ...]]:
+        """Of each calibration run an array for every input, in the source's layout."""
+        calibration = self.samples.split.calibration
+        return calibration.feeds(self.network.inputs, self.samples.preprocessing)
+
+    def held_out_feeds(self) -> Iterator[tuple[NDArray[Any], ...]]:
+        """Likewise, of the samples calibration does not see."""
+        held_out = self.samples.split.held_out
+        return held_out.feeds(self.network.inputs, self.samples.preprocessing)
+
+    def file_feeds(self, file_format: str) -> Iterator[tuple[NDArray[Any], ...]]:
+        """Calibration runs in the layout of a format's file."""
+        return self.floats.model.in_file_layout(self.calibration_feeds(), file_format)
+
+    def answers(self, file: bytes | Path, file_format: str) -> Answers:
+        """What a file gives for the samples that calibration does not see."""
+        return parity.answers(
+            file,
+            self.held_out_feeds(),
+            inputs=self.network.inputs,
+            outputs=self.floats.outputs,
+            file_layouts=self.floats.model.layouts[file_format],
+            threads=self.plan.threads,
+            progress=self.progress,
+        )
+
+
+def float_files(model: FloatModel, options: ExportOptions) -> Floats:
+    """Read the float stage's files and say what the outputs are.
+
+    Raises:
+        InputError: a kind was named for an output that the network has not.
+    """
+    from edgecnn.exporting import outputs
+
+    tflite = float_tflite.read(model) if "tflite" in model.folders else None
+    onnx = model.path("onnx") if "onnx" in model.folders else None
+    if tflite is not None:
+        bounded = [end.has_softmax or end.has_sigmoid for end in tflite_logits.find(tflite.data)]
+    else:
+        assert onnx is not None  # noqa: S101 - one format at least can be had
+        ends = onnx_taps.end_operators(onnx.read_bytes())
+        bounded = [end in {"Softmax", "Sigmoid"} for end in ends]
+    kinds = outputs.describe(model.network, bounded, options.outputs)
+    return Floats(model, tflite, onnx, kinds)
+
+
+def prove_floats(floats: Floats, threads: int) -> dict[str, tuple[ParityInfo, ...]]:
+    """Hold every float file against the source's own framework, on the stage's proof.
+
+    Returns:
+        By format, how close each output is; the outputs themselves are compared, not logits.
+
+    Raises:
+        EdgeCnnError: a file is not the same function; the other format does not make up for it.
+    """
+    feeds, wanted = float_stage.read_proof(floats.model.proof)
+    expected = parity.Answers(wanted, (None,) * len(wanted), len(feeds))
+    proven = {}
+    for file_format in floats.model.folders:
+        measured = parity.answers(
+            floats.file(file_format),
+            feeds,
+            inputs=floats.network.inputs,
+            outputs=floats.outputs,
+            file_layouts=floats.model.layouts[file_format],
+            threads=threads,
+        )
+        proven[file_format] = parity.compare(expected, measured, floats.outputs, on_values=True)
+    return proven
+
+
+def unproven(proven: dict[str, tuple[ParityInfo, ...]]) -> dict[str, EdgeCnnError]:
+    """By format, what is wrong with a float file that is not the source's function."""
+    refused: dict[str, EdgeCnnError] = {}
+    for file_format, parities in proven.items():
+        worst = parity.worst(parities)
+        ratio = math.inf if worst.snr_db is None else worst.snr_db
+        if ratio < _FAITHFUL_DB:
+            refused[file_format] = EdgeCnnError(
+                f"The converted .{file_format} is not the same function as the network: output"
+                f" {worst.output} has {ratio:.1f} dB SNR on {worst.samples} calibration samples"
+                f" ({_FAITHFUL_DB:.0f} at least).",
+                hint="This is a converter's mistake; please report the network.",
+            )
+    return refused
+
+
+def make_reference(
+    floats: Floats, samples: Samples, *, threads: int, progress: Progress
+) -> Answers:
+    """What the proven float file gives for the samples calibration does not see, or the cache's."""
+    held_out = samples.split.held_out
+    file_format, file = floats.main
+
+    def make(part: Path) -> None:
+        progress.stage("float reference", held_out.samples)
+        measured = parity.answers(
+            file,
+            held_out.feeds(floats.network.inputs, samples.preprocessing),
+            inputs=floats.network.inputs,
+            outputs=floats.outputs,
+            file_layouts=floats.model.layouts[file_format],
+            threads=threads,
+            progress=progress,
+        )
+        arrays = references.arrays_of(measured)
+        np.savez(part / _ANSWERS, **arrays)  # type: ignore[arg-type] # numpy means allow_pickle
+
+    key = digest(_content(file), held_out.sha256, str(samples.preprocessing), _REFERENCE_VERSION)
+    folder = store.cached("reference", key, make)
+    with np.load(folder / _ANSWERS, allow_pickle=False) as arrays:
+        return references.answers_of(arrays, len(floats.outputs), held_out.samples)
+
+
+def _content(file: bytes | Path) -> str:
+    """Sha256 of a file's bytes: what the float model computes."""
+    data = file if isinstance(file, bytes) else file.read_bytes()
+    return hashlib.sha256(data).hexdigest()
+
+
+def collect_statistics(
+    floats: Floats, samples: Samples, *, seed: int, threads: int, progress: Progress
+) -> Statistics:
+    """Activation statistics of the float .tflite on the calibration samples, or the cache's."""
+    tflite = floats.tflite
+    assert tflite is not None  # noqa: S101 - only a .tflite is calibrated by them
+    calibration = samples.split.calibration
+    key = digest(
+        _content(tflite.data),
+        calibration.sha256,
+        str(samples.preprocessing),
+        seed,
+        statistics.VERSION,
+    )
+
+    def make(part: Path) -> None:
+        progress.stage("calibrating", calibration.samples)
+        feeds = calibration.feeds(floats.network.inputs, samples.preprocessing)
+        measured = statistics.collect(
+            tflite.folded,
+            floats.model.in_file_layout(feeds, "tflite"),
+            answers=tflite.scores,
+            runs=calibration.samples,
+            threads=threads,
+            seed=seed,
+            progress=progress,
+        )
+        statistics.save(measured, part)
+
+    return statistics.load(store.cached("statistics", key, make))

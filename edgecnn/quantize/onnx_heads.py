@@ -1,0 +1,113 @@
+"""Last layers that int8 would ruin: those whose answers are small differences of large sums.
+
+A head behind a global pooling often multiplies features that hardly change from picture to picture
+with large weights that nearly cancel; the rounding of its weights and of its input is then as large
+as what it tells pictures apart by. Such a layer costs next to nothing and stays float.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edgecnn.formats.onnx_graph import attribute
+from edgecnn.quantize.onnx_islands import tail
+from edgecnn.quantize.onnx_ranges import LEVELS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import onnx
+    from numpy.typing import NDArray
+
+    from edgecnn.formats.onnx_graph import OnnxGraph
+
+# Rounding by the layer alone; what comes before it adds to that.
+_LEAST_DB = 18.0
+_ROWS_PER_RUN = 32
+_MOST_ROWS = 1024
+_FEWEST_ROWS = 16  # fewer do not tell what a layer tells apart
+_LARGEST = 127  # of a symmetric int8 weight
+_MATRIX = 2
+# Between the last integer convolution and the layer: cheap, and rounds once more if quantized.
+_CHEAP = {"Flatten", "GlobalAveragePool", "Reshape", "Squeeze"}
+
+
+class Rows:
+    """Some of the rows a matrix product takes, of every run; see `onnx_ranges.measure`."""
+
+    def __init__(self) -> None:
+        self._rows: list[NDArray[Any]] = []
+        self._count = 0
+
+    def add(self, values: NDArray[Any]) -> None:
+        """Take one run's values (..., inputs): some of the rows, evenly spaced."""
+        flat = values.reshape(-1, values.shape[-1])
+        some = flat[:: -(-len(flat) // _ROWS_PER_RUN)]
+        if self._count < _MOST_ROWS:
+            self._rows.append(some.copy())
+            self._count += len(some)
+
+    @property
+    def values(self) -> NDArray[np.float64]:
+        """All of them, (rows, inputs)."""
+        return np.concatenate(self._rows).astype(np.float64)
+
+
+def heads(graph: OnnxGraph) -> list[onnx.NodeProto]:
+    """Products with constant weights that no other weighted operator follows."""
+    makers = [graph.producer(name) for name in tail(graph)]
+    return [
+        node
+        for node in makers
+        if node is not None
+        and node.op_type in {"Gemm", "MatMul"}
+        and not attribute(node, "transA", 0)
+        and node.input[0] not in graph.constants
+        and getattr(graph.constants.get(node.input[1]), "ndim", 0) == _MATRIX
+    ]
+
+
+def sensitive(
+    graph: OnnxGraph, ranges: Mapping[str, tuple[float, float]], rows: Mapping[str, Rows]
+) -> tuple[set[str], list[str]]:
+    """The heads that must stay float.
+
+    Returns:
+        First outputs of the heads and of the cheap operators in front of them; and a sentence for
+        each head.
+    """
+    floats, notes = set[str](), []
+    for node in heads(graph):
+        source = node.input[0]
+        if source not in ranges or len(rows[source].values) < _FEWEST_ROWS:
+            continue
+        kept = _kept_db(graph, node, rows[source].values, ranges[source])
+        if kept >= _LEAST_DB:
+            continue
+        floats.add(node.output[0])
+        notes.append(
+            f"The last layer ({node.output[0]}) stays float32: with int8 weights {kept:.0f} dB"
+            " of what it tells samples apart by would be left."
+        )
+        maker = graph.producer(source)
+        while maker is not None and maker.op_type in _CHEAP:
+            floats.add(maker.output[0])
+            maker = graph.producer(maker.input[0])
+    return floats, notes
+
+
+def _kept_db(
+    graph: OnnxGraph, node: onnx.NodeProto, x: NDArray[np.float64], span: tuple[float, float]
+) -> float:
+    """The variance of the layer's results over the noise that int8 would add, in dB."""
+    weight = graph.constants[node.input[1]].astype(np.float64)
+    weight = weight.T if attribute(node, "transB", 0) else weight
+    scale = np.maximum(np.abs(weight).max(axis=0), 1e-30) / _LARGEST
+    error = x @ (np.rint(weight / scale) * scale - weight)
+    step = (span[1] - span[0]) / (LEVELS - 1)
+    noise = np.square(error).mean(axis=0) + step**2 / 12 * np.square(weight).sum(axis=0)
+    signal = (x @ weight).var(axis=0).sum()
+    # One sample, or a layer whose answer is always the same, tells nothing.
+    return float(10 * np.log10(signal / noise.sum())) if signal > 0 < noise.sum() else np.inf
