@@ -91,7 +91,7 @@ def compute(
     """
     import numpy as np
 
-    from edgecnn.benchmark import runner
+    from edgecnn.runtime import runner
 
     with tempfile.TemporaryDirectory() as folder:
         job: dict[str, Any] = {"path": path, "inputs": None, "seed": 0, "threads": 1}

@@ -85,7 +85,7 @@ def _print(report: BenchReport, said: str) -> None:
 
 def _print_operators(report: BenchReport) -> None:
     from edgecnn.reporting import operators as shown
-    from edgecnn.reporting.text import printable
+    from edgecnn.text import printable
 
     for profile in report.operators:
         console.print_line(f"{printable(profile.file, 300)}: where the time goes, local", "bold")

@@ -7,9 +7,9 @@ import shlex
 from typing import TYPE_CHECKING
 
 from edgecnn import isolation, store
-from edgecnn.convert import float_stage
+from edgecnn.convert import float_stage, float_tflite
 from edgecnn.errors import EdgeCnnError, InputError
-from edgecnn.exporting.sources import folded
+from edgecnn.formats.tflite_graph import Graph
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,12 +57,18 @@ def find(
     if manifest is not None and probe is not None:
         cached = _in_cache(manifest, *probe)
         if cached is not None:
-            return cached, folded(cached.read_bytes())
+            return cached, _folded(cached.read_bytes())
     raise InputError(
         f"{file} has no float file beside it to be compared with ({beside}), and none in the"
         " cache.",
         hint=_how_to_make(file, manifest),
     )
+
+
+def _folded(data: bytes) -> bytes:
+    graph = Graph.read(data)
+    float_tflite.fold(graph)
+    return graph.write()
 
 
 def _places(named: Path) -> tuple[Path, ...]:

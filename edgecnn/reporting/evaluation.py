@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edgecnn.reporting.table import Column, Table
-from edgecnn.reporting.text import ABSENT, percent_text, printable
+from edgecnn.text import ABSENT, percent_text, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

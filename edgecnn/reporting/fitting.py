@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from edgecnn.reporting.prediction import energy_text, interval_text
 from edgecnn.reporting.table import Column, Table
-from edgecnn.reporting.text import (
+from edgecnn.text import (
     ABSENT,
     count_text,
     milliseconds_text,

@@ -15,7 +15,7 @@ from runner_process import SHORT_PLAN
 from tiny_artifact import same_net_as_onnx
 from tiny_tflite import float_net, int8_net
 
-from edgecnn.benchmark import runner
+from edgecnn.runtime import runner
 from edgecnn.runtime.litert import LiteRTSession
 from edgecnn.runtime.session import quantize_input
 

@@ -16,7 +16,7 @@ from tiny_tflite import float_net
 
 import edgecnn
 from edgecnn import manifest as manifests
-from edgecnn.benchmark import outputs, parsing, runner
+from edgecnn.benchmark import outputs, parsing
 from edgecnn.benchmark.files import collect
 from edgecnn.benchmark.session import Job, request
 from edgecnn.errors import InputError
@@ -32,6 +32,7 @@ from edgecnn.records import (
     ParityInfo,
     Preprocessing,
 )
+from edgecnn.runtime import runner
 
 if TYPE_CHECKING:
     from pathlib import Path
