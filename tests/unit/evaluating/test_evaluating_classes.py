@@ -197,7 +197,11 @@ def test_an_input_of_bytes_gets_the_pixels_and_no_scaling_is_asked_for(
 def test_files_alone_are_compared_with_the_one_that_is_named(tmp_path: Path, photos: Path) -> None:
     for name, border in (("a", 127.5), ("b", 130)):
         (tmp_path / f"{name}.tflite").write_bytes(one_logit(border))
-    asked: dict[str, Any] = {"data": str(photos / "loose"), "output": "logits", "preprocessing": RAW}
+    asked: dict[str, Any] = {
+        "data": str(photos / "loose"),
+        "output": "logits",
+        "preprocessing": RAW,
+    }
     report = edgecnn.evaluate(tmp_path / "b.tflite", against=tmp_path / "a.tflite", **asked)
     assert report.agreements[0].top1 == 1.0
     with pytest.raises(InputError, match="nothing to compare with"):
