@@ -113,7 +113,8 @@ def test_arrays_in_the_layout_of_a_channels_first_source(tmp_path: Path) -> None
     random = np.random.default_rng(0)
     classes = random.integers(0, 3, (5, 8, 8))
     pixels = np.stack([in_colours(each) for each in classes]).transpose(0, 3, 1, 2)
-    np.savez(tmp_path / "data.npz", image=pixels.astype(np.float32), labels=classes)
+    # One input takes the one array whatever its name.
+    np.savez(tmp_path / "data.npz", x=pixels.astype(np.float32), labels=classes)
     report = edgecnn.evaluate(folder, data=str(tmp_path / "data.npz"), task="segment")
     assert report.segmentations[0].miou == 1.0
     np.savez(tmp_path / "last.npz", image=np.zeros((5, 8, 8, 3), np.float32), labels=classes)

@@ -99,6 +99,7 @@ def test_what_the_differences_say(ends: list[tuple[float, float]], said: str) ->
 
 def test_a_row_a_class() -> None:
     table = shown.classes_table(report())
+    assert table is not None
     assert table.columns[2].title == "float32 tflite"
     assert table.rows == (("Coat", "9,000", "50.0%", "50.0%"), ("Bag", "0", "-", "-"))
 
