@@ -190,10 +190,7 @@ def _dynamic(inspection: Inspection) -> list[str]:
 
 def _integer(*activations: str) -> _Check:
     def check(inspection: Inspection, float_ops: Mapping[str, int]) -> list[str]:
-        operators = inspection.operators
-        if inspection.format == "tflite":
-            operators = tuple(op for op in operators if not _is_declared_float(op, float_ops))
-        rest = replace(inspection, operators=operators)
+        rest = replace(inspection, operators=_undeclared(inspection, float_ops))
         problems = [
             *_check_weights(_multiplying(rest), "int8"),
             *_check_compute(rest, *activations),
@@ -205,8 +202,24 @@ def _integer(*activations: str) -> _Check:
     return check
 
 
-def _is_declared_float(operator: Operator, float_ops: Mapping[str, int]) -> bool:
-    return operator.name in float_ops and _touches(operator, _FLOATS)
+def _undeclared(inspection: Inspection, float_ops: Mapping[str, int]) -> tuple[Operator, ...]:
+    """The operators that were not said to compute on floats.
+
+    Around every operator of an ONNX file stand conversions, so that all of them touch floats: what
+    they compute in tells them apart.
+    """
+    left = Counter(float_ops)
+    rest: list[Operator] = []
+    for operator in inspection.operators:
+        if inspection.format == "onnx":
+            in_float = operator.compute_dtype in _FLOATS
+        else:
+            in_float = _touches(operator, _FLOATS)
+        if in_float and left[operator.name] > 0:
+            left[operator.name] -= 1
+        else:
+            rest.append(operator)
+    return tuple(rest)
 
 
 def _float_operators(inspection: Inspection, float_ops: Mapping[str, int]) -> list[str]:
