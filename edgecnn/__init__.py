@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from edgecnn.benchmark.checking import check
     from edgecnn.benchmark.compare import compare
     from edgecnn.benchmark.options import BenchOptions
+    from edgecnn.benchmark.own_profile import CalibratedDevice, calibrate_device
     from edgecnn.benchmark.probing import list_devices, probe
     from edgecnn.benchmark.report import (
         BenchReport,
@@ -67,7 +68,6 @@ if TYPE_CHECKING:
     from edgecnn.isolation import CrashedError
     from edgecnn.latency.listing import KnownProfile, list_profiles
     from edgecnn.latency.options import FitOptions, PredictOptions
-    from edgecnn.latency.own_profile import CalibratedDevice, calibrate_device
     from edgecnn.latency.prediction import predict
     from edgecnn.latency.profiles import DeviceProfile
     from edgecnn.latency.reports import Candidate, FitReport, PredictedRun, PredictReport
@@ -246,7 +246,7 @@ _HOMES = {
     "edgecnn.isolation": ("CrashedError",),
     "edgecnn.latency.listing": ("KnownProfile", "list_profiles"),
     "edgecnn.latency.options": ("FitOptions", "PredictOptions"),
-    "edgecnn.latency.own_profile": ("CalibratedDevice", "calibrate_device"),
+    "edgecnn.benchmark.own_profile": ("CalibratedDevice", "calibrate_device"),
     "edgecnn.latency.prediction": ("predict",),
     "edgecnn.latency.profiles": ("DeviceProfile",),
     "edgecnn.latency.reports": ("Candidate", "FitReport", "PredictReport", "PredictedRun"),

@@ -1,4 +1,4 @@
-"""Starts edgecnn/benchmark/runner.py as a device would: a copy, alone in a folder."""
+"""Starts edgecnn/runtime/runner.py as a device would: a copy, alone in a folder."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgecnn.benchmark import runner
+from edgecnn.runtime import runner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

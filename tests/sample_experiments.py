@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 import sample_benches
 
-from edgecnn.benchmark import results
+from edgecnn.evidence import results
 from edgecnn.evidence.files import write
 from edgecnn.evidence.records import (
     Contender,

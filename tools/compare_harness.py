@@ -39,7 +39,7 @@ from measuring import (
     write_report,
 )
 
-from edgecnn.benchmark import runner
+from edgecnn.runtime import runner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from measuring import paired_ratio, shuffled_rounds
 
-from edgecnn.benchmark.runner import TfliteNet, seeded
+from edgecnn.runtime.runner import TfliteNet, seeded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

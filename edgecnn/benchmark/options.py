@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgecnn.benchmark.results import DEFAULT
 from edgecnn.errors import InputError
+from edgecnn.evidence.results import DEFAULT
 from edgecnn.inspection.shapes import Given
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from edgecnn.benchmark.report import DeviceProbe, DevicesReport
 from edgecnn.errors import DeviceError, EdgeCnnError
 from edgecnn.measurements import DeviceFailure, DeviceState
 from edgecnn.progress import Progress, Silent
+from edgecnn.runtime import runner
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -106,7 +107,7 @@ def _state(device: Device) -> DeviceState:
     from edgecnn.manifest import strict_converter
 
     with device.workspace() as workspace:
-        workspace.send({_RUNNER: Path(__file__).with_name(_RUNNER)})
+        workspace.send({_RUNNER: Path(runner.__file__)})
         done = workspace.run([workspace.python, "-c", _STATE], timeout_s=_STATE_LIMIT_S)
     try:
         state: DeviceState = strict_converter().structure(json.loads(done.stdout), DeviceState)

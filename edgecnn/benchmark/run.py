@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from edgecnn.benchmark import binary, outputs, plans, session, statistics
 from edgecnn.benchmark import files as bench_files
-from edgecnn.benchmark import results as kept_results
 from edgecnn.benchmark.options import BenchOptions
 from edgecnn.benchmark.report import BenchReport, Comparison
 from edgecnn.errors import EdgeCnnError, InputError, MissingPartError
+from edgecnn.evidence import results as kept_results
 from edgecnn.measurements import DeviceFailure
 from edgecnn.progress import Progress, Silent
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from edgecnn.benchmark import outputs, parsing
 from edgecnn.errors import DeviceError
 from edgecnn.progress import Progress, Silent
+from edgecnn.runtime import runner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -118,7 +119,7 @@ def _bring(
 def _files(job: Job) -> dict[str, Path | bytes]:
     """What is sent, under names of our own: a user's file name may be anything."""
     sent: dict[str, Path | bytes] = {
-        _RUNNER: Path(__file__).with_name(_RUNNER),
+        _RUNNER: Path(runner.__file__),
         _REQUEST: json.dumps(request(job)).encode(),
     }
     for number, file in enumerate(job.files):

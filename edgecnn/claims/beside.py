@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from edgecnn.claims.low_power_text import WORDS, interval, ms
 from edgecnn.claims.standings import FRAME_MS, device_name, grade, of_contender, reaches
-from edgecnn.reporting.text import milliseconds_text
+from edgecnn.text import milliseconds_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from edgecnn.claims.record import Finding
 from edgecnn.claims.sources import listed, missing, number, untestable
-from edgecnn.reporting.text import count_text
+from edgecnn.text import count_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -17,7 +17,7 @@ from edgecnn.claims.standings import (
     of_contender,
     reaches,
 )
-from edgecnn.reporting.text import count_text, milliseconds_text, size_text
+from edgecnn.text import count_text, milliseconds_text, size_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -44,7 +44,7 @@ def with_measurements(evidence: Evidence, results: Path | None) -> Evidence:
     """
     if results is None or evidence.devices is None:
         return evidence
-    from edgecnn.benchmark import results as kept
+    from edgecnn.evidence import results as kept
 
     found, _ = kept.read(results)  # a killed run's half line is no reason to have no verdict
     measurements = tuple(

@@ -63,23 +63,29 @@ def bench(
 
         console.print_json(bench_object(report))
     elif not flags["quiet"]:
-        _print(report)
+        _print(report, _said(flags))
     print_failures(report.failures)
     if report.failures:
         context.exit(DEVICE_FAILED)
 
 
-def _print(report: BenchReport) -> None:
+def _said(flags: bench_options.Flags) -> str:
+    from edgecnn.inspection.shapes import Given
+
+    return Given(flags["input_shapes"], flags["input_size"]).words
+
+
+def _print(report: BenchReport, said: str) -> None:
     from edgecnn.reporting import bench as shown
 
     print_measured(report)
     _print_operators(report)
-    print_reports_end(report, shown.next_commands(report))
+    print_reports_end(report, shown.next_commands(report, said))
 
 
 def _print_operators(report: BenchReport) -> None:
     from edgecnn.reporting import operators as shown
-    from edgecnn.reporting.text import printable
+    from edgecnn.text import printable
 
     for profile in report.operators:
         console.print_line(f"{printable(profile.file, 300)}: where the time goes, local", "bold")

@@ -92,7 +92,7 @@ def _write_junit(report: CheckReport, path: Path, to: Path) -> None:
 
 def _print(report: CheckReport, *, quiet: bool) -> None:
     from edgecnn.reporting import check as shown
-    from edgecnn.reporting.text import printable_lines
+    from edgecnn.text import printable_lines
 
     if not quiet:
         console.print_table(shown.check_table(report))

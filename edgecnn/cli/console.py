@@ -45,7 +45,7 @@ def say(title: str, message: str, *, style: str = "", to: Console | None = None)
 
 def warn(message: str, *, to: Console | None = None) -> None:
     """Print a warning on stderr."""
-    from edgecnn.reporting.text import printable_lines
+    from edgecnn.text import printable_lines
 
     say("warning", printable_lines(message), style="bold yellow", to=to)
 

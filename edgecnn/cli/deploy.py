@@ -149,7 +149,7 @@ def _task(flags: _Flags) -> TaskOptions:
 
 def _print_deployment(result: Deployment) -> None:
     from edgecnn.reporting import deployment as report
-    from edgecnn.reporting.text import printable_lines
+    from edgecnn.text import printable_lines
 
     console.print_line(f"Deployed: {printable_lines(result.folder)}", "bold")
     console.print_pairs(report.deployment_pairs(result))
@@ -183,7 +183,7 @@ def _bundle(artifact: Path, file: Path, flags: _Flags) -> None:
 
 def _print_bundle(result: Bundle) -> None:
     from edgecnn.reporting import deployment as report
-    from edgecnn.reporting.text import printable_lines
+    from edgecnn.text import printable_lines
 
     console.print_line(f"Written: {printable_lines(str(result.path))}", "bold")
     console.print_pairs(report.bundle_pairs(result))

@@ -15,9 +15,9 @@ from edgecnn.cli.options import common_options, quiet_option
 from edgecnn.cli.progress import watching
 
 if TYPE_CHECKING:
+    from edgecnn.benchmark.own_profile import CalibratedDevice
     from edgecnn.benchmark.report import DevicesReport
     from edgecnn.latency.listing import KnownProfile
-    from edgecnn.latency.own_profile import CalibratedDevice
 
 _CALIBRATE = "calibrate"
 
@@ -80,7 +80,7 @@ def _probe(targets: tuple[str, ...], *, quiet: bool) -> DevicesReport:
 
 def _print(report: DevicesReport | None, known: tuple[KnownProfile, ...]) -> None:
     from edgecnn.reporting.devices import device_pairs, profiles_table
-    from edgecnn.reporting.text import printable_lines
+    from edgecnn.text import printable_lines
 
     for probe in report.devices if report is not None else ():
         console.print_line(printable_lines(probe.target), "bold")
@@ -131,7 +131,7 @@ def calibrate(target: str, *, out: Path, quiet: bool, as_json: bool) -> None:
 
 def _print_calibrated(result: CalibratedDevice) -> None:
     from edgecnn.reporting.devices import probes_table, profile_pairs
-    from edgecnn.reporting.text import printable_lines
+    from edgecnn.text import printable_lines
 
     console.print_line(f"Written: {printable_lines(result.path)}", "bold")
     console.print_pairs(profile_pairs(result.profile))

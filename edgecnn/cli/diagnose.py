@@ -86,7 +86,7 @@ def diagnose(path: Path, **flags: Unpack[_Flags]) -> None:
 
 def _print(found: Diagnosis, *, every: bool) -> None:
     from edgecnn.reporting import diagnosis as report
-    from edgecnn.reporting.text import printable_lines
+    from edgecnn.text import printable_lines
 
     console.print_line(printable_lines(found.file), "bold")
     for line in report.summary_lines(found):

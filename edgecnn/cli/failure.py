@@ -100,7 +100,7 @@ def tell(failure: Failure, *, as_json: bool) -> int:
 
 def _tell_person(failure: Failure) -> None:
     from edgecnn.cli import console
-    from edgecnn.reporting.text import printable_lines
+    from edgecnn.text import printable_lines
 
     console.say(failure.title, printable_lines(failure.message), style="bold red")
     if failure.hint:

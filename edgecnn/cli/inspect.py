@@ -44,7 +44,7 @@ def inspect(
 
 def _print(file: Path, inspection: Inspection) -> None:
     from edgecnn.reporting import inspection as report
-    from edgecnn.reporting.text import printable_lines
+    from edgecnn.text import printable_lines
 
     console.print_line(printable_lines(str(file)), "bold")
     console.print_pairs(report.facts(inspection))

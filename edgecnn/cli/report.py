@@ -76,7 +76,7 @@ def report(
 
 
 def _print(result: ReportResult) -> None:
-    from edgecnn.reporting.text import size_text
+    from edgecnn.text import size_text
 
     console.print_line(
         f"{result.page}: {len(result.outcomes)} verdicts, {len(result.figures)} charts,"

@@ -47,7 +47,7 @@ def verify(
 def _print(result: VerifyResult, *, quiet: bool) -> None:
     from edgecnn import manifest
     from edgecnn.reporting import verification as report
-    from edgecnn.reporting.text import printable_lines
+    from edgecnn.text import printable_lines
 
     if not quiet:
         recorded = manifest.load(result.folder / manifest.NAME)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from edgecnn.diagnosing.input_causes import input_scale, scaled_twice
 from edgecnn.diagnosing.record import Cause
-from edgecnn.reporting.text import percent_text
+from edgecnn.text import percent_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from edgecnn.errors import MissingPartError
+
 _CUSTOM = "CUSTOM"
 _NUMPY = {
     "FLOAT32": np.float32, "FLOAT16": np.float16, "FLOAT64": np.float64,
@@ -22,9 +24,18 @@ _NAMES = {np.dtype(kind): name for name, kind in _NUMPY.items()}
 
 
 def generated() -> Any:  # noqa: ANN401 - a generated module without types
-    """The module of generated classes."""
-    from ai_edge_litert import schema_py_generated
+    """The module of generated classes.
 
+    Raises:
+        MissingPartError: ai-edge-litert is not installed.
+    """
+    try:
+        from ai_edge_litert import schema_py_generated
+    except ImportError as error:
+        raise MissingPartError(
+            ".tflite files are read and written with ai-edge-litert, which is not installed.",
+            hint="pip install ai-edge-litert (it has no wheels for 32-bit systems)",
+        ) from error
     return schema_py_generated
 
 

@@ -90,9 +90,9 @@ class _Writer:
         import numpy as np
 
         from edgecnn.formats.tflite_graph import Graph
-        from edgecnn.profiling.operator_matrix import tflite_schema
+        from edgecnn.formats.tflite_schema import generated
 
-        self._np, self._schema = np, tflite_schema()
+        self._np, self._schema = np, generated()
         self._type, self._bias_type = _TYPES[dtype]
         self._random = np.random.default_rng(0)
         self._graph = Graph(description="edgecnn probe")

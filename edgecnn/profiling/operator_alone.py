@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgecnn.formats.tflite_graph import Graph, Operator
+from edgecnn.formats.tflite_schema import generated
 from edgecnn.profiling.operator_litert import Event, Run
-from edgecnn.profiling.operator_matrix import matrix_product, tflite_schema
-from edgecnn.profiling.operator_timing import loaded, pin, warmed_samples_ms
+from edgecnn.profiling.operator_matrix import matrix_product
+from edgecnn.runtime.timing import loaded, pin, warmed_samples_ms
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,7 +38,7 @@ def profile(path: str, threads: int, seconds: float) -> tuple[Run, ...]:
         InputError: the runtime refuses the file, or one of its operators alone.
         MissingPartError: ai-edge-litert is not installed.
     """
-    tflite_schema()
+    generated()  # a missing runtime is named before anything is timed
     pin(threads)
     loaded(path, threads)  # a damaged file is refused before it is taken apart
     graph = Graph.read(Path(path).read_bytes())

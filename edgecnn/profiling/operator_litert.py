@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from edgecnn.errors import InputError, MissingPartError
-from edgecnn.profiling.operator_timing import pin
+from edgecnn.runtime.timing import pin
 
 _LIBRARY = "libLiteRt.so"
 _ON_CPU = 1

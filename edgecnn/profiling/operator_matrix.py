@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from edgecnn.errors import MissingPartError
 from edgecnn.formats.tflite_graph import Graph, Operator, Quantization, Tensor
+from edgecnn.formats.tflite_schema import generated
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
@@ -31,22 +31,6 @@ _KINDS = {
 _NUMPY: dict[str, DTypeLike] = {"FLOAT32": np.float32, "INT8": np.int8, "INT32": np.int32}
 
 
-def tflite_schema() -> Any:  # noqa: ANN401 - a generated module without types
-    """The classes that .tflite files are made of.
-
-    Raises:
-        MissingPartError: ai-edge-litert is not installed.
-    """
-    try:
-        from ai_edge_litert import schema_py_generated
-    except ImportError as error:
-        raise MissingPartError(
-            "Operators are measured with ai-edge-litert, which is not installed.",
-            hint="pip install ai-edge-litert (it has no wheels for 32-bit systems)",
-        ) from error
-    return schema_py_generated
-
-
 def matrix_product(dtype: str, side: int, channels: int) -> bytes:
     """A .tflite file of one 1x1 convolution, with as many channels in as out.
 
@@ -59,7 +43,7 @@ def matrix_product(dtype: str, side: int, channels: int) -> bytes:
         MissingPartError: ai-edge-litert is not installed.
     """
     kinds, pixels = _KINDS[dtype], (1, side, side, channels)
-    options = tflite_schema().Conv2DOptionsT()
+    options = generated().Conv2DOptionsT()
     options.strideH = options.strideW = 1
     options.dilationHFactor = options.dilationWFactor = 1
     source, target = _tensor("input", kinds.activations), _tensor("output", kinds.activations)

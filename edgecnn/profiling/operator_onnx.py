@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgecnn.benchmark import runner
 from edgecnn.errors import InputError, MissingPartError
 from edgecnn.profiling.operator_litert import Event, Run
 from edgecnn.profiling.operator_onnx_costs import KERNEL_TIME, kernel, name_nodes, onnx_costs
-from edgecnn.profiling.operator_timing import loaded, pin
+from edgecnn.runtime import runner
 from edgecnn.runtime.quiet import quiet_stderr
+from edgecnn.runtime.timing import loaded, pin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

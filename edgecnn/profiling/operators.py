@@ -155,7 +155,7 @@ class Job(NamedTuple):
 
 
 def _latency(path: Path, threads: int, seconds: float) -> tuple[str, list[float]]:
-    function = "edgecnn.profiling.operator_timing:latency_samples_ms"
+    function = "edgecnn.runtime.timing:latency_samples_ms"
     found: tuple[str, list[float]] = Job(path, b"", threads, seconds).in_child(function)
     return found
 

@@ -22,7 +22,7 @@ import numpy as np
 from edgecnn import isolation
 from edgecnn.profiling.operator_matrix import matrix_product
 from edgecnn.profiling.operator_record import Bound, Ceilings
-from edgecnn.profiling.operator_timing import pin, warmed_samples_ms
+from edgecnn.runtime.timing import pin, warmed_samples_ms
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

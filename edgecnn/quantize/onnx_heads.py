@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _LEAST_DB = 18.0
 _ROWS_PER_RUN = 32
 _MOST_ROWS = 1024
+_FEWEST_ROWS = 16  # fewer do not tell what a layer tells apart
 _LARGEST = 127  # of a symmetric int8 weight
 _MATRIX = 2
 # Between the last integer convolution and the layer: cheap, and rounds once more if quantized.
@@ -80,7 +81,7 @@ def sensitive(
     floats, notes = set[str](), []
     for node in heads(graph):
         source = node.input[0]
-        if source not in rows or source not in ranges:
+        if source not in ranges or len(rows[source].values) < _FEWEST_ROWS:
             continue
         kept = _kept_db(graph, node, rows[source].values, ranges[source])
         if kept >= _LEAST_DB:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edgecnn.reporting.text import printable
+from edgecnn.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -8,7 +8,7 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 from edgecnn.records import SCHEMA
-from edgecnn.reporting.text import printable, size_text
+from edgecnn.text import printable, size_text
 
 if TYPE_CHECKING:
     from edgecnn.deploying import Bundle, Deployment, OutputProof, Proof

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edgecnn.reporting.table import Column, Table
-from edgecnn.reporting.text import ABSENT, milliseconds_text, printable, size_text
+from edgecnn.text import ABSENT, milliseconds_text, printable, size_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from edgecnn.benchmark.own_profile import ProbeTime
     from edgecnn.benchmark.report import DeviceProbe
     from edgecnn.latency.listing import KnownProfile
-    from edgecnn.latency.own_profile import ProbeTime
     from edgecnn.latency.profiles import DeviceProfile
     from edgecnn.measurements import DeviceState
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgecnn.records import SCHEMA
 from edgecnn.reporting.table import Column, Table
-from edgecnn.reporting.text import ABSENT, percent_text, printable, printable_lines
+from edgecnn.text import ABSENT, percent_text, printable, printable_lines
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

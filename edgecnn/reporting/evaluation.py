@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edgecnn.reporting.table import Column, Table
-from edgecnn.reporting.text import ABSENT, percent_text, printable
+from edgecnn.text import ABSENT, percent_text, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -265,6 +265,8 @@ def heading(report: EvaluateReport) -> str:
 
 def _what(report: EvaluateReport) -> str:
     """What there is so many of."""
+    if report.runs[0].data.endswith(".npz"):
+        return "samples"
     boxes = [each.boxes for each in report.detections]
     return f"images, {boxes[0]:,} boxes" if boxes else "images"
 

@@ -7,7 +7,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from edgecnn.reporting.table import Column, Table
-from edgecnn.reporting.text import (
+from edgecnn.text import (
     ABSENT,
     agreement_text,
     group_text,

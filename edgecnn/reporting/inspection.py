@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from edgecnn.reporting.table import Column, Table
-from edgecnn.reporting.text import (
+from edgecnn.text import (
     ABSENT,
     count_text,
     percent_text,

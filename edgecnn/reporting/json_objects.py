@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from edgecnn.benchmark.own_profile import CalibratedDevice
     from edgecnn.benchmark.report import BenchReport, CheckReport, DevicesReport
     from edgecnn.evaluating import EvaluateReport
     from edgecnn.exporting import ExportResult
     from edgecnn.inspection import Inspection
     from edgecnn.latency.listing import KnownProfile
-    from edgecnn.latency.own_profile import CalibratedDevice
     from edgecnn.latency.reports import FitReport, PredictReport
     from edgecnn.measurements import BenchResult
     from edgecnn.records import ModelSpec

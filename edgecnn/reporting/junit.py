@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 from edgecnn.reporting.check import budget_text
-from edgecnn.reporting.text import printable, printable_lines
+from edgecnn.text import printable, printable_lines
 
 if TYPE_CHECKING:
     from edgecnn.benchmark.report import BudgetCheck, CheckReport

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edgecnn.reporting.table import Column, Table
-from edgecnn.reporting.text import count_text
+from edgecnn.text import count_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edgecnn.reporting.table import Column, Table
-from edgecnn.reporting.text import printable
+from edgecnn.text import printable
 
 if TYPE_CHECKING:
     from edgecnn.training import TrainingRecord

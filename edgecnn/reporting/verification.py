@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edgecnn.reporting.table import Column, Table
-from edgecnn.reporting.text import ABSENT, agreement_text, printable, printable_lines, snr_text
+from edgecnn.text import ABSENT, agreement_text, printable, printable_lines, snr_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

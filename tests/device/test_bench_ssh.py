@@ -12,9 +12,9 @@ from tiny_tflite import float_net, int8_net
 import edgecnn
 from edgecnn.benchmark import session
 from edgecnn.benchmark.files import collect
-from edgecnn.benchmark.results import read
 from edgecnn.devices import open_device
 from edgecnn.errors import DeviceError
+from edgecnn.evidence.results import read
 from edgecnn.measurements import BenchPlan
 from edgecnn.progress import Silent
 

@@ -133,7 +133,7 @@ def test_without_litert_the_missing_part_is_named(
     packages = tmp_path / "packages"
     packages.mkdir()
     done = run_without(("ai_edge_litert",), packages, ["-c", code])
-    assert "MissingPartError: Operators are measured with ai-edge-litert" in done.stderr
+    assert "MissingPartError: .tflite files are read and written with ai-edge-litert" in done.stderr
 
 
 @pytest.mark.parametrize(

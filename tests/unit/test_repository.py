@@ -93,7 +93,7 @@ def test_constraints_are_exact_pins_alone() -> None:
 
 
 # Copied to a device as it is, one file of the standard library and numpy: it cannot import others.
-_RUNNER = "edgecnn/benchmark/runner.py"
+_RUNNER = "edgecnn/runtime/runner.py"
 
 
 def test_modules_are_short() -> None:

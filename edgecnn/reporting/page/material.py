@@ -78,7 +78,7 @@ def _evidence(records: Path | None) -> tuple[Evidence, VerdictReport | None]:
 
 
 def _results(path: Path, problems: list[str]) -> tuple[BenchResult, ...]:
-    from edgecnn.benchmark import results
+    from edgecnn.evidence import results
 
     if not path.exists():
         return ()

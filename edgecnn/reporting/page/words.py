@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from edgecnn.reporting.text import count_text, milliseconds_text, percent_text, size_text
+from edgecnn.text import count_text, milliseconds_text, percent_text, size_text
 
 if TYPE_CHECKING:
     from edgecnn.claims.record import Number

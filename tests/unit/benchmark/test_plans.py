@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from edgecnn.benchmark import runner
 from edgecnn.benchmark.plans import PLANS, plan
 from edgecnn.errors import InputError
+from edgecnn.runtime import runner
 
 
 def test_quick() -> None:

@@ -131,7 +131,7 @@ def test_a_measurement_takes_the_place_of_its_prediction() -> None:
 
 
 def test_results_of_bench_are_measurements_where_the_file_is_the_contenders(tmp_path: Path) -> None:
-    from edgecnn.benchmark import results
+    from edgecnn.evidence import results
 
     path = tmp_path / "results.jsonl"
     other = sample_benches.result(file_sha256="00" * 32)

@@ -241,3 +241,14 @@ def test_spread_sees_the_group_that_is_worst() -> None:
     for value in random.normal(2000, 30, 50):
         offset.add(np.array([[value]]))
     assert offset.least_db(0, 2100) < 25
+
+
+def test_a_head_of_small_differences_stays_float_and_says_so(tmp_path: Path) -> None:
+    """Its features hardly change from sample to sample, and its weights are large."""
+    net = Foreign()
+    x = net.node("Relu", net.conv(net.input("image", [1, 3, 24, 24]), 3, 8))
+    pooled = net.node("Flatten", net.node("GlobalAveragePool", x))
+    wide = net.model({net.node("Gemm", pooled, net.normal(8, 4, scale=30)): None})
+    result, _, _ = _quantized(wide, tmp_path)
+    assert result.float_ops == {"Gemm": 1, "GlobalAveragePool": 1}
+    assert "stays float32" in result.notes[0]

@@ -19,7 +19,7 @@ from edgecnn.benchmark.report import BudgetCheck, CheckReport, DeviceProbe
 from edgecnn.measurements import DeviceFailure, DeviceState, Interval, Trust
 from edgecnn.reporting import bench, check, compare, devices, json_objects, junit
 from edgecnn.reporting.table import Table, draw
-from edgecnn.reporting.text import milliseconds_text
+from edgecnn.text import milliseconds_text
 
 if TYPE_CHECKING:
     from edgecnn.benchmark.report import BenchReport

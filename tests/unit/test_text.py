@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sample_results import PARITY
 
-from edgecnn.reporting import text
+from edgecnn import text
 
 
 def test_the_examples_in_the_documentation() -> None:

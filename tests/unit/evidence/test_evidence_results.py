@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sample_benches import EMULATED, TRUSTED, result
 
-from edgecnn.benchmark import results
 from edgecnn.errors import InputError
+from edgecnn.evidence import results
 
 _TESTS = Path(__file__).parents[2]
 
@@ -80,7 +80,7 @@ def test_processes_that_append_at_once_lose_nothing(tmp_path: Path) -> None:
     path = tmp_path / "results.jsonl"
     script = (
         "import sys; from pathlib import Path; from sample_benches import result;"
-        "from edgecnn.benchmark import results\n"
+        "from edgecnn.evidence import results\n"
         "for i in range(50): results.append(Path(sys.argv[1]), [result(file=f'{sys.argv[2]}{i}')])"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(_TESTS), *sys.path))}

@@ -1,4 +1,4 @@
-"""Times whole files in this process as the runner does: for profiles, which need the plain latency.
+"""Times whole files in this process as the runner does.
 
 Native code reads the file: call these in a child process.
 """
@@ -7,17 +7,20 @@ from __future__ import annotations
 
 import contextlib
 import os
+import statistics
+import time
 from typing import TYPE_CHECKING
 
-from edgecnn.benchmark import runner
 from edgecnn.errors import InputError
+from edgecnn.runtime import runner
 from edgecnn.runtime.quiet import quiet_stderr
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 _NS_PER_MS = 1e6
 _LEAST_RUNS = 5
+_BLOCK_RUNS = 5
 
 
 def pin(threads: int) -> None:
@@ -72,3 +75,25 @@ def _samples_ms(net: runner.TfliteNet | runner.OnnxNet, seconds: float) -> list[
     runner.sample(net.invoke, 0, 1, seconds / 5)
     samples = runner.sample(net.invoke, 0, _LEAST_RUNS, seconds * 4 / 5)
     return [nanoseconds / _NS_PER_MS for nanoseconds in samples]
+
+
+def medians_in_turns_ms(paths: Sequence[str], seconds: float) -> tuple[float, ...]:
+    """Median milliseconds of one inference of each file on one thread, timed block by block.
+
+    In turns, so that what slows the machine for a while slows all of them.
+
+    Raises:
+        InputError: the runtime refuses a file.
+    """
+    pin(1)
+    nets = [loaded(path, 1) for path in paths]
+    samples: list[list[float]] = [[] for _ in nets]
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end or not samples[-1]:
+        for net, of_net in zip(nets, samples, strict=True):
+            net.invoke()  # what another file left in the caches is not its own
+            for _ in range(_BLOCK_RUNS):
+                start = time.perf_counter_ns()
+                net.invoke()
+                of_net.append((time.perf_counter_ns() - start) / _NS_PER_MS)
+    return tuple(statistics.median(of_net) for of_net in samples)

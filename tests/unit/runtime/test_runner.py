@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgecnn.benchmark import runner
 from edgecnn.measurements import DeviceState
 from edgecnn.records import TensorInfo
+from edgecnn.runtime import runner
 from edgecnn.runtime.session import quantize_input
 
 SOURCE = Path(runner.__file__).read_text("utf-8")

@@ -15,13 +15,14 @@ from hypothesis import strategies as st
 from sample_benches import EMULATED_PI, PI, result
 
 import edgecnn
+from edgecnn.benchmark import own_profile
 from edgecnn.benchmark import run as benchmark_run
 from edgecnn.benchmark.report import BenchReport
 from edgecnn.cli.app import run
 from edgecnn.devices.local import LocalDevice
 from edgecnn.errors import DeviceError, InputError
 from edgecnn.inspection import check_recipe, inspect
-from edgecnn.latency import hardware, own_profile, probe_nets, profiles
+from edgecnn.latency import hardware, probe_nets, profiles
 from edgecnn.latency.files import costs_of_file
 from edgecnn.latency.profiles import Cluster
 from edgecnn.measurements import DeviceFailure, Latency, Trust
