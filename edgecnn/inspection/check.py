@@ -163,11 +163,18 @@ def _float32(inspection: Inspection) -> list[str]:
     ]
 
 
+# Below it, weights stay float32: unpacking them would cost more than they save.
+_FEWEST_HALVED = 8
+
+
 def _float16(inspection: Inspection) -> list[str]:
     # An ONNX file may also compute in half precision; a .tflite leaves that to the runtime.
     computes = ("float32", "float16") if inspection.format == "onnx" else ("float32",)
     return [
-        *_check_weights(_multiplying(inspection), "float16"),
+        *_check_weights(
+            [op for op in _multiplying(inspection) if op.weights_elements >= _FEWEST_HALVED],
+            "float16",
+        ),
         *_check_compute(inspection, *computes),
     ]
 
