@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from onnx_lowering import Case, random
@@ -10,7 +11,7 @@ from onnx_lowering import Case, random
 INT = np.int64
 IMAGE = {"x": (1, 8, 6, 10)}
 POINTWISE = {"w": random(8, 8, 1, 1, seed=1)}
-CONV = ("Conv", "x w", "c", {})
+CONV: tuple[str, str, str, dict[str, Any]] = ("Conv", "x w", "c", {})
 
 
 def _ints(*values: int) -> np.ndarray:

@@ -38,7 +38,7 @@ def one(
 def after_conv(case: Case) -> Case:
     """The same behind a pointwise convolution, which stores its channels last."""
     channels = case.inputs["x"][1]
-    first = ("Conv", "x pointwise", "c", {})
+    first: tuple[str, str, str, dict[str, Any]] = ("Conv", "x pointwise", "c", {})
     (kind, names, results, attributes), *rest = case.nodes
     names = " ".join("c" if name == "x" else name for name in names.split(" "))
     return Case(

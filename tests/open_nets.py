@@ -10,6 +10,8 @@ from onnx import TensorProto, helper, numpy_helper
 from tiny_tflite import TinyModel, conv_options
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     import onnx
 
 OPSET, IR_VERSION = 17, 8
@@ -17,17 +19,17 @@ OPSET, IR_VERSION = 17, 8
 
 def onnx_model(
     nodes: list[onnx.NodeProto],
-    inputs: dict[str, tuple[int, list[Any]]],
-    outputs: dict[str, tuple[int, list[Any]]],
-    constants: dict[str, Any] | None = None,
+    inputs: Mapping[str, tuple[int, Sequence[Any]]],
+    outputs: Mapping[str, tuple[int, Sequence[Any]]],
+    constants: Mapping[str, Any] | None = None,
 ) -> onnx.ModelProto:
     """A model of these nodes; ends by name: element type and shape."""
-    infos = [
+    sources, results = (
         [helper.make_tensor_value_info(name, kind, shape) for name, (kind, shape) in ends.items()]
         for ends in (inputs, outputs)
-    ]
+    )
     stored = [numpy_helper.from_array(np.asarray(v), n) for n, v in (constants or {}).items()]
-    graph = helper.make_graph(nodes, "net", *infos, stored)
+    graph = helper.make_graph(nodes, "net", sources, results, stored)
     opsets = [helper.make_opsetid("", OPSET)]
     return helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)
 
@@ -93,7 +95,7 @@ def open_tflite(*, signature: tuple[int, ...] = (1, -1, -1, 3)) -> TinyModel:
 
 def many_ends() -> onnx.ModelProto:
     """Inputs and outputs of rank 0 to 5, in seven dtypes; each output follows one input."""
-    kinds = {
+    kinds: dict[str, tuple[int, list[Any]]] = {
         "plane": (TensorProto.FLOAT, [1, 2, 4, 4]),
         "half": (TensorProto.FLOAT16, [1, 6]),
         "ids": (TensorProto.INT64, [1, 5]),
@@ -114,7 +116,7 @@ def many_ends_tflite() -> TinyModel:
     """A picture of uint8, ids, a volume, and an output for each."""
     net = TinyModel()
     one = net.tensor("int32", (1,), values=np.array([1], np.int32))
-    pairs = []
+    pairs: list[tuple[int, int]] = []
     for dtype, shape in (("float32", (1, 6)), ("int32", (2, 5)), ("float32", (1, 2, 2, 2, 2))):
         source = net.tensor(dtype, shape, name=f"in{len(pairs)}")
         made = net.tensor(dtype, shape, name=f"out{len(pairs)}")

@@ -11,6 +11,7 @@ from edgecnn.benchmark.run import measure
 from edgecnn.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from edgecnn.benchmark.files import BenchFile
@@ -41,14 +42,15 @@ def compare(
         InputError, MissingPartError: as `bench`.
     """
     chosen = BenchOptions(**options)
-    first, second = _one(a, chosen), _one(b, chosen)
+    named = _one(a, chosen.formats), _one(b, chosen.formats)
+    first, second = bench_files.shaped(named, chosen.given)
     if first.name == second.name:
         second = replace(second, name=f"{second.name} (again)")
     return measure((first, second), chosen, progress)
 
 
-def _one(path: Path | str, options: BenchOptions) -> BenchFile:
-    found = bench_files.collect([path], options.formats, options.given)
+def _one(path: Path | str, formats: Sequence[str]) -> BenchFile:
+    found = bench_files.collect([path], formats)
     if len(found) != 1:
         raise InputError(f"{path} is more than one file.", hint="Name one of its files.")
     return found[0]

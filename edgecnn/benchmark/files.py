@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from edgecnn import manifest as manifests
 from edgecnn.errors import InputError
+from edgecnn.inspection import inspect
+from edgecnn.inspection.shapes import Given, leaves_open, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
-    from edgecnn.inspection.shapes import Given
     from edgecnn.records import FileInfo, Manifest, ParityInfo
 
 FORMATS = ("tflite", "onnx")
@@ -65,23 +66,34 @@ def collect(
         given: sizes that the files leave open; they hold for every file.
 
     Raises:
-        InputError: one cannot have these sizes, does not exist, is no model, or a folder is not what its manifest says.
+        InputError: one does not exist, is no model, or cannot have these sizes; or a folder is not
+            what its manifest says.
     """
     found: dict[Path, BenchFile] = {}
     for path in map(Path, paths):
         for file in _files_of(path, formats):
-            found.setdefault(file.path.resolve(), _shaped(file, given) if given else file)
+            found.setdefault(file.path.resolve(), file)
     if not found:
         raise InputError("No file is named.", hint="Name an artifact folder, or a model file.")
-    return tuple(found.values())
+    return shaped(tuple(found.values()), given or Given())
 
 
-def _shaped(file: BenchFile, given: Given) -> BenchFile:
-    from edgecnn.inspection import inspect
-    from edgecnn.inspection.shapes import resolve
+def shaped(files: Sequence[BenchFile], given: Given) -> tuple[BenchFile, ...]:
+    """The files with what they leave open said; beside such a file, fixed ones stay as they are.
 
-    found = inspect(file.path, delegate=False)
-    return replace(file, shapes=resolve(found.inputs, given, found.format, file.name))
+    Raises:
+        InputError: a file cannot have these sizes, or all fix theirs.
+    """
+    if not given:
+        return tuple(files)
+    inputs = [inspect(file.path, delegate=False).inputs for file in files]
+    some_open = any(map(leaves_open, inputs))
+    return tuple(
+        replace(file, shapes=resolve(own, given, file.format, file.name))
+        if leaves_open(own) or not some_open
+        else file
+        for file, own in zip(files, inputs, strict=True)
+    )
 
 
 def _files_of(path: Path, formats: Sequence[str]) -> list[BenchFile]:

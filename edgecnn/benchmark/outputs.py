@@ -30,6 +30,7 @@ _FLOAT_DB = 60.0
 _ROUNDED_DB = 30.0
 # Seen between LiteRT's kernels and those of tflite-runtime; see above.
 _ROUNDING_STEPS = 3
+_TIMEOUT_S = 600.0  # as the runner waits for an answer
 _FLOAT_RECIPES = {"float32", "float16"}
 
 
@@ -73,6 +74,7 @@ def compute_here(file: BenchFile) -> Outputs:
         file.inputs,
         file.shapes,
         what=f"running {file.name}",
+        timeout_s=_TIMEOUT_S,
     )
     return found
 

@@ -63,18 +63,24 @@ def bench(
 
         console.print_json(bench_object(report))
     elif not flags["quiet"]:
-        _print(report)
+        _print(report, _said(flags))
     print_failures(report.failures)
     if report.failures:
         context.exit(DEVICE_FAILED)
 
 
-def _print(report: BenchReport) -> None:
+def _said(flags: bench_options.Flags) -> str:
+    from edgecnn.inspection.shapes import Given
+
+    return Given(flags["input_shapes"], flags["input_size"]).words
+
+
+def _print(report: BenchReport, said: str) -> None:
     from edgecnn.reporting import bench as shown
 
     print_measured(report)
     _print_operators(report)
-    print_reports_end(report, shown.next_commands(report))
+    print_reports_end(report, shown.next_commands(report, said))
 
 
 def _print_operators(report: BenchReport) -> None:

@@ -127,9 +127,11 @@ def api_options(flags: Flags) -> dict[str, Any]:
         "profile": flags["profile"],
         "formats": ("tflite", "onnx") if flags["format"] == "both" else (flags["format"],),
         "keep": flags["keep"],
-        "input_size": flags["input_size"],
-        "input_shapes": flags["input_shapes"],
     }
+    if flags["input_size"] is not None:
+        chosen["input_size"] = flags["input_size"]
+    if flags["input_shapes"]:
+        chosen["input_shapes"] = flags["input_shapes"]
     if flags["on"]:
         chosen["on"] = flags["on"]
     if flags["no_results"]:

@@ -88,7 +88,7 @@ def fit(context: click.Context, model: str, **flags: Unpack[_Flags]) -> None:
 
         console.print_json(fit_object(report, exported))
     else:
-        _print(report, exported, quiet=flags["quiet"])
+        _print(report, exported, _said(flags), quiet=flags["quiet"])
     if report.taken is None:
         context.exit(_NONE_FITS)
 
@@ -142,7 +142,13 @@ def _export(taken: Candidate, flags: _Flags, progress: Progress) -> ExportResult
     )
 
 
-def _print(report: FitReport, exported: ExportResult | None, *, quiet: bool) -> None:
+def _said(flags: _Flags) -> str:
+    from edgecnn.inspection.shapes import Given
+
+    return Given(flags["input_shapes"]).words
+
+
+def _print(report: FitReport, exported: ExportResult | None, said: str, *, quiet: bool) -> None:
     from edgecnn.reporting import fitting as shown
 
     if not quiet:
@@ -164,4 +170,4 @@ def _print(report: FitReport, exported: ExportResult | None, *, quiet: bool) -> 
         console.print_line(f"Written: {artifact.folder}")
     if exported is None:
         console.print_line("Next:")
-        console.print_line(f"  {shown.export_command(taken)}", "bold")
+        console.print_line(f"  {shown.export_command(taken, said)}", "bold")

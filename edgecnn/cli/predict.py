@@ -82,9 +82,10 @@ _OPTIONS = (
 def predict(model: str, **flags: Unpack[_Flags]) -> None:
     """Predict latency and energy of one inference with TFLite and XNNPACK on ARM; nothing is run.
 
-    A file or artifact folder is taken as it is; sizes it leaves open are given by --input-shape. For a name of `edgecnn models`, keras:NAME or a
-    Keras model, the recipe is --float32 unless named; keras:NAME and your own models need
-    TensorFlow once. Each prediction has an interval, and says what it rests on.
+    A file or artifact folder is taken as it is; what it leaves open is said by --input-shape or
+    --input-size. For a name of `edgecnn models`, keras:NAME or a Keras model, the recipe is
+    --float32 unless named; keras:NAME and your own models need TensorFlow once. Each prediction has
+    an interval, and says what it rests on.
     """
     options: dict[str, Any] = {
         name: flags[name]

@@ -135,7 +135,7 @@ def onnx_at(path: str, fixed: Sequence[Shape]) -> Inspection:
 
 
 def _restore_stored(folded: onnx.ModelProto, stored: onnx.ModelProto) -> None:
-    """Put constants back as the file stores them: int8 behind DequantizeLinear, float16 behind Cast."""
+    """Put constants back as the file stores them: int8 or float16, behind what unpacks it."""
     from onnx import helper
 
     makers = _unpacking(stored)

@@ -51,6 +51,12 @@ class ArraySet:
         """Arrays have no splits."""
         return ""
 
+    def of(self, name: str, inputs: int) -> NDArray[Any] | None:
+        """The array of an input; where there is one input, the only array, whatever its name."""
+        if inputs == 1 and len(self.arrays) == 1:
+            return next(iter(self.arrays.values()))
+        return self.arrays.get(name)
+
     def take(self, places: NDArray[np.int64]) -> ArraySet:
         """Only the samples at these places, in this order."""
         return replace(

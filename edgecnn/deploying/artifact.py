@@ -96,7 +96,7 @@ def read(path: Path, progress: Progress) -> Deployable:
     if problems:
         raise InputError(f"{folder}: {problems[0]}.", hint="Export again; nothing was deployed.")
     _check_ends(manifest, file, folder)
-    stored = reference.read(folder / "reference.npz", manifest, _PROOF_RUNS)
+    stored = reference.read(folder, manifest, _PROOF_RUNS)
     progress.stage("computing what the device must repeat")
     outputs, real = _expected(folder / file.path, manifest, stored.inputs)
     _check_outputs(real, stored.outputs, manifest, folder / file.path)

@@ -1,13 +1,11 @@
-"""Reads reference.npz: inputs x0, x1, ... and the float network's outputs y0, y1, ..."""
+"""The first runs of an artifact's reference: few, for every one costs a slow device seconds."""
 
 from __future__ import annotations
 
-import struct
-import zipfile
-import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from edgecnn import reference
 from edgecnn.errors import InputError
 
 if TYPE_CHECKING:
@@ -16,12 +14,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edgecnn.records import Endpoint, Manifest, OutputInfo
-
-# All that numpy and zipfile raise on a damaged file.
-_UNREADABLE = (
-    OSError, ValueError, KeyError, EOFError, AttributeError, MemoryError, NotImplementedError,
-    OverflowError, RuntimeError, TypeError, struct.error, zipfile.BadZipFile, zlib.error,
-)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,30 +30,25 @@ class Stored:
     outputs: tuple[NDArray[Any], ...]
 
 
-def read(path: Path, manifest: Manifest, runs: int) -> Stored:
+def read(folder: Path, manifest: Manifest, runs: int) -> Stored:
     """Read some runs.
 
     Raises:
-        InputError: it is not there, damaged, or of an earlier edgecnn.
+        InputError: it is not there, damaged, of another network, or of an earlier edgecnn.
     """
-    import numpy as np
-
+    stored = reference.read(folder, manifest)
+    taken = min(runs, stored.answers.runs)
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            if "x0" not in arrays.files:
-                raise ValueError("an earlier edgecnn wrote it")
-            inputs = [arrays[f"x{k}"] for k in range(len(manifest.inputs))]
-            outputs = [arrays[f"y{k}"] for k in range(len(manifest.outputs))]
-        available = len(inputs[0]) // _batch(manifest.inputs[0])
-        taken = min(runs, available)
-        if not taken:
-            raise ValueError("it holds no run")
-        fed = map(_input, inputs, manifest.inputs, (taken,) * len(inputs))
-        given = map(_output, outputs, manifest.outputs, (available,) * len(outputs))
-        return Stored(tuple(fed), tuple(values[:taken] for values in given))
-    except _UNREADABLE as error:
+        inputs = map(_input, stored.inputs.arrays, manifest.inputs, (taken,) * len(manifest.inputs))
+        outputs = [
+            values.reshape(stored.answers.runs, *end.shape)[:taken]
+            for values, end in zip(stored.answers.outputs, manifest.outputs, strict=True)
+        ]
+        return Stored(tuple(inputs), tuple(outputs))
+    except ValueError as error:
         raise InputError(
-            f"{path} cannot be read: {error}", hint="Export again; the folder is not whole."
+            f"{folder / reference.NAME} cannot be read: {error}",
+            hint="Export again; the folder is not whole.",
         ) from error
 
 
@@ -73,11 +60,4 @@ def _input(values: NDArray[Any], end: Endpoint, runs: int) -> NDArray[Any]:
     pixels = values.dtype.name == "uint8" and end.dtype == "float32"
     if not pixels and values.shape[1:] != end.shape[1:]:
         raise ValueError(f"{end.name} has shape {values.shape}")
-    if len(values) < runs * _batch(end):
-        raise ValueError(f"{end.name} has {len(values)} rows")
     return values[: runs * _batch(end)]
-
-
-def _output(values: NDArray[Any], end: OutputInfo, runs: int) -> NDArray[Any]:
-    """(runs, *shape) of what lies concatenated along the first axis."""
-    return values.reshape(runs, *end.shape)

@@ -89,8 +89,9 @@ def _base(subject: Subject, subjects: Sequence[Subject]) -> Subject:
     if base is None:
         raise InputError(
             f"{subject.file}: there is no float32 file of its network to compare it with.",
-            hint="Export the network as float32 too, beside the other recipes; or name a float"
-            " file with --against.",
+            hint="Export the network as float32 too, beside the other recipes, or name a float"
+            " file with --against. `edgecnn verify` holds it against the float network on the few"
+            " samples of its reference.npz.",
         )
     return base
 

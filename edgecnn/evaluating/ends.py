@@ -116,7 +116,7 @@ class Ends:
         raise InputError(
             f"{name} {what}: {taken}. Pictures feed one input, (1, height, width, channels) with"
             " 3 channels or 1.",
-            hint="Give arrays: --data FILE.npz with an array for each input by its name, and labels.",
+            hint="Give arrays: --data FILE.npz with an array for each input by name, and labels.",
         )
 
 

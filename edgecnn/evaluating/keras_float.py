@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
 from typing import TYPE_CHECKING
 
 from edgecnn.building import BuildRequest, identify
 from edgecnn.calibration.preprocessing import AS_IT_IS
 from edgecnn.calibration.sources import Sampling
 from edgecnn.convert import float_cache, float_tflite
+from edgecnn.errors import MissingPartError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,6 +36,11 @@ def write_float(
         InputError: the model cannot be read or converted.
         MissingPartError: TensorFlow is not installed.
     """
+    if importlib.util.find_spec("tensorflow") is None:
+        raise MissingPartError(
+            f"{model} is a Keras model, and tensorflow is not installed here.",
+            hint="pip install 'edgecnn[export]', or name its .tflite or .onnx.",
+        )
     request = BuildRequest(str(model))
     identity = identify(request)
     files, _ = float_cache.obtain(

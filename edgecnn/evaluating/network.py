@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgecnn import layouts
+from edgecnn import layouts, parity
 from edgecnn.calibration.preprocessing import preprocess
 from edgecnn.errors import InputError
 from edgecnn.evaluating.ends import (
@@ -28,14 +28,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edgecnn.evaluating.subjects import KnownEnds
-    from edgecnn.formats.tflite_graph import Graph, Tensor
     from edgecnn.records import Preprocessing, TensorInfo
-    from edgecnn.runtime.session import Session
 
     Array = NDArray[Any]
 
-_SEEN_THROUGH = {"QUANTIZE", "DEQUANTIZE", "RESHAPE"}
-_BOUNDED = {"SOFTMAX", "LOGISTIC", "Softmax", "Sigmoid"}
+_BOUNDED = {"Softmax", "Sigmoid"}
 _MIDDLE = 128  # what is taken from a pixel to make it int8
 
 
@@ -58,7 +55,8 @@ class Network:
 
     def __init__(self, path: str, name: str, known: KnownEnds | None) -> None:
         self._name = name
-        self._session, self._taps, bounded = _open(Path(path))
+        self._session, self._taps = parity.open_tapped(Path(path), 1)
+        bounded = _bounded(Path(path))
         own = len(self._session.outputs) - len(self._taps)
         check_count(name, len(self._session.inputs), own, known)
         batch = batch_of(name, self._session.inputs)
@@ -128,7 +126,7 @@ class Network:
     def _run(self, fed: Sequence[Array]) -> list[tuple[list[Array], list[Array]]]:
         """Outputs and logits of each sample of one run."""
         results = [
-            real_numbers(values, info)
+            dequantize_output(values, info)
             for values, info in zip(self._session.run(fed), self._session.outputs, strict=True)
         ]
         own = len(results) - len(self._taps)
@@ -162,13 +160,6 @@ def takes_pixels(end: InputEnd) -> bool:
     return end.dtype in {"uint8", "int8"}
 
 
-def real_numbers(values: Array, info: TensorInfo) -> Array:
-    """An output's real numbers, float32; integers without a scale (classes) as they are."""
-    if info.scale is None and not info.dtype.startswith("float"):
-        return values
-    return dequantize_output(values, info)
-
-
 def _quantized(values: Array, info: TensorInfo) -> Array:
     """What the file takes: an integer input without a scale gets integers."""
     if info.scale is not None or info.dtype.startswith("float"):
@@ -186,39 +177,13 @@ def _zeros(info: TensorInfo) -> Array:
     return np.zeros([1 if size < 0 else size for size in info.shape], info.dtype)
 
 
-def _open(path: Path) -> tuple[Session, tuple[int, ...], list[bool]]:
-    """The file with its logits as further outputs; of which outputs they are; which are bounded."""
+def _bounded(path: Path) -> list[bool]:
+    """Whether each output ends in a softmax or a sigmoid."""
     data = path.read_bytes()
     if path.suffix == ".onnx":
         from edgecnn.formats import onnx_taps
-        from edgecnn.runtime.onnxrt import OnnxSession
 
-        tapped, taps = onnx_taps.tap(data)
-        ends = onnx_taps.end_operators(data)
-        return OnnxSession(tapped), taps, [name in _BOUNDED for name in ends]
-    from edgecnn.formats.tflite_graph import Graph
-    from edgecnn.runtime.litert import LiteRTSession
+        return [name in _BOUNDED for name in onnx_taps.end_operators(data)]
+    from edgecnn.formats import tflite_logits
 
-    graph = Graph.read(data)
-    last = [_last_operator(graph, tensor) for tensor in graph.outputs]
-    softmaxes = {
-        k: each for k, each in enumerate(last) if each is not None and each[0] == "SOFTMAX"
-    }
-    bounded = [each is not None and each[0] in _BOUNDED for each in last]
-    if softmaxes:
-        data = graph.tapped([*graph.outputs, *(tensor for _, tensor in softmaxes.values())])
-    return LiteRTSession(data), tuple(softmaxes), bounded
-
-
-def _last_operator(graph: Graph, output: Tensor) -> tuple[str, Tensor] | None:
-    """The operator that an output ends in, seen through what only moves or scales it; its input."""
-    tensor, seen = output, set[int]()
-    while id(tensor) not in seen:
-        seen.add(id(tensor))
-        operator = graph.producer(tensor)
-        if operator is None or not operator.inputs or operator.inputs[0] is None:
-            return None
-        tensor = operator.inputs[0]
-        if operator.name not in _SEEN_THROUGH:
-            return operator.name, tensor
-    return None
+    return [end.has_softmax or end.has_sigmoid for end in tflite_logits.find(data)]

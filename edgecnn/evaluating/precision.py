@@ -96,7 +96,7 @@ def average_precision(
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()
-    overall, at_50, at_75 = (max(0.0, float(value)) for value in evaluation.stats[:3])
+    overall, at_50, at_75 = (max(0.0, _whole(value)) for value in evaluation.stats[:3])
     table = evaluation.eval["precision"][..., _ALL_AREAS, _MOST_DETECTIONS]
     return Precision(
         overall, at_50, at_75, tuple(_of_category(table[:, :, k]) for k in range(len(categories)))
@@ -107,7 +107,12 @@ def _of_category(table: np.ndarray[Any, Any]) -> tuple[float, float] | None:
     """Means over recalls; -1 stands for a category without boxes."""
     if (table < 0).all():
         return None
-    return float(table.mean()), float(table[_AT_50].mean())
+    return _whole(table.mean()), _whole(table[_AT_50].mean())
+
+
+def _whole(value: float) -> float:
+    """Without the 1e-16 that pycocotools adds to a count before it divides by it."""
+    return round(float(value), 12)
 
 
 def _coco(dataset: dict[str, Any]) -> Any:  # noqa: ANN401 - pycocotools has no types

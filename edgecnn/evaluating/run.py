@@ -88,6 +88,7 @@ def _open(options: EvaluateOptions) -> Source:
         _refuse_labels(options, "arrays")
         return open_arrays(path, limit=limit, seed=seed)
     if _is_labelled(options):
+        _refuse_labels(options, options.data)
         return open_labelled(options.data, options.split, limit=limit, seed=seed)
     folder = existing_folder(options.data)
     if options.annotations is not None and not options.agreement:
@@ -120,7 +121,7 @@ def _refuse_labels(options: EvaluateOptions, what: str) -> None:
         if getattr(options, option) is not None:
             raise InputError(
                 f"--{option} goes with a folder of pictures, and --data is {what}.",
-                hint="Arrays carry their own labels: classes, or masks (N, height, width).",
+                hint="Name the folder that the pictures lie in.",
             )
 
 

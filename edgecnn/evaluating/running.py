@@ -162,7 +162,7 @@ def _check_arrays(file: str, ends: Ends, data: ArraySet) -> None:
     needed = ", ".join(f"{end.name} {end.dtype} (N, {_tail(end.shape)})" for end in ends.inputs)
     recipe = f"numpy.savez(FILE, **{{NAME: array}}, labels=classes) with {needed}"
     for end in ends.inputs:
-        values = data.arrays.get(end.name)
+        values = data.of(end.name, len(ends.inputs))
         if values is None:
             raise InputError(
                 f"{data.source}: no array for the input {end.name!r} of {file}; it holds"

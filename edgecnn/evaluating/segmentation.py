@@ -111,7 +111,18 @@ def evaluate(
     """
     done = tuple(_evaluate(each, data, runner) for each in subjects)
     samples = data.pictures if isinstance(data, MaskSet) else data
-    return EvaluateReport(task="segment", segmentations=done, notes=samples.notes)
+    notes = samples.notes + _note_of_unseen(max(each.unseen for each in done))
+    return EvaluateReport(task="segment", segmentations=done, notes=notes)
+
+
+def _note_of_unseen(share: float) -> tuple[str, ...]:
+    if not share:
+        return ()
+    note = (
+        f"{100 * share:.1f}% of the masks' pixels were cropped away and do not count; --fit stretch"
+        " or letterbox shows the network whole pictures."
+    )
+    return (note,)
 
 
 def _evaluate(subject: Subject, data: MaskSet | ArraySet, runner: Runner) -> Segmentation:
@@ -178,7 +189,7 @@ def _check_binary(sums: Overlaps) -> None:
     """255 is how many tools write "yes", and here it is no class."""
     if sums.ignored and int((sums.truth > 0).sum()) == 1 and sums.truth[0]:
         raise InputError(
-            f"The masks hold class 0 and {IGNORED} alone, and {IGNORED} is no class: only background"
-            " would count.",
+            f"The masks hold class 0 and {IGNORED} alone, and {IGNORED} is no class: only"
+            " background would count.",
             hint=f"Write the class as 1, not as {IGNORED}: (mask > 0).astype('uint8').",
         )

@@ -126,8 +126,7 @@ def _samples(
     for start in range(0, data.count, _BATCH):
         places = np.arange(start, min(start + _BATCH, data.count))
         if isinstance(data, ArraySet):
-            arrays = [data.arrays[end.name][places] for end in network.ends.inputs]
-            yield arrays, places.tolist(), [None] * len(places)
+            yield _rows(data, network, places), places.tolist(), [None] * len(places)
             continue
         end = network.ends.inputs[0]
         read = data.images.read(places, end.size, end.channels, job.fit)
@@ -136,6 +135,13 @@ def _samples(
             pixels = network.pixels(read.pixels, job.preprocessing)
             placements = [_placed(picture, end.size, job.fit) for picture in read.pictures]
             yield [pixels], places[read.places].tolist(), [*placements]
+
+
+def _rows(data: ArraySet, network: Network, places: NDArray[np.int64]) -> list[Array]:
+    """What each input is fed; that there is an array for it was seen when the file was opened."""
+    inputs = network.ends.inputs
+    found = [data.of(end.name, len(inputs)) for end in inputs]
+    return [values[places] for values in found if values is not None]
 
 
 def _placed(picture: NDArray[np.int64], size: tuple[int, int], fit: str) -> Placement:

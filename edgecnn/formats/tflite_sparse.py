@@ -49,7 +49,7 @@ def _expanded(
     level: Any,  # noqa: ANN401 - a generated class
     places: NDArray[np.int64],
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """For one more dimension: (which of the places before each belongs to, its index, its place)."""
+    """For one more dimension: (the place before that each belongs to, index, place)."""
     if level.format == _DENSE:
         size = int(level.denseSize)
         parents = np.repeat(np.arange(len(places)), size)

@@ -40,7 +40,8 @@ def check_recipe(
 
     What holds for every recipe: no Flex, variable or custom operators, and inputs and outputs of
     dtype `io`; but whole numbers that count things (int32, int64, bool, and whatever a CAST reads)
-    stay what they are, and an end stays float32 where the file was said to keep operators float. Beyond that, in the words of TFLite's quantization specification:
+    stay what they are, and an end stays float32 where the file was said to keep operators float.
+    Beyond that, in the words of TFLite's quantization specification:
     float32: nothing but float32. float16: all weights stored in half precision. dynamic: weights
     of 1024 elements and more int8, activations float32. int8 and int16x8: weights int8, every MAC
     in int8 or int16, no float operator but a QUANTIZE or DEQUANTIZE at the border, and a SOFTMAX
@@ -222,7 +223,7 @@ def _float_operators(inspection: Inspection, float_ops: Mapping[str, int]) -> li
     conversions = _CONVERSIONS if float_ops or casts else set[str]()
     found = Counter(op.name for op in inner if _touches(op, _FLOATS) and op.name not in conversions)
     named = float_ops.get("SOFTMAX", 0)
-    if found["SOFTMAX"] > named:
+    if float_ops and found["SOFTMAX"] > named:
         found["SOFTMAX"] = max(named, found["SOFTMAX"] - _last_softmaxes(inspection))
     surplus = {name: n - float_ops.get(name, 0) for name, n in found.items()}
     missing = {name: n - found[name] for name, n in float_ops.items()}
@@ -231,7 +232,10 @@ def _float_operators(inspection: Inspection, float_ops: Mapping[str, int]) -> li
 
 
 def _last_softmaxes(inspection: Inspection) -> int:
-    return sum(op.name == "SOFTMAX" and op.at_border for op in inspection.operators)
+    """Those at the border right behind a DEQUANTIZE, as `io_dtype` leaves them."""
+    pairs = zip(inspection.operators, inspection.operators[1:], strict=False)
+    return sum(op.name == "SOFTMAX" and op.at_border and before.name == "DEQUANTIZE"
+               for before, op in pairs)  # fmt: skip
 
 
 def _counted(counts: Mapping[str, int], what: str) -> list[str]:

@@ -54,8 +54,7 @@ def counted(data: bytes, model: ModelProto, shaped: ModelProto, notes: Sequence[
     """
     nodes = list(_nodes(shaped.graph))
     values = Values(shaped.graph, nodes, _graphs(shaped.graph))
-    main = len(shaped.graph.node)  # those inside other nodes stand behind them
-    views = [NodeView(node, values, inner=place >= main) for place, node in enumerate(nodes)]
+    views = [NodeView(node, values) for node in nodes]
     operators = [view.operator() for view in views]
     uncounted = [view.name for view in views if view.cost() is None]
     constants = {tensor.name for tensor in model.graph.initializer}

@@ -162,9 +162,8 @@ def _constant(tensor: TensorProto) -> Value:
 class NodeView:
     """One node among all tensors of its model."""
 
-    def __init__(self, node: NodeProto, values: Values, *, inner: bool = False) -> None:
+    def __init__(self, node: NodeProto, values: Values) -> None:
         self.node = node
-        self._inner = inner
         self._values = values
         self._slots = _MAC_OPS.get(node.op_type)
         needed = max(self._slots.data, self._slots.weights, *self._slots.more) if self._slots else 0
@@ -227,7 +226,6 @@ class NodeView:
                 values.places.get(n, -1) for n in node.input if n and n not in values.constants
             ),
             counted=cost is not None,
-            inner=self._inner,
         )
 
     def parameters(self) -> Iterator[tuple[str, Value]]:

@@ -37,7 +37,6 @@ class Operator:
             that made it; -1 for the graph's input.
         counted: False where it multiplies and shapes that stay open, or the operator itself, leave
             nobody to say how often; `macs` is 0 then.
-        inner: whether it stands inside a loop or branch and not in the main graph.
     """
 
     name: str
@@ -55,7 +54,6 @@ class Operator:
     parameters: int = 0
     sources: tuple[int, ...] = ()
     counted: bool = True
-    inner: bool = False
 
 
 @dataclass(frozen=True)
@@ -105,7 +103,5 @@ def uncounted_note(names: Sequence[str]) -> list[str]:
         return []
     kinds = ", ".join(sorted(set(names)))
     what = "operator" if len(names) == 1 else "operators"
-    return [
-        f"MACs of {len(names)} {what} ({kinds}) are not counted: shapes are open, or there is no"
-        " rule for it."
-    ]
+    why = "shapes are open, or there is no rule for it"
+    return [f"MACs of {len(names)} {what} ({kinds}) are not counted: {why}."]

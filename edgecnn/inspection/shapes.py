@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+import shlex
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -36,7 +38,16 @@ class Given:
     size: int | tuple[int, int] | None = None
 
     def __bool__(self) -> bool:
+        """Whether anything is said."""
         return bool(self.shapes) or self.size is not None
+
+    @property
+    def words(self) -> str:
+        """The options of the command line that say so, each with a space before it, to paste."""
+        size = (self.size,) if isinstance(self.size, int) else self.size or ()
+        texts = [f"--input-size {','.join(map(str, size))}"] if size else []
+        texts += [_option(name, shape) for name, shape in self.shapes.items()]
+        return "".join(f" {text}" for text in texts)
 
     @property
     def option(self) -> str:
@@ -47,6 +58,11 @@ class Given:
 def is_open(tensor: TensorInfo) -> bool:
     """Whether a size is open that is not the batch, which is 1 where nobody says otherwise."""
     return OPEN in tensor.shape[1:]
+
+
+def leaves_open(inputs: Sequence[TensorInfo]) -> bool:
+    """Whether any size is open, the batch as well."""
+    return any(OPEN in tensor.shape for tensor in inputs)
 
 
 def resolve(
@@ -88,7 +104,7 @@ def resolve(
 
 
 def _refuse_needless(inputs: Sequence[TensorInfo], given: Given, what: str) -> None:
-    if given and not any(OPEN in tensor.shape for tensor in inputs):
+    if given and not leaves_open(inputs):
         raise InputError(
             f"{given.option} cannot change {what}: it fixes the sizes of its inputs,"
             f" {', '.join(_text(tensor.shape) for tensor in inputs)}.",
@@ -194,12 +210,17 @@ def _ask(inputs: Sequence[TensorInfo], shapes: Mapping[str, Shape], what: str) -
 
 
 def _example(name: str, shape: Shape) -> str:
-    """An option that would do; quoted where the name would not pass a shell."""
-    sizes = "x".join(str(_EXAMPLE if size < 0 else size) for size in _with_batch(shape))
-    word = f"{name}={sizes}"
-    plain = all(letter.isalnum() or letter in "_-.:/=" for letter in word)
-    quoted = word if plain else "'" + word.replace("'", "'\\''") + "'"
-    return f"--input-shape {quoted}"
+    """An option that would do."""
+    sizes = (_EXAMPLE if size < 0 else size for size in _with_batch(shape))
+    return _option(name, tuple(sizes))
+
+
+def _option(name: str, shape: Shape) -> str:
+    """A shape as the command line takes it, whatever the name."""
+    sizes = "x".join(map(str, shape))
+    plain = re.fullmatch(r"[\w.:/-]*", name, re.ASCII) is not None
+    word = f"{name}={sizes}" if name else sizes
+    return f"--input-shape {word if plain else shlex.quote(word)}"
 
 
 def _text(shape: Shape) -> str:

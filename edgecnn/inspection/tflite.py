@@ -39,7 +39,7 @@ def read(data: bytes, name: str, shapes: Mapping[int, tuple[int, ...]] | None = 
     """
     model = flatbuffer.parse(data, name)
     graphs = [_at(model.graphs[0], shapes), *model.graphs[1:]] if shapes else model.graphs
-    views = [GraphView(graph, name, inner=place > 0) for place, graph in enumerate(graphs)]
+    views = [GraphView(graph, name) for graph in graphs]
     counted: list[tuple[Operator, bool]] = []
     for view in views:
         first = len(counted)

@@ -80,9 +80,8 @@ class GraphView:
         name: what errors call the file.
     """
 
-    def __init__(self, graph: Graph, name: str, *, inner: bool = False) -> None:
+    def __init__(self, graph: Graph, name: str) -> None:
         self.graph = graph
-        self._inner = inner
         # An open first axis is the batch where an input has one too; else it is a size like others.
         shapes = [graph.tensors[index].open_shape for index in graph.inputs]
         self._has_open_batch = any(each[:1] == (-1,) for each in shapes)
@@ -124,7 +123,6 @@ class GraphView:
             parameters=self._parameters(node),
             sources=self._sources(node, first),
             counted=cost is not None,
-            inner=self._inner,
         )
         return operator, cost is not None
 

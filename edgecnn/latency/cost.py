@@ -35,17 +35,8 @@ Kind = Literal[
 Precision = Literal["float32", "float16", "dynamic", "int8", "int16x8"]
 
 MULTIPLYING: frozenset[str] = frozenset(
-    {
-        "convolution",
-        "pointwise",
-        "depthwise",
-        "grouped",
-        "transposed",
-        "dense",
-        "matmul",
-        "recurrent",
-    }  # fmt: skip
-)
+    {"convolution", "pointwise", "depthwise", "grouped", "transposed", "dense", "matmul"}
+) | {"recurrent"}
 PRECISIONS: tuple[Precision, ...] = ("float32", "float16", "dynamic", "int8", "int16x8")
 # Bytes of an activation and of a weight, in memory while the network runs: XNNPACK unpacks
 # float16 weights to float32 when it loads a file.

@@ -272,7 +272,8 @@ def _warnings(
     found = []
     if cost.unknown:
         found.append(
-            f"No cost is known for {_listed(cost.unknown)}: they count as nothing, the interval is wider."
+            f"No cost is known for {_listed(cost.unknown)}: they count as nothing, the interval is"
+            " wider."
         )
     unmeasured = sorted({c.core for c in profile.clusters if not speeds.measured(c.core)})
     if unmeasured:

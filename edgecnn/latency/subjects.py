@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 FORMATS = (".tflite", ".onnx")
 DEFAULT_RECIPE = "float32"
 UNPREDICTABLE = "int16x8"
+_FLOATS = {"float32", "float16"}
 
 
 @dataclass(frozen=True)
@@ -204,7 +205,7 @@ def _under(recipe: str, files: Sequence[Subject]) -> list[Subject]:
     """The files of a recipe; where there is none, the float ones as they would be exported."""
     if found := [each for each in files if each.recipe == recipe]:
         return found
-    floats = [each for each in files if each.recipe == DEFAULT_RECIPE]
+    floats = [each for each in files if each.recipe in _FLOATS]
     if not floats:
         raise InputError(
             f"{files[0].name} is {files[0].recipe}; only a float32 file can be asked about"

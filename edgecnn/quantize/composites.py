@@ -11,8 +11,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -135,6 +133,7 @@ def has_control_flow(graph: Graph) -> list[str]:
     """Names of operators that run other subgraphs, or keep a state."""
     names = {"WHILE", "IF", "CALL", "CALL_ONCE", "VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE",
              "STABLEHLO_WHILE", "UNIDIRECTIONAL_SEQUENCE_LSTM", "BIDIRECTIONAL_SEQUENCE_LSTM",
-             "UNIDIRECTIONAL_SEQUENCE_RNN", "BIDIRECTIONAL_SEQUENCE_RNN", "LSTM", "RNN", "SVDF"}  # fmt: skip
+             "UNIDIRECTIONAL_SEQUENCE_RNN", "BIDIRECTIONAL_SEQUENCE_RNN", "LSTM", "RNN",
+             "SVDF"}  # fmt: skip
     found = [op.name for op in graph.operators if op.name in names and not op.custom]
-    return list(np.unique(found)) if found else []
+    return sorted(set(found))

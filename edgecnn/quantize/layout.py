@@ -109,6 +109,9 @@ class _Layout:
         self.graph.operators = [
             each for operator in self.graph.operators for each in (*before[operator], operator)
         ]
+        for tensor in self.graph.tensors:
+            if not tensor.is_constant:
+                tensor.buffer = None  # an empty one of its own would go into the file
         self.graph.drop_unused()
 
     # --- scales ----------------------------------------------------------------------------------

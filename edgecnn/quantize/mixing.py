@@ -107,7 +107,7 @@ class Judge:
         ]  # fmt: skip
 
     def _drowns(self, operator: Operator) -> bool:
-        """Whether rounding what a last layer reads hides what distinguishes one answer from another.
+        """Whether rounding what a last layer reads hides what tells its answers apart.
 
         Averages over a whole map vary little from sample to sample, and so do the features of many
         a head; the layer adds up the differences of many. Their rounding, through its weights, is

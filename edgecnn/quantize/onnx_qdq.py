@@ -15,7 +15,7 @@ from edgecnn.errors import EdgeCnnError, InputError
 from edgecnn.formats import onnx_file
 from edgecnn.formats.onnx_graph import OnnxGraph, shapes_of
 from edgecnn.progress import Progress, Silent
-from edgecnn.quantize import onnx_ranges
+from edgecnn.quantize import onnx_ranges, onnx_saturation
 from edgecnn.quantize.onnx_heads import Rows, heads, sensitive
 from edgecnn.quantize.onnx_islands import (
     FloatParts,
@@ -151,19 +151,23 @@ def _insert_qdq(
     }
     for index, node in enumerate(model.graph.node):
         node.name = f"{node.op_type}_{index}"
+    kept_float = _kept_float(model, ranges, parts)
+    extra: dict[str, Any] = {"WeightSymmetric": True, "ActivationSymmetric": False}
+    if activations == "uint8":
+        extra["TensorQuantOverrides"] = onnx_saturation.overrides(model, set(kept_float))
     twin = onnx.ModelProto()  # the quantizer edits what it is given
     twin.CopyFrom(model)
     quantizer = QDQQuantizer(
         twin,
         per_channel=True,
-        reduce_range=False,  # only AVX2 without VNNI saturates, and only with uint8 activations
+        reduce_range=False,  # `onnx_saturation` keeps pairs of weights from overflowing
         weight_qType=QuantType.QInt8,
         activation_qType=QuantType.QInt8 if activations == "int8" else QuantType.QUInt8,
         tensors_range=TensorsData(CalibrationMethod.MinMax, data),
         nodes_to_quantize=[],
-        nodes_to_exclude=_kept_float(model, ranges, parts),
+        nodes_to_exclude=kept_float,
         op_types_to_quantize=list(_QUANTIZED),
-        extra_options={"WeightSymmetric": True, "ActivationSymmetric": False},
+        extra_options=extra,
     )
     quantizer.quantize_model()
     result: onnx.ModelProto = quantizer.model.model

@@ -218,12 +218,13 @@ def legend(report: BenchReport) -> str:
     return said
 
 
-def next_commands(report: BenchReport) -> tuple[str, ...]:
-    """Commands to paste, for what was measured."""
+def next_commands(report: BenchReport, said: str = "") -> tuple[str, ...]:
+    """Commands to paste, for what was measured; `said` are the options that fix open shapes."""
     if not report.results:
         return ()
     first = report.results[0]
     on = "" if first.target == "local" else f" --on {shlex.quote(first.target)}"
+    on += said
     file, commands = shlex.quote(first.file), list[str]()
     others = [each.file for each in report.results if each.file != first.file]
     if others:

@@ -265,6 +265,8 @@ def heading(report: EvaluateReport) -> str:
 
 def _what(report: EvaluateReport) -> str:
     """What there is so many of."""
+    if report.runs[0].data.endswith(".npz"):
+        return "samples"
     boxes = [each.boxes for each in report.detections]
     return f"images, {boxes[0]:,} boxes" if boxes else "images"
 

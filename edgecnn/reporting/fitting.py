@@ -129,8 +129,8 @@ def taken_lines(report: FitReport) -> tuple[str, ...]:
     return (line, report.reason)
 
 
-def export_command(candidate: Candidate) -> str:
-    """The command that makes it."""
+def export_command(candidate: Candidate, said: str = "") -> str:
+    """The command that makes it; `said` are the options that fix open shapes."""
     size = f" --input-size {candidate.input_size}" if candidate.input_size else ""
     width = f" --width {candidate.width:g}" if candidate.width is not None else ""
-    return f"edgecnn export {candidate.model} --{candidate.recipe}{size}{width}"
+    return f"edgecnn export {candidate.model} --{candidate.recipe}{size}{width}{said}"

@@ -42,9 +42,6 @@ class OnnxSession:
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = _ERRORS_ONLY
-        # x86 without VNNI adds two products of uint8 and int8 in 16 bits, which saturates: 7 to 15
-        # dB where other processors give 22 to 31. This picks kernels that do not, as fast there.
-        options.add_session_config_entry("session.x64quantprecision", "1")
         source = model if isinstance(model, bytes) else str(model)
         name = "the model" if isinstance(model, bytes) else str(model)
         # onnxruntime's exceptions have no base class of their own short of Exception.

@@ -329,8 +329,8 @@ class OnnxNet:
             for place, node in enumerate(self._net.get_inputs())
         ]
         self._binding = self._net.io_binding()
-        for node in self._net.get_outputs():
-            self._binding.bind_output(node.name)
+        self._made: list[Any] | None = None
+        self.invoke: Callable[[], object]
         self.invoke = functools.partial(self._net.run_with_iobinding, self._binding)
 
     @staticmethod
@@ -345,10 +345,26 @@ class OnnxNet:
         self._fed = list(arrays)  # the binding reads them where they are
         for info, array in zip(self.inputs, self._fed):  # noqa: B905 - likewise
             self._binding.bind_cpu_input(info.name, array)
+        # Afresh: an output bound before has the size it had for what was fed then.
+        self._binding.clear_binding_outputs()
+        for node in self._net.get_outputs():
+            self._binding.bind_output(node.name)
 
     def outputs(self) -> list[Any]:
         """What the last run made."""
-        return list(self._binding.copy_outputs_to_cpu())
+        if self._made is not None:
+            return self._made
+        made = list(self._binding.copy_outputs_to_cpu())
+        ranks = [len(node.shape) for node in self._net.get_outputs()]
+        if ranks != [each.ndim for each in made]:
+            # The file declares another rank than it computes, and a second run into the first
+            # one's outputs is refused: from now on each run makes its own.
+            self.invoke, self._made = self._run_alone, made
+        return made
+
+    def _run_alone(self) -> None:
+        feeds = {info.name: array for info, array in zip(self.inputs, self._fed)}  # noqa: B905 - likewise
+        self._made = self._net.run(None, feeds)
 
 
 def seeded(inputs: Sequence[Input], seed: int) -> list[Any]:
@@ -397,9 +413,7 @@ def as_counted(values: Any, info: Input) -> Any:  # noqa: ANN401 - likewise
 
 
 def _runs(path: str, info: Input) -> Iterator[Any]:
-    """What each run feeds, one by one from a .npy: all at once they would count as the network's
-    memory.
-    """
+    """What each run feeds, one by one from a .npy: all at once would count as the net's memory."""
     import numpy as np
 
     try:

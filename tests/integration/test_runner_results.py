@@ -113,7 +113,7 @@ def test_formats_compute_the_same_from_the_same_seed_and_another_seed_differs(
     write_nets(tmp_path)
     files = [{"path": path, "outputs": f"{path}.npy"} for path in ("0.tflite", "2.onnx")]
     first = runner_process.run(tmp_path, files, SHORT_PLAN)
-    one, other = (np.load(tmp_path / f"{path}.npy") for path in ("0.tflite", "2.onnx"))
+    one, other = (np.load(tmp_path / f"{path}.npy")["y0"] for path in ("0.tflite", "2.onnx"))
     np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
     second = runner_process.run(tmp_path, [{"path": "0.tflite", "seed": 1}], SHORT_PLAN)
     again = runner_process.run(tmp_path, ["0.tflite"], SHORT_PLAN)

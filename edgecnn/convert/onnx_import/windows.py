@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from edgecnn.convert.onnx_import.lazy import tf
+from edgecnn.convert.onnx_import.reshaping import reshaped, settled
 from edgecnn.convert.onnx_import.value import Value, channels_last
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from edgecnn.convert.onnx_import.node import Node
 
@@ -136,6 +137,38 @@ def _end(size: int, pad: tuple[int, int], reach: int, stride: int, ceil: bool) -
     return max((steps - 1) * stride + reach - size - pad[0], 0)
 
 
-def lifted(node: Node) -> bool:
-    """Whether the node works on one spatial axis: TFLite has two."""
-    return node.value(0).rank == 3  # noqa: PLR2004 - N, C and one spatial axis
+def over_one_axis(node: Node, lowering: Callable[[Node], Value], operands: int) -> Value:
+    """A node over (N, C, W) by its lowering over (N, C, 1, W): TFLite's windows have two axes.
+
+    Args:
+        node: with operands of rank 3.
+        lowering: of the same operator.
+        operands: how many of them, from the first, have the axis.
+    """
+    widened = tuple(_with_height(node.value(index)) for index in range(operands))
+    wide = replace(
+        node,
+        operands=(*widened, *node.operands[operands:]),
+        attributes=_with_height_attributes(node),
+    )
+    result = lowering(wide)
+    return settled(reshaped(result, (*result.shape[:2], result.shape[3])))
+
+
+def _with_height(value: Value) -> Value:
+    return settled(reshaped(value, (*value.shape[:2], 1, value.shape[2])))
+
+
+def _with_height_attributes(node: Node) -> dict[str, Any]:
+    """Attributes of a window over one axis, for two: the first of them has size 1."""
+    attributes = dict(node.attributes)
+    neutral = {"strides": 1, "dilations": 1, "kernel_shape": 1, "output_padding": 0}
+    for name, filler in neutral.items():
+        if name in attributes:
+            attributes[name] = [filler, *attributes[name]]
+    if "pads" in attributes:
+        begin, end = attributes["pads"]
+        attributes["pads"] = [0, begin, 0, end]
+    if "output_shape" in attributes:
+        attributes["output_shape"] = [1, *attributes["output_shape"][-1:]]
+    return attributes

@@ -104,11 +104,11 @@ def _encoded(values: NDArray[Any], detail: dict[str, Any], source: str) -> NDArr
 
 
 def _decoded(values: NDArray[Any], detail: dict[str, Any], source: str) -> NDArray[Any]:
-    """(q - zero_point) * scale in float64 for what was quantized."""
+    """(q - zero_point) * scale, computed in float64, for what was quantized."""
     if values.dtype.kind not in "iu" or np.dtype(source).kind != "f":
         return values
     scale, zero_point = _quantization(detail)
-    real: NDArray[np.float64] = (values.astype(np.float64) - zero_point) * scale
+    real: NDArray[Any] = ((values.astype(np.float64) - zero_point) * scale).astype(source)
     return real
 
 

@@ -111,6 +111,15 @@ def test_bench_asks_before_it_measures(tmp_path: Path) -> None:
         edgecnn.bench(fixed, results=None, input_size=16)
 
 
+def test_a_fixed_file_is_compared_with_an_open_one(tmp_path: Path) -> None:
+    fixed, opened = saved(tmp_path, float_net()), saved(tmp_path, detector())
+    report = edgecnn.compare(opened, fixed, results=None, input_shapes={"images": (1, 3, 16, 24)})
+    assert report.failures == ()
+    assert [each.outputs_match for each in report.results] == [True, True]
+    by_name = {file.path: file.shapes for file in collect([fixed, opened], given=Given(size=16))}
+    assert by_name == {fixed: None, opened: ((1, 3, 16, 16),)}
+
+
 def test_a_size_that_the_file_fixes_is_not_a_runtimes_to_change(tmp_path: Path) -> None:
     path = saved(tmp_path, detector(16, "width", 1))
     with pytest.raises(InputError, match="only what is open"):
@@ -140,6 +149,24 @@ def test_outputs_whose_size_depends_on_what_is_fed(tmp_path: Path) -> None:
     with np.load(out) as arrays:
         assert arrays["y0"].tolist() == [0, 0, 1, 3, 0, 0, 0, 0, 1, 2]
     assert facts["output_dtype"] == "int64"
+
+
+def test_an_output_that_is_declared_of_another_rank(tmp_path: Path) -> None:
+    model = onnx_model(
+        [helper.make_node("Reshape", ["x", "to"], ["y"])],
+        {"x": (TensorProto.FLOAT, [1, 4]), "to": (TensorProto.INT64, [3])},
+        {"y": (TensorProto.FLOAT, ["a", "b"])},
+    )
+    model.graph.input.remove(model.graph.input[1])
+    to = np.array([2, 1, 2], np.int64)
+    model.graph.node.insert(0, helper.make_node("Mul", ["half", "two"], ["to"]))
+    for name, value in (("half", to), ("two", np.array([1], np.int64))):
+        model.graph.initializer.append(onnx.numpy_helper.from_array(value, name))
+    net, facts = runner.load(job(saved(tmp_path, model)))
+    assert facts["outputs_shape"] == [2, 1, 2]
+    samples = runner.sample(net.invoke, 0, 3, 0.0)
+    assert len(samples) == 3
+    assert net.outputs()[0].shape == (2, 1, 2)
 
 
 @pytest.mark.parametrize(
@@ -180,7 +207,7 @@ def write_artifact(folder: Path) -> Path:
     pixels = random.integers(0, 256, (3, 4, 6, 3), dtype=np.uint8)
     numbers = random.normal(size=(6, 2)).astype(np.float32)
     ids = random.integers(0, 100, (3, 5))
-    answers = {"y0": pixels.astype(np.float32), "y1": numbers, "y2": ids}
+    answers: dict[str, Any] = {"y0": pixels.astype(np.float32), "y1": numbers, "y2": ids}
     np.savez(folder / "reference.npz", x0=pixels, x1=numbers, x2=ids, **answers)
     inputs = (
         Endpoint("image", "float32", (1, 3, 4, 6), "NCHW"),

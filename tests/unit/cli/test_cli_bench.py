@@ -84,6 +84,13 @@ def test_bench_hands_every_option_over(answers: dict[str, Any]) -> None:
     }  # fmt: skip
 
 
+def test_shapes_are_handed_over(answers: dict[str, Any]) -> None:
+    words = ["--input-size", "320,416", "--input-shape", "ids=1x7", "--input-shape", "a=b=1x3x8x8"]
+    assert run(["compare", "a.onnx", "b.onnx", *words]) == 0
+    assert options(answers)["input_size"] == (320, 416)
+    assert options(answers)["input_shapes"] == {"ids": (1, 7), "a=b": (1, 3, 8, 8)}
+
+
 def test_results_can_be_kept_nowhere(answers: dict[str, Any]) -> None:
     assert run(["compare", "a", "b", "--no-results"]) == 0
     assert options(answers)["results"] is None

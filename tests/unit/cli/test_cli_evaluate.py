@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from PIL import Image
+from task_nets import one_logit, save
 from tiny_artifact import write_artifact
 from tiny_tflite import float_net
 
@@ -73,6 +74,11 @@ def test_quiet_keeps_the_warnings(here: Path, capsys: pytest.CaptureFixture[str]
         (["--data", "{images}", "--limit", "0"], "--limit"),
         (["--data", "{images}", "--channel-order", "BGR"], "does not say how pixels are scaled"),
         (["--data", "{images}", "--std", "2"], "--std is given without --mean"),
+        (["--data", "{images}", "--task", "count"], "'count' is not one of"),
+        (["--data", "{images}", "--head", "yolov8"], "Add --task detect"),
+        (["--data", "{images}", "--masks", "m", "--annotations", "a"], "of two tasks"),
+        (["--data", "{images}", "--output", "nobody"], "has no output 'nobody'"),
+        (["--data", "fashion-mnist", "--masks", "m"], "goes with a folder of pictures"),
     ],
 )
 def test_wrong_usage(
@@ -81,3 +87,20 @@ def test_wrong_usage(
     given = [each.format(images=here / "images") for each in more]
     assert run(["evaluate", str(here), *given]) == 2
     assert said in capsys.readouterr().err
+
+
+def test_without_labels_the_table_says_what_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, border in (("float", 127.5), ("other", 60)):
+        (tmp_path / f"{name}.tflite").write_bytes(one_logit(border))
+    save(tmp_path / "photos" / "a.png", np.full((8, 8, 3), 90))
+    save(tmp_path / "photos" / "b.png", np.full((8, 8, 3), 200))
+    args = ["evaluate", str(tmp_path / "other.tflite"), "--data", str(tmp_path / "photos")]
+    args += ["--against", str(tmp_path / "float.tflite"), "--output", "logits"]
+    assert run([*args, "--mean", "0", "--std", "1"]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "photos: 2 images;" in printed
+    assert "same top-1 as float" in printed
+    assert "50.00%" in printed
+    assert "This tells what quantizing changed, not how often either is right." in printed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -15,6 +15,9 @@ from tiny_tflite import TinyModel, float_net, int8_net
 
 from edgecnn.formats.tflite_graph import Graph, Operator, Quantization, Tensor
 from edgecnn.runtime.litert import LiteRTSession
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 def _unpacked(data: bytes) -> Any:  # noqa: ANN401 - a generated class
@@ -292,7 +295,7 @@ def test_operators_beyond_the_127_old_readers_know_have_their_name() -> None:
 
 def test_constants_come_in_their_shape_and_dtype() -> None:
     net = RandomNet(0)
-    values = [
+    values: list[NDArray[Any]] = [
         net.normal(2, 3), np.arange(4, dtype=np.int8), np.asarray(2.5, np.float32),
         np.array([[1], [2]], np.int64), np.array([True, False]), net.normal(3).astype(np.float16),
     ]  # fmt: skip

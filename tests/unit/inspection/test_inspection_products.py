@@ -24,7 +24,11 @@ FLOAT = TensorProto.FLOAT
 
 
 def onnx_of(
-    tmp_path: Path, node: Any, inputs: dict[str, Any], constants: Any, rank: int
+    tmp_path: Path,
+    node: onnx.NodeProto,
+    inputs: dict[str, tuple[int, ...]],
+    constants: dict[str, Any],
+    rank: int,
 ) -> Inspection:
     ends = {name: (FLOAT, list(shape)) for name, shape in inputs.items()}
     outputs = {node.output[0]: (FLOAT, [f"d{axis}" for axis in range(rank)])}
@@ -57,11 +61,7 @@ def test_onnx_recurrent_layers(tmp_path: Path, kind: str, gates: int, directions
     ],
 )
 def test_onnx_einsum(
-    tmp_path: Path,
-    equation: str,
-    one: Any,
-    other: Any,
-    macs: int,
+    tmp_path: Path, equation: str, one: tuple[int, ...], other: tuple[int, ...], macs: int
 ) -> None:
     node = helper.make_node("Einsum", ["a", "b"], ["y"], equation=equation)
     found = onnx_of(tmp_path, node, {"a": one, "b": other}, {}, 3)

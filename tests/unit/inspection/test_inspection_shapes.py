@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+from typing import Any
+
 import pytest
 
 from edgecnn.errors import InputError
@@ -15,8 +18,8 @@ LAST = TensorInfo("picture", "float32", (1, -1, -1, 3))
 ODD = TensorInfo("a=b 'c'\n", "float32", (1, -1))
 
 
-def shapes(*inputs: TensorInfo, file_format: str = "onnx", **given: object) -> tuple[object, ...]:
-    return resolve(inputs, Given(**given), file_format, "net")  # type: ignore[arg-type]
+def shapes(*inputs: TensorInfo, file_format: str = "onnx", **given: Any) -> tuple[object, ...]:  # noqa: ANN401 - fields of Given
+    return resolve(inputs, Given(**given), file_format, "net")
 
 
 def test_an_open_batch_is_one_unless_it_is_said() -> None:
@@ -35,7 +38,15 @@ def test_a_name_may_be_anything() -> None:
     assert shapes(ODD, shapes={"a=b 'c'\n": (1, 4)}) == ((1, 4),)
     with pytest.raises(InputError) as caught:
         shapes(ODD)
-    assert "--input-shape 'a=b '\\''c'\\''\n=1x320'" in caught.value.hint
+    option, word = shlex.split(caught.value.hint.partition("example: ")[2])
+    assert (option, word) == ("--input-shape", "a=b 'c'\n=1x320")
+
+
+def test_what_is_said_can_be_pasted() -> None:
+    given = Given({"images": (1, 3, 8, 8), "": (2,), "a b": (1, 4)}, (50, 150))
+    words = " --input-size 50,150 --input-shape images=1x3x8x8 --input-shape 2"
+    assert given.words == f"{words} --input-shape 'a b=1x4'"
+    assert Given().words == ""
 
 
 @pytest.mark.parametrize(
@@ -58,7 +69,7 @@ def test_a_name_may_be_anything() -> None:
     ],
 )
 def test_what_cannot_be_is_told(
-    inputs: tuple[TensorInfo, ...], given: dict[str, object], said: str
+    inputs: tuple[TensorInfo, ...], given: dict[str, Any], said: str
 ) -> None:
     with pytest.raises(InputError, match=said):
         shapes(*inputs, **given)

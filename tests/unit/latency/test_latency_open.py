@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -65,7 +66,7 @@ def test_an_open_batch_alone_asks_for_nothing(tmp_path: Path) -> None:
 
 def test_an_open_tflite(tmp_path: Path) -> None:
     path = saved(open_tflite(), tmp_path)
-    with pytest.raises(InputError, match="open: image 1x.x.x3"):
+    with pytest.raises(InputError, match=r"open: image 1x.x.x3"):
         one(path)
     assert one(path, input_size=(8, 12)).macs == 96 * 4 * 27 + 96 * 16
 
@@ -93,7 +94,7 @@ def unknown_net(strange: int) -> TinyModel:
     net = TinyModel()
     tensors = [net.tensor("float32", (1, 8, 8, 3)) for _ in range(9 + strange)]
     kernel = net.tensor("float32", (3, 3, 3, 3), constant=True)
-    for place, (source, made) in enumerate(zip(tensors, tensors[1:], strict=False)):
+    for place, (source, made) in enumerate(itertools.pairwise(tensors)):
         if place < 8:
             net.operator("CONV_2D", [source, kernel], [made], conv_options())
         else:
@@ -118,7 +119,7 @@ def test_products_nobody_can_count_are_refused(tmp_path: Path) -> None:
         one(saved(net, tmp_path))
 
 
-def test_products_inside_a_loop_are_refused(tmp_path: Path) -> None:
+def test_loops_are_refused(tmp_path: Path) -> None:
     body = helper.make_graph(
         [
             helper.make_node("Identity", ["go_in"], ["go_out"]),
@@ -139,7 +140,7 @@ def test_products_inside_a_loop_are_refused(tmp_path: Path) -> None:
     ends = {"x": (TensorProto.FLOAT, [1, 8]), "count": (TensorProto.INT64, [])}
     constants = {"w": np.ones((8, 8), np.float32)}
     model = onnx_model([node], ends, {"y": (TensorProto.FLOAT, [1, 8])}, constants)
-    with pytest.raises(InputError, match="1 MatMul run inside 1 Loop"):
+    with pytest.raises(InputError, match="1 Loop repeats what is in it"):
         one(saved(model, tmp_path))
 
 
@@ -230,3 +231,17 @@ def test_costs_of_a_damaged_file_at_a_shape(tmp_path: Path) -> None:
     path.write_bytes(detector().SerializeToString()[:100])
     with pytest.raises(InputError):
         costs_of_file(path)
+
+
+def test_a_float16_file_also_answers_for_int8(tmp_path: Path) -> None:
+    net = TinyModel()
+    image = net.tensor("float32", (1, 8, 8, 3), name="image")
+    packed = net.tensor("float16", (4, 3, 3, 3), constant=True)
+    kernel = net.tensor("float32", (4, 3, 3, 3))
+    made = net.tensor("float32", (1, 8, 8, 4))
+    net.operator("DEQUANTIZE", [packed], [kernel])
+    net.operator("CONV_2D", [image, kernel], [made], conv_options())
+    net.border([image], [made])
+    own, int8 = (one(saved(net, tmp_path), recipes=recipes) for recipes in ((), ("int8",)))
+    assert (own.recipe, int8.recipe) == ("float16", "int8")
+    assert int8.kinds[0].bytes_moved < own.kinds[0].bytes_moved

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -128,11 +129,12 @@ def test_what_cannot_be_is_refused_with_what_to_do(
 
 def test_an_operator_without_a_cost_is_named_and_widens_the_interval(tmp_path: Path) -> None:
     net = TinyModel()
-    image, middle, made = (net.tensor("float32", (1, 64)) for _ in range(3))
+    *layers, last, made = (net.tensor("float32", (1, 64)) for _ in range(6))
     matrix = net.tensor("float32", (64, 64), constant=True)
-    net.operator("FULLY_CONNECTED", [image, matrix], [middle])
-    net.operator("MyOwn", [middle], [made], custom=True)
-    net.border([image], [made])
+    for source, result in itertools.pairwise([*layers, last]):
+        net.operator("FULLY_CONNECTED", [source, matrix], [result])
+    net.operator("MyOwn", [last], [made], custom=True)
+    net.border([layers[0]], [made])
     path = tmp_path / "net.tflite"
     path.write_bytes(net.to_bytes())
     found, usual = one(path), one("vgg")

@@ -14,7 +14,7 @@ from edgecnn import parity
 from edgecnn.calibration.statistics import collect
 from edgecnn.errors import EdgeCnnError
 from edgecnn.formats.tflite_graph import Graph
-from edgecnn.quantize import integer, litert, measured
+from edgecnn.quantize import integer, layout, litert, measured
 from edgecnn.runtime.litert import partitions
 
 if TYPE_CHECKING:
@@ -134,11 +134,11 @@ def test_a_grouped_convolution_is_quantized_too() -> None:
     assert snr_db > 25
 
 
-def test_what_the_quantizer_cannot_do_is_told() -> None:
+def test_a_tensor_without_a_range_is_told() -> None:
     net = RandomNet(0)
     data = net.finish(net.conv(net.image, 4))
-    with pytest.raises(EdgeCnnError, match="litert-quantizer cannot quantize") as caught:
-        litert.static(Graph.read(data), {}, 8)  # no range for any tensor
+    with pytest.raises(EdgeCnnError, match="is not known") as caught:
+        layout.lay_out(Graph.read(data), {}, 8)
     assert caught.value.hint
 
 

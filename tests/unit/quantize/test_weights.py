@@ -12,7 +12,7 @@ from random_nets import Drawn, RandomNet, logits_of, networks, run, snr_db, stat
 
 from edgecnn.formats.tflite_graph import Graph
 from edgecnn.progress import Silent
-from edgecnn.quantize import affine, litert, ranges
+from edgecnn.quantize import affine, layout, ranges
 from edgecnn.quantize.weights import QuantizedLayer, quantize_layers, write_layers
 
 if TYPE_CHECKING:
@@ -102,14 +102,21 @@ def test_threads_change_nothing() -> None:
         np.testing.assert_array_equal(layer.bias, two[name].bias)
 
 
-def test_grouped_convolutions_are_left_to_the_quantizer() -> None:
+def test_a_grouped_convolution_keeps_the_mean_of_its_outputs() -> None:
     net = RandomNet(0, (1, 6, 6, 4))
     data = net.finish(net.conv(net.conv(net.image, 4, groups=2), 2))
-    assert len(layers_of(data, calibration(net, data))) == 1
+    layers = layers_of(data, calibration(net, data))
+    assert len(layers) == 2
+    grouped = next(iter(layers.values()))
+    assert grouped.weights.shape[-1] == 2
+    assert len(grouped.scale) == len(grouped.bias) == 4
+    assert np.abs(grouped.weights).max() == 127
 
 
 def quantized(data: bytes, known: Statistics, bits: int = 8) -> Graph:
-    return litert.static(Graph.read(data), ranges.choose(known.tensors, "minmax"), bits)
+    graph = Graph.read(data)
+    layout.lay_out(graph, ranges.choose(known.tensors, "minmax"), bits)
+    return graph
 
 
 @settings(max_examples=20)

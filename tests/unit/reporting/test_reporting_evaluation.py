@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 import doctest
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from edgecnn.evaluating import ClassAccuracy, Difference, EvaluateReport, Evaluation
+from edgecnn.evaluating import (
+    Agreement,
+    CategoryPrecision,
+    ClassAccuracy,
+    ClassOverlap,
+    Detection,
+    Difference,
+    EvaluateReport,
+    Evaluation,
+    Segmentation,
+)
 from edgecnn.reporting import evaluation as shown
 from edgecnn.reporting.json_objects import evaluate_object
+
+if TYPE_CHECKING:
+    from edgecnn.evaluating.options import Task
 
 
 def one(recipe: str, top1: float, **changes: object) -> Evaluation:
@@ -85,8 +99,87 @@ def test_what_the_differences_say(ends: list[tuple[float, float]], said: str) ->
 
 def test_a_row_a_class() -> None:
     table = shown.classes_table(report())
+    assert table is not None
     assert table.columns[2].title == "float32 tflite"
     assert table.rows == (("Coat", "9,000", "50.0%", "50.0%"), ("Bag", "0", "-", "-"))
+
+
+RUN: dict[str, Any] = {
+    "file": "int8/model.tflite",
+    "recipe": "int8",
+    "format": "tflite",
+    "data": "photos",
+    "split": "",
+    "images": 40,
+    "unusable": 0,
+    "runtime": "ai-edge-litert 2.3.0",
+    "processes": 1,
+    "seconds": 2.0,
+}
+CATS, DOGS = CategoryPrecision("cat", 1234, 0.5, 0.75), CategoryPrecision("dog", 0, None, None)
+BOXES = Detection(
+    **RUN,
+    map=0.5,
+    map50=0.75,
+    map75=0.25,
+    boxes=1234,
+    found=9,
+    head="yolov8",
+    categories=(CATS, DOGS),
+)
+MASKS = Segmentation(
+    **RUN,
+    miou=0.5,
+    pixel_accuracy=0.9,
+    pixels=100,
+    unseen=0.0,
+    classes=(ClassOverlap("sky", 100, 1.0), ClassOverlap("class 1", 0, None)),
+)
+
+
+def test_boxes_and_masks() -> None:
+    boxes = EvaluateReport(task="detect", detections=(BOXES,))
+    (table,) = shown.tables(boxes)
+    expected = ("int8", "model.tflite", "50.00%", "75.00%", "25.00%", "yolov8", "20")
+    assert table.rows == (expected,)
+    assert shown.heading(boxes) == (
+        "photos: 40 images, 1,234 boxes; ai-edge-litert 2.3.0; 1 process"
+    )
+    by_class = shown.classes_table(boxes)
+    assert by_class is not None
+    assert by_class.rows == (("cat", "1,234", "50.0%"), ("dog", "0", "-"))
+    masks = EvaluateReport(task="segment", segmentations=(MASKS,))
+    assert shown.tables(masks)[0].rows == (("int8", "model.tflite", "50.00%", "90.00%", "20"),)
+    by_class = shown.classes_table(masks)
+    assert by_class is not None
+    assert by_class.rows == (("sky", "100", "100%"), ("class 1", "0", "-"))
+
+
+@pytest.mark.parametrize(
+    ("task", "figures", "cells"),
+    [
+        ("classify", {"top1": 0.9, "low": 0.8, "high": 0.95}, ("90.00%", "80.00% to 95.00%")),
+        ("segment", {"miou": 0.7, "pixels": 0.99}, ("70.00%", "99.00%")),
+        (
+            "detect",
+            {"map": 0.7, "map50": 1.0, "map75": 0.8, "boxes": 5},
+            ("70.00%", "100.00%", "80.00%"),
+        ),
+    ],
+)
+def test_agreement_says_what_it_is_not(
+    task: Task, figures: dict[str, Any], cells: tuple[str, ...]
+) -> None:
+    found = Agreement(**RUN, against="float32/model.tflite", task=task, **figures)
+    agreed = EvaluateReport(task=task, agreements=(found,))
+    (table,) = shown.tables(agreed)
+    assert table.rows == (("int8", "model.tflite", *cells, "20"),)
+    assert "float" in table.columns[2].title
+    said = shown.agreement_sentence(agreed)
+    assert said.startswith("Without labels: compared with the answers of float32/model.tflite")
+    assert ("and its 5 boxes" in said) == (task == "detect")
+    assert shown.classes_table(agreed) is None
+    assert evaluate_object(agreed)["agreements"][0]["images_per_second"] == 20
 
 
 def test_json_has_every_field() -> None:

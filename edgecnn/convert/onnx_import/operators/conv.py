@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from edgecnn.convert.onnx_import.lazy import tf
-from edgecnn.convert.onnx_import.reshaping import reshaped, settled
 from edgecnn.convert.onnx_import.table import operator
 from edgecnn.convert.onnx_import.value import constant
-from edgecnn.convert.onnx_import.windows import Windows, windows
+from edgecnn.convert.onnx_import.windows import Windows, over_one_axis, windows
 
 if TYPE_CHECKING:
     from edgecnn.convert.onnx_import.node import Node
@@ -20,16 +19,9 @@ _PLANE, _VOLUME = 2, 3
 @operator("Conv", note="3-D without groups; the weights must be constant where there are groups")
 def conv(node: Node) -> Value:
     """Conv (N, C, spatial...) by (M, C/groups, kernel...)."""
-    from dataclasses import replace
-
     value, weights = node.value(0), node.value(1)
     if value.rank == _PLANE + 1:
-        lifted = replace(
-            node,
-            operands=(_lift(value), _lift(weights), *node.operands[2:]),
-            attributes=_lift_attributes(node),
-        )
-        return settled(reshaped(result := conv(lifted), (*result.shape[:2], result.shape[3])))
+        return over_one_axis(node, conv, 2)
     over = windows(node, weights.shape[2:])
     if value.rank == _PLANE + 2:
         tensor = _plane(node, over, value.shape[1])
@@ -38,26 +30,6 @@ def conv(node: Node) -> Value:
     else:
         raise node.refused(f"TFLite has no convolution over {value.rank - 2} axes")
     return over.result(with_bias(node, tensor))
-
-
-def _lift(value: Value) -> Value:
-    """(a, b, W) as (a, b, 1, W)."""
-    return settled(reshaped(value, (*value.shape[:2], 1, value.shape[2])))
-
-
-def _lift_attributes(node: Node) -> dict[str, Any]:
-    """Attributes of a window over one axis, for two: the first of them has size 1."""
-    attributes = dict(node.attributes)
-    neutral = {"strides": 1, "dilations": 1, "kernel_shape": 1, "output_padding": 0}
-    for name, filler in neutral.items():
-        if name in attributes:
-            attributes[name] = [filler, *attributes[name]]
-    if "pads" in attributes:
-        begin, end = attributes["pads"]
-        attributes["pads"] = [0, begin, 0, end]
-    if "output_shape" in attributes:
-        attributes["output_shape"] = [1, *attributes["output_shape"][-1:]]
-    return attributes
 
 
 def with_bias(node: Node, tensor: Any) -> Any:  # noqa: ANN401 - tf.Tensor

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from edgecnn.convert.onnx_import.lazy import tf
-from edgecnn.convert.onnx_import.operators.conv import _lift, _lift_attributes, with_bias
-from edgecnn.convert.onnx_import.reshaping import reshaped, settled
+from edgecnn.convert.onnx_import.operators.conv import with_bias
 from edgecnn.convert.onnx_import.table import operator
 from edgecnn.convert.onnx_import.value import Value, channels_last
-from edgecnn.convert.onnx_import.windows import same_pad
+from edgecnn.convert.onnx_import.windows import over_one_axis, same_pad
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,13 +51,7 @@ def conv_transpose(node: Node) -> Value:
     """ConvTranspose (N, C, spatial...) by (C, M/groups, kernel...)."""
     value = node.value(0)
     if value.rank == 3:  # noqa: PLR2004 - N, C and one spatial axis
-        lifted = replace(
-            node,
-            operands=(_lift(value), _lift(node.value(1)), *node.operands[2:]),
-            attributes=_lift_attributes(node),
-        )
-        result = conv_transpose(lifted)
-        return settled(reshaped(result, (*result.shape[:2], result.shape[3])))
+        return over_one_axis(node, conv_transpose, 2)
     if value.rank != 4:  # noqa: PLR2004 - N, C and two spatial axes
         raise node.refused(f"TFLite has no transposed convolution over {value.rank - 2} axes")
     kernel = _dense_kernel(node)

@@ -9,10 +9,9 @@ import numpy as np
 
 from edgecnn.convert.onnx_import.edges import with_edges
 from edgecnn.convert.onnx_import.lazy import tf
-from edgecnn.convert.onnx_import.operators.conv import _lift, _lift_attributes
 from edgecnn.convert.onnx_import.reshaping import reshaped, settled
 from edgecnn.convert.onnx_import.table import operator
-from edgecnn.convert.onnx_import.windows import Windows, windows
+from edgecnn.convert.onnx_import.windows import Windows, over_one_axis, windows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -80,9 +79,7 @@ def _other_rank(node: Node, pool: Callable[[Node], Value], rank: int) -> Value:
     """One axis as two of which one is 1; three axes as two, then the third."""
     value = node.value(0)
     if rank == 3:  # noqa: PLR2004 - one spatial axis
-        lifted = replace(node, operands=(_lift(value),), attributes=_lift_attributes(node))
-        result = pool(lifted)
-        return settled(reshaped(result, (*result.shape[:2], result.shape[3])))
+        return over_one_axis(node, pool, 1)
     if node.get("ceil_mode", 0) or node.get("count_include_pad", 0):
         raise node.refused("TFLite has no pooling over three axes")
     batch, channels, *sizes = value.shape

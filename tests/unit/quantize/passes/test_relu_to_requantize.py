@@ -13,7 +13,7 @@ from random_nets import RandomNet, operators, run, snr_db, statistics_of
 from tiny_tflite import TinyModel
 
 from edgecnn.formats.tflite_graph import Graph
-from edgecnn.quantize import litert, ranges
+from edgecnn.quantize import layout, ranges
 from edgecnn.quantize.passes import relu_to_requantize
 from edgecnn.runtime.litert import LiteRTSession, partitions
 
@@ -120,7 +120,7 @@ def test_a_float_relu_is_left() -> None:
 
 
 def residual_int8(seed: int, blocks: int, *, pool: bool) -> tuple[bytes, list[NDArray[np.int8]]]:
-    """Pre-activation blocks as Xception has them, quantized by litert-quantizer."""
+    """Pre-activation blocks as Xception has them, laid out."""
     net = RandomNet(seed)
     x = net.conv(net.image, 4)
     for _ in range(blocks):
@@ -129,7 +129,8 @@ def residual_int8(seed: int, blocks: int, *, pool: bool) -> tuple[bytes, list[ND
         x = net.pool(net.relu(x), "MAX_POOL_2D")
     data = net.finish(net.dense(net.flatten(net.relu(x)), 5))
     known, _ = statistics_of(data, net.feeds(8))
-    graph = litert.static(Graph.read(data), ranges.choose(known.tensors, "minmax"), 8)
+    graph = Graph.read(data)
+    layout.lay_out(graph, ranges.choose(known.tensors, "minmax"), 8)
     quantized = graph.write()
     info: Any = LiteRTSession(quantized).inputs[0]
     feeds = [np.rint(f / info.scale + info.zero_point).clip(-128, 127) for f in net.feeds()]
