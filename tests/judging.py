@@ -49,9 +49,7 @@ class Source:
             "recipes": ("float32", "int8"), "calibration": str(self.calibration),
             "calibration_samples": 80,
         }  # fmt: skip
-        return edgecnn.export(
-            str(self.path), out=out, **{**chosen, **options}
-        )
+        return edgecnn.export(str(self.path), out=out, **{**chosen, **options})
 
 
 def snr_db(wanted: Array, found: Array) -> float:
@@ -75,7 +73,9 @@ def worst_db(wanted: Array, found: Array) -> float:
     return min(ratios)
 
 
-def answers(folder: Path, manifest: Manifest, file: FileInfo, inputs: Sequence[Array]) -> list[Array]:
+def answers(
+    folder: Path, manifest: Manifest, file: FileInfo, inputs: Sequence[Array]
+) -> list[Array]:
     """A file's answers to samples in the source's layout, in that layout, one sample a run."""
     session = open_session(folder / file.path, threads=1)
     assert [info.name for info in session.inputs] == [end.name for end in manifest.inputs]

@@ -1,4 +1,4 @@
-"""Random small Keras networks: layers in random order, then some heads. For tests with TensorFlow."""
+"""Random small Keras networks: layers in random order, then some heads."""
 
 from __future__ import annotations
 

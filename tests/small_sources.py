@@ -1,4 +1,4 @@
-"""Networks with several ends as sources of an export, made without TensorFlow, with their answers."""
+"""Networks with several ends as sources of an export, made without TensorFlow."""
 
 from __future__ import annotations
 

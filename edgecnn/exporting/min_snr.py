@@ -128,8 +128,8 @@ def _unreached(
     more = "--io float32 rounds neither input nor output" if ends else "float32 is the float file"
     return CheckFailedError(
         f"--min-snr {wanted_db:g}dB is not reached: with every layer in float32 the file has"
-        f" {best_db:.1f} dB SNR on {made.samples.split.held_out.samples} samples calibration did not"
-        f" see{ends}.",
+        f" {best_db:.1f} dB SNR on {made.samples.split.held_out.samples} samples calibration did"
+        f" not see{ends}.",
         hint=f"Ask for {math.floor(best_db)}dB or less; {more}.",
     )
 
@@ -195,7 +195,9 @@ def latency_ms(before: bytes, after: Path) -> tuple[float, float]:
         plain = Path(folder) / "plain.tflite"
         plain.write_bytes(before)
         found: tuple[float, float] = isolation.run(
-            "edgecnn.runtime.timing:medians_in_turns_ms", [str(plain), str(after)], _LATENCY_SECONDS,
+            "edgecnn.runtime.timing:medians_in_turns_ms",
+            [str(plain), str(after)],
+            _LATENCY_SECONDS,
             what="timing both files",
-        )  # fmt: skip
+        )
     return found

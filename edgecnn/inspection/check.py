@@ -57,7 +57,7 @@ def check_recipe(
             purpose, and of the conversions at their borders; every one of them must compute in
             float32, and the recipe is asked of all others.
         kept: how many layers those are, conversions and a SOFTMAX behind them not counted.
-        float_ops: operators that an integer .tflite was said to leave float, name to count; those
+        float_ops: operators that an integer file was said to leave float, name to count; those
             and no others may be, with the conversions around them. A SOFTMAX behind the border's
             DEQUANTIZE need not be named.
 
@@ -197,9 +197,8 @@ def _dynamic(inspection: Inspection) -> list[str]:
 
 def _integer(*activations: str) -> _Check:
     def check(inspection: Inspection, float_ops: Mapping[str, int]) -> list[str]:
-        operators = inspection.operators
-        if inspection.format == "tflite":
-            operators = tuple(op for op in operators if not _is_declared_float(op, float_ops))
+        declared = _DECLARED[inspection.format]
+        operators = tuple(op for op in inspection.operators if not declared(op, float_ops))
         rest = replace(inspection, operators=operators)
         problems = [
             *_check_weights(_multiplying(rest), "int8"),
@@ -212,8 +211,16 @@ def _integer(*activations: str) -> _Check:
     return check
 
 
-def _is_declared_float(operator: Operator, float_ops: Mapping[str, int]) -> bool:
+def _touches_floats(operator: Operator, float_ops: Mapping[str, int]) -> bool:
     return operator.name in float_ops and _touches(operator, _FLOATS)
+
+
+def _computes_in_floats(operator: Operator, float_ops: Mapping[str, int]) -> bool:
+    """Of an ONNX file of QDQ pairs, in which every operator touches floats."""
+    return operator.name in float_ops and operator.compute_dtype in _FLOATS
+
+
+_DECLARED = {"tflite": _touches_floats, "onnx": _computes_in_floats}
 
 
 def _float_operators(inspection: Inspection, float_ops: Mapping[str, int]) -> list[str]:
