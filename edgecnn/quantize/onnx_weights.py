@@ -25,7 +25,6 @@ from edgecnn.quantize.weights import QuantizedLayer, quantize_layer, room_for_bi
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    import onnx
     from numpy.typing import NDArray
 
 _LARGEST_BIAS = 2.0**30
@@ -107,9 +106,7 @@ def _choose(product: Product, inputs: LayerInputs | None, step: float, *, exact:
     wide = _with_room(wide, step)
     if not exact or product.depthwise or _fits(product, wide):
         return Weights(wide, unsigned=False)
-    paired = quantize_layer(
-        product.kernel, product.bias, seen, depthwise=False, in_pairs=True
-    )
+    paired = quantize_layer(product.kernel, product.bias, seen, depthwise=False, in_pairs=True)
     paired = _with_room(paired, step)
     floor = step**2 / 12 * float(np.square(product.rows, dtype=np.float64).sum())
     costs = [floor + _noise(product, layer, seen) for layer in (paired, wide)]

@@ -1,4 +1,4 @@
-"""A whole export of files with several ends, without TensorFlow: order, names, numbers, refusals."""
+"""A whole export of files with several ends, without TensorFlow: order, names, refusals."""
 
 from __future__ import annotations
 
