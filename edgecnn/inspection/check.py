@@ -197,9 +197,7 @@ def _dynamic(inspection: Inspection) -> list[str]:
 
 def _integer(*activations: str) -> _Check:
     def check(inspection: Inspection, float_ops: Mapping[str, int]) -> list[str]:
-        declared = _DECLARED[inspection.format]
-        operators = tuple(op for op in inspection.operators if not declared(op, float_ops))
-        rest = replace(inspection, operators=operators)
+        rest = replace(inspection, operators=_undeclared(inspection, float_ops))
         problems = [
             *_check_weights(_multiplying(rest), "int8"),
             *_check_compute(rest, *activations),
@@ -211,16 +209,24 @@ def _integer(*activations: str) -> _Check:
     return check
 
 
-def _touches_floats(operator: Operator, float_ops: Mapping[str, int]) -> bool:
-    return operator.name in float_ops and _touches(operator, _FLOATS)
+def _undeclared(inspection: Inspection, float_ops: Mapping[str, int]) -> tuple[Operator, ...]:
+    """The operators that were not said to compute on floats.
 
-
-def _computes_in_floats(operator: Operator, float_ops: Mapping[str, int]) -> bool:
-    """Of an ONNX file of QDQ pairs, in which every operator touches floats."""
-    return operator.name in float_ops and operator.compute_dtype in _FLOATS
-
-
-_DECLARED = {"tflite": _touches_floats, "onnx": _computes_in_floats}
+    Around every operator of an ONNX file stand conversions, so that all of them touch floats: what
+    they compute in tells them apart.
+    """
+    left = Counter(float_ops)
+    rest: list[Operator] = []
+    for operator in inspection.operators:
+        if inspection.format == "onnx":
+            in_float = operator.compute_dtype in _FLOATS
+        else:
+            in_float = _touches(operator, _FLOATS)
+        if in_float and left[operator.name] > 0:
+            left[operator.name] -= 1
+        else:
+            rest.append(operator)
+    return tuple(rest)
 
 
 def _float_operators(inspection: Inspection, float_ops: Mapping[str, int]) -> list[str]:

@@ -1,4 +1,4 @@
-"""What an output is: the user's word by name, then the graph's, then the user's for the rest."""
+"""What each output is: the user's word by name, then the graph's, then the user's for the rest."""
 
 from __future__ import annotations
 
