@@ -207,6 +207,7 @@ def _integer_onnx(_job: Job, path: Path, made: Ingredients) -> Written:
         path,
         made.file_feeds("onnx"),
         method="mse" if method == integer.AUTO else method,  # type: ignore[arg-type] # one of plan.METHODS
+        runs=made.samples.split.calibration.samples,
         threads=made.plan.threads,
         progress=made.progress,
     )

@@ -57,7 +57,7 @@ def check_recipe(
             purpose, and of the conversions at their borders; every one of them must compute in
             float32, and the recipe is asked of all others.
         kept: how many layers those are, conversions and a SOFTMAX behind them not counted.
-        float_ops: operators that an integer .tflite was said to leave float, name to count; those
+        float_ops: operators that an integer file was said to leave float, name to count; those
             and no others may be, with the conversions around them. A SOFTMAX behind the border's
             DEQUANTIZE need not be named.
 
@@ -164,11 +164,18 @@ def _float32(inspection: Inspection) -> list[str]:
     ]
 
 
+# Below it, weights stay float32: unpacking them would cost more than they save.
+_FEWEST_HALVED = 8
+
+
 def _float16(inspection: Inspection) -> list[str]:
     # An ONNX file may also compute in half precision; a .tflite leaves that to the runtime.
     computes = ("float32", "float16") if inspection.format == "onnx" else ("float32",)
     return [
-        *_check_weights(_multiplying(inspection), "float16"),
+        *_check_weights(
+            [op for op in _multiplying(inspection) if op.weights_elements >= _FEWEST_HALVED],
+            "float16",
+        ),
         *_check_compute(inspection, *computes),
     ]
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from edgecnn.calibration.layer_inputs import LayerInputs
 from edgecnn.formats.tflite_graph import Quantization
-from edgecnn.quantize import affine, rounding
+from edgecnn.quantize import affine, onnx_saturation, rounding
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,7 +64,7 @@ def quantize_layers(
             if kernel is not None:
                 inputs = layers[operator.output.name]
                 work[operator.output.name] = pool.submit(
-                    _quantize,
+                    quantize_layer,
                     kernel,
                     affine.bias(operator),
                     _of_any_reader(inputs) if _is_shared(graph, operator) else inputs,
@@ -94,16 +94,27 @@ def _finished(future: Future[QuantizedLayer], progress: Progress) -> QuantizedLa
     return result
 
 
-def _quantize(
+def quantize_layer(
     kernel: NDArray[np.float32],
     bias: NDArray[np.float32] | None,
     inputs: LayerInputs,
     *,
     depthwise: bool,
+    in_pairs: bool = False,
 ) -> QuantizedLayer:
+    """Round one convolution's weights and correct its bias.
+
+    Args:
+        kernel: (outputs, ..., inputs of a group), of a depthwise convolution (1, ..., outputs).
+        bias: (outputs,), if any.
+        inputs: what its kernel sees.
+        depthwise: whether it is one.
+        in_pairs: keep neighbours from overflowing 16 bits, see `onnx_saturation`; nothing to a
+            depthwise convolution.
+    """
     groups = 1 if depthwise else len(inputs.mean) // kernel[0].size
     if groups > 1:
-        return _grouped(kernel, bias, inputs, groups)
+        return _grouped(kernel, bias, inputs, groups, in_pairs=in_pairs)
     rows = (
         kernel[0].reshape(-1, kernel.shape[-1]).T if depthwise else kernel.reshape(len(kernel), -1)
     )
@@ -114,11 +125,7 @@ def _quantize(
         chosen = _depthwise(rows, scale, inputs.covariance, multiplier)
     else:
         mean = inputs.mean[None, :]
-        chosen = (
-            rounding.nearest(rows, scale)
-            if inputs.covariance is None
-            else rounding.adaptive(rows, scale, inputs.covariance)
-        )
+        chosen, scale = _dense(rows, scale, inputs.covariance, in_pairs=in_pairs)
     moved = ((chosen * scale[:, None] - rows) * mean).sum(axis=1)
     old = 0.0 if bias is None else bias.astype(np.float64)
     laid_out = chosen.T if depthwise else chosen
@@ -135,6 +142,8 @@ def _grouped(
     bias: NDArray[np.float32] | None,
     inputs: LayerInputs,
     groups: int,
+    *,
+    in_pairs: bool,
 ) -> QuantizedLayer:
     """Each group is a convolution of its own, which reads its share of the channels."""
     channels = kernel.shape[-1]
@@ -151,7 +160,9 @@ def _grouped(
             inputs.power[own],
             None if covariance is None else covariance[np.ix_(own, own)],
         )
-        parts.append(_quantize(kernels[group], biases[group], seen, depthwise=False))
+        parts.append(
+            quantize_layer(kernels[group], biases[group], seen, depthwise=False, in_pairs=in_pairs)
+        )
     return QuantizedLayer(
         np.concatenate([part.weights for part in parts]),
         np.concatenate([part.scale for part in parts]),
@@ -172,6 +183,23 @@ def _scale(
         return rounding.symmetric_scale(rows)
     live = rows[:, inputs.power > 0]
     return rounding.symmetric_scale(live if live.shape[1] else rows)
+
+
+def _dense(
+    rows: NDArray[np.float32],
+    scale: NDArray[np.float64],
+    covariance: NDArray[np.float32] | None,
+    *,
+    in_pairs: bool,
+) -> tuple[NDArray[np.int8], NDArray[np.float64]]:
+    """Integers and steps."""
+    if covariance is not None and in_pairs:
+        return rounding.in_pairs(rows, scale, covariance)
+    if covariance is not None:
+        return rounding.adaptive(rows, scale, covariance), scale
+    if in_pairs:
+        scale = onnx_saturation.safe_scale(rows, scale)
+    return rounding.nearest(rows, scale), scale
 
 
 def _depthwise(
@@ -213,7 +241,7 @@ def _write_layer(
     assert steps_of_input is not None  # noqa: S101 - see above
     assert bias is not None  # noqa: S101 - see above
     input_scale, dtype = steps_of_input.scale[0], bias.numpy_dtype
-    values, scale = _room_for_bias(layer, float(input_scale), _LARGEST_BIAS[dtype.name])
+    values, scale = room_for_bias(layer, float(input_scale), _LARGEST_BIAS[dtype.name])
     bias_scale = (input_scale * scale).astype(np.float32)
     weights = Quantization(scale, _zeros(scale), layer.axis)
     _set(graph, operator, _WEIGHTS, values, weights, shared)
@@ -221,7 +249,7 @@ def _write_layer(
     _set(graph, operator, _BIAS, steps, Quantization(bias_scale, _zeros(bias_scale)))
 
 
-def _room_for_bias(
+def room_for_bias(
     layer: QuantizedLayer, input_scale: float, largest: float
 ) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
     """Weights and scales with which every bias can be counted in steps.
