@@ -197,7 +197,7 @@ def _make_from_onnx(
         if wanted:
             onnx_file.save(model, folder / ONNX)
     samples = gather(network, feeding, own_scaling, progress)
-    _write_proof(folder, network, samples, _onnx_answers(Path(request.model), network))
+    _write_proof(folder, network, samples, _onnx_answers(request, network))
     _write_info(folder, network, ends, own_scaling)
     return attempts.outcome(samples)
 
@@ -376,11 +376,24 @@ def _keras_answers(
     return answer
 
 
-def _onnx_answers(path: Path, network: Network) -> Callable[[Sequence[Array]], Sequence[Array]]:
-    """The user's own file, under ONNX Runtime: open sizes take what is fed."""
-    from edgecnn.runtime.onnxrt import OnnxSession
+def _onnx_answers(
+    request: BuildRequest, network: Network
+) -> Callable[[Sequence[Array]], Sequence[Array]]:
+    """The user's own file, under ONNX Runtime: open sizes take what is fed.
 
-    session = OnnxSession(path, threads=os.cpu_count() or 1)
+    Where the user asks for another shape than the one the file fixes, it is given that one.
+    """
+    from edgecnn.convert import onnx_parsing, onnx_shapes
+    from edgecnn.runtime.onnxrt import OnnxSession
+    from edgecnn.runtime.session import fits
+
+    path, threads = Path(request.model), os.cpu_count() or 1
+    session = OnnxSession(path, threads)
+    asked = {end.name: end.shape for end in network.inputs}
+    if not all(fits(asked[info.name], info) for info in session.inputs):
+        model = onnx_parsing.parse(path)
+        onnx_shapes.fix(model, asked, None)
+        session = OnnxSession(model.SerializeToString(), threads)
     places = {info.name: place for place, info in enumerate(session.inputs)}
     order = [places[end.name] for end in network.inputs]
 

@@ -190,7 +190,8 @@ def _merge_affine(
     graph: OnnxGraph, node: onnx.NodeProto, shapes: dict[str, tuple[int, ...]]
 ) -> bool:
     """s2 * (s1 * x + t1) + t2 = (s2 * s1) * x + (s2 * t1 + t2): one Mul and one Add do."""
-    before = graph.producer(node.input[0])
+    first = as_affine(graph, node)
+    before = graph.producer(first.source) if first is not None else None
     if (
         before is not None
         and graph.sole_consumer(before.output[0]) is node
@@ -248,8 +249,7 @@ def _fold_into_convolution_before(
     scale = np.broadcast_to(affine.scale, weight.shape[:1])
     scaled = weight.astype(np.float64) * scale.reshape(-1, 1, 1, 1)
     set_weight_and_bias(graph, conv, scaled, bias * scale + affine.shift)
-    graph.bypass(node)
-    return True
+    return graph.bypass(node, list(node.input).index(affine.source))
 
 
 def constant_bias(graph: OnnxGraph, conv: onnx.NodeProto, channels: int) -> NDArray[Any] | None:

@@ -170,9 +170,14 @@ class OnnxGraph:
             node.input[:] = [new if name == old else name for name in node.input]
         self.edited()
 
-    def bypass(self, node: onnx.NodeProto) -> bool:
-        """Remove a node that passes its input on; False where both its ends have fixed names."""
-        source, target = node.input[0], node.output[0]
+    def bypass(self, node: onnx.NodeProto, passed: int = 0) -> bool:
+        """Remove a node that passes an input on; False where both its ends have fixed names.
+
+        Args:
+            node: one of the graph.
+            passed: which of its inputs that is: a constant may come first in an Add or a Mul.
+        """
+        source, target = node.input[passed], node.output[0]
         maker = self.producer(source)
         if target not in self.outputs:
             self.redirect(target, source)

@@ -106,14 +106,18 @@ def check_inputs(inputs: Sequence[Array], expected: Sequence[TensorInfo]) -> Non
     if len(inputs) != len(expected):
         raise InputError(f"The model takes {len(expected)} inputs, {len(inputs)} were given.")
     for array, info in zip(inputs, expected, strict=True):
-        fits = len(array.shape) == len(info.shape) and all(
-            want in (-1, have) for have, want in zip(array.shape, info.shape, strict=True)
-        )
-        if array.dtype.name != info.dtype or not fits:
+        if array.dtype.name != info.dtype or not fits(array.shape, info):
             raise InputError(
                 f"Input {info.name!r} takes {info.dtype} of shape {info.shape}, "
                 f"not {array.dtype.name} of shape {array.shape}."
             )
+
+
+def fits(shape: tuple[int, ...], info: TensorInfo) -> bool:
+    """Whether arrays of this shape can be fed to an input; its open sizes (-1) take any."""
+    return len(shape) == len(info.shape) and all(
+        want in (-1, have) for have, want in zip(shape, info.shape, strict=True)
+    )
 
 
 def quantize_input(values: Array, info: TensorInfo) -> Array:

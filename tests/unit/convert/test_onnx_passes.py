@@ -31,6 +31,15 @@ def test_normalization_behind_a_convolution_folds_into_it() -> None:
     assert operators(_simplified(net.model(result, (1, 4, 6, 6)))) == ["Transpose", "Conv"]
 
 
+def test_a_constant_may_come_first() -> None:
+    net = Net()
+    conv = net.conv(_image(net), 3, 4)
+    scaled = net.node("Mul", net.normal(1, 4, 1, 1), conv)
+    result = net.node("Relu", net.node("Add", net.normal(1, 4, 1, 1), scaled))
+    found = operators(_simplified(net.model(result, (1, 4, 6, 6))))
+    assert found == ["Transpose", "Conv", "Relu"]
+
+
 def test_a_convolution_that_others_read_is_not_folded_into() -> None:
     net = Net()
     conv = net.conv(_image(net), 3, 4)
