@@ -216,9 +216,10 @@ def _lower(
     """
     from edgecnn.convert import onnx_import, tflite_float
 
+    name = Path(request.model).stem
+    onnx_import.refuse_unsupported(model, name)  # before TensorFlow's seconds
     _import_tensorflow(progress)
     progress.stage("converting to float .tflite")
-    name = Path(request.model).stem
     lowered = onnx_import.lower(model, network, name)
     definition = tflite_float.define(lowered.traced)
     (folder / TFLITE).write_bytes(tflite_float.to_tflite(definition, name))
