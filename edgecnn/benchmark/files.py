@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgecnn import digests, manifest as manifests
+from edgecnn import digests
+from edgecnn import manifest as manifests
 from edgecnn.errors import InputError
 from edgecnn.inspection import inspect
 from edgecnn.inspection.shapes import Given, leaves_open, resolve

@@ -125,17 +125,22 @@ def _read(
 ) -> Rows:
     members = _members(archive, name, inputs)
     headers = [
-        _opened(archive, member, name, endpoint)
+        _opened(archive, member, _place(name, endpoint, inputs), endpoint)
         for member, endpoint in zip(members, inputs, strict=True)
     ]
     runs = _runs(headers, inputs, name)
     choice = _chosen(runs, *share(runs, *wanted), seed)
     taken = [
-        _rows(archive, member, name, endpoint, choice)
+        _rows(archive, member, _place(name, endpoint, inputs), endpoint, choice)
         for member, endpoint in zip(members, inputs, strict=True)
     ]
     warnings = _converted(name, headers, inputs) + _unused(archive, name, members)
     return _collect(name, taken, inputs, choice, (runs, wanted, warnings))
+
+
+def _place(name: str, endpoint: Endpoint, inputs: Sequence[Endpoint]) -> str:
+    """Where an error is: the file, and of several inputs which."""
+    return name if len(inputs) == 1 else f"{name}, input {endpoint.name!r}"
 
 
 def _members(

@@ -251,6 +251,7 @@ def collect_statistics(
         calibration.sha256,
         str(samples.preprocessing),
         seed,
+        tflite.scores,
         statistics.VERSION,
     )
 

@@ -57,7 +57,7 @@ def check_recipe(
             purpose, and of the conversions at their borders; every one of them must compute in
             float32, and the recipe is asked of all others.
         kept: how many layers those are, conversions and a SOFTMAX behind them not counted.
-        float_ops: operators that an integer .tflite was said to leave float, name to count; those
+        float_ops: operators that an integer file was said to leave float, name to count; those
             and no others may be, with the conversions around them. A SOFTMAX behind the border's
             DEQUANTIZE need not be named.
 
@@ -164,11 +164,18 @@ def _float32(inspection: Inspection) -> list[str]:
     ]
 
 
+# Below it, weights stay float32: unpacking them would cost more than they save.
+_FEWEST_HALVED = 8
+
+
 def _float16(inspection: Inspection) -> list[str]:
     # An ONNX file may also compute in half precision; a .tflite leaves that to the runtime.
     computes = ("float32", "float16") if inspection.format == "onnx" else ("float32",)
     return [
-        *_check_weights(_multiplying(inspection), "float16"),
+        *_check_weights(
+            [op for op in _multiplying(inspection) if op.weights_elements >= _FEWEST_HALVED],
+            "float16",
+        ),
         *_check_compute(inspection, *computes),
     ]
 
@@ -190,10 +197,7 @@ def _dynamic(inspection: Inspection) -> list[str]:
 
 def _integer(*activations: str) -> _Check:
     def check(inspection: Inspection, float_ops: Mapping[str, int]) -> list[str]:
-        operators = inspection.operators
-        if inspection.format == "tflite":
-            operators = tuple(op for op in operators if not _is_declared_float(op, float_ops))
-        rest = replace(inspection, operators=operators)
+        rest = replace(inspection, operators=_undeclared(inspection, float_ops))
         problems = [
             *_check_weights(_multiplying(rest), "int8"),
             *_check_compute(rest, *activations),
@@ -205,8 +209,24 @@ def _integer(*activations: str) -> _Check:
     return check
 
 
-def _is_declared_float(operator: Operator, float_ops: Mapping[str, int]) -> bool:
-    return operator.name in float_ops and _touches(operator, _FLOATS)
+def _undeclared(inspection: Inspection, float_ops: Mapping[str, int]) -> tuple[Operator, ...]:
+    """The operators that were not said to compute on floats.
+
+    Around every operator of an ONNX file stand conversions, so that all of them touch floats: what
+    they compute in tells them apart.
+    """
+    left = Counter(float_ops)
+    rest: list[Operator] = []
+    for operator in inspection.operators:
+        if inspection.format == "onnx":
+            in_float = operator.compute_dtype in _FLOATS
+        else:
+            in_float = _touches(operator, _FLOATS)
+        if in_float and left[operator.name] > 0:
+            left[operator.name] -= 1
+        else:
+            rest.append(operator)
+    return tuple(rest)
 
 
 def _float_operators(inspection: Inspection, float_ops: Mapping[str, int]) -> list[str]:

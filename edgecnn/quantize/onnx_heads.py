@@ -23,8 +23,11 @@ if TYPE_CHECKING:
 
     from edgecnn.formats.onnx_graph import OnnxGraph
 
-# Rounding by the layer alone; what comes before it adds to that.
-_LEAST_DB = 18.0
+# Rounding by the layer alone; what comes before it adds to that. As float a small layer costs
+# nothing, a large one four times its size.
+_LEAST_DB, _LEAST_DB_OF_SMALL = 18.0, 26.0
+_SMALL = 1 << 15  # weights
+_STILL = 1e-12  # of its power: the variance of a result that does not change
 _ROWS_PER_RUN = 32
 _MOST_ROWS = 1024
 _FEWEST_ROWS = 16  # fewer do not tell what a layer tells apart
@@ -32,6 +35,10 @@ _LARGEST = 127  # of a symmetric int8 weight
 _MATRIX = 2
 # Between the last integer convolution and the layer: cheap, and rounds once more if quantized.
 _CHEAP = {"Flatten", "GlobalAveragePool", "Reshape", "Squeeze"}
+
+_SOFTMAX = {"LogSoftmax", "Softmax"}
+# Between a head and its softmax. A bias is the same for every sample.
+_FORM = {"Add", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"}
 
 
 class Rows:
@@ -78,19 +85,25 @@ def sensitive(
         First outputs of the heads and of the cheap operators in front of them; and a sentence for
         each head.
     """
+    kept = {
+        node.output[0]: (node, _kept_db(graph, node, rows[source].values, ranges[source]))
+        for node in heads(graph)
+        if (source := node.input[0]) in ranges and len(rows[source].values) >= _FEWEST_ROWS
+    }
+    # What one of them reads as float is not rounded for the others either.
+    sources = {node.input[0] for node, left in kept.values() if left < _least(graph, node)}
     floats, notes = set[str](), []
-    for node in heads(graph):
-        source = node.input[0]
-        if source not in ranges or len(rows[source].values) < _FEWEST_ROWS:
+    for name, (node, left) in kept.items():
+        if node.input[0] not in sources:
             continue
-        kept = _kept_db(graph, node, rows[source].values, ranges[source])
-        if kept >= _LEAST_DB:
-            continue
-        floats.add(node.output[0])
+        floats.add(name)
         notes.append(
-            f"The last layer ({node.output[0]}) stays float32: with int8 weights {kept:.0f} dB"
+            f"The last layer ({name}) stays float32: with int8 weights {left:.0f} dB"
             " of what it tells samples apart by would be left."
+            if left < _least(graph, node)
+            else f"The last layer ({name}) stays float32, as another that reads the same features."
         )
+    for source in sources:
         maker = graph.producer(source)
         while maker is not None and maker.op_type in _CHEAP:
             floats.add(maker.output[0])
@@ -98,16 +111,39 @@ def sensitive(
     return floats, notes
 
 
+def _least(graph: OnnxGraph, node: onnx.NodeProto) -> float:
+    return _LEAST_DB_OF_SMALL if graph.constants[node.input[1]].size < _SMALL else _LEAST_DB
+
+
 def _kept_db(
     graph: OnnxGraph, node: onnx.NodeProto, x: NDArray[np.float64], span: tuple[float, float]
 ) -> float:
-    """The variance of the layer's results over the noise that int8 would add, in dB."""
+    """The variance of the layer's results over the noise that int8 would add, in dB.
+
+    Under a softmax of all results together, else of the result that keeps least.
+    """
     weight = graph.constants[node.input[1]].astype(np.float64)
     weight = weight.T if attribute(node, "transB", 0) else weight
     scale = np.maximum(np.abs(weight).max(axis=0), 1e-30) / _LARGEST
-    error = x @ (np.rint(weight / scale) * scale - weight)
+    wrong = np.rint(weight / scale) * scale - weight
+    shared = _leads_to_softmax(graph, node.output[0])
+    if shared:  # what all classes share does not count
+        weight, wrong = (w - w.mean(axis=1, keepdims=True) for w in (weight, wrong))
     step = (span[1] - span[0]) / (LEVELS - 1)
-    noise = np.square(error).mean(axis=0) + step**2 / 12 * np.square(weight).sum(axis=0)
-    signal = (x @ weight).var(axis=0).sum()
-    # One sample, or a layer whose answer is always the same, tells nothing.
-    return float(10 * np.log10(signal / noise.sum())) if signal > 0 < noise.sum() else np.inf
+    noise = np.square(x @ wrong).mean(axis=0) + step**2 / 12 * np.square(weight).sum(axis=0)
+    answers = x @ weight
+    signal = answers.var(axis=0)
+    if shared:
+        signal, noise = signal.sum(keepdims=True), noise.sum(keepdims=True)
+    # One sample, or an answer that is always the same, tells nothing.
+    moving = (signal > _STILL * np.square(answers).mean(axis=0).max()) & (noise > 0)
+    return float(10 * np.log10((signal[moving] / noise[moving]).min(initial=np.inf)))
+
+
+def _leads_to_softmax(graph: OnnxGraph, tensor: str) -> bool:
+    readers = graph.consumers(tensor)
+    return bool(readers) and all(
+        reader.op_type in _SOFTMAX
+        or (reader.op_type in _FORM and _leads_to_softmax(graph, reader.output[0]))
+        for reader in readers
+    )

@@ -15,7 +15,7 @@ from edgecnn.errors import EdgeCnnError, InputError
 from edgecnn.formats import onnx_file
 from edgecnn.formats.onnx_graph import OnnxGraph, shapes_of
 from edgecnn.progress import Progress, Silent
-from edgecnn.quantize import onnx_ranges, onnx_saturation
+from edgecnn.quantize import onnx_products, onnx_ranges, onnx_weights
 from edgecnn.quantize.onnx_heads import Rows, heads, sensitive
 from edgecnn.quantize.onnx_islands import (
     FloatParts,
@@ -64,6 +64,7 @@ def to_int8(
     method: onnx_ranges.Method = "mse",
     ranges: Mapping[str, tuple[float, float]] | None = None,
     activations: ActivationDtype = "uint8",
+    runs: int = 100,
     threads: int = 0,
     progress: Progress | None = None,
 ) -> Int8Result:
@@ -85,7 +86,8 @@ def to_int8(
         method: how a range is chosen, see `onnx_ranges.measure`.
         ranges: (low, high) by tensor name of the float file, in place of the measured ones.
         activations: `uint8` or `int8`.
-        threads: for calibrating; 0 leaves the choice to onnxruntime.
+        runs: about how many feeds there are; says how many positions of each are looked at.
+        threads: to calibrate and round with; 0 takes all cores.
         progress: told of the stage and of each image.
 
     Raises:
@@ -93,6 +95,8 @@ def to_int8(
             `ranges` that the file has not.
         MissingPartError: onnx or onnxruntime is not installed.
     """
+    import onnx
+
     watcher = progress or Silent()
     model = onnx_file.canonicalize(onnx_file.load(float_path))
     _refuse_foreign_names(model, ranges or {})
@@ -100,24 +104,45 @@ def to_int8(
     source = OnnxGraph(model)
     spreads = {name: Spread() for name in tail(source)}
     rows = {node.input[0]: Rows() for node in heads(source)}
+    prepared = onnx.ModelProto()
+    prepared.CopyFrom(model)
+    prepare(prepared)
+    patches = onnx_products.patches(prepared, runs)
+    watchers: dict[str, list[onnx_ranges.Watcher]] = {}
+    for some in ({k: [v] for k, v in spreads.items()}, {k: [v] for k, v in rows.items()}, patches):
+        for name, those in some.items():
+            watchers.setdefault(name, []).extend(those)
     measured = onnx_ranges.measure(
         model,
         feeds,
         method=method,
         threads=threads,
         progress=watcher,
-        watchers={**spreads, **rows},
+        watchers=watchers,
     )
     watcher.stage("quantizing ONNX")
-    prepare(model)
+    model = prepared
     graph = OnnxGraph(model)
     merged = {**onnx_ranges.inherit(graph, {**measured, **(ranges or {})}), **(ranges or {})}
     heads_as_float = sensitive(graph, merged, rows)
     parts = float_parts(graph, merged, spreads, _QUANTIZED, heads_as_float)
-    quantized = _insert_qdq(model, merged, activations, parts)
+    for index, node in enumerate(graph.nodes):
+        node.name = f"{node.op_type}_{index}"
+    kept_float = _kept_float(graph, merged, parts)
+    overrides, notes = onnx_weights.quantize(
+        graph,
+        onnx_products.layer_inputs(patches.values()),
+        merged,
+        kept_float=set(kept_float),
+        exact=activations == "uint8",
+        threads=threads,
+    )
+    graph.write()
+    quantized = _insert_qdq(model, merged, activations, kept_float, overrides)
+    _unquantize(quantized, parts)
     _check_ends(model, quantized)
     onnx_file.save(quantized, out_path)
-    return Int8Result(float_operators(OnnxGraph(quantized), _QUANTIZED), parts.notes)
+    return Int8Result(float_operators(OnnxGraph(quantized), _QUANTIZED), (*parts.notes, *notes))
 
 
 def _refuse_foreign_names(
@@ -138,7 +163,8 @@ def _insert_qdq(
     model: onnx.ModelProto,
     ranges: Mapping[str, tuple[float, float]],
     activations: ActivationDtype,
-    parts: FloatParts,
+    kept_float: list[str],
+    overrides: dict[str, list[dict[str, Any]]],
 ) -> onnx.ModelProto:
     import onnx
     from onnxruntime.quantization import CalibrationMethod, QuantType
@@ -149,18 +175,17 @@ def _insert_qdq(
         name: TensorData(lowest=np.float32(low), highest=np.float32(high))
         for name, (low, high) in ranges.items()
     }
-    for index, node in enumerate(model.graph.node):
-        node.name = f"{node.op_type}_{index}"
-    kept_float = _kept_float(model, ranges, parts)
-    extra: dict[str, Any] = {"WeightSymmetric": True, "ActivationSymmetric": False}
-    if activations == "uint8":
-        extra["TensorQuantOverrides"] = onnx_saturation.overrides(model, set(kept_float))
+    extra: dict[str, Any] = {
+        "WeightSymmetric": True,
+        "ActivationSymmetric": False,
+        "TensorQuantOverrides": overrides,
+    }
     twin = onnx.ModelProto()  # the quantizer edits what it is given
     twin.CopyFrom(model)
     quantizer = QDQQuantizer(
         twin,
         per_channel=True,
-        reduce_range=False,  # `onnx_saturation` keeps pairs of weights from overflowing
+        reduce_range=False,  # `onnx_weights` keeps pairs of weights from overflowing
         weight_qType=QuantType.QInt8,
         activation_qType=QuantType.QInt8 if activations == "int8" else QuantType.QUInt8,
         tensors_range=TensorsData(CalibrationMethod.MinMax, data),
@@ -171,16 +196,15 @@ def _insert_qdq(
     )
     quantizer.quantize_model()
     result: onnx.ModelProto = quantizer.model.model
-    _unquantize(result, parts)
     return result
 
 
-def _kept_float(model: onnx.ModelProto, ranges: Mapping[str, Any], parts: FloatParts) -> list[str]:
+def _kept_float(graph: OnnxGraph, ranges: Mapping[str, Any], parts: FloatParts) -> list[str]:
     """Nodes that stay float, or touch a tensor without a range: an integer, such as a shape."""
-    known = {*ranges, *(item.name for item in model.graph.initializer), ""}
+    known = {*ranges, *graph.constants, ""}
     return [
         node.name
-        for node in model.graph.node
+        for node in graph.nodes
         if node.output[0] in parts.nodes or not {*node.input, *node.output} <= known
     ]
 

@@ -6,6 +6,7 @@ tensors are reduced at once: exact extremes, and a histogram of an evenly spaced
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 import numpy as np
@@ -208,7 +209,7 @@ def measure(
     method: Method = "mse",
     threads: int = 0,
     progress: Progress | None = None,
-    watchers: Mapping[str, Watcher] | None = None,
+    watchers: Mapping[str, Sequence[Watcher]] | None = None,
 ) -> Ranges:
     """Run the float model on every sample and choose a range for each tensor.
 
@@ -217,7 +218,7 @@ def measure(
         feeds: for each run one array for every input, in order, of the input's shape and dtype; an
             array alone stands for the only input. Read once, one at a time.
         method: `minmax`, `percentile` (99.99) or `mse`.
-        threads: for onnxruntime; 0 leaves the choice to it.
+        threads: for onnxruntime and for the statistics; 0 takes all cores.
         progress: advanced by one for each run.
         watchers: by tensor name: are given each run's values as well.
 
@@ -227,20 +228,25 @@ def measure(
     Raises:
         InputError: no feeds, a feed that does not fit, or a tensor that is NaN or infinite.
     """
+    from threadpoolctl import threadpool_limits
+
     graph = OnnxGraph(model)
     floats = float_tensors(model)
     histograms = {name: Histogram() for name in watched_tensors(graph) if name in floats}
-    others = {name: watcher for name, watcher in (watchers or {}).items() if name in floats}
+    others = {name: some for name, some in (watchers or {}).items() if name in floats}
     made = [n for n in dict.fromkeys((*histograms, *others)) if n not in graph.inputs]
     session = _session(model, made, threads)
+    every = [*histograms.items(), *((name, w) for name, some in others.items() for w in some)]
     runs = 0
-    for feed in feeds:
-        values = _named(graph.inputs, feed)
-        values.update(zip(made, _run(session, made, values), strict=True))
-        for name, watcher in (*histograms.items(), *others.items()):
-            watcher.add(values[name])
-        runs += 1
-        (progress or Silent()).advance()
+    # Each watcher sees the runs in their order, so threads change the time and not the result.
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads or None) as pool:
+        for feed in feeds:
+            values = _named(graph.inputs, feed)
+            values.update(zip(made, _run(session, made, values), strict=True))
+            for done in [pool.submit(watcher.add, values[name]) for name, watcher in every]:
+                done.result()
+            runs += 1
+            (progress or Silent()).advance()
     _refuse_unusable(histograms, runs)
     return inherit(graph, {name: choose(seen, method) for name, seen in histograms.items()})
 

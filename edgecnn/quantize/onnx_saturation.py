@@ -3,8 +3,9 @@
 x86 without VNNI multiplies uint8 activations by int8 weights two at a time and adds both products
 in 16 bits (VPMADDUBSW, Intel's Software Developer's Manual), which saturates: a pair of large
 weights of one sign then loses most of its sum, without a word. ONNX Runtime's documentation names
-the way out, 7-bit weights; but only pairs matter. The step of an output's weights is chosen so that
-no two neighbours can overflow, which costs much less than a bit.
+the way out, 7-bit weights; but only pairs matter, and few pairs are that large. Those are made
+smaller as weights are rounded, and what that does wrong is spread over the other weights, as any
+error of rounding (`rounding`).
 """
 
 from __future__ import annotations
@@ -13,74 +14,76 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgecnn.formats.onnx_graph import OnnxGraph, attribute
-
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    import onnx
     from numpy.typing import NDArray
 
 _INT8_MAX = 127
 # 255 * (a + b) stays within 16 bits as long as a + b does not pass it.
-_LARGEST_PAIR = 128
+LARGEST_PAIR = 128
 
 
-def overrides(model: onnx.ModelProto, kept_float: set[str]) -> dict[str, list[dict[str, Any]]]:
-    """The ranges of weights whose pairs would overflow, as onnxruntime's quantizer takes them.
+def largest_pairs(rows: NDArray[Any]) -> NDArray[np.float64]:
+    """Of each output the largest sum, in magnitude, of two neighbours' shares of one sign.
 
     Args:
-        model: float, about to be quantized per channel.
-        kept_float: names of nodes that are not quantized.
+        rows: (outputs, inputs) in the order in which inputs are summed, channels last.
 
     Returns:
-        By weight, one entry an output channel; weights that cannot overflow are left out.
+        (outputs,), in the unit of the weights.
     """
-    graph = OnnxGraph(model)
-    changed: dict[str, list[dict[str, Any]]] = {}
-    for node in graph.nodes:
-        if node.op_type not in {"Conv", "Gemm", "MatMul"} or node.name in kept_float:
-            continue
-        weight = graph.constants.get(node.input[1])
-        if weight is None or not _is_summed(node, weight):
-            continue
-        axis, rows = _rows(node, weight)
-        ranges = _ranges(rows)
-        if ranges is not None:
-            changed[node.input[1]] = [{"axis": axis, **entry} for entry in ranges]
-    return changed
-
-
-def _is_summed(node: onnx.NodeProto, weight: NDArray[Any]) -> bool:
-    """Whether several products are added up in pairs; a depthwise kernel works otherwise."""
-    if node.op_type != "Conv":
-        return weight.ndim == 2  # noqa: PLR2004 - a matrix
-    return int(weight.shape[1]) > 1 or attribute(node, "group", 1) == 1
-
-
-def _rows(node: onnx.NodeProto, weight: NDArray[Any]) -> tuple[int, NDArray[Any]]:
-    """The axis of outputs, and each output's weights in the order they are added up.
-
-    Convolutions run channels last: the channels of one position lie together.
-    """
-    if node.op_type == "Conv":
-        return 0, np.moveaxis(weight, 1, -1).reshape(len(weight), -1)
-    if node.op_type == "Gemm" and attribute(node, "transB", 0):
-        return 0, weight
-    return 1, weight.T
-
-
-def _ranges(rows: NDArray[Any]) -> list[Mapping[str, Any]] | None:
-    """Lowest and highest weight to make room for, by output; None where no pair overflows."""
     exact = rows.astype(np.float64)
     if exact.shape[1] % 2:
         exact = np.pad(exact, ((0, 0), (0, 1)))
     pairs = exact.reshape(len(exact), -1, 2)
     rising = np.maximum(pairs, 0).sum(axis=2).max(axis=1)
     falling = -np.minimum(pairs, 0).sum(axis=2).min(axis=1)
-    natural = np.abs(exact).max(axis=1)
-    needed = np.maximum(rising, falling) * _INT8_MAX / _LARGEST_PAIR
-    if (needed <= natural).all():
-        return None
-    largest = np.maximum(natural, needed).astype(rows.dtype)
-    return [{"rmin": -limit, "rmax": limit} for limit in largest]
+    return np.maximum(rising, falling)
+
+
+def safe_scale(rows: NDArray[Any], scale: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Each output's step, made large enough that no pair overflows when rounded to nearest."""
+    # Rounding may add half a step to both.
+    return np.maximum(scale, largest_pairs(rows) / (LARGEST_PAIR - 1))
+
+
+class Neighbours:
+    """What rounding may make of a weight, next to the one it is summed with.
+
+    Args:
+        order: the inputs, in the order in which they are rounded.
+        pivots: of the factor that rounding works with, in that order: the smaller, the more an
+            error counts.
+    """
+
+    def __init__(self, order: NDArray[np.int64], pivots: NDArray[np.float32]) -> None:
+        place = np.empty_like(order)
+        place[order] = np.arange(len(order))
+        other = order ^ 1
+        self._other = np.where(other < len(order), place[np.minimum(other, len(order) - 1)], -1)
+        cost = np.square(pivots.astype(np.float64))
+        self._share = cost / (cost + cost[self._other])
+
+    def limits(
+        self, place: int, wanted: NDArray[np.float32], result: NDArray[np.int8]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Lowest and highest integer for the input at `place`, by output.
+
+        Args:
+            place: in the order of rounding.
+            wanted: (inputs, outputs), what rounding aims at, in steps.
+            result: (inputs, outputs), rounded up to `place`.
+        """
+        other = self._other[place]
+        if other < 0:
+            limit = np.full(wanted.shape[1], _INT8_MAX, np.float32)
+            return -limit, limit
+        if other < place:
+            taken = result[other].astype(np.float32)
+        else:  # both give way, the one that counts less gives more
+            first, second = np.clip(wanted[[place, other]], -_INT8_MAX, _INT8_MAX)
+            beyond = np.maximum(np.abs(first) + np.abs(second) - LARGEST_PAIR, 0)
+            left = np.rint(np.abs(first) - self._share[place] * beyond)
+            taken = np.sign(second) * np.float32(LARGEST_PAIR) - np.sign(second) * left
+        high = np.minimum(LARGEST_PAIR - np.maximum(taken, 0), _INT8_MAX)
+        low = np.maximum(-LARGEST_PAIR - np.minimum(taken, 0), -_INT8_MAX)
+        return low.astype(np.float32), high.astype(np.float32)

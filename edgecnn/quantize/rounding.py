@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edgecnn.quantize.onnx_saturation import LARGEST_PAIR, Neighbours, largest_pairs
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -20,6 +22,8 @@ INT8_MAX = 127
 _BLOCK = 32
 # Relative to the mean diagonal: keeps C invertible when there are fewer images than inputs.
 _DAMPING = 0.01
+# Steps that are tried between a row's own (0) and the one at which no pair overflows (1).
+_POWERS = (0.0, 0.5, 1.0)
 
 
 def symmetric_scale(weights: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -39,7 +43,9 @@ def nearest(weights: NDArray[np.floating], scale: NDArray[np.float64]) -> NDArra
 
 
 def adaptive(
-    weights: NDArray[np.floating], scale: NDArray[np.float64], covariance: NDArray[np.floating]
+    weights: NDArray[np.floating],
+    scale: NDArray[np.float64],
+    covariance: NDArray[np.floating],
 ) -> NDArray[np.int8]:
     """Weights rounded together.
 
@@ -55,14 +61,72 @@ def adaptive(
     factor = _inverse_factor(covariance[np.ix_(order, order)])
     if factor is None:
         return nearest(weights, scale)
+    return _adaptive(weights, scale, order, factor)
+
+
+def in_pairs(
+    weights: NDArray[np.floating], scale: NDArray[np.float64], covariance: NDArray[np.floating]
+) -> tuple[NDArray[np.int8], NDArray[np.float64]]:
+    """As `adaptive`, such that no two neighbours overflow 16 bits (`onnx_saturation`).
+
+    Where some would at a row's own step, larger steps are tried as well, up to the one at which
+    none would: a small step cuts off the largest pairs, a large one is coarse for all.
+
+    Args:
+        weights: (outputs, inputs), float, in the order in which inputs are summed.
+        scale: (outputs,), the smallest step of each output's weights.
+        covariance: (inputs, inputs); of zeros, weights are rounded one by one.
+
+    Returns:
+        int8 in -127..127, (outputs, inputs), and each output's step.
+    """
+    stirred = covariance if covariance.any() else np.eye(len(covariance), dtype=np.float32)
+    order = np.argsort(-np.diag(stirred), kind="stable")
+    factor = _inverse_factor(stirred[np.ix_(order, order)])
+    assert factor is not None  # noqa: S101 - something stirs
+    neighbours = Neighbours(order, np.diag(factor))
+    ratio = np.maximum(largest_pairs(weights) / (LARGEST_PAIR * scale), 1.0)
+    best, step = np.zeros(weights.shape, np.int8), scale.copy()
+    least = np.full(len(scale), np.inf)
+    for power in _POWERS:
+        rows = np.flatnonzero((ratio > 1.0) | (power == 0.0))
+        if not rows.size:
+            break
+        tried = scale[rows] * ratio[rows] ** power
+        chosen = _adaptive(weights[rows], tried, order, factor, neighbours)
+        noise = error(weights[rows], chosen, tried, stirred)
+        won = noise < least[rows]
+        rows, tried, chosen, noise = rows[won], tried[won], chosen[won], noise[won]
+        best[rows], step[rows], least[rows] = chosen, tried, noise
+    return best, step
+
+
+def error(
+    weights: NDArray[np.floating],
+    chosen: NDArray[np.int8],
+    scale: NDArray[np.float64],
+    covariance: NDArray[np.floating],
+) -> NDArray[np.float64]:
+    """DW C dW^T of each output: the variance of what rounding does to it."""
+    wrong = (chosen * scale[:, None] - weights).astype(np.float32)
+    result: NDArray[np.float64] = ((wrong @ covariance) * wrong).sum(axis=1, dtype=np.float64)
+    return result
+
+
+def _adaptive(
+    weights: NDArray[np.floating],
+    scale: NDArray[np.float64],
+    order: NDArray[np.int64],
+    factor: NDArray[np.float32],
+    neighbours: Neighbours | None = None,
+) -> NDArray[np.int8]:
     # One input a row: what is read and written together lies together.
     rest = (weights[:, order] / scale[:, None]).T.astype(np.float32, order="C")
     result = np.empty(rest.shape, np.int8)
     for start in range(0, len(rest), _BLOCK):
         stop = min(start + _BLOCK, len(rest))
-        block = factor[start:stop]
-        errors = _round_block(rest[start:stop], block[:, start:stop], result[start:stop])
-        rest[stop:] -= block[:, stop:].T @ errors
+        errors = _round_block(rest, factor, result, (start, stop), neighbours)
+        rest[stop:] -= factor[start:stop, stop:].T @ errors
     restored = np.empty((len(scale), len(order)), np.int8)
     restored[:, order] = result.T
     return restored
@@ -95,15 +159,25 @@ def adaptive_each(
 
 
 def _round_block(
-    rest: NDArray[np.float32], factor: NDArray[np.float32], result: NDArray[np.int8]
+    rest: NDArray[np.float32],
+    factor: NDArray[np.float32],
+    result: NDArray[np.int8],
+    block: tuple[int, int],
+    neighbours: Neighbours | None,
 ) -> NDArray[np.float32]:
     """Round these inputs one after the other; returns each one's error over its pivot."""
-    errors = np.empty_like(rest)
-    for row, values in enumerate(rest):
-        rounded = np.clip(np.rint(values), -INT8_MAX, INT8_MAX)
+    start, stop = block
+    errors = np.empty((stop - start, rest.shape[1]), np.float32)
+    low: float | NDArray[np.float32] = -INT8_MAX
+    high: float | NDArray[np.float32] = INT8_MAX
+    for row in range(start, stop):
+        values = rest[row]
+        if neighbours is not None:
+            low, high = neighbours.limits(row, rest, result)
+        rounded = np.clip(np.rint(values), low, high)
         result[row] = rounded
-        errors[row] = (values - rounded) / factor[row, row]
-        rest[row + 1 :] -= factor[row, row + 1 :, None] * errors[row]
+        errors[row - start] = (values - rounded) / factor[row, row]
+        rest[row + 1 : stop] -= factor[row, row + 1 : stop, None] * errors[row - start]
     return errors
 
 

@@ -8,21 +8,21 @@ error that varies from input to input, adaptive rounding makes small (`rounding`
 from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from edgecnn.calibration.layer_inputs import LayerInputs
 from edgecnn.formats.tflite_graph import Quantization
-from edgecnn.quantize import affine, rounding
+from edgecnn.quantize import affine, onnx_saturation, rounding
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
-    from edgecnn.formats.tflite_graph import Graph, Operator
+    from edgecnn.formats.tflite_graph import Graph, Operator, Tensor
     from edgecnn.progress import Progress
 
 _DEPTHWISE = "DEPTHWISE_CONV_2D"
@@ -62,11 +62,12 @@ def quantize_layers(
                 continue
             kernel = affine.known_weights(operator)
             if kernel is not None:
+                inputs = layers[operator.output.name]
                 work[operator.output.name] = pool.submit(
-                    _quantize,
+                    quantize_layer,
                     kernel,
                     affine.bias(operator),
-                    layers[operator.output.name],
+                    _of_any_reader(inputs) if _is_shared(graph, operator) else inputs,
                     depthwise=operator.name == _DEPTHWISE,
                 )
         try:
@@ -76,22 +77,44 @@ def quantize_layers(
             raise
 
 
+def _is_shared(graph: Graph, operator: Operator) -> bool:
+    """Whether several operators read its weights, as the steps of a recurrence do."""
+    weights = operator.inputs[_WEIGHTS]
+    return weights is not None and len(graph.consumers(weights)) > 1
+
+
+def _of_any_reader(inputs: LayerInputs) -> LayerInputs:
+    """What decides weights that readers share: nothing that only one of them knows."""
+    return replace(inputs, covariance=None, power=np.ones_like(inputs.power))
+
+
 def _finished(future: Future[QuantizedLayer], progress: Progress) -> QuantizedLayer:
     result = future.result()
     progress.advance()
     return result
 
 
-def _quantize(
+def quantize_layer(
     kernel: NDArray[np.float32],
     bias: NDArray[np.float32] | None,
     inputs: LayerInputs,
     *,
     depthwise: bool,
+    in_pairs: bool = False,
 ) -> QuantizedLayer:
+    """Round one convolution's weights and correct its bias.
+
+    Args:
+        kernel: (outputs, ..., inputs of a group), of a depthwise convolution (1, ..., outputs).
+        bias: (outputs,), if any.
+        inputs: what its kernel sees.
+        depthwise: whether it is one.
+        in_pairs: keep neighbours from overflowing 16 bits, see `onnx_saturation`; nothing to a
+            depthwise convolution.
+    """
     groups = 1 if depthwise else len(inputs.mean) // kernel[0].size
     if groups > 1:
-        return _grouped(kernel, bias, inputs, groups)
+        return _grouped(kernel, bias, inputs, groups, in_pairs=in_pairs)
     rows = (
         kernel[0].reshape(-1, kernel.shape[-1]).T if depthwise else kernel.reshape(len(kernel), -1)
     )
@@ -102,11 +125,7 @@ def _quantize(
         chosen = _depthwise(rows, scale, inputs.covariance, multiplier)
     else:
         mean = inputs.mean[None, :]
-        chosen = (
-            rounding.nearest(rows, scale)
-            if inputs.covariance is None
-            else rounding.adaptive(rows, scale, inputs.covariance)
-        )
+        chosen, scale = _dense(rows, scale, inputs.covariance, in_pairs=in_pairs)
     moved = ((chosen * scale[:, None] - rows) * mean).sum(axis=1)
     old = 0.0 if bias is None else bias.astype(np.float64)
     laid_out = chosen.T if depthwise else chosen
@@ -123,6 +142,8 @@ def _grouped(
     bias: NDArray[np.float32] | None,
     inputs: LayerInputs,
     groups: int,
+    *,
+    in_pairs: bool,
 ) -> QuantizedLayer:
     """Each group is a convolution of its own, which reads its share of the channels."""
     channels = kernel.shape[-1]
@@ -139,7 +160,9 @@ def _grouped(
             inputs.power[own],
             None if covariance is None else covariance[np.ix_(own, own)],
         )
-        parts.append(_quantize(kernels[group], biases[group], seen, depthwise=False))
+        parts.append(
+            quantize_layer(kernels[group], biases[group], seen, depthwise=False, in_pairs=in_pairs)
+        )
     return QuantizedLayer(
         np.concatenate([part.weights for part in parts]),
         np.concatenate([part.scale for part in parts]),
@@ -162,6 +185,23 @@ def _scale(
     return rounding.symmetric_scale(live if live.shape[1] else rows)
 
 
+def _dense(
+    rows: NDArray[np.float32],
+    scale: NDArray[np.float64],
+    covariance: NDArray[np.float32] | None,
+    *,
+    in_pairs: bool,
+) -> tuple[NDArray[np.int8], NDArray[np.float64]]:
+    """Integers and steps."""
+    if covariance is not None and in_pairs:
+        return rounding.in_pairs(rows, scale, covariance)
+    if covariance is not None:
+        return rounding.adaptive(rows, scale, covariance), scale
+    if in_pairs:
+        scale = onnx_saturation.safe_scale(rows, scale)
+    return rounding.nearest(rows, scale), scale
+
+
 def _depthwise(
     rows: NDArray[np.float32],
     scale: NDArray[np.float64],
@@ -182,30 +222,34 @@ def write_layers(graph: Graph, layers: Mapping[str, QuantizedLayer]) -> int:
         How many convolutions were found by their output's name.
     """
     written = 0
+    shared: dict[bytes, Tensor] = {}
     for operator in graph.operators:
         if operator.name not in affine.CONVOLUTIONS:
             continue
         layer = layers.get(operator.output.name)
         if layer is not None:
-            _write_layer(graph, operator, layer)
+            _write_layer(graph, operator, layer, shared)
             written += 1
     return written
 
 
-def _write_layer(graph: Graph, operator: Operator, layer: QuantizedLayer) -> None:
+def _write_layer(
+    graph: Graph, operator: Operator, layer: QuantizedLayer, shared: dict[bytes, Tensor]
+) -> None:
     steps_of_input, bias = operator.source.quantization, operator.inputs[_BIAS]
     # A quantized convolution's input has a scale, and `integer` gave every one a bias.
     assert steps_of_input is not None  # noqa: S101 - see above
     assert bias is not None  # noqa: S101 - see above
     input_scale, dtype = steps_of_input.scale[0], bias.numpy_dtype
-    values, scale = _room_for_bias(layer, float(input_scale), _LARGEST_BIAS[dtype.name])
+    values, scale = room_for_bias(layer, float(input_scale), _LARGEST_BIAS[dtype.name])
     bias_scale = (input_scale * scale).astype(np.float32)
-    _set(graph, operator, _WEIGHTS, values, Quantization(scale, _zeros(scale), layer.axis))
+    weights = Quantization(scale, _zeros(scale), layer.axis)
+    _set(graph, operator, _WEIGHTS, values, weights, shared)
     steps = np.rint(layer.bias / bias_scale).astype(dtype)
     _set(graph, operator, _BIAS, steps, Quantization(bias_scale, _zeros(bias_scale)))
 
 
-def _room_for_bias(
+def room_for_bias(
     layer: QuantizedLayer, input_scale: float, largest: float
 ) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
     """Weights and scales with which every bias can be counted in steps.
@@ -232,11 +276,24 @@ def _set(
     position: int,
     values: NDArray[np.integer],
     quantization: Quantization,
+    shared: dict[bytes, Tensor] | None = None,
 ) -> None:
-    """Give one convolution a constant of its own, though it may have shared it before."""
+    """Give one convolution a constant of its own, though it may have shared it before.
+
+    Those that shared one and were given the same values share it again.
+    """
     tensor = operator.inputs[position]
     assert tensor is not None  # noqa: S101 - the caller looked
-    if len(graph.consumers(tensor)) > 1:
+    if shared is not None and len(graph.consumers(tensor)) > 1:
+        content = tensor.name.encode() + values.tobytes() + quantization.scale.tobytes()
+        twin = shared.get(content)
+        if twin is not None:
+            operator.inputs[position] = twin
+            return
+        tensor = graph.add_like(tensor, f"{tensor.name}_{len(graph.tensors)}")
+        operator.inputs[position] = tensor
+        shared[content] = tensor
+    elif len(graph.consumers(tensor)) > 1:
         tensor = graph.add_like(tensor, f"{tensor.name}_{len(graph.tensors)}")
         operator.inputs[position] = tensor
     tensor.data, tensor.quantization = values, quantization

@@ -16,7 +16,8 @@ from tiny_tflite import int8_net
 import edgecnn
 from edgecnn.benchmark.files import collect
 from edgecnn.devices import open_device
-from edgecnn.evidence import results, session
+from edgecnn.benchmark import session
+from edgecnn.evidence import results
 from edgecnn.measurements import BenchPlan
 from edgecnn.progress import Silent
 
