@@ -111,8 +111,8 @@ def _proof_runs(folder: Path, manifest: Manifest) -> tuple[Arrays, Arrays]:
     for values, end in zip(stored.answers.outputs, manifest.outputs, strict=True):
         if values.size != runs * math.prod(end.shape):
             raise InputError(
-                f"{folder / reference.NAME}: {values.shape} of {runs} runs for the output"
-                f" {end.name} {end.shape}.",
+                f"{folder / reference.NAME} cannot be read: it holds {values.shape} for {runs} runs"
+                f" of the output {end.name} {end.shape}.",
                 hint="Export again; the folder is not whole.",
             )
     outputs = zip(stored.answers.outputs, manifest.outputs, strict=True)
