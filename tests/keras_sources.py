@@ -60,7 +60,7 @@ def source(
     names = [tensor.name for tensor in model.inputs]
     judged, calibrated = draw(JUDGED, 100), draw(CALIBRATED, 200)
     answers = keras.tree.flatten(model(judged if len(judged) > 1 else judged[0], training=False))
-    np.savez(folder / "calibration.npz", **dict(zip(names, calibrated, strict=True)))  # type: ignore[arg-type] # numpy means allow_pickle
+    np.savez(folder / "calibration.npz", **dict(zip(names, calibrated, strict=True)))
     return Source(
         save(folder, model, kind),
         dict(zip(names, judged, strict=True)),

@@ -124,7 +124,7 @@ def _unseen(product: Product) -> LayerInputs:
 
 def _with_room(layer: QuantizedLayer, step: float) -> QuantizedLayer:
     values, scale = room_for_bias(layer, step, _LARGEST_BIAS)
-    return replace(layer, weights=values, scale=scale)
+    return replace(layer, weights=values, scale=scale.astype(np.float64))
 
 
 def _fits(product: Product, layer: QuantizedLayer) -> bool:
