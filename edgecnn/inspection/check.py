@@ -272,8 +272,8 @@ def _follows_dequantize(before: Sequence[Operator]) -> bool:
 
 
 _int8 = _integer("int8")
-# uint8 with zero point 128 is int8, one offset apart: the same numbers in as many bytes. Where pairs
-# of int8 weights would overflow 16 bits on x86, they are stored so (`quantize.onnx_weights`).
+# uint8 with zero point 128 is int8, one offset apart: the same numbers in as many bytes. Weights
+# whose pairs would overflow 16 bits on x86 as int8 are stored so (`quantize.onnx_weights`).
 _int8_onnx = _integer("int8", "uint8", weights=("int8", "uint8"))
 
 _PRECISION: dict[str, _Check] = {

@@ -10,4 +10,13 @@ from edgecnn.convert.onnx_import.support import (
     unsupported,
 )
 
-__all__ = ["End", "Lowered", "Support", "Unsupported", "lower", "refuse_unsupported", "supported", "unsupported"]
+__all__ = [
+    "End",
+    "Lowered",
+    "Support",
+    "Unsupported",
+    "lower",
+    "refuse_unsupported",
+    "supported",
+    "unsupported",
+]
