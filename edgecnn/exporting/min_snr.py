@@ -58,6 +58,7 @@ def reach(
         calibration = made.samples.split.calibration
         layers, chosen_on = mixture.layers, min(CHOICE_SAMPLES, calibration.samples)
         kept, data, after_db = _choose(mixture, job, made, wanted_db)
+        kept -= _in_float_already(quantized.graph)
     result = MixedPrecision(
         min_snr_db=wanted_db,
         layers=tuple(name for name in _names_in_order(made) if name in kept),
@@ -70,6 +71,12 @@ def reach(
         size_after_bytes=len(data),
     )
     return data, result, float_places(data, kept)
+
+
+def _in_float_already(graph: Graph) -> Names:
+    """Layers that integers were too coarse for, or that have no integer kernel."""
+    floats = (op for op in graph.operators if op.outputs and op.output.quantization is None)
+    return frozenset(op.output.name for op in floats)
 
 
 def finished(graph: Graph, job: Job, made: Ingredients) -> bytes:

@@ -12,7 +12,7 @@ from edgecnn.convert.float_tflite import name_ends
 from edgecnn.exporting import min_snr, rescue
 from edgecnn.inspection import tflite
 from edgecnn.quantize import integer, litert
-from edgecnn.quantize.passes import float16, io_dtype
+from edgecnn.quantize.passes import float16, io_dtype, round_trips
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -137,6 +137,7 @@ def finish(graph: Graph, job: Job, made: Ingredients, *, float_outputs: bool = F
     """Give an integer graph the ends that the job asks for; its outputs float32 where so said."""
     kept = [tensor.name for tensor in graph.outputs] if float_outputs else []
     io_dtype.apply(graph, job.io, ends=dict.fromkeys(kept, "float32"))
+    round_trips.apply(graph)
     name_ends(graph, made.network)
 
 

@@ -47,7 +47,7 @@ def check_recipe(
     in int8 or int16, no float operator but a QUANTIZE or DEQUANTIZE at the border, and a SOFTMAX
     behind the DEQUANTIZE. In an ONNX file
     of QuantizeLinear/DequantizeLinear pairs (or QLinear operators) only the operators with MACs
-    are held to that, and uint8 activations count as int8.
+    are held to that, and uint8 counts as int8.
 
     Args:
         inspection: of the file.
@@ -195,11 +195,11 @@ def _dynamic(inspection: Inspection) -> list[str]:
     return problems
 
 
-def _integer(*activations: str) -> _Check:
+def _integer(*activations: str, weights: Sequence[str] = ("int8",)) -> _Check:
     def check(inspection: Inspection, float_ops: Mapping[str, int]) -> list[str]:
         rest = replace(inspection, operators=_undeclared(inspection, float_ops))
         problems = [
-            *_check_weights(_multiplying(rest), "int8"),
+            *_check_weights(_multiplying(rest), *weights),
             *_check_compute(rest, *activations),
         ]
         if inspection.format == "tflite":
@@ -272,7 +272,9 @@ def _follows_dequantize(before: Sequence[Operator]) -> bool:
 
 
 _int8 = _integer("int8")
-_int8_onnx = _integer("int8", "uint8")
+# uint8 with zero point 128 is int8, one offset apart: the same numbers in as many bytes. Weights
+# whose pairs would overflow 16 bits on x86 as int8 are stored so (`quantize.onnx_weights`).
+_int8_onnx = _integer("int8", "uint8", weights=("int8", "uint8"))
 
 _PRECISION: dict[str, _Check] = {
     "float32": lambda found, _: _float32(found),

@@ -1,9 +1,10 @@
 """Which parts of an ONNX graph stay float under int8, and why.
 
-Three reasons, beside the plain one that onnxruntime has no integer kernel for an operator:
+Four reasons, beside the plain one that onnxruntime has no integer kernel for an operator:
 
 - **Islands.** A function written out in small steps (LayerNormalization, GELU) has steps without a
   kernel; the additions and products between those would be rounded for nothing.
+- **Sums.** A Gemm that adds to what was computed has no integer kernel either.
 - **Ends.** What the last Gemm or MatMul gives is exact as float, and costs nothing so; what is made
   of it stays float. So does what a Gemm or MatMul hands to float operators alone (a softmax).
 - **Spread.** Behind the last weighted operator there is no layer left that could average rounding
@@ -132,6 +133,7 @@ def float_parts(
         for node in graph.nodes
         if (set(node.output) & ends and node.op_type not in _MATRIX) or set(node.output) & behind
     } | sensitive[0]
+    excluded |= {node.output[0] for node in graph.nodes if _adds_a_variable(graph, node)}
     excluded |= _islands(graph, excluded, set(quantized))
     floats = {n.output[0] for n in graph.nodes if n.op_type not in quantized} | excluded
     inner = {
@@ -143,6 +145,13 @@ def float_parts(
     }
     tensors = frozenset(ends | behind | inner)
     return FloatParts(frozenset(excluded), tensors, (*notes, *sensitive[1]))
+
+
+def _adds_a_variable(graph: OnnxGraph, node: onnx.NodeProto) -> bool:
+    """A Gemm onto something computed (a step of an unrolled recurrence) has no integer kernel."""
+    return node.op_type == "Gemm" and any(
+        name and name not in graph.constants for name in node.input[2:]
+    )
 
 
 def _float_ends(

@@ -47,6 +47,13 @@ class Product:
     axis: int
 
     @property
+    def constants(self) -> tuple[object, ...]:
+        """The same for products with the same weights and bias, which are rounded together."""
+        node = self.node
+        bias = list(node.input[2:]) if node.op_type != "MatMul" else node.output[0]
+        return node.op_type, node.input[1], str(bias), self.groups, self.axis
+
+    @property
     def rows(self) -> NDArray[np.float32]:
         """(outputs, inputs of a group), in the order in which they are added up."""
         return self.as_rows(self.kernel)

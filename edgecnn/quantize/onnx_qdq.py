@@ -25,6 +25,7 @@ from edgecnn.quantize.onnx_islands import (
     tail,
 )
 from edgecnn.quantize.onnx_prepare import prepare
+from edgecnn.quantize.onnx_recurrence import recurrent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -124,8 +125,9 @@ def to_int8(
     model = prepared
     graph = OnnxGraph(model)
     merged = {**onnx_ranges.inherit(graph, {**measured, **(ranges or {})}), **(ranges or {})}
-    heads_as_float = sensitive(graph, merged, rows)
-    parts = float_parts(graph, merged, spreads, _QUANTIZED, heads_as_float)
+    exempt, reasons = sensitive(graph, merged, rows)
+    exempt |= recurrent(graph)
+    parts = float_parts(graph, merged, spreads, _QUANTIZED, (exempt, reasons))
     for index, node in enumerate(graph.nodes):
         node.name = f"{node.op_type}_{index}"
     kept_float = _kept_float(graph, merged, parts)

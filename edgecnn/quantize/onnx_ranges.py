@@ -38,6 +38,7 @@ _CANDIDATES = 160
 # out. SNR of the logits, trained nets on unseen images, for weights 1, 4, 16, 64 and min/max:
 # xception-mini 22.3, 27.4, 31.3, 32.6 and 27.5 dB; vgg 46.9, 47.9, 48.9, 49.3 and 49.5 dB.
 _CLIPPING_WEIGHT = 32.0
+_SHARES = 32  # of a run's tensors, for the threads: many, since some take longer than others
 _TIGHTEST = 0.2  # of the measured extreme: tighter ranges never won on any net measured
 # What moves, selects or saturates values: whatever it makes of a tensor nobody else reads is all of
 # that tensor that matters, so the tensor takes the range of the result. A range of its own would
@@ -243,12 +244,17 @@ def measure(
         for feed in feeds:
             values = _named(graph.inputs, feed)
             values.update(zip(made, _run(session, made, values), strict=True))
-            for done in [pool.submit(watcher.add, values[name]) for name, watcher in every]:
+            for done in [pool.submit(_add, values, every[n::_SHARES]) for n in range(_SHARES)]:
                 done.result()
             runs += 1
             (progress or Silent()).advance()
     _refuse_unusable(histograms, runs)
     return inherit(graph, {name: choose(seen, method) for name, seen in histograms.items()})
+
+
+def _add(values: Mapping[str, NDArray[Any]], some: Sequence[tuple[str, Watcher]]) -> None:
+    for name, watcher in some:
+        watcher.add(values[name])
 
 
 def _named(inputs: list[str], feed: Feed) -> dict[str, NDArray[Any]]:

@@ -23,7 +23,7 @@ from edgecnn.quantize.onnx_saturation import LARGEST_PAIR, largest_pairs
 from edgecnn.quantize.weights import QuantizedLayer, quantize_layer, room_for_bias
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -70,22 +70,21 @@ def quantize(
     """
     from threadpoolctl import threadpool_limits
 
-    products = [
-        product
-        for node in graph.nodes
-        if node.name not in kept_float and node.input[0] in ranges
-        if (product := product_of(graph, node)) is not None
-    ]
+    shared: dict[tuple[object, ...], list[Product]] = {}
+    for node in graph.nodes:
+        product = product_of(graph, node) if node.name not in kept_float else None
+        if product is not None and node.input[0] in ranges:
+            shared.setdefault(product.constants, []).append(product)
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads or None) as pool:
         work = [
-            pool.submit(_choose, product, inputs.get(product.node.output[0]),
-                        _step(ranges[product.node.input[0]]), exact=exact)
-            for product in products
+            pool.submit(_choose, some[0], _pooled([inputs.get(p.node.output[0]) for p in some]),
+                        min(_step(ranges[p.node.input[0]]) for p in some), exact=exact)
+            for some in shared.values()
         ]  # fmt: skip
         chosen = [future.result() for future in work]
     overrides = {}
-    for product, weights in zip(products, chosen, strict=True):
-        overrides.update(_write(graph, product, weights))
+    for products, weights in zip(shared.values(), chosen, strict=True):
+        overrides.update(_write(graph, products, weights))
     wide = sum(weights.unsigned for weights in chosen)
     note = (
         f"{wide} of {len(chosen)} layers have their weights as uint8 with zero point 128, the"
@@ -93,6 +92,22 @@ def quantize(
         " VNNI."
     )
     return overrides, ((note,) if wide else ())
+
+
+def _pooled(some: Sequence[LayerInputs | None]) -> LayerInputs | None:
+    """What products with the same weights see, all together; None where one is not known."""
+    known = [inputs for inputs in some if inputs is not None]
+    if len(known) < len(some) or len(some) == 1:
+        return some[0] if len(some) == 1 else None
+    mean = np.mean([inputs.mean for inputs in known], axis=0)
+    power = np.mean([inputs.power for inputs in known], axis=0)
+    covariance = None
+    if all(inputs.covariance is not None for inputs in known):
+        apart = np.stack([inputs.mean - mean for inputs in known])
+        between = np.einsum("n...i,n...j->...ij", apart, apart) / len(known)
+        within = np.mean([inputs.covariance for inputs in known], axis=0, dtype=np.float64)
+        covariance = (within + between).astype(np.float32)
+    return LayerInputs(mean, power, covariance)
 
 
 def _step(span: tuple[float, float]) -> float:
@@ -124,7 +139,7 @@ def _unseen(product: Product) -> LayerInputs:
 
 def _with_room(layer: QuantizedLayer, step: float) -> QuantizedLayer:
     values, scale = room_for_bias(layer, step, _LARGEST_BIAS)
-    return replace(layer, weights=values, scale=scale)
+    return replace(layer, weights=values, scale=scale.astype(np.float64))
 
 
 def _fits(product: Product, layer: QuantizedLayer) -> bool:
@@ -150,40 +165,51 @@ def _noise(product: Product, layer: QuantizedLayer, inputs: LayerInputs) -> floa
     return total
 
 
-def _write(graph: OnnxGraph, product: Product, weights: Weights) -> dict[str, list[dict[str, Any]]]:
-    """Put multiples of the steps in place of the weights, in the node's own layout."""
+def _write(
+    graph: OnnxGraph, products: Sequence[Product], weights: Weights
+) -> dict[str, list[dict[str, Any]]]:
+    """Put multiples of the steps in place of the weights that these share, in their own layout."""
     from onnxruntime.quantization import QuantType
 
-    node, layer = product.node, weights.layer
+    first, layer = products[0], weights.layer
     scale = layer.scale.astype(np.float32)
-    values = product.as_rows(layer.weights).astype(np.float32) * scale[:, None]
-    # A constant of its own: another node may read the same weights.
-    node.input[1] = graph.constant("weight", float32(product.from_rows(values)))
+    values = first.as_rows(layer.weights).astype(np.float32) * scale[:, None]
+    # New constants: nodes that stay float may read the old ones.
+    weight = graph.constant("weight", float32(first.from_rows(values)))
+    bias = _corrected_bias(graph, first, layer.bias)
+    for product in products:
+        place = bias_place(graph, product.node)
+        product.node.input[1] = weight
+        if bias is not None and place is not None:
+            place[0].input[place[1]] = bias
+        elif bias is not None and product.node.op_type != "MatMul":
+            product.node.input.append(bias)
     graph.edited()
-    _write_bias(graph, product, layer.bias)
     kind = QuantType.QUInt8 if weights.unsigned else QuantType.QInt8
     zero = _ZERO_POINT if weights.unsigned else 0
     return {
-        node.input[1]: [
-            {"quant_type": kind, "axis": product.axis, "scale": step, "zero_point": zero}
+        weight: [
+            {"quant_type": kind, "axis": first.axis, "scale": step, "zero_point": zero}
             for step in scale
         ]
     }
 
 
-def _write_bias(graph: OnnxGraph, product: Product, corrected: NDArray[np.float64]) -> None:
-    """A constant of its own; a convolution without one gets it, a MatMul goes without."""
+def _corrected_bias(
+    graph: OnnxGraph, product: Product, corrected: NDArray[np.float64]
+) -> str | None:
+    """A new constant; None where the bias cannot change: one number for all, or no constant."""
     node = product.node
-    share = attribute(node, "alpha", 1.0) / (attribute(node, "beta", 1.0) or 1.0)
     old = 0.0 if product.bias is None else product.bias.astype(np.float64)
-    moved = (corrected - old) * (share if node.op_type == "Gemm" else 1.0)
+    share = 1.0
+    if node.op_type == "Gemm":
+        share = attribute(node, "alpha", 1.0) / (attribute(node, "beta", 1.0) or 1.0)
+    value = old + (corrected - old) * share
     place = bias_place(graph, node)
     if place is not None:
-        holder, slot = place
-        shape = graph.constants[holder.input[slot]].shape
-        if int(np.prod(shape)) != len(corrected):
-            return  # one number for all outputs
-        holder.input[slot] = graph.constant("bias", float32((old + moved).reshape(shape)))
-    elif node.op_type != "MatMul" and len(node.input) == 2 and moved.any():  # noqa: PLR2004
-        node.input.append(graph.constant("bias", float32(moved)))
-    graph.edited()
+        shape = graph.constants[place[0].input[place[1]]].shape
+        fits = int(np.prod(shape)) == len(corrected)
+        return graph.constant("bias", float32(value.reshape(shape))) if fits else None
+    if node.op_type == "MatMul" or len(node.input) > 2 or not value.any():  # noqa: PLR2004
+        return None
+    return graph.constant("bias", float32(value))

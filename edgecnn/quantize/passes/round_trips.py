@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 def apply(graph: Graph) -> PassResult:
     """Change a graph in place; counts round trips."""
     trips = list(_trips(graph))
+    if not trips:
+        return PassResult(0)
     for dequantize, source in trips:
         graph.redirect(dequantize.output, source)
         graph.end_instead(dequantize.output, source)

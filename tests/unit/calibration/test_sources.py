@@ -209,7 +209,9 @@ def test_several_inputs_are_fed_by_name_whatever_the_order_in_the_file(tmp_path:
 
 def test_pictures_alone_cannot_feed_several_inputs(tmp_path: Path) -> None:
     fill(tmp_path / "cats", 3)
-    with pytest.raises(InputError, match=r"it has 2 inputs: picture .*numbers \(N, 4\) float32") as no:
+    with pytest.raises(
+        InputError, match=r"it has 2 inputs: picture .*numbers \(N, 4\) float32"
+    ) as no:
         split(tmp_path / "cats", inputs=PICTURE_AND_NUMBERS)
     assert "an array for each input" in no.value.hint
 

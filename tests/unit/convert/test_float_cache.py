@@ -11,7 +11,7 @@ from small_sources import litert_answers, onnx_source, tflite_source
 from edgecnn import store
 from edgecnn.building import BuildRequest, identify
 from edgecnn.calibration.sources import Sampling
-from edgecnn.convert import float_cache, float_stage
+from edgecnn.convert import float_cache, proof
 from edgecnn.errors import InputError
 from edgecnn.progress import Silent
 from edgecnn.records import EndLayouts
@@ -113,8 +113,8 @@ def test_the_second_time_nothing_is_read_again(tmp_path: Path, file_format: str)
 def test_the_proof_is_what_the_users_own_file_answers(tmp_path: Path) -> None:
     made = tflite_source(tmp_path)
     model, samples = obtain(made, "tflite")
-    feeds, answers = float_stage.read_proof(model.proof)
-    assert len(feeds) == float_stage.PROOF_SAMPLES
+    feeds, answers = proof.read(model.proof)
+    assert len(feeds) == 4
     inputs = {"numbers": np.concatenate([feed[0] for feed in feeds]),
               "image": np.concatenate([feed[1] for feed in feeds])}  # fmt: skip
     wanted = litert_answers(made.path, inputs)

@@ -205,8 +205,8 @@ def test_the_command_says_what_was_made_and_what_was_refused(
 def test_the_command_takes_shapes_and_kinds(
     onnx: Source, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    asked = ["export", str(onnx.path), "--calibration", str(onnx.calibration), "--format", "onnx",
-             "--float32", "--calibration-samples", "80", "--out", str(tmp_path), "--json"]  # fmt: skip
+    asked = ["export", str(onnx.path), "--calibration", str(onnx.calibration), "--json",
+             "--float32", "--format", "onnx", "--out", str(tmp_path)]  # fmt: skip
     assert run([*asked, "--input-shape", "image=1x3x12x16", "--output", "zeal=logits"]) == 0
     manifest = json.loads(capsys.readouterr().out)["artifacts"][0]["manifest"]
     assert manifest["inputs"][1]["shape"] == [1, 3, 12, 16]
