@@ -1,0 +1,237 @@
+"""Takes files that others made through edgecnn: export, verify, bench, predict, inspect, deploy.
+
+`python tools/try_models.py [NAME...]` fetches them (`fetch_models.py`), exports each as float32 and
+int8 to every format the source allows, and writes what came of it to
+artifacts/benchmarks/real_files.json, and as a table to the screen. Whatever fails is recorded with
+its error and does not end the run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from fetch_models import PACKAGES, fetch, sha256
+from measuring import BENCHMARKS, child_environment, edgecnn_command, write_report
+from model_samples import Scaling, Subject, pixels
+from paired_timing import compare
+
+from edgecnn import manifest
+from edgecnn.store import cache_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from edgecnn.records import FileInfo
+
+SAMPLES = 48
+DEVICE = "raspberry-pi-4b"
+_RECIPES = ("float32", "int8")
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A file, and what its makers feed it.
+
+    Attributes:
+        name: what to call it.
+        file: the model file.
+        shape: of its one input.
+        input: the input's name.
+        scale: what pixels of 0 and 255 become.
+        subject: what the samples show.
+        open: whether the shape has to be said.
+        deployed: whether it is deployed to this machine too.
+    """
+
+    name: str
+    file: str
+    shape: tuple[int, ...]
+    input: str
+    scale: tuple[float, float]
+    subject: Subject
+    open: bool = True
+    deployed: bool = False
+
+    def samples(self) -> dict[str, Any]:
+        """An array for the input, in the model's layout."""
+        first = self.shape[1] == 3  # noqa: PLR2004 - colours
+        size = (self.shape[2], self.shape[3]) if first else (self.shape[1], self.shape[2])
+        scaling = Scaling(*self.scale, channels_first=first)
+        return {self.input: scaling(pixels(self.subject, SAMPLES, size))}
+
+
+TRIALS = (
+    Trial("CenterFace", "centerface.onnx", (1, 3, 320, 320), "input.1", (0, 255), "photographs",
+          deployed=True),
+    Trial("PP-OCR classifier", "ch_ppocr_mobile_v2.0_cls_infer.onnx", (1, 3, 48, 192), "x", (-1, 1),
+          "text", deployed=True),
+    Trial("PP-OCR detector", "ch_PP-OCRv4_det_infer.onnx", (1, 3, 320, 320), "x", (-1, 1), "text"),
+    Trial("PP-OCR recognizer", "ch_PP-OCRv4_rec_infer.onnx", (1, 3, 48, 320), "x", (-1, 1), "text"),
+    Trial("BlazeFace short range", "face_detection_short_range.tflite", (1, 128, 128, 3), "input",
+          (-1, 1), "faces", open=False),
+    Trial("YOLOv8n (NudeNet)", "320n.onnx", (1, 3, 320, 320), "images", (0, 1), "photographs"),
+)  # fmt: skip
+
+
+@dataclass
+class Record:
+    """What came of a file; commands map to "" or the error they ended with."""
+
+    name: str
+    source: str
+    sha256: str
+    shape: tuple[int, ...]
+    commands: dict[str, str] = field(default_factory=dict)
+    files: list[dict[str, Any]] = field(default_factory=list)
+    partitions: int | None = None
+    latency: dict[str, float] | None = None
+    bench: dict[str, Any] | None = None
+    predicted: dict[str, float] | None = None
+
+
+def attempt(trial: Trial, source: Path, folder: Path) -> Record:
+    """Take one file through all of it."""
+    record = Record(trial.name, source.name, sha256(source), trial.shape)
+    samples = folder / "samples.npz"
+    np.savez(samples, **trial.samples())
+    shape = ["--input-shape", "x".join(map(str, trial.shape))] if trial.open else []
+    recipes = [f"--{recipe}" for recipe in _RECIPES]
+    calibration = ("--calibration", str(samples), "--calibration-samples", str(SAMPLES))
+    _run(record, "export", str(source), *recipes, *calibration, *shape, "--out", str(folder))
+    for recipe in _RECIPES:
+        if (folder / recipe / "manifest.json").is_file():
+            _run(record, "verify", str(folder / recipe), label=recipe)
+            made = manifest.load(folder / recipe / "manifest.json")
+            record.files += [_described(recipe, made.notes, info) for info in made.files]
+    integer, plain = (folder / recipe / "model.tflite" for recipe in reversed(_RECIPES))
+    if integer.is_file():
+        _look(record, integer)
+    if integer.is_file() and plain.is_file():
+        record.latency = asdict(compare(integer, plain, threads=1))
+    if trial.deployed and integer.is_file():
+        target = ("--to", str(folder / "deployed"))
+        _run(record, "deploy", str(folder / "int8"), "local", "--task", "none", *target)
+    return record
+
+
+def _described(recipe: str, notes: Sequence[str], info: FileInfo) -> dict[str, Any]:
+    return {
+        "recipe": recipe,
+        "format": info.format,
+        "bytes": info.bytes,
+        "integer": info.integer,
+        "float_ops": info.float_ops,
+        "notes": list(notes),
+        "outputs": [
+            {"name": output.name, "snr_db": parity.snr_db, "worst_group_db": parity.worst_group_db}
+            for output, parity in zip(info.outputs, info.parities, strict=True)
+        ],
+    }
+
+
+def _look(record: Record, path: Path) -> None:
+    inspected = _run(record, "inspect", str(path))
+    if inspected is not None:
+        record.partitions = inspected["graph"]["delegate_partitions"]
+    benched = _run(record, "bench", str(path), "--no-results")
+    if benched is not None:
+        result = benched["results"][0]
+        record.bench = {"latency_ms": result["latency_ms"], "trust": result.get("trust")}
+    predicted = _run(record, "predict", str(path), "--device", DEVICE)
+    if predicted is not None:
+        first = predicted["predictions"][0]
+        record.predicted = {key: first[key] for key in ("latency_ms", "low_ms", "high_ms")}
+
+
+def _run(record: Record, command: str, *arguments: str, label: str = "") -> dict[str, Any] | None:
+    """Run a command of edgecnn; its JSON, or None where it failed."""
+    print(f"{record.name}: {command} {label}", flush=True)
+    done = subprocess.run(
+        edgecnn_command(command, *arguments, "--json"),
+        env=child_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    errors = done.stderr.strip().splitlines()[-3:]
+    failed = " ".join(errors) or f"exit {done.returncode}"
+    record.commands[" ".join(filter(None, (command, label)))] = failed if done.returncode else ""
+    return None if done.returncode else dict(json.loads(done.stdout))
+
+
+def table(records: Sequence[Record]) -> str:
+    """The records as Markdown."""
+    head = (
+        "| file, input | SNR of each output, dB: float32 | int8 .tflite | int8 .onnx"
+        " | int8 .tflite | partitions | latency, int8 over float32 | Pi 4, predicted |",
+        "|---|---|---|---|---|---|---|---|",
+    )
+    return "\n".join((*head, *map(_row, records)))
+
+
+def _row(record: Record) -> str:
+    integer = next((f for f in _files(record, "int8") if f["format"] == "tflite"), None)
+    cells = [
+        f"{record.name}, {'x'.join(map(str, record.shape))}",
+        _decibels(record, "float32", "tflite"),
+        _decibels(record, "int8", "tflite"),
+        _decibels(record, "int8", "onnx"),
+        _precision(integer),
+        "-" if record.partitions is None else str(record.partitions),
+        "-" if record.latency is None else f"{record.latency['ratio']:.2f}",
+        "-" if record.predicted is None else f"{record.predicted['latency_ms']:.3g} ms",
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def _files(record: Record, recipe: str) -> list[dict[str, Any]]:
+    return [made for made in record.files if made["recipe"] == recipe]
+
+
+def _decibels(record: Record, recipe: str, file_format: str) -> str:
+    made = next((f for f in _files(record, recipe) if f["format"] == file_format), None)
+    if made is None:
+        return "-"
+    return ", ".join(_output_text(output) for output in made["outputs"])
+
+
+def _output_text(output: dict[str, Any]) -> str:
+    if output["snr_db"] is None:
+        return "same"
+    worst = output["worst_group_db"]
+    return f"{output['snr_db']:.1f}" + ("" if worst is None else f" ({worst:.1f})")
+
+
+def _precision(made: dict[str, Any] | None) -> str:
+    if made is None:
+        return "-"
+    counts = ", ".join(f"{count} {name}" for name, count in sorted(made["float_ops"].items()))
+    return f"{made['integer']}: {counts} in float" if counts else str(made["integer"])
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Try the files named, or all."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("names", nargs="*", help="parts of names; all by default")
+    parser.add_argument("--into", type=Path, default=cache_folder() / "models")
+    parser.add_argument("--out", type=Path, default=BENCHMARKS / "real_files.json")
+    options = parser.parse_args(arguments)
+    paths = {path.name: path for package in PACKAGES for path in fetch(package, options.into)}
+    records = []
+    for trial in TRIALS:
+        if not options.names or any(name in trial.name for name in options.names):
+            with TemporaryDirectory() as folder:
+                records.append(attempt(trial, paths[trial.file], Path(folder)))
+            write_report(options.out, {"results": [asdict(record) for record in records]}, [])
+    print(table(records))
+
+
+if __name__ == "__main__":
+    main()
