@@ -138,9 +138,11 @@ def _sequence(draw: Draw, x: Tensor, name: str) -> Tensor:
     return layers.Dense(2, name=name)(x)
 
 
-@st.composite
-def networks(draw: Draw) -> keras.Model:
-    """A network of one to three outputs, whose weights are decided by what is drawn."""
+def network(draw: Draw) -> keras.Model:
+    """A network of one to three outputs, whose weights are decided by what is drawn.
+
+    Call it in the test, with `data.draw`: Keras moves Python's random numbers on.
+    """
     keras.utils.set_random_seed(draw(st.integers(0, 99)))
     shape = draw(_SIDES), draw(_SIDES), draw(st.sampled_from((1, 3, 4)))
     x = image = keras.Input(shape, name="image")
