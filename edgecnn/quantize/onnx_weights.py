@@ -102,10 +102,11 @@ def _pooled(some: Sequence[LayerInputs | None]) -> LayerInputs | None:
     mean = np.mean([inputs.mean for inputs in known], axis=0)
     power = np.mean([inputs.power for inputs in known], axis=0)
     covariance = None
-    if all(inputs.covariance is not None for inputs in known):
+    covariances = [inputs.covariance for inputs in known if inputs.covariance is not None]
+    if len(covariances) == len(known):
         apart = np.stack([inputs.mean - mean for inputs in known])
         between = np.einsum("n...i,n...j->...ij", apart, apart) / len(known)
-        within = np.mean([inputs.covariance for inputs in known], axis=0, dtype=np.float64)
+        within = np.mean(covariances, axis=0, dtype=np.float64)
         covariance = (within + between).astype(np.float32)
     return LayerInputs(mean, power, covariance)
 
