@@ -68,7 +68,8 @@ def export(model: str, *, progress: Progress | None = None, **options: Any) -> E
     refused = tuple(refusal for _, refusals, _ in outcomes for refusal in refusals)
     if not artifacts:
         raise refused[0].error
-    _tell_of_poor_files(artifacts, recorder)
+    if not plan.identity.has_random_weights:  # their answers mean nothing, as was said
+        _tell_of_poor_files(artifacts, recorder)
     return ExportResult(
         artifacts,
         tuple(recorder.warnings),
