@@ -57,7 +57,7 @@ def check_recipe(
             purpose, and of the conversions at their borders; every one of them must compute in
             float32, and the recipe is asked of all others.
         kept: how many layers those are, conversions and a SOFTMAX behind them not counted.
-        float_ops: operators that an integer .tflite was said to leave float, name to count; those
+        float_ops: operators that an integer file was said to leave float, name to count; those
             and no others may be, with the conversions around them. A SOFTMAX behind the border's
             DEQUANTIZE need not be named.
 
@@ -190,16 +190,20 @@ def _dynamic(inspection: Inspection) -> list[str]:
 
 def _integer(*activations: str, weights: Sequence[str] = ("int8",)) -> _Check:
     def check(inspection: Inspection, float_ops: Mapping[str, int]) -> list[str]:
-        operators = inspection.operators
-        if inspection.format == "tflite":
-            operators = tuple(op for op in operators if not _is_declared_float(op, float_ops))
-        rest = replace(inspection, operators=operators)
+        is_kept = _is_declared_float if inspection.format == "tflite" else _is_float_product
+        kept = [op for op in inspection.operators if is_kept(op, float_ops)]
+        others = (op for op in inspection.operators if not is_kept(op, float_ops))
+        rest = replace(inspection, operators=tuple(others))
         problems = [
             *_check_weights(_multiplying(rest), *weights),
             *_check_compute(rest, *activations),
         ]
         if inspection.format == "tflite":
             problems += _float_operators(inspection, float_ops)
+        else:
+            surplus = Counter(op.name for op in kept)
+            surplus.subtract(float_ops)
+            problems += _counted(surplus, "that work on floats")
         return problems
 
     return check
@@ -207,6 +211,10 @@ def _integer(*activations: str, weights: Sequence[str] = ("int8",)) -> _Check:
 
 def _is_declared_float(operator: Operator, float_ops: Mapping[str, int]) -> bool:
     return operator.name in float_ops and _touches(operator, _FLOATS)
+
+
+def _is_float_product(operator: Operator, float_ops: Mapping[str, int]) -> bool:
+    return operator.name in float_ops and operator.macs > 0 and operator.compute_dtype == "float32"
 
 
 def _float_operators(inspection: Inspection, float_ops: Mapping[str, int]) -> list[str]:
@@ -252,8 +260,8 @@ def _follows_dequantize(before: Sequence[Operator]) -> bool:
 
 
 _int8 = _integer("int8")
-# uint8 with zero point 128 is int8, one offset apart: the same numbers in as many bytes. Where pairs
-# of int8 weights would overflow 16 bits on x86, they are stored so (`quantize.onnx_weights`).
+# uint8 with zero point 128 is int8, one offset apart: the same numbers in as many bytes. Weights
+# whose pairs would overflow 16 bits on x86 are stored so (`quantize.onnx_weights`).
 _int8_onnx = _integer("int8", "uint8", weights=("int8", "uint8"))
 
 _PRECISION: dict[str, _Check] = {

@@ -37,7 +37,8 @@ def largest_pairs(rows: NDArray[Any]) -> NDArray[np.float64]:
     pairs = exact.reshape(len(exact), -1, 2)
     rising = np.maximum(pairs, 0).sum(axis=2).max(axis=1)
     falling = -np.minimum(pairs, 0).sum(axis=2).min(axis=1)
-    return np.maximum(rising, falling)
+    largest: NDArray[np.float64] = np.maximum(rising, falling)
+    return largest
 
 
 def safe_scale(rows: NDArray[Any], scale: NDArray[np.float64]) -> NDArray[np.float64]:

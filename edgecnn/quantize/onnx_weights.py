@@ -102,10 +102,11 @@ def _pooled(some: Sequence[LayerInputs | None]) -> LayerInputs | None:
     mean = np.mean([inputs.mean for inputs in known], axis=0)
     power = np.mean([inputs.power for inputs in known], axis=0)
     covariance = None
-    if all(inputs.covariance is not None for inputs in known):
+    covariances = [inputs.covariance for inputs in known if inputs.covariance is not None]
+    if len(covariances) == len(known):
         apart = np.stack([inputs.mean - mean for inputs in known])
         between = np.einsum("n...i,n...j->...ij", apart, apart) / len(known)
-        within = np.mean([inputs.covariance for inputs in known], axis=0, dtype=np.float64)
+        within = np.mean(covariances, axis=0, dtype=np.float64)
         covariance = (within + between).astype(np.float32)
     return LayerInputs(mean, power, covariance)
 
@@ -121,9 +122,7 @@ def _choose(product: Product, inputs: LayerInputs | None, step: float, *, exact:
     wide = _with_room(wide, step)
     if not exact or product.depthwise or _fits(product, wide):
         return Weights(wide, unsigned=False)
-    paired = quantize_layer(
-        product.kernel, product.bias, seen, depthwise=False, in_pairs=True
-    )
+    paired = quantize_layer(product.kernel, product.bias, seen, depthwise=False, in_pairs=True)
     paired = _with_room(paired, step)
     floor = step**2 / 12 * float(np.square(product.rows, dtype=np.float64).sum())
     costs = [floor + _noise(product, layer, seen) for layer in (paired, wide)]
@@ -141,7 +140,7 @@ def _unseen(product: Product) -> LayerInputs:
 
 def _with_room(layer: QuantizedLayer, step: float) -> QuantizedLayer:
     values, scale = room_for_bias(layer, step, _LARGEST_BIAS)
-    return replace(layer, weights=values, scale=scale)
+    return replace(layer, weights=values, scale=scale.astype(np.float64))
 
 
 def _fits(product: Product, layer: QuantizedLayer) -> bool:
