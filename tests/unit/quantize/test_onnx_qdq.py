@@ -93,12 +93,12 @@ def test_the_same_input_gives_the_same_bytes(float_path: Path) -> None:
 
 
 def test_given_ranges_take_the_place_of_measured_ones(float_path: Path) -> None:
-    model = _quantized(float_path, ranges={"gemm_1": (-1.0, 1.0), "conv_2": (0.0, 51.0)})
+    model = _quantized(float_path, ranges={"gemm_1": (-1.0, 1.0), "transpose_1": (0.0, 51.0)})
     constants = {item.name: numpy_helper.to_array(item) for item in model.graph.initializer}
     scales = [
         float(constants[node.input[1]])
         for node in model.graph.node
-        if node.op_type == "QuantizeLinear" and node.input[0] == "conv_2"
+        if node.op_type == "QuantizeLinear" and node.input[0] == "transpose_1"
     ]
     assert scales == [pytest.approx(0.2)]
 
