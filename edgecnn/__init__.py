@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from edgecnn.calibration.preprocessing import parse_preprocessing
     from edgecnn.claims import Verdict, VerdictReport, verdict
     from edgecnn.convert.inspecting import inspect
+    from edgecnn.convert.onnx_import import Support
     from edgecnn.deploying import Bundle, Deployment, Proof, TaskOptions, bundle, deploy
     from edgecnn.diagnosing import Cause, Diagnosis, Layer, diagnose
     from edgecnn.errors import (
@@ -191,6 +192,7 @@ __all__ = [
     "list_devices",
     "list_profiles",
     "models",
+    "onnx_operators",
     "parse_preprocessing",
     "predict",
     "probe",
@@ -288,6 +290,13 @@ def models() -> tuple[ModelSpec, ...]:
     from edgecnn.zoo import MODELS
 
     return tuple(MODELS.values())
+
+
+def onnx_operators() -> tuple[Support, ...]:
+    """Return the ONNX operators that `export` turns into TensorFlow Lite, from its own table."""
+    from edgecnn.convert.onnx_import import supported
+
+    return tuple(supported())
 
 
 def _version() -> str:

@@ -90,7 +90,7 @@ def _compare_output(
     _check(wanted, got, info.name)
     ratio_db = snr_db(wanted, got)
     wanted, got = wanted.astype(np.float64), got.astype(np.float64)
-    group_db, group = _worst_group(wanted, got, info.layout)
+    group_db, group = worst_group(wanted, got, info.layout)
     return ParityInfo(
         snr_db=ratio_db,
         cosine=_cosine(wanted, got),
@@ -172,7 +172,7 @@ def _varies(wanted: Array) -> float:
     return float(np.square(wanted - wanted.mean(axis=0)).sum()) if wanted.ndim else 0.0
 
 
-def _worst_group(wanted: Array, got: Array, layout: str) -> tuple[float | None, str]:
+def worst_group(wanted: Array, got: Array, layout: str = "") -> tuple[float | None, str]:
     """The SNR of the group of numbers that lost most, and which it is.
 
     A tensor that mixes kinds of numbers (boxes beside scores) does so along an axis of few groups:

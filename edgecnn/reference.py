@@ -14,6 +14,7 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from edgecnn import layouts
 from edgecnn.errors import InputError
 from edgecnn.parity import Answers
 
@@ -24,13 +25,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edgecnn.calibration.sampleset import SampleSet
-    from edgecnn.records import Manifest
+    from edgecnn.records import Endpoint, Manifest
 
 NAME = "reference.npz"
 # All that numpy and zipfile raise on a damaged file.
 _UNREADABLE = (
     OSError, ValueError, KeyError, EOFError, AttributeError, MemoryError, NotImplementedError,
-    OverflowError, RuntimeError, TypeError, struct.error, zipfile.BadZipFile, zlib.error,
+    ArithmeticError, RuntimeError, TypeError, struct.error, zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
 
 
@@ -97,15 +98,18 @@ def read(folder: Path, manifest: Manifest) -> Reference:
 
 
 def _checked(arrays: dict[str, NDArray[Any]], manifest: Manifest) -> Reference:
-    from edgecnn.calibration.sampleset import from_arrays, rows_of
+    from edgecnn.calibration.sampleset import from_arrays, holds_pixels, rows_of
 
     inputs = [arrays[f"x{k}"] for k in range(len(manifest.inputs))]
     runs = len(inputs[0]) // rows_of(manifest.inputs[0])
     answers = answers_of(arrays, len(manifest.outputs), runs)
     for k, (values, endpoint) in enumerate(zip(inputs, manifest.inputs, strict=True)):
-        if values.dtype.name not in {endpoint.dtype, "uint8"}:
+        if values.dtype.name != endpoint.dtype and not holds_pixels(values, endpoint):
             raise ValueError(f"x{k} is {values.dtype}, the input {endpoint.name} {endpoint.dtype}")
         _check_runs(f"x{k}", values, runs, rows_of(endpoint))
+        if values.shape[1:] != _run_shape(values, endpoint):
+            raise ValueError(f"x{k} has the shape {values.shape}, {endpoint.name} {endpoint.shape}")
+        _check_finite(f"x{k}", values)
     for k, (values, info) in enumerate(zip(answers.outputs, manifest.outputs, strict=True)):
         if values.dtype.kind not in "fiub":
             raise ValueError(f"y{k} is {values.dtype}")
@@ -115,6 +119,18 @@ def _checked(arrays: dict[str, NDArray[Any]], manifest: Manifest) -> Reference:
         if scores is not None:
             _check_finite(f"z{k}", scores)
     return Reference(from_arrays(NAME, runs, inputs), answers)
+
+
+def _run_shape(values: NDArray[Any], endpoint: Endpoint) -> tuple[int, ...]:
+    """What follows the first axis of an input's array: of pixels (height, width, channels)."""
+    from edgecnn.calibration.sampleset import holds_pixels
+
+    if not holds_pixels(values, endpoint):
+        return endpoint.shape[1:]
+    if not layouts.is_image(endpoint):
+        raise ValueError(f"{endpoint.name} takes no pictures")
+    size, channels = layouts.image_size(endpoint)
+    return *size, channels
 
 
 def _check_runs(name: str, values: NDArray[Any], runs: int, rows: int) -> None:

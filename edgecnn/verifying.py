@@ -5,14 +5,13 @@ Needs the base install only: hashes, LiteRT, and the reference that lies in the 
 
 from __future__ import annotations
 
-import hashlib
 import math
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgecnn import isolation, parity, reference
+from edgecnn import digests, isolation, parity, reference
 from edgecnn import manifest as manifests
 from edgecnn.errors import InputError, MissingPartError
 from edgecnn.progress import Progress, Silent
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
 # and above so many dB nothing is left to tell.
 _TOLERANCE_DB = 1.0
 _BEYOND_DOUBT_DB = 60.0
-_CHUNK_BYTES = 1 << 20
 _LONGEST_NAME = 255  # bytes, on every usual file system
 
 
@@ -195,12 +193,9 @@ def check_bytes(path: Path, file: FileInfo, folder: Path) -> list[str]:
         return [f"{file.path} is missing"]
     if path.stat().st_size != file.bytes:
         return [f"{file.path} has {path.stat().st_size} bytes, not {file.bytes}"]
-    found = hashlib.sha256()
-    with path.open("rb") as stream:
-        while chunk := stream.read(_CHUNK_BYTES):
-            found.update(chunk)
-    if found.hexdigest() != file.sha256:
-        return [f"{file.path} was changed: its sha256 is {found.hexdigest()}, not {file.sha256}"]
+    found = digests.of_file(path)
+    if found != file.sha256:
+        return [f"{file.path} was changed: its sha256 is {found}, not {file.sha256}"]
     return []
 
 

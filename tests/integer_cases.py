@@ -41,7 +41,9 @@ class Net:
     def normal(self, *shape: int) -> NDArray[np.float32]:
         """Normal numbers of a trained layer's size."""
         fan_in = max(int(np.prod(shape[1:])), 1)
-        return (self.random.standard_normal(shape) / np.sqrt(fan_in)).astype(np.float32)
+        drawn = self.random.standard_normal(shape) / np.sqrt(fan_in)
+        values: NDArray[np.float32] = drawn.astype(np.float32)
+        return values
 
     def fixed(self, values: Any, dtype: Any = np.int32) -> Tensor:  # noqa: ANN401 - numpy's
         """A constant."""

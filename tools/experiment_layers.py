@@ -92,9 +92,9 @@ def fidelity(model: str, diagnosis: Diagnosis) -> Iterator[LayerFidelity]:
 
 def notes_of(model: str, diagnosis: Diagnosis) -> Iterator[str]:
     """What a reader of its curve should know."""
-    logits = diagnosis.observed.logits_snr_db
-    told = "identical" if logits is None else f"{logits:.1f} dB"
-    yield f"{model}: logits {told} on {diagnosis.samples} images ({diagnosis.images})."
+    snr_db = diagnosis.observed.worst.snr_db
+    told = "identical" if snr_db is None else f"{snr_db:.1f} dB"
+    yield f"{model}: logits {told} on {diagnosis.samples} images ({diagnosis.source})."
     for cause in diagnosis.causes:
         yield f"{model}: {cause.kind}: {cause.finding}"
 

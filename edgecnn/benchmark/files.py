@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgecnn import digests
 from edgecnn import manifest as manifests
 from edgecnn.errors import InputError
 from edgecnn.inspection import inspect
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 FORMATS = ("tflite", "onnx")
 _REFERENCE_RUNS = 4  # enough to tell a wrong answer, and small enough to send anywhere
-_CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -182,14 +181,9 @@ def _single(path: Path) -> BenchFile:
 
 
 def _digest(path: Path) -> tuple[str, int]:
-    found, size_bytes = hashlib.sha256(), 0
     try:
-        with path.open("rb") as stream:
-            while chunk := stream.read(_CHUNK_BYTES):
-                found.update(chunk)
-                size_bytes += len(chunk)
+        return digests.of_file(path), path.stat().st_size
     except OSError as error:
         raise InputError(
             f"{path} cannot be read: {error.strerror}.", hint="Check the path."
         ) from error
-    return found.hexdigest(), size_bytes

@@ -63,7 +63,7 @@ def _read(path: Path) -> _Saved:
 
 def _copy(path: Path, config: dict[str, Any], folder: Path) -> Path:
     """The file with another configuration."""
-    import h5py  # type: ignore[import-untyped]  # it ships no types
+    import h5py
 
     copy = folder / f"model{path.suffix.lower()}"
     if path.suffix.lower() == ".keras":

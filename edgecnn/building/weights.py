@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    import h5py  # type: ignore[import-untyped]  # it ships no types
+    import h5py
     import keras
 
 _RAISED_BY_READERS = (OSError, ValueError, KeyError, RuntimeError, EOFError, zipfile.BadZipFile)

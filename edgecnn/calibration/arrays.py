@@ -82,7 +82,8 @@ def load(path: Path, inputs: Sequence[Endpoint], *, samples: int, held_out: int,
 
     Args:
         path: the file; it holds an array (N, *shape[1:]) for every input, under the input's name.
-            With one input the first array is taken, whatever its name.
+            With one input the first array is taken, whatever its name. An artifact's reference.npz
+            is one too.
         inputs: of the network.
         samples: calibration samples wanted.
         held_out: runs wanted from the end of the arrays.
@@ -124,17 +125,22 @@ def _read(
 ) -> Rows:
     members = _members(archive, name, inputs)
     headers = [
-        _opened(archive, member, name, endpoint)
+        _opened(archive, member, _place(name, endpoint, inputs), endpoint)
         for member, endpoint in zip(members, inputs, strict=True)
     ]
     runs = _runs(headers, inputs, name)
     choice = _chosen(runs, *share(runs, *wanted), seed)
     taken = [
-        _rows(archive, member, name, endpoint, choice)
+        _rows(archive, member, _place(name, endpoint, inputs), endpoint, choice)
         for member, endpoint in zip(members, inputs, strict=True)
     ]
     warnings = _converted(name, headers, inputs) + _unused(archive, name, members)
     return _collect(name, taken, inputs, choice, (runs, wanted, warnings))
+
+
+def _place(name: str, endpoint: Endpoint, inputs: Sequence[Endpoint]) -> str:
+    """Where an error is: the file, and of several inputs which."""
+    return name if len(inputs) == 1 else f"{name}, input {endpoint.name!r}"
 
 
 def _members(
@@ -148,6 +154,9 @@ def _members(
     if len(inputs) == 1:
         return [by_name.get(inputs[0].name, stored[0])]
     missing = [endpoint.name for endpoint in inputs if endpoint.name not in by_name]
+    in_order = [f"x{k}" for k in range(len(inputs))]
+    if missing and {*in_order, "y0"} <= set(by_name):  # an artifact's reference.npz
+        return [by_name[array] for array in in_order]
     if missing:
         raise InputError(
             f"{name}: no array for the input {' and '.join(map(repr, missing))}; it holds"

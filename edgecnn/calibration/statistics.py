@@ -201,9 +201,9 @@ def _add_run(
     generator of its own, so threads change the time and not the result.
     """
     work = [
-        *(pool.submit(accumulator.add, values[t]) for t, accumulator in tensors.items()),
+        *(pool.submit(_take, a.add, [values[t]]) for t, a in tensors.items()),
         *(
-            pool.submit(a.add, values[t])
+            pool.submit(_take, a.add, [values[t]])
             for t, a in layers.values()
             if values[t].size == t.elements
         ),

@@ -21,6 +21,7 @@ _BROKEN_PIPE_EXIT_CODE = 141  # as a shell reports a program that SIGPIPE ended
 
 COMMANDS = {
     "models": "edgecnn.cli.models:models",
+    "operators": "edgecnn.cli.operators:operators",
     "train": "edgecnn.cli.train:train",
     "export": "edgecnn.cli.export:export",
     "inspect": "edgecnn.cli.inspect:inspect",

@@ -43,7 +43,7 @@ class _Flags(ScalingFlags):
     "--data",
     metavar="SOURCE",
     shell_complete=completers.complete_calibration,
-    help="A folder of images, an .npz of inputs, or fashion-mnist; the artifact's reference images"
+    help="A folder of images, an .npz of inputs, or fashion-mnist; the artifact's reference"
     " by default.",
 )
 @click.option(
@@ -52,7 +52,7 @@ class _Flags(ScalingFlags):
     default=64,
     show_default=True,
     metavar="N",
-    help="How many images, at most.",
+    help="How many samples, at most.",
 )
 @click.option("--all", "every", is_flag=True, help="Every layer, not only the worst.")
 @in_order(*SCALING)

@@ -27,5 +27,5 @@ def models(*, as_json: bool) -> None:
     console.print_line()
     console.print_paragraph(
         "MODEL may also be keras:NAME, for any network of keras.applications (keras:MobileNetV2),"
-        " or your own: a .keras or .h5 file, a SavedModel folder, a float .tflite."
+        " or your own: a .keras or .h5 file, a SavedModel folder, a float .onnx or .tflite."
     )

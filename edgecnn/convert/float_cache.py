@@ -12,7 +12,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from edgecnn import isolation, layouts, store
-from edgecnn.convert import float_stage
+from edgecnn.convert import float_stage, proof
 from edgecnn.convert.float_stage import Feeding, Outcome, Samples
 from edgecnn.convert.versions import DECISIVE, digest, versions
 from edgecnn.errors import EdgeCnnError, InputError
@@ -218,5 +218,5 @@ def _import_ahead() -> None:
 def _move(source: Path, to: Path, file_format: str) -> None:
     name = float_stage.FILES[file_format]
     (source / name).rename(to / name)
-    for shared in (float_stage.INFO, float_stage.PROOF):
+    for shared in (float_stage.INFO, proof.NAME):
         (to / shared).write_bytes((source / shared).read_bytes())

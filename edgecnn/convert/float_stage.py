@@ -23,7 +23,7 @@ import numpy as np
 from edgecnn import layouts
 from edgecnn.calibration import preprocessing as scaling
 from edgecnn.calibration import sources
-from edgecnn.convert import input_scaling
+from edgecnn.convert import input_scaling, proof
 from edgecnn.errors import EdgeCnnError, InputError
 from edgecnn.records import EndLayouts, Network
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[Any]
 
-INFO, PROOF, TFLITE, ONNX = "info.json", "proof.npz", "model.tflite", "model.onnx"
+INFO, TFLITE, ONNX = "info.json", "model.tflite", "model.onnx"
 FILES = {"tflite": TFLITE, "onnx": ONNX}
 # What the child sets before TensorFlow is imported: no GPU probing, no chatter.
 ENVIRONMENT = {
@@ -53,7 +53,6 @@ ENVIRONMENT = {
 VERSION = 2
 # Enough for a mean and variance over all positions, and little enough memory.
 ADAPTATION_SAMPLES = 4
-PROOF_SAMPLES = 4
 
 
 @dataclass(frozen=True)
@@ -145,7 +144,13 @@ def _make_with_tensorflow(
     traced = tflite_float.trace(built)
     own_scaling = input_scaling.of_tensorflow(traced)
     samples = gather(network, feeding, own_scaling, progress)
-    _write_proof(folder, network, samples, _keras_answers(built, network))
+    proof.write(
+        folder,
+        network,
+        samples.split.calibration,
+        samples.preprocessing,
+        proof.of_keras(built, network),
+    )
     del built  # each holds the weights once more, and the converter copies them several times over
     gc.collect()
     _write_info(folder, network, dict.fromkeys(formats, own_layouts(network)), own_scaling)
@@ -197,7 +202,13 @@ def _make_from_onnx(
         if wanted:
             onnx_file.save(model, folder / ONNX)
     samples = gather(network, feeding, own_scaling, progress)
-    _write_proof(folder, network, samples, _onnx_answers(Path(request.model), network))
+    proof.write(
+        folder,
+        network,
+        samples.split.calibration,
+        samples.preprocessing,
+        proof.of_onnx(Path(request.model), network),
+    )
     _write_info(folder, network, ends, own_scaling)
     return attempts.outcome(samples)
 
@@ -216,9 +227,10 @@ def _lower(
     """
     from edgecnn.convert import onnx_import, tflite_float
 
+    name = Path(request.model).stem
+    onnx_import.refuse_unsupported(model, name)  # before TensorFlow's seconds
     _import_tensorflow(progress)
     progress.stage("converting to float .tflite")
-    name = Path(request.model).stem
     lowered = onnx_import.lower(model, network, name)
     definition = tflite_float.define(lowered.traced)
     (folder / TFLITE).write_bytes(tflite_float.to_tflite(definition, name))
@@ -247,7 +259,13 @@ def _make_from_tflite(
     network, own_scaling, data = tflite_source.prepare(path)
     samples = gather(network, feeding, own_scaling, progress)
     (folder / TFLITE).write_bytes(data)
-    _write_proof(folder, network, samples, _tflite_answers(path, network))
+    proof.write(
+        folder,
+        network,
+        samples.split.calibration,
+        samples.preprocessing,
+        proof.of_tflite(path, network),
+    )
     _write_info(folder, network, {"tflite": own_layouts(network)}, own_scaling)
     return Outcome(samples, {})
 
@@ -331,75 +349,6 @@ def _adapt(built: BuiltModel, feeding: Feeding) -> None:
     feeds = feeding.split.calibration.feeds(built.network.inputs, feeding.preprocessing)
     images = [feed[0] for feed in itertools.islice(feeds, ADAPTATION_SAMPLES)]
     building.adapt_batch_normalization(built.keras_model, np.concatenate(images))
-
-
-def _write_proof(
-    folder: Path,
-    network: Network,
-    samples: Samples,
-    answer: Callable[[Sequence[Array]], Sequence[Array]],
-) -> None:
-    """Keep some calibration inputs as they are fed, and what the source's framework answers."""
-    calibration = samples.split.calibration
-    feeds = itertools.islice(
-        calibration.feeds(network.inputs, samples.preprocessing), PROOF_SAMPLES
-    )
-    asked = list(feeds)
-    answered = [[np.atleast_1d(np.asarray(values)) for values in answer(feed)] for feed in asked]
-    arrays = {
-        **{f"x{k}": np.stack([feed[k] for feed in asked]) for k in range(len(network.inputs))},
-        **{f"y{k}": np.concatenate([row[k] for row in answered]) for k in range(len(answered[0]))},
-    }
-    np.savez(folder / PROOF, **arrays)  # type: ignore[arg-type] # numpy means allow_pickle
-
-
-def read_proof(folder: Path) -> tuple[list[tuple[Array, ...]], tuple[Array, ...]]:
-    """The inputs of each run of the proof, and the answers to all, by output."""
-    with np.load(folder / PROOF, allow_pickle=False) as arrays:
-        columns = [arrays[f"x{k}"] for k in range(len(arrays.files)) if f"x{k}" in arrays]
-        answers = tuple(arrays[f"y{k}"] for k in range(len(arrays.files)) if f"y{k}" in arrays)
-    return list(zip(*columns, strict=True)), answers
-
-
-def _keras_answers(
-    built: BuiltModel, network: Network
-) -> Callable[[Sequence[Array]], Sequence[Array]]:
-    import tensorflow as tf
-
-    def answer(feed: Sequence[Array]) -> Sequence[Array]:
-        tensors = [tf.constant(values) for values in feed]
-        return [
-            np.asarray(values, end.dtype)
-            for values, end in zip(built.function(tensors), network.outputs, strict=True)
-        ]
-
-    return answer
-
-
-def _onnx_answers(path: Path, network: Network) -> Callable[[Sequence[Array]], Sequence[Array]]:
-    """The user's own file, under ONNX Runtime: open sizes take what is fed."""
-    from edgecnn.runtime.onnxrt import OnnxSession
-
-    session = OnnxSession(path, threads=os.cpu_count() or 1)
-    places = {info.name: place for place, info in enumerate(session.inputs)}
-    order = [places[end.name] for end in network.inputs]
-
-    def answer(feed: Sequence[Array]) -> Sequence[Array]:
-        ordered: list[Array] = list(feed)
-        for values, place in zip(feed, order, strict=True):
-            ordered[place] = values
-        return session.run(ordered)
-
-    return answer
-
-
-def _tflite_answers(path: Path, network: Network) -> Callable[[Sequence[Array]], Sequence[Array]]:
-    """The user's own file, under LiteRT."""
-    from edgecnn.runtime.litert import LiteRTSession
-
-    session = LiteRTSession(path, threads=os.cpu_count() or 1)
-    assert len(session.inputs) == len(network.inputs)  # noqa: S101 - it was just read
-    return session.run
 
 
 def _write_info(

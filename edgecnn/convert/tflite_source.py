@@ -45,8 +45,7 @@ def prepare(path: Path) -> tuple[Network, str, bytes]:
     if fixed_batch.is_open(graph):
         graph = Graph.read(fixed_batch.fix(data))
     unpack_constants.apply(graph)
-    names = _end_names(graph)
-    network = _network(path, graph, found, names)
+    network = _network(path, graph, found)
     return network, input_scaling.of_tflite(graph), graph.write()
 
 
@@ -79,11 +78,17 @@ def _end_names(graph: Graph) -> tuple[list[str], list[str]]:
     )
 
 
-def _network(
-    path: Path, graph: Graph, found: Inspection, names: tuple[list[str], list[str]]
-) -> Network:
-    inputs = [_endpoint(t, name) for t, name in zip(graph.inputs, names[0], strict=True)]
-    outputs = [_endpoint(t, name) for t, name in zip(graph.outputs, names[1], strict=True)]
+def ends(graph: Graph) -> tuple[tuple[Endpoint, ...], tuple[Endpoint, ...]]:
+    """The inputs and outputs of a float file, under the names that tools know."""
+    names = _end_names(graph)
+    return (
+        tuple(_endpoint(t, name) for t, name in zip(graph.inputs, names[0], strict=True)),
+        tuple(_endpoint(t, name) for t, name in zip(graph.outputs, names[1], strict=True)),
+    )
+
+
+def _network(path: Path, graph: Graph, found: Inspection) -> Network:
+    inputs, outputs = ends(graph)
     for end in (*inputs, *outputs):
         if any(size < 1 for size in end.shape):
             raise InputError(
@@ -91,7 +96,7 @@ def _network(
                 hint="Convert it again with a fixed input shape, and a batch that is 1 or open.",
             )
     count = sum(found.graph.parameters_by_dtype.values())
-    return Network(tuple(inputs), tuple(outputs), count, count)
+    return Network(inputs, outputs, count, count)
 
 
 def _endpoint(tensor: Tensor, name: str) -> Endpoint:

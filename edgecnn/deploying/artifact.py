@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import io
+import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from edgecnn import isolation, verifying
+from edgecnn import isolation, reference, verifying
 from edgecnn import manifest as manifests
-from edgecnn.deploying import reference
 from edgecnn.deploying.device import ends as device_ends
 from edgecnn.errors import InputError
 
@@ -96,11 +96,29 @@ def read(path: Path, progress: Progress) -> Deployable:
     if problems:
         raise InputError(f"{folder}: {problems[0]}.", hint="Export again; nothing was deployed.")
     _check_ends(manifest, file, folder)
-    stored = reference.read(folder, manifest, _PROOF_RUNS)
+    inputs, floats = _proof_runs(folder, manifest)
     progress.stage("computing what the device must repeat")
-    outputs, real = _expected(folder / file.path, manifest, stored.inputs)
-    _check_outputs(real, stored.outputs, manifest, folder / file.path)
-    return Deployable(folder, manifest, file, stored.inputs, outputs, real, stored.outputs)
+    outputs, real = _expected(folder / file.path, manifest, inputs)
+    _check_outputs(real, floats, manifest, folder / file.path)
+    return Deployable(folder, manifest, file, inputs, outputs, real, floats)
+
+
+def _proof_runs(folder: Path, manifest: Manifest) -> tuple[Arrays, Arrays]:
+    """The first runs of the reference: of each input what is fed, of each output (runs, *shape)."""
+    stored = reference.read(folder, manifest)
+    inputs = stored.inputs.first(_PROOF_RUNS, manifest.inputs)
+    runs = stored.answers.runs
+    for values, end in zip(stored.answers.outputs, manifest.outputs, strict=True):
+        if values.size != runs * math.prod(end.shape):
+            raise InputError(
+                f"{folder / reference.NAME} cannot be read: it holds {values.shape} for {runs} runs"
+                f" of the output {end.name} {end.shape}.",
+                hint="Export again; the folder is not whole.",
+            )
+    outputs = zip(stored.answers.outputs, manifest.outputs, strict=True)
+    return inputs.arrays, tuple(
+        values.reshape(runs, *end.shape)[: inputs.samples] for values, end in outputs
+    )
 
 
 def _tflite(manifest: Manifest, folder: Path) -> FileInfo:

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgecnn import digests
 from edgecnn.deploying import proof, readme
 from edgecnn.records import SCHEMA
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 _HERE = Path(__file__).parent
 _DIGITS = 16
-_CHUNK_BYTES = 1 << 20
 _LONGEST_NAME = 200  # bytes; 255 on every usual file system, and tar wants some for itself
 _LAUNCHER = """\
 #!/bin/sh
@@ -123,11 +123,7 @@ def sha256(content: bytes | Path) -> str:
     """Of bytes, or of a file."""
     if isinstance(content, bytes):
         return hashlib.sha256(content).hexdigest()
-    digest = hashlib.sha256()
-    with content.open("rb") as stream:
-        while chunk := stream.read(_CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest()
+    return digests.of_file(content)
 
 
 def folder_name(deployable: Deployable) -> str:

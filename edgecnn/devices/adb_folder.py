@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import getpass
-import hashlib
 import os
 import re
 import secrets
@@ -19,6 +18,7 @@ import tempfile
 import threading
 from typing import IO, TYPE_CHECKING, Protocol
 
+from edgecnn import digests
 from edgecnn.devices import adb_guard
 from edgecnn.devices.channel import tail
 from edgecnn.devices.device import Completed
@@ -164,7 +164,7 @@ class AdbFolder:
         for name, content in files.items():
             with contextlib.ExitStack() as stack:
                 source = stack.enter_context(_opened(content))
-                total = _sha256(source)
+                total = digests.of_stream(source)
                 source.seek(0)
                 self._send(name, source, total)
 
@@ -284,10 +284,3 @@ def _opened(content: Path | bytes) -> Generator[IO[bytes], None, None]:
         raise InputError(f"{content} cannot be read: {error.strerror}.") from error
     with source:
         yield source
-
-
-def _sha256(file: IO[bytes]) -> str:
-    total = hashlib.sha256()
-    for chunk in iter(lambda: file.read(1 << 18), b""):
-        total.update(chunk)
-    return total.hexdigest()

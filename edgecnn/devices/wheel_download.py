@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+from edgecnn import digests
 from edgecnn.errors import DeviceError, InputError, MissingPartError
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def download(wheels: Sequence[Wheel], folder: Path) -> dict[Wheel, Path]:
     )
     if ended.returncode != 0:
         raise _failure(wheels, ended.stderr)
-    found = {_sha256(path): path for path in folder.glob("*.whl")}
+    found = {digests.of_file(path): path for path in folder.glob("*.whl")}
     return {wheel: found[wheel.sha256] for wheel in wheels}
 
 
@@ -86,7 +86,3 @@ def _failure(wheels: Sequence[Wheel], stderr: str) -> Exception:
         hint="Is this machine online? pip's own settings hold (pip config list, PIP_INDEX_URL);"
         " what was fetched once is kept.",
     )
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -15,7 +15,7 @@ import shutil
 from dataclasses import astuple, dataclass
 from typing import TYPE_CHECKING
 
-from edgecnn import store
+from edgecnn import digests, store
 from edgecnn.devices import wheel_download, wheel_fit, wheel_tree
 from edgecnn.errors import DeviceError
 
@@ -194,7 +194,7 @@ def _make(spec: RuntimeSpec, progress: Progress | None, folder: Path) -> None:
     downloaded.mkdir()
     files = wheel_download.download(spec.wheels, downloaded)
     wheel_tree.pack([files[wheel] for wheel in spec.wheels], folder / _ARCHIVE)
-    (folder / _SUM).write_text(_sha256(folder / _ARCHIVE), "ascii")
+    (folder / _SUM).write_text(digests.of_file(folder / _ARCHIVE), "ascii")
     shutil.rmtree(downloaded)
 
 
@@ -203,15 +203,7 @@ def _checked(folder: Path) -> Fetched | None:
     archive = folder / _ARCHIVE
     try:
         wanted = (folder / _SUM).read_text("ascii").strip()
-        total = _sha256(archive)
+        total = digests.of_file(archive)
     except (OSError, UnicodeDecodeError):
         return None
     return Fetched(archive, total, archive.stat().st_size) if total == wanted else None
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        total = hashlib.sha256()
-        for chunk in iter(lambda: file.read(1 << 20), b""):
-            total.update(chunk)
-    return total.hexdigest()

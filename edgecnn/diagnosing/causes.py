@@ -1,7 +1,7 @@
 """Likely causes of a quantized file's error, each found from what was seen, each with its command.
 
-Thresholds are chosen so that files in order (trained networks, calibrated on images like those they
-are diagnosed on) show none of them; each stands beside its test.
+Thresholds are chosen so that files in order (trained networks, calibrated on samples like those
+they are diagnosed on) show none of them; each stands beside its test.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def find(observed: Observations, context: Context) -> tuple[Cause, ...]:
 
 
 def range_too_narrow(observed: Observations, context: Context) -> list[Cause]:
-    """Values of these images lie beyond the range that calibration chose."""
+    """Values of these samples lie beyond the range that calibration chose."""
     clipped = [each for each in _calibrated(observed) if _is_clipped(each)]
     if not clipped:
         return []
@@ -64,7 +64,7 @@ def range_too_narrow(observed: Observations, context: Context) -> list[Cause]:
         f"In {_count(clipped, 'tensor')} 1% of the float values or more lie beyond the range the"
         f" file has room for: in this one {percent_text(worst.clipped_share)}, its range is"
         f" {_span(worst.range_low, worst.range_high)}, the values {_span(worst.low, worst.high)}."
-        " It was calibrated on images unlike these."
+        " It was calibrated on samples unlike these."
     )
     return [Cause("range too narrow", worst.layer, finding, context.export_on_more())]
 
@@ -80,7 +80,7 @@ def _is_clipped(layer: Layer) -> bool:
 
 
 def range_too_wide(observed: Observations, context: Context) -> list[Cause]:
-    """Most steps of the ranges are never used on these images."""
+    """Most steps of the ranges are never used on these samples."""
     ranged = [each for each in _calibrated(observed) if _excess(each) is not None]
     wide = [each for each in ranged if (_excess(each) or 0) > _TOO_WIDE]
     if not ranged or len(wide) < _WIDE_TENSORS * len(ranged):
@@ -89,9 +89,9 @@ def range_too_wide(observed: Observations, context: Context) -> list[Cause]:
     used = _MOST_LEVELS / (_excess(worst) or 1)
     finding = (
         f"{len(wide)} of {_count(ranged, 'tensor')} have a range more than {_TOO_WIDE:g} times what"
-        f" these images need: this one reaches {_span(worst.range_low, worst.range_high)}, the"
+        f" these samples need: this one reaches {_span(worst.range_low, worst.range_high)}, the"
         f" values {_span(worst.low, worst.high)}, which is {used:.0f} of its 255 steps. It was"
-        " calibrated on other images, or on images scaled otherwise."
+        " calibrated on other samples, or on samples scaled otherwise."
     )
     return [Cause("range too wide", worst.layer, finding, context.export_on_more())]
 
@@ -157,9 +157,9 @@ def _silent(observed: Observations, context: Context) -> list[Cause]:
         return []
     worst = max(silent, key=lambda each: each.silent_channels / each.channels)
     finding = (
-        f"{worst.silent_channels} of its {worst.channels} channels are zero on these images, in"
+        f"{worst.silent_channels} of its {worst.channels} channels are zero on these samples, in"
         f" float too ({_count(silent, 'tensor')} like it): either the network never uses them, or"
-        " these images, or their scaling, do not stir it."
+        " these samples, or their scaling, do not stir it."
     )
     return [Cause("dead channels", worst.layer, finding, context.export_on_more())]
 

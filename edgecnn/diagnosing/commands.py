@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgecnn.calibration import photographs
+from edgecnn.calibration import fashion_mnist, photographs
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from edgecnn.records import Preprocessing
 
 _PIXELS = 255.0
@@ -24,12 +23,18 @@ class Context:
 
     Attributes:
         folder: the artifact's folder, or the file that was diagnosed.
-        float_file: the float .tflite; every export starts from it, which needs no TensorFlow.
+        float_file: the float .tflite; an export starts from it, which needs no TensorFlow.
         preprocessing: how pixels become inputs.
-        data: the user's --data; None where the reference's images were used.
+        data: the user's --data; None where the reference's samples were used.
         calibration: what the manifest says it was calibrated on; "" where it is not known.
         calibration_samples: likewise; 0 where it is not known.
-        pixel_high: largest pixel of the images; None where they are arrays fed as they are.
+        pixel_high: largest pixel of the samples; None where they are arrays fed as they are.
+        origin: what an export fed arrays starts from: the float .tflite, or where that has its
+            inputs in another layout than the source model a file that has not.
+        reference: an artifact's reference.npz, where it can stand in for samples that are not at
+            hand; else None.
+        takes_pictures: whether the artifact was compared on pictures.
+        recorded: whether there is a manifest.
     """
 
     folder: Path
@@ -38,7 +43,11 @@ class Context:
     data: str | None
     calibration: str
     calibration_samples: int
-    pixel_high: float | None = None
+    pixel_high: float | None
+    origin: Path
+    reference: Path | None
+    takes_pictures: bool
+    recorded: bool
 
     def export(self, recipe: str = "int8", *, more: str = "") -> str:
         """Export the float file again, beside the artifact.
@@ -48,10 +57,14 @@ class Context:
             more: further options.
         """
         source = self._source()
-        parts = ["edgecnn export", shlex.quote(str(self.float_file)), f"--{recipe}"]
+        arrays = source is not None and source.lower().endswith(".npz")
+        start = self.origin if arrays else self.float_file
+        parts = ["edgecnn export", shlex.quote(str(start)), f"--{recipe}"]
+        if start.suffix != ".tflite":
+            parts.append("--format tflite")
         if source is not None:
             parts.append(f"--calibration {shlex.quote(source)}")
-        if not (source or "").endswith(".npz"):
+        if not arrays:
             parts.append(scaling(self.preprocessing))
         if more:
             parts.append(more)
@@ -59,22 +72,34 @@ class Context:
         return " ".join([*parts, f"--out {shlex.quote(str(base.parent / 'diagnosed'))}"])
 
     def export_on_more(self) -> str:
-        """Calibrate on the user's images, else on more of those it was calibrated on."""
+        """Calibrate on the user's samples, else on more of those it was calibrated on."""
         if self.data is not None:
             return self.export()
         samples = max(_MORE_SAMPLES * self.calibration_samples, 100)
         return self.export(more=f"--calibration-samples {samples} --calibration-method minmax")
 
     def diagnose(self) -> str:
-        """Diagnose again, on the images that the artifact was made with."""
+        """Diagnose again, on the samples that the artifact was made with, where it has any."""
+        if not self.recorded:
+            return self.export()
         against = f"--against {shlex.quote(str(self.float_file))}"
         return f"edgecnn diagnose {shlex.quote(str(self.folder))} {against}"
 
     def _source(self) -> str | None:
-        """The user's data; else what the artifact was calibrated on, as its manifest calls it."""
+        """The user's data; else what the artifact was calibrated on, where that is at hand.
+
+        A manifest keeps a folder's or file's name and not its path. Where there is none of that
+        name, photographs stand in for pictures, and the artifact's reference for arrays.
+        """
         if self.data is not None:
             return self.data
-        return None if self.calibration in {"", photographs.SOURCE} else self.calibration
+        if self.calibration == fashion_mnist.SOURCE:
+            return self.calibration
+        if self.calibration not in {"", photographs.SOURCE} and Path(self.calibration).exists():
+            return self.calibration
+        if self.takes_pictures:
+            return None
+        return (self.calibration or None) if self.reference is None else str(self.reference)
 
 
 def scaling(preprocessing: Preprocessing) -> str:

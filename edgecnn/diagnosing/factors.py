@@ -67,7 +67,7 @@ def of_channels(
 
 
 def _closest(factors: Floats, sums: LayerSums) -> Floats:
-    """The best factors on the images, as far from those of the weights as rounding may be."""
+    """The best factors on the samples, as far from those of the weights as rounding may be."""
     heard = sums.power > 0
     fitted = np.where(heard, sums.product / np.where(heard, sums.power, 1.0), factors)
     return np.clip(fitted, factors * (1 - _UNSURE), factors * (1 + _UNSURE))

@@ -1,4 +1,4 @@
-"""Causes that lie before the first layer: how images are scaled, what the input has room for."""
+"""Causes that lie before the first layer: how samples are scaled, what inputs have room for."""
 
 from __future__ import annotations
 
@@ -22,8 +22,10 @@ _HARDLY_STIRS = 0.03
 
 
 def scaled_twice(observed: Observations, context: Context) -> list[Cause]:
-    """The images are scaled already, and were scaled again; or not at all."""
-    return _pixels_scaled(context) or _fed_far_off(observed.input, context)
+    """The samples are scaled already, and were scaled again; or not at all."""
+    return _pixels_scaled(context) or [
+        cause for seen in observed.inputs for cause in _fed_far_off(seen, context)
+    ]
 
 
 def _pixels_scaled(context: Context) -> list[Cause]:
@@ -57,12 +59,12 @@ def _fed_far_off(seen: InputSeen, context: Context) -> list[Cause]:
 
 
 def _far_off(seen: InputSeen, context: Context, room: float, fed: float) -> Cause:
-    """Tell which side is wrong: images that hardly stir the float network are."""
+    """Tell which side is wrong: samples that hardly stir the float network are."""
     times, way = (room / fed, "smaller") if room > fed else (fed / room, "larger")
     finding = (
         f"What is fed ({seen.fed_low:.3g} to {seen.fed_high:.3g}) is {times:.0f} times {way} than"
         f" what the input was calibrated for ({seen.range_low:.3g} to {seen.range_high:.3g}): the"
-        " images were scaled once more, or once less, there than here."
+        " samples were scaled once more, or once less, there than here."
     )
     if room > fed and seen.stirring is not None and seen.stirring < _HARDLY_STIRS:
         finding += " In float too these hardly stir the first layer: these are scaled wrongly."
@@ -71,8 +73,11 @@ def _far_off(seen: InputSeen, context: Context, room: float, fed: float) -> Caus
 
 
 def input_scale(observed: Observations, context: Context) -> list[Cause]:
-    """The input's scale and zero point against the range the preprocessing gives."""
-    seen = observed.input
+    """Each input's scale and zero point against the range the preprocessing gives."""
+    return [cause for seen in observed.inputs for cause in _input_scale(seen, context)]
+
+
+def _input_scale(seen: InputSeen, context: Context) -> list[Cause]:
     if seen.range_low is None or seen.range_high is None:
         return []
     low, high = _possible(context, seen)
@@ -89,7 +94,7 @@ def input_scale(observed: Observations, context: Context) -> list[Cause]:
         else f"it is {room / width:.1f} times as wide, and so are its steps"
     )
     finding = (
-        f"The input has room for {seen.range_low:.3g} to {seen.range_high:.3g}; the images give"
+        f"The input has room for {seen.range_low:.3g} to {seen.range_high:.3g}; the samples give"
         f" {low:.3g} to {high:.3g}: {wrong}."
     )
     return [Cause("input scale", seen.name, finding, context.export())]
@@ -98,7 +103,7 @@ def input_scale(observed: Observations, context: Context) -> list[Cause]:
 def _possible(context: Context, seen: InputSeen) -> tuple[float, float]:
     """What preprocessing makes of pixels 0..255; of arrays fed as they are, what was fed.
 
-    Zero is always inside: a tensor's range holds it, whatever the images.
+    Zero is always inside: a tensor's range holds it, whatever the samples.
     """
     low, high = seen.fed_low, seen.fed_high
     if context.pixel_high is not None:

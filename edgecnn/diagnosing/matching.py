@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edgecnn.quantize import affine
+from edgecnn.quantize.passes import keep_float
 
 if TYPE_CHECKING:
     from edgecnn.formats.tflite_graph import Graph, Operator, Tensor
 
-_INNER = "_inner"  # what `io_dtype` calls the tensor behind an end whose dtype it changed
+# What passes call the tensor behind an end whose dtype changed, and a float one beside an end.
+_SUFFIXES = ("", "_inner", keep_float.SUFFIX)
 _BORDER = {"QUANTIZE", "DEQUANTIZE"}
 
 
@@ -56,7 +58,8 @@ def match(quantized: Graph, real: Graph) -> tuple[list[Pair], int]:
     """Pair the operators' outputs, by name; what is left, by kind and shape, in order.
 
     By order only where both files have equally many of a kind and shape left. QUANTIZE and
-    DEQUANTIZE that only change a dtype have no counterpart, and are not counted as skipped.
+    DEQUANTIZE that only change a dtype have no counterpart, and are not counted as skipped; neither
+    is what computes indices and shapes.
 
     Returns:
         The pairs in order of execution, and how many operators have no counterpart.
@@ -71,19 +74,25 @@ def match(quantized: Graph, real: Graph) -> tuple[list[Pair], int]:
         if twin is not None and not (at_border and twin in taken):
             taken.add(twin)
             pairs.append(Pair(index, operator, twin, "name"))
-        elif not at_border:
+        elif not at_border and _makes_reals(operator):
             left.append((index, operator))
     ordered = _by_order(left, [twin for twin in named.values() if twin not in taken])
     pairs = sorted(pairs + ordered, key=lambda pair: pair.index)
     return pairs, len(left) - len(ordered)
 
 
+def _makes_reals(operator: Operator) -> bool:
+    return any(t.is_float or t.quantization is not None for t in operator.outputs)
+
+
 def _by_name(operator: Operator, named: dict[str, Operator]) -> Operator | None:
     if not operator.outputs:
         return None
-    twin = named.get(operator.output.name.removesuffix(_INNER))
-    same = twin is not None and twin.output.shape == operator.output.shape
-    return twin if same else None
+    for suffix in _SUFFIXES:
+        twin = named.get(operator.output.name.removesuffix(suffix))
+        if twin is not None:
+            return twin if twin.output.shape == operator.output.shape else None
+    return None
 
 
 def _by_order(left: list[tuple[int, Operator]], free: list[Operator]) -> list[Pair]:

@@ -1,7 +1,7 @@
-"""Runs a quantized file and its float twin on the same images, and says what it saw.
+"""Runs a quantized file and its float twin on the same samples, and says what it saw.
 
 Every tensor with a counterpart is made an output of a copy of its file (as calibration does); both
-run image by image, and of each tensor only sums for each channel are kept. Native code runs the
+run sample by sample, and of each tensor only sums for each channel are kept. Native code runs the
 user's files: call `observe` in a child process.
 """
 
@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgecnn import parity
+from edgecnn import layouts, parity
 from edgecnn.calibration import statistics
 from edgecnn.diagnosing import seen
 from edgecnn.diagnosing.matching import Pair, match
-from edgecnn.diagnosing.record import Observations
+from edgecnn.diagnosing.record import Observations, OutputSeen
 from edgecnn.diagnosing.sums import LayerSums
 from edgecnn.errors import InputError
 from edgecnn.formats import tflite_logits
@@ -29,13 +29,16 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from edgecnn.calibration.sampleset import ImageSet
+    from edgecnn.calibration.sampleset import SampleSet
+    from edgecnn.calibration.statistics import Statistics
+    from edgecnn.diagnosing.ends import Ends
     from edgecnn.progress import Progress
-    from edgecnn.records import Preprocessing
+    from edgecnn.records import Endpoint, Preprocessing
 
 _RELU6 = 3  # schema.fbs: ActivationFunctionType
 # Rounding, even with one scale for a whole tensor, moves weights by less; equalizing by more.
 _ROUNDING_AT_MOST = 0.2
+_OTHER_NETWORK = "Name the float file it was made from: --against FILE."
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,8 @@ class Files:
 def observe(
     quantized: str,
     real: bytes,
-    images: ImageSet,
+    samples: SampleSet,
+    ends: Ends,
     preprocessing: Preprocessing,
     *,
     threads: int,
@@ -64,49 +68,48 @@ def observe(
     Args:
         quantized: path of the quantized .tflite.
         real: the float .tflite.
-        images: to run them on.
+        samples: to run them on.
+        ends: of the network and of both files.
         preprocessing: how pixels become inputs.
         threads: of one inference.
-        progress: told of each image.
+        progress: told of each run.
 
     Raises:
         InputError: the runtime refuses a file, the two take different inputs or give different
             outputs, or no tensor has a counterpart.
     """
     files = _read(quantized, real)
-
-    def feeds() -> Iterator[NDArray[np.float32]]:
-        return images.feed(preprocessing)
-
-    progress.stage("float statistics", images.samples)
-    logits = files.real.tensors[tflite_logits.find(real).tensor].name
+    judged = [files.real.tensors[end.tensor].name for end in tflite_logits.find(real)]
+    progress.stage("float statistics", samples.samples)
     known = statistics.collect(
         files.real,
-        ([feed] for feed in feeds()),
-        answers=[logits],
-        runs=images.samples,
+        ends.feeds(samples, preprocessing),
+        answers=[*dict.fromkeys([*judged, *(tensor.name for tensor in files.real.outputs)])],
+        runs=samples.samples,
         threads=threads,
         progress=progress,
     )
-    wanted = known.answers[logits].reshape(images.samples, -1)
-    progress.stage("comparing layers", images.samples)
-    sums = _compare(files, feeds(), threads, progress)
-    progress.stage("comparing logits", images.samples)
-    found = parity.logits(files.quantized_data, feeds(), threads=threads, progress=progress)
-    if found.shape != wanted.shape:
-        raise InputError(
-            f"The two files give {found.shape[1]} and {wanted.shape[1]} values for an image:"
-            " they are not of one network.",
-            hint="Name the float file it was made from: --against FILE.",
-        )
+    pairs = [pair for pair in files.pairs if pair.real.name in known.tensors]
+    progress.stage("comparing layers", samples.samples)
+    sums = _compare(files, pairs, ends.feeds(samples, preprocessing), threads, progress)
+    progress.stage("comparing outputs", samples.samples)
+    measured = parity.answers(
+        files.quantized_data,
+        samples.feeds(ends.inputs, preprocessing),
+        inputs=ends.inputs,
+        outputs=ends.outputs,
+        file_layouts=ends.layouts,
+        threads=threads,
+        progress=progress,
+    )
     equalized = scales_channels(files)
-    sight = seen.Sight(files.quantized, files.real, files.pairs, sums, known, equalized, (logits,))
+    sight = seen.Sight(files.quantized, files.real, pairs, sums, known, equalized, tuple(judged))
     return Observations(
-        logits_snr_db=parity.snr_db(wanted, found),
+        outputs=_outputs(_float_answers(files, known, ends, samples.samples), measured, ends),
         equalized=equalized,
         layers=seen.layers(sight),
-        skipped=files.skipped,
-        input=seen.input_of(sight),
+        skipped=files.skipped + len(files.pairs) - len(pairs),
+        inputs=seen.inputs(sight),
         per_tensor=seen.per_tensor(files.quantized),
         adds=seen.adds(sight),
     )
@@ -115,38 +118,82 @@ def observe(
 def _read(quantized: str, real: bytes) -> Files:
     data = Path(quantized).read_bytes()
     graphs = Graph.read(data), Graph.read(real)
-    shapes = []
-    for graph in graphs:
-        if len(graph.inputs) != 1:
-            raise InputError(f"{quantized}: it or its float file has {len(graph.inputs)} inputs.")
-        shapes.append(graph.inputs[0].shape)
-    if shapes[0] != shapes[1]:
+    ours, theirs = ([tensor.shape for tensor in graph.inputs] for graph in graphs)
+    counts = [len(graph.outputs) for graph in graphs]
+    if ours != theirs or counts[0] != counts[1]:
         raise InputError(
-            f"{quantized} takes {shapes[0]}, its float file {shapes[1]}.",
-            hint="Name the float file it was made from: --against FILE.",
+            f"{quantized} takes {_listed(ours)} and gives {counts[0]} outputs, its float file"
+            f" takes {_listed(theirs)} and gives {counts[1]}.",
+            hint=_OTHER_NETWORK,
         )
     pairs, skipped = match(*graphs)
     if len(pairs) <= skipped:
         raise InputError(
             f"Most tensors of {quantized} have no counterpart in the float file"
             f" ({skipped} of {len(pairs) + skipped}): they are not of one network.",
-            hint="Name the float file it was made from: --against FILE.",
+            hint=_OTHER_NETWORK,
         )
     return Files(data, real, *graphs, pairs, skipped)
 
 
+def _listed(shapes: list[tuple[int, ...]]) -> str:
+    return " and ".join(map(str, shapes))
+
+
+def _float_answers(files: Files, known: Statistics, ends: Ends, runs: int) -> parity.Answers:
+    """What the float file gave while its statistics were collected, in the source's layouts."""
+    outputs = tuple(
+        layouts.convert(known.answers[tensor.name], there, end.layout)
+        for tensor, there, end in zip(
+            files.real.outputs, ends.layouts.outputs, ends.outputs, strict=True
+        )
+    )
+    logits = tuple(
+        known.answers[files.real.tensors[end.tensor].name] if end.has_softmax else None
+        for end in tflite_logits.find(files.real_data)
+    )
+    return parity.Answers(outputs, logits, runs)
+
+
+def _outputs(
+    wanted: parity.Answers, measured: parity.Answers, ends: Ends
+) -> tuple[OutputSeen, ...]:
+    return tuple(_output(wanted, measured, place, end) for place, end in enumerate(ends.outputs))
+
+
+def _output(
+    wanted: parity.Answers, measured: parity.Answers, place: int, end: Endpoint
+) -> OutputSeen:
+    real, found = wanted.logits[place], measured.logits[place]
+    on_logits = real is not None and found is not None
+    if real is None or found is None:
+        real, found = wanted.outputs[place], measured.outputs[place]
+    if real.shape != found.shape:
+        raise InputError(
+            f"The two files give {found.shape} and {real.shape} for the output {end.name}: they are"
+            " not of one network.",
+            hint=_OTHER_NETWORK,
+        )
+    return OutputSeen(end.name, parity.snr_db(real, found), "logits" if on_logits else "values")
+
+
 def _compare(
-    files: Files, feeds: Iterator[NDArray[np.float32]], threads: int, progress: Progress
+    files: Files,
+    pairs: list[Pair],
+    feeds: Iterator[tuple[NDArray[Any], ...]],
+    threads: int,
+    progress: Progress,
 ) -> list[LayerSums]:
     from edgecnn.runtime.litert import LiteRTSession
     from edgecnn.runtime.session import quantize_input
 
-    sums = [_sums(pair) for pair in files.pairs]
-    ours = LiteRTSession(files.quantized.tapped([p.quantized for p in files.pairs]), threads)
-    theirs = LiteRTSession(files.real.tapped([p.real for p in files.pairs]), threads)
+    sums = [_sums(pair) for pair in pairs]
+    ours = LiteRTSession(files.quantized.tapped([p.quantized for p in pairs]), threads)
+    theirs = LiteRTSession(files.real.tapped([p.real for p in pairs]), threads)
     for feed in feeds:
-        found = ours.run_in_place([quantize_input(feed, ours.inputs[0])])
-        wanted = theirs.run_in_place([feed])
+        taken = [quantize_input(v, info) for v, info in zip(feed, ours.inputs, strict=True)]
+        found = ours.run_in_place(taken)
+        wanted = theirs.run_in_place(feed)
         for each, one, other in zip(sums, found, wanted, strict=True):
             each.add(one, other)
         del found, wanted, one, other  # no view may outlive its inference

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -14,12 +16,12 @@ class Layer:
         layer: the tensor's name in the quantized file.
         operator: that computes it.
         snr_db: of the tensor, with all error that came before it; None: identical.
-        share: of the logits' squared error, what arises in this layer: the rounding and cutting off
-            of its output, and its rounded weights where the file is not equalized
+        share: of the outputs' squared error, what arises in this layer: the rounding and cutting
+            off of its output, and its rounded weights where the file is not equalized
             (`quantize.noise_flow`); 0..1.
         matched_by: "name", or "order" where the two files name it differently.
         channels: size of the last axis.
-        low: smallest value in the float network on the images, as the quantized file scales it.
+        low: smallest value in the float network on the samples, as the quantized file scales it.
         high: largest likewise.
         range_low: what the smallest step stands for; None where the tensor is float.
         range_high: the largest step likewise.
@@ -57,17 +59,17 @@ class Layer:
 
 @dataclass(frozen=True)
 class InputSeen:
-    """The input, as the file takes it and as it was fed.
+    """A float input, as the file takes it and as it was fed.
 
     Attributes:
-        name: of the tensor.
+        name: of the tensor in the quantized file.
         range_low: what the file's input can hold; None where nothing quantizes it.
         range_high: likewise.
         steps: how many steps that range has; 0 likewise.
         fed_low: smallest value that was fed, after preprocessing.
         fed_high: largest.
-        first_layer: name of the first convolution's output.
-        stirring: how far that convolution's outputs vary over positions and images, against how
+        first_layer: name of the output of the first convolution behind it; "" without one.
+        stirring: how far that convolution's outputs vary over positions and samples, against how
             far they lie from zero; median over channels. None where it cannot be told.
     """
 
@@ -101,27 +103,47 @@ class AddSeen:
 
 
 @dataclass(frozen=True)
-class Observations:
-    """All that was seen of the two files on the images.
+class OutputSeen:
+    """One output of the quantized file, beside the float network's.
 
     Attributes:
-        logits_snr_db: of the quantized file's logits; None: identical.
+        name: as the source model has it.
+        snr_db: as `parity.snr_db` has it; None: identical.
+        measured_on: "logits" where it ends in a softmax and what enters that was compared.
+    """
+
+    name: str
+    snr_db: float | None
+    measured_on: Literal["logits", "values"]
+
+
+@dataclass(frozen=True)
+class Observations:
+    """All that was seen of the two files on the samples.
+
+    Attributes:
+        outputs: of the network, in its order.
         equalized: whether the quantized file scales channels, so that a factor for each channel
             was taken out before comparing.
         layers: those with a counterpart, in order of execution.
         skipped: how many operators have none.
-        input: of the network.
+        inputs: of the network, those that are float.
         per_tensor: convolutions with one scale for all their weights.
         adds: sums of two quantized tensors.
     """
 
-    logits_snr_db: float | None
+    outputs: tuple[OutputSeen, ...]
     equalized: bool
     layers: tuple[Layer, ...]
     skipped: int
-    input: InputSeen
+    inputs: tuple[InputSeen, ...]
     per_tensor: tuple[WeightsSeen, ...] = ()
     adds: tuple[AddSeen, ...] = ()
+
+    @property
+    def worst(self) -> OutputSeen:
+        """The output that lost most."""
+        return min(self.outputs, key=lambda end: math.inf if end.snr_db is None else end.snr_db)
 
 
 @dataclass(frozen=True)
@@ -149,7 +171,7 @@ class Diagnosis:
         file: the quantized .tflite.
         against: the float .tflite it was compared with.
         recipe: as the manifest says; "" for a file without one.
-        images: where the images come from.
+        source: where the samples come from.
         samples: how many.
         observed: layer by layer.
         causes: likely ones, the gravest first; none found is an answer too.
@@ -159,7 +181,7 @@ class Diagnosis:
     file: str
     against: str
     recipe: str
-    images: str
+    source: str
     samples: int
     observed: Observations
     causes: tuple[Cause, ...]

@@ -7,25 +7,30 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgecnn import isolation
+from edgecnn import isolation, reference
 from edgecnn import manifest as manifests
-from edgecnn.diagnosing import causes, images, twin
+from edgecnn.calibration.preprocessing import AS_IT_IS
+from edgecnn.calibration.sampleset import holds_pixels
+from edgecnn.diagnosing import causes, samplesource, twin
 from edgecnn.diagnosing.commands import Context
+from edgecnn.diagnosing.ends import Ends
 from edgecnn.diagnosing.record import Diagnosis
+from edgecnn.diagnosing.twin import Artifact
 from edgecnn.errors import InputError
+from edgecnn.formats.tflite_graph import Graph
 from edgecnn.inspection import inspect
 from edgecnn.progress import Progress, Silent
-from edgecnn.records import Preprocessing
 from edgecnn.verifying import check_bytes
 
 if TYPE_CHECKING:
-    from edgecnn.calibration.sampleset import ImageSet
+    from edgecnn.calibration.sampleset import SampleSet
     from edgecnn.diagnosing.record import Observations
-    from edgecnn.records import Manifest
+    from edgecnn.records import Manifest, Preprocessing
 
 _FILE = "model.tflite"
 DEFAULT_SAMPLES = 64
 _WORTH_DB = 3.0
+_FEWEST_RUNS = 2  # that calibration takes
 
 
 def diagnose(
@@ -44,51 +49,57 @@ def diagnose(
         folder: an artifact folder, or a quantized .tflite.
         float_file: the float .tflite it was made from, or a folder with one; None for
             ../float32/model.tflite, else the float stage in edgecnn's cache.
-        data: images to run: a folder, an .npz of inputs, "fashion-mnist"; None for the artifact's
-            reference.npz.
+        data: samples to run: a folder of images, an .npz with an array for each input,
+            "fashion-mnist"; None for the artifact's reference.npz.
         samples: how many, at most.
         preprocessing: how pixels become inputs; None for what the manifest says.
         threads: of one inference; None for all cores.
-        progress: told of each image.
+        progress: told of each run.
 
     Raises:
-        InputError: there is no such file, float twin or image, or the two files are not of one
+        InputError: there is no such file, float twin or sample, or the two files are not of one
             network.
     """
-    file, manifest = _locate(Path(folder))
-    scaling = _preprocessing(file, manifest, preprocessing, data)
+    file, artifact = _locate(Path(folder))
+    scaling = _preprocessing(file, artifact, preprocessing, data)
     watcher = progress or Silent()
-    shape = _input_shape(file)
-    probe = images.probe(file.parent, scaling) if manifest is not None else None
-    path, real = twin.find(file, manifest, None if float_file is None else Path(float_file), probe)
-    seed = manifest.seed if manifest is not None else 0
-    pictures = images.load(file.parent, data, shape=shape, samples=samples, seed=seed)
+    path, real = twin.find(file, artifact, None if float_file is None else Path(float_file))
+    ends = _foreign_ends(file, path, real) if artifact is None else artifact.ends
+    fed = _samples(artifact, ends, data, samples)
     observed: Observations = isolation.run(
         "edgecnn.diagnosing.observe:observe",
         str(file),
         real,
-        pictures,
+        fed,
+        ends,
         scaling,
         what=f"diagnosing {file}",
         threads=threads or os.cpu_count() or 1,
         progress=watcher,
     )
-    context = _context(Path(folder), path, scaling, data, manifest, pictures)
+    context = _context(Path(folder), path, scaling, data, artifact, ends, fed)
     found = causes.find(observed, context)
     return Diagnosis(
         file=str(file),
         against=str(path),
-        recipe="" if manifest is None else manifest.recipe,
-        images=pictures.source,
-        samples=pictures.samples,
+        recipe="" if artifact is None else artifact.manifest.recipe,
+        source=fed.source,
+        samples=fed.samples,
         observed=observed,
         causes=found,
         next_command="" if found else _next_command(observed, context),
     )
 
 
-def _locate(path: Path) -> tuple[Path, Manifest | None]:
-    """The quantized file, and the manifest beside it if there is one."""
+def _foreign_ends(file: Path, float_file: Path, real: bytes) -> Ends:
+    """What two files take and give that nobody described; damaged ones are found out first."""
+    inspect(file)
+    inspect(float_file)
+    return Ends.of_float_file(Graph.read(real))
+
+
+def _locate(path: Path) -> tuple[Path, Artifact | None]:
+    """The quantized file, and what `export` wrote beside it, if it did."""
     file = path / _FILE if path.is_dir() else path
     if file.suffix != ".tflite" or not file.is_file():
         raise InputError(
@@ -104,29 +115,30 @@ def _locate(path: Path) -> tuple[Path, Manifest | None]:
         return file, None
     if problems := check_bytes(file, info, file.parent):
         raise InputError(f"{problems[0]}.", hint="Export again; the folder is not what it was.")
-    return file, manifest
+    expected = reference.read(file.parent, manifest)
+    return file, Artifact(manifest, Ends.recorded(manifest, info), expected)
 
 
 def _preprocessing(
-    file: Path, manifest: Manifest | None, named: Preprocessing | None, data: str | None
+    file: Path, artifact: Artifact | None, named: Preprocessing | None, data: str | None
 ) -> Preprocessing:
-    if manifest is None and data is None:
+    if artifact is None and data is None:
         raise InputError(
-            f"{file} has no manifest.json beside it, and so no images to run.",
+            f"{file} has no manifest.json beside it, and so no samples to run.",
             hint="Name some: --data FOLDER --input-range LOW,HIGH, or --data FILE.npz.",
         )
     if named is not None:
         return named
-    if manifest is not None and _was_fed_arrays(manifest) and not _are_arrays(data):
+    if artifact is not None and _was_fed_arrays(artifact.manifest) and not _are_arrays(data):
         raise InputError(
             f"{file} was calibrated on arrays that were fed as they are: how pixels are scaled for"
             " it is not known.",
             hint="Say it: --input-range 0,1 (or -1,1, or 0,255), or --mean and --std.",
         )
-    if manifest is not None:
-        return manifest.preprocessing
+    if artifact is not None:
+        return artifact.manifest.preprocessing
     if _are_arrays(data):
-        return Preprocessing(mean=(0.0,), std=(1.0,))  # its arrays are fed as they are
+        return AS_IT_IS
     raise InputError(
         f"{file} has no manifest.json beside it: how its input is scaled is not known.",
         hint="Say it: --input-range 0,1 (or -1,1, or 0,255), or --mean and --std.",
@@ -136,23 +148,21 @@ def _preprocessing(
 def _was_fed_arrays(manifest: Manifest) -> bool:
     """Whether its preprocessing is the one that stands for none."""
     calibration = manifest.calibration
-    as_they_are = manifest.preprocessing == Preprocessing(mean=(0.0,), std=(1.0,))
+    as_they_are = manifest.preprocessing == AS_IT_IS
     return as_they_are and calibration is not None and calibration.source.endswith(".npz")
 
 
 def _are_arrays(data: str | None) -> bool:
-    """Whether the images are fed as they are; an artifact's own go with its preprocessing."""
+    """Whether the samples are fed as they are; an artifact's own go with its preprocessing."""
     return data is None or data.lower().endswith(".npz")
 
 
-def _input_shape(file: Path) -> tuple[int, ...]:
-    found = inspect(file)
-    shape = found.inputs[0].shape if len(found.inputs) == 1 else ()
-    if len(shape) != 4 or min(shape[1:]) < 1:  # noqa: PLR2004 - NHWC
-        raise InputError(f"{file}: one input (1, height, width, channels) is needed, not {shape}.")
-    if found.graph.flex_ops or found.graph.custom_ops or found.graph.variable_ops:
-        raise InputError(f"{file} has operators that cannot be compared layer by layer.")
-    return shape
+def _samples(artifact: Artifact | None, ends: Ends, data: str | None, count: int) -> SampleSet:
+    if data is not None:
+        seed = 0 if artifact is None else artifact.manifest.seed
+        return samplesource.load(data, ends.inputs, samples=count, seed=seed)
+    assert artifact is not None  # noqa: S101 - without one `data` is asked for
+    return samplesource.of_reference(artifact.reference, ends.inputs, count)
 
 
 def _context(
@@ -160,10 +170,19 @@ def _context(
     float_file: Path,
     preprocessing: Preprocessing,
     data: str | None,
-    manifest: Manifest | None,
-    pictures: ImageSet,
+    artifact: Artifact | None,
+    ends: Ends,
+    fed: SampleSet,
 ) -> Context:
+    manifest = None if artifact is None else artifact.manifest
     calibration = None if manifest is None else manifest.calibration
+    pictures, stand_in = False, None
+    if artifact is not None:
+        stored = artifact.reference.inputs
+        pictures = any(map(holds_pixels, stored.arrays, ends.inputs))
+        if not pictures and stored.samples >= _FEWEST_RUNS:
+            base = folder if folder.is_dir() else folder.parent
+            stand_in = base / reference.NAME
     return Context(
         folder=folder,
         float_file=float_file,
@@ -171,13 +190,21 @@ def _context(
         data=data,
         calibration="" if calibration is None else calibration.source,
         calibration_samples=0 if calibration is None else calibration.samples,
-        pixel_high=images.pixel_high(pictures),
+        pixel_high=samplesource.pixel_high(fed, ends.inputs),
+        origin=twin.origin(float_file, ends, manifest),
+        reference=stand_in,
+        takes_pictures=pictures,
+        recorded=artifact is not None,
     )
 
 
 def _next_command(observed: Observations, context: Context) -> str:
-    """Where rounding alone is left: layers in float, for a round number some dB above this."""
-    if observed.logits_snr_db is None:
+    """Where rounding alone is left: layers in float, for a round number some dB above this.
+
+    With float ends, since int8 ones alone may keep the file below any such number.
+    """
+    worst_db = observed.worst.snr_db
+    if worst_db is None:
         return ""
-    wanted = 5 * math.ceil((max(observed.logits_snr_db, 0.0) + _WORTH_DB) / 5)
-    return context.export(more=f"--min-snr {wanted}dB")
+    wanted = 5 * math.ceil((max(worst_db, 0.0) + _WORTH_DB) / 5)
+    return context.export(more=f"--min-snr {wanted}dB --io float32")

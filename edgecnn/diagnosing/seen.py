@@ -154,9 +154,16 @@ def _clipping(
     return float((beyond > step / 2).mean()), 10 * float(np.log10(signal / cut)) if cut else None
 
 
-def input_of(sight: Sight) -> InputSeen:
-    """The first input as the file takes it, and as it was fed."""
-    entry = _first_quantized(sight.quantized)
+def inputs(sight: Sight) -> tuple[InputSeen, ...]:
+    """The float network's float inputs, as the file takes them and as they were fed."""
+    both = zip(sight.quantized.inputs, sight.real.inputs, strict=True)
+    return tuple(
+        _input(sight, entry, real) for entry, real in both if real.name in sight.known.tensors
+    )
+
+
+def _input(sight: Sight, taken: Tensor, real: Tensor) -> InputSeen:
+    entry = _first_quantized(sight.quantized, taken)
     low = high = None
     steps = 0
     if entry.quantization is not None and not entry.is_float:
@@ -167,25 +174,28 @@ def input_of(sight: Sight) -> InputSeen:
             int(entry.quantization.zero_point[0]),
         )
         low, high = (info.min - zero_point) * scale, (info.max - zero_point) * scale
-    fed = sight.known.tensors[sight.real.inputs[0].name]
-    first, stirring = _stirring(sight)
-    name = sight.quantized.inputs[0].name
-    return InputSeen(name, low, high, steps, fed.minimum, fed.maximum, first, stirring)
+    fed = sight.known.tensors[real.name]
+    first, stirring = _stirring(sight, real)
+    return InputSeen(taken.name, low, high, steps, fed.minimum, fed.maximum, first, stirring)
 
 
-def _first_quantized(graph: Graph) -> Tensor:
+def _first_quantized(graph: Graph, entry: Tensor) -> Tensor:
     """The input, or what a QUANTIZE right behind it makes of it."""
-    entry = graph.inputs[0]
     readers = graph.consumers(entry)
     quantizes = len(readers) == 1 and readers[0].name == "QUANTIZE"
     return readers[0].output if quantizes else entry
 
 
-def _stirring(sight: Sight) -> tuple[str, float | None]:
+def _stirring(sight: Sight, entry: Tensor) -> tuple[str, float | None]:
+    """How far the first convolution behind an input varies, and its name."""
+    behind = {entry}
     for operator in sight.real.operators:
-        if operator.name not in affine.CONVOLUTIONS:
+        if not behind & set(operator.read):
             continue
+        behind.update(operator.outputs)
         name = operator.output.name
+        if operator.name not in affine.CONVOLUTIONS or name not in sight.known.tensors:
+            continue
         sample = sight.known.tensors[name].sample.astype(np.float64)
         alive = np.abs(sample).max(axis=0) > 0
         if not alive.any() or len(sample) < _INPUTS_OF_SUM:

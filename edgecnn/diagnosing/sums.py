@@ -1,4 +1,4 @@
-"""Sums over images from which a layer's SNR comes, kept for each channel: memory does not grow."""
+"""Sums over runs from which a layer's SNR comes, kept for each channel: memory does not grow."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class LayerSums:
         self.saturated = self.values = 0
 
     def add(self, found: NDArray[Any], wanted: NDArray[np.float32]) -> None:
-        """Take one image's tensor of the quantized file, and of the float one."""
+        """Take one run's tensor of the quantized file, and of the float one."""
         steps = found.reshape(-1, self.channels)
         real = wanted.reshape(-1, self.channels).astype(np.float64)
         got = steps.astype(np.float64)

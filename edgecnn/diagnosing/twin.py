@@ -2,42 +2,55 @@
 
 from __future__ import annotations
 
-import json
+import itertools
+import math
 import shlex
+from dataclasses import astuple, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgecnn import isolation, store
+from edgecnn import isolation, layouts, parity, store
 from edgecnn.convert import float_stage, float_tflite
+from edgecnn.convert.float_cache import FloatModel
+from edgecnn.diagnosing.commands import scaling
 from edgecnn.errors import EdgeCnnError, InputError
-from edgecnn.formats.tflite_graph import Graph
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
-    import numpy as np
-    from numpy.typing import NDArray
+    from edgecnn.diagnosing.ends import Ends
+    from edgecnn.records import Manifest, Network
+    from edgecnn.reference import Reference
 
-    from edgecnn.records import Manifest
-
-_FILE = "model.tflite"
+_FILE, _ONNX = "model.tflite", "model.onnx"
 _FAITHFUL_DB = 60.0
-_CACHE_KIND = "float-tflite"
+_CACHE_KINDS = {"tflite": "float-tflite", "onnx": "float-onnx"}
+_PROBES = 4
+_NOT_ITS_NETWORK = -math.inf
 
 
-def find(
-    file: Path,
-    manifest: Manifest | None,
-    named: Path | None,
-    probe: tuple[NDArray[np.float32], NDArray[np.float32]] | None,
-) -> tuple[Path, bytes]:
+@dataclass(frozen=True)
+class Artifact:
+    """What lies beside a quantized file that `export` wrote.
+
+    Attributes:
+        manifest: of the folder.
+        ends: of the network and of the file.
+        reference: what the float network gives.
+    """
+
+    manifest: Manifest
+    ends: Ends
+    reference: Reference
+
+
+def find(file: Path, artifact: Artifact | None, named: Path | None) -> tuple[Path, bytes]:
     """Find the float twin of a quantized file.
 
     Args:
         file: the quantized .tflite.
-        manifest: that lies beside it.
+        artifact: what lies beside it: a twin has to give what its reference holds.
         named: what the user named: a float .tflite, or a folder with one.
-        probe: one input (1, H, W, C) and the float logits (1, classes) it gives, from the
-            artifact's reference: a file of the cache is taken only if it answers the same.
 
     Returns:
         Where it lies, and the bytes to compare with (a file of the cache with its normalizations
@@ -47,28 +60,36 @@ def find(
         InputError: there is none; the hint is a command that makes it.
     """
     if named is not None:
-        path = next((place for place in _places(named) if place.is_file()), named)
-        if not path.is_file():
-            raise InputError(f"--against: {path} does not exist.", hint="Name a float .tflite.")
-        return path, path.read_bytes()
+        return _named(named, artifact)
     beside = file.parent.parent / "float32" / _FILE
+    about = f"no float file beside it to be compared with ({beside})"
     if beside.is_file() and beside.resolve() != file.resolve():
-        return beside, beside.read_bytes()
-    if manifest is not None and probe is not None:
-        cached = _in_cache(manifest, *probe)
+        data = beside.read_bytes()
+        if artifact is None or _faithful(data, artifact) >= _FAITHFUL_DB:
+            return beside, data
+        about = f"a float file beside it that is of another network or other weights ({beside})"
+    if artifact is not None:
+        cached = next(_in_cache(artifact), None)
         if cached is not None:
-            return cached, _folded(cached.read_bytes())
+            return cached
     raise InputError(
-        f"{file} has no float file beside it to be compared with ({beside}), and none in the"
-        " cache.",
-        hint=_how_to_make(file, manifest),
+        f"{file} has {about}, and none in the cache.", hint=_how_to_make(file, artifact)
     )
 
 
-def _folded(data: bytes) -> bytes:
-    graph = Graph.read(data)
-    float_tflite.fold(graph)
-    return graph.write()
+def _named(named: Path, artifact: Artifact | None) -> tuple[Path, bytes]:
+    path = next((place for place in _places(named) if place.is_file()), named)
+    if not path.is_file():
+        raise InputError(f"--against: {path} does not exist.", hint="Name a float .tflite.")
+    data = path.read_bytes()
+    if artifact is not None and (ratio := _faithful(data, artifact)) < _FAITHFUL_DB:
+        how = "cannot run it" if ratio == _NOT_ITS_NETWORK else f"{ratio:.1f} dB SNR"
+        raise InputError(
+            f"--against: {path} does not give what the float network gave on reference.npz"
+            f" ({how}, {_FAITHFUL_DB:.0f} at least): they are not of one network.",
+            hint="Name the float .tflite that the artifact was made from.",
+        )
+    return path, data
 
 
 def _places(named: Path) -> tuple[Path, ...]:
@@ -76,51 +97,101 @@ def _places(named: Path) -> tuple[Path, ...]:
     return named, named / _FILE, named / "float32" / _FILE
 
 
-def _how_to_make(file: Path, manifest: Manifest | None) -> str:
-    if manifest is None:
+def origin(twin: Path, ends: Ends, manifest: Manifest | None) -> Path:
+    """What an export starts from that is fed arrays in the source model's layouts.
+
+    The float .tflite where it has those itself; else the float .onnx that was made with it, or the
+    user's model by its name.
+    """
+    if ends.are_the_files or manifest is None:
+        return twin
+    kind = store.cache_folder() / _CACHE_KINDS["onnx"] / twin.parent.name
+    made = next((p for p in (twin.parent / _ONNX, kind / _ONNX) if p.is_file()), None)
+    return made or Path(manifest.model.weights)
+
+
+def _how_to_make(file: Path, artifact: Artifact | None) -> str:
+    if artifact is None:
         return "Name the float file it was made from: --against FLOAT.tflite"
+    manifest = artifact.manifest
     out = shlex.quote(str(file.parent.parent))
+    image = manifest.inputs[0] if layouts.is_image(manifest.inputs[0]) else None
     if manifest.model.weights in {"random", "imagenet"}:
         model = f"{shlex.quote(manifest.model.name)} --weights {manifest.model.weights}"
         model += f" --seed {manifest.seed} --classes {manifest.model.classes}"
-        model += f" --input-size {manifest.model.input_shape[1]}"
+        if image is not None:
+            model += f" --input-size {layouts.image_size(image)[0][0]}"
     else:
         model = shlex.quote(manifest.model.weights)
+        model += "" if image is None else f" {scaling(manifest.preprocessing)}"
     return (
         f"edgecnn export {model} --float32 --format tflite --out {out}  (with --width, and the"
         " path of your own model, if it has them); or name a float file: --against FLOAT.tflite"
     )
 
 
-def _in_cache(
-    manifest: Manifest, image: NDArray[np.float32], logits: NDArray[np.float32]
-) -> Path | None:
-    """A float stage of the same sizes whose logits on the probe are the reference's."""
-    for info in sorted((store.cache_folder() / _CACHE_KIND).glob(f"*/{float_stage.INFO}")):
-        path = info.parent / float_stage.TFLITE
-        if _has_same_sizes(info, manifest) and path.is_file() and _answers(path, image, logits):
-            return path
-    return None
+def _in_cache(artifact: Artifact) -> Iterator[tuple[Path, bytes]]:
+    """The float stages of the same ends whose answers on the reference are the same."""
+    folder = store.cache_folder() / _CACHE_KINDS["tflite"]
+    for info in sorted(folder.glob(f"*/{float_stage.INFO}")):
+        model = _of_cache(info.parent, artifact.manifest)
+        if model is not None and _faithful(_read(model), artifact) >= _FAITHFUL_DB:
+            yield model.path("tflite"), float_tflite.read(model).data
 
 
-def _has_same_sizes(info: Path, manifest: Manifest) -> bool:
-    try:
-        found = json.loads(info.read_text(encoding="utf-8"))
-        sizes = tuple(found["input_shape"]), found["classes"], found["parameters"]
-    except (OSError, ValueError, KeyError, TypeError):  # another program's, or being removed
-        return False
-    model = manifest.model
-    return sizes == (model.input_shape, model.classes, model.parameters)
-
-
-def _answers(path: Path, image: NDArray[np.float32], logits: NDArray[np.float32]) -> bool:
-    from edgecnn import parity
+def _of_cache(folder: Path, manifest: Manifest) -> FloatModel | None:
+    """What a folder of the cache holds; None where that is another network."""
+    import cattrs
 
     try:
-        found = isolation.run("edgecnn.parity:logits", str(path), [image], what=f"running {path}")
-    except EdgeCnnError:  # damaged, or of another network: not the one that is looked for
-        return False
-    if found.shape != logits.shape:
-        return False
-    ratio = parity.snr_db(logits, found)
-    return ratio is None or ratio >= _FAITHFUL_DB
+        network, ends, _ = float_stage.read_info(folder)
+    except (OSError, ValueError, KeyError, TypeError, cattrs.BaseValidationError):
+        return None  # another version's, or being removed
+    return FloatModel(network, {"tflite": folder}, ends) if _is_of(network, manifest) else None
+
+
+def _read(model: FloatModel) -> bytes:
+    try:
+        return model.path("tflite").read_bytes()
+    except OSError:  # being removed
+        return b""
+
+
+def _is_of(network: Network, manifest: Manifest) -> bool:
+    outputs = [astuple(output)[:-1] for output in manifest.outputs]  # without what export added
+    return (
+        network.inputs == manifest.inputs
+        and [astuple(end) for end in network.outputs] == outputs
+        and network.parameters == manifest.model.parameters
+    )
+
+
+def _faithful(data: bytes, artifact: Artifact) -> float:
+    """How close a float file is to an artifact's reference on some of its samples, in dB."""
+    manifest, ends = artifact.manifest, artifact.ends
+    samples = artifact.reference.inputs.first(_PROBES, ends.inputs)
+    feeds = samples.feeds(ends.inputs, manifest.preprocessing)
+    try:
+        measured: parity.Answers = isolation.run(
+            "edgecnn.parity:answers",
+            data,
+            list(itertools.islice(feeds, _PROBES)),
+            what="running the float file",
+            inputs=ends.inputs,
+            outputs=ends.outputs,
+            file_layouts=ends.layouts,
+        )
+    except EdgeCnnError:  # damaged, or of another network
+        return _NOT_ITS_NETWORK
+    return min(
+        _ratio(artifact.reference.answers, measured, place) for place in range(len(ends.outputs))
+    )
+
+
+def _ratio(reference: parity.Answers, measured: parity.Answers, place: int) -> float:
+    found = measured.compared(place)
+    wanted = reference.compared(place)[: len(found)]
+    if wanted.shape != found.shape:
+        return _NOT_ITS_NETWORK
+    ratio = parity.snr_db(wanted, found)
+    return math.inf if ratio is None else ratio

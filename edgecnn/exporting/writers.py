@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
+from edgecnn import parity
 from edgecnn.convert.float_tflite import name_ends
-from edgecnn.exporting import min_snr
+from edgecnn.exporting import min_snr, rescue
+from edgecnn.inspection import tflite
 from edgecnn.quantize import integer, litert
 from edgecnn.quantize.passes import float16, io_dtype
 
@@ -61,9 +64,9 @@ def is_mixed(job: Job, file_format: str, made: Ingredients) -> bool:
 
 
 def _float_tflite(made: Ingredients) -> FloatTflite:
-    tflite = made.floats.tflite
-    assert tflite is not None  # noqa: S101 - formats that cannot be had are not written
-    return tflite
+    float_file = made.floats.tflite
+    assert float_file is not None  # noqa: S101 - formats that cannot be had are not written
+    return float_file
 
 
 def _float_onnx(made: Ingredients) -> Path:
@@ -94,36 +97,65 @@ def _dynamic_tflite(_job: Job, path: Path, made: Ingredients) -> Written:
 
 
 def _integer_tflite(job: Job, path: Path, made: Ingredients) -> Written:
-    quantized = quantize_tflite(job, made)
+    may_mix = job.recipe.activations == "int8" and not made.options.strict
+    quantized = quantize_tflite(job, made, with_source=may_mix)
     graph = quantized.graph.copy()
     finish(graph, job, made)
     path.write_bytes(graph.write())
-    return Written(
+    written = Written(
         path.name, quantized.notes, integer=quantized.integer, float_ops=quantized.float_ops
     )
+    return _rescued(job, path, made, quantized, written) if may_mix else written
 
 
-def finish(graph: Graph, job: Job, made: Ingredients) -> None:
-    """Give an integer graph the ends that the job asks for."""
-    io_dtype.apply(graph, job.io)
+def _rescued(
+    job: Job, path: Path, made: Ingredients, quantized: IntegerModel, written: Written
+) -> Written:
+    """The file as it is, or with layers in float where integers alone are too far off."""
+    macs = tflite.read(_float_tflite(made).data, path.name).graph.macs_by_dtype
+    if not rescue.allowed(made, sum(macs.values())):
+        return written
+    measured, outputs = made.answers(path, "tflite"), made.floats.outputs
+    parities = [
+        *parity.compare(made.reference, measured, outputs),
+        *parity.compare(made.reference, measured, outputs, on_values=True),
+    ]
+    if not rescue.needed(parities):
+        return written
+    mended = rescue.attempt(quantized, made, partial(finish, job=job, made=made))
+    if mended is None or mended.after_db < rescue.LEAST_DB:
+        float_outputs = partial(finish, job=job, made=made, float_outputs=True)
+        mended = rescue.attempt(quantized, made, float_outputs, float_ends=True) or mended
+    if mended is None:
+        return written
+    path.write_bytes(mended.graph.write())
+    notes = (*written.notes, mended.note)
+    return replace(written, notes=notes, integer="mixed", float_ops=mended.float_ops)
+
+
+def finish(graph: Graph, job: Job, made: Ingredients, *, float_outputs: bool = False) -> None:
+    """Give an integer graph the ends that the job asks for; its outputs float32 where so said."""
+    kept = [tensor.name for tensor in graph.outputs] if float_outputs else []
+    io_dtype.apply(graph, job.io, ends=dict.fromkeys(kept, "float32"))
     name_ends(graph, made.network)
 
 
 def quantize_tflite(job: Job, made: Ingredients, *, with_source: bool = False) -> IntegerModel:
     """The integer model of a recipe, its ends still integers."""
-    tflite, known = _float_tflite(made), made.statistics
+    source, known = _float_tflite(made), made.statistics
     assert known is not None  # noqa: S101 - collected where a recipe asks for them
     trial = list(itertools.islice(made.file_feeds("tflite"), _TRIAL_SAMPLES))
     made.progress.stage("quantizing", len(known.layers))
     return integer.quantize(
-        tflite.folded,
+        source.folded,
         known,
-        judged=tflite.scores,
+        judged=source.scores,
         activation_bits=16 if job.recipe.activations == "int16" else 8,
         method=made.options.calibration_method,
         trial=trial,
         threads=made.plan.threads,
         with_source=with_source,
+        judge=not made.options.strict,
         progress=made.progress,
     )
 

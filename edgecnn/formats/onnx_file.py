@@ -192,6 +192,7 @@ def to_bytes(model: onnx.ModelProto) -> bytes:
 
 
 def protobuf_error(name: str) -> type[Exception]:
+    """An exception of protobuf by its name, such as DecodeError."""
     # protobuf ships no types, and is there wherever onnx is.
     error: type[Exception] = getattr(importlib.import_module("google.protobuf.message"), name)
     return error

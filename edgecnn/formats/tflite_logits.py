@@ -19,8 +19,9 @@ _GRAPH_TENSORS, _GRAPH_OUTPUTS, _GRAPH_OPERATORS = 4, 8, 10
 _TENSOR_NAME = 10
 _OP_CODE, _OP_INPUTS, _OP_OUTPUTS = 4, 6, 8
 # Numbers of schema.fbs's BuiltinOperator.
-_SOFTMAX, _LOGISTIC, _DEQUANTIZE, _QUANTIZE, _RESHAPE = 25, 14, 6, 114, 22
-_SEEN_THROUGH = {_DEQUANTIZE, _QUANTIZE, _RESHAPE}
+_SOFTMAX, _LOGISTIC, _DEQUANTIZE, _QUANTIZE, _RESHAPE, _CAST = 25, 14, 6, 114, 22, 53
+_ARG_MAX = 56
+_SEEN_THROUGH = {_DEQUANTIZE, _QUANTIZE, _RESHAPE, _CAST}
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,8 @@ class Logits:
     """What an output of a file ends in.
 
     Attributes:
-        tensor: index of the tensor that enters the final SOFTMAX; the output itself without one.
+        tensor: index of the tensor that enters the final SOFTMAX or ARG_MAX; the output itself
+            without one.
         name: of that tensor.
         has_softmax: whether there is one.
         has_sigmoid: whether the output ends in a LOGISTIC.
@@ -85,8 +87,9 @@ def _behind(output: int, made_by: dict[int, Any], codes: list[int], names: list[
         operator = made_by[tensor]
         code = codes[_number(operator, _OP_CODE, "I")]
         tensor = _integers(operator, _OP_INPUTS)[0]
-        if code == _SOFTMAX:
-            return Logits(tensor, names[tensor], has_softmax=True, has_sigmoid=False)
+        if code in {_SOFTMAX, _ARG_MAX}:
+            is_softmax = code == _SOFTMAX
+            return Logits(tensor, names[tensor], has_softmax=is_softmax, has_sigmoid=False)
         if code not in _SEEN_THROUGH:
             has_sigmoid = code == _LOGISTIC
             break

@@ -164,11 +164,18 @@ def _float32(inspection: Inspection) -> list[str]:
     ]
 
 
+# Below it, weights stay float32: unpacking them would cost more than they save.
+_FEWEST_HALVED = 8
+
+
 def _float16(inspection: Inspection) -> list[str]:
     # An ONNX file may also compute in half precision; a .tflite leaves that to the runtime.
     computes = ("float32", "float16") if inspection.format == "onnx" else ("float32",)
     return [
-        *_check_weights(_multiplying(inspection), "float16"),
+        *_check_weights(
+            [op for op in _multiplying(inspection) if op.weights_elements >= _FEWEST_HALVED],
+            "float16",
+        ),
         *_check_compute(inspection, *computes),
     ]
 
@@ -190,31 +197,36 @@ def _dynamic(inspection: Inspection) -> list[str]:
 
 def _integer(*activations: str, weights: Sequence[str] = ("int8",)) -> _Check:
     def check(inspection: Inspection, float_ops: Mapping[str, int]) -> list[str]:
-        is_kept = _is_declared_float if inspection.format == "tflite" else _is_float_product
-        kept = [op for op in inspection.operators if is_kept(op, float_ops)]
-        others = (op for op in inspection.operators if not is_kept(op, float_ops))
-        rest = replace(inspection, operators=tuple(others))
+        rest = replace(inspection, operators=_undeclared(inspection, float_ops))
         problems = [
             *_check_weights(_multiplying(rest), *weights),
             *_check_compute(rest, *activations),
         ]
         if inspection.format == "tflite":
             problems += _float_operators(inspection, float_ops)
-        else:
-            surplus = Counter(op.name for op in kept)
-            surplus.subtract(float_ops)
-            problems += _counted(surplus, "that work on floats")
         return problems
 
     return check
 
 
-def _is_declared_float(operator: Operator, float_ops: Mapping[str, int]) -> bool:
-    return operator.name in float_ops and _touches(operator, _FLOATS)
+def _undeclared(inspection: Inspection, float_ops: Mapping[str, int]) -> tuple[Operator, ...]:
+    """The operators that were not said to compute on floats.
 
-
-def _is_float_product(operator: Operator, float_ops: Mapping[str, int]) -> bool:
-    return operator.name in float_ops and operator.macs > 0 and operator.compute_dtype == "float32"
+    Around every operator of an ONNX file stand conversions, so that all of them touch floats: what
+    they compute in tells them apart.
+    """
+    left = Counter(float_ops)
+    rest: list[Operator] = []
+    for operator in inspection.operators:
+        if inspection.format == "onnx":
+            in_float = operator.compute_dtype in _FLOATS
+        else:
+            in_float = _touches(operator, _FLOATS)
+        if in_float and left[operator.name] > 0:
+            left[operator.name] -= 1
+        else:
+            rest.append(operator)
+    return tuple(rest)
 
 
 def _float_operators(inspection: Inspection, float_ops: Mapping[str, int]) -> list[str]:
@@ -261,7 +273,7 @@ def _follows_dequantize(before: Sequence[Operator]) -> bool:
 
 _int8 = _integer("int8")
 # uint8 with zero point 128 is int8, one offset apart: the same numbers in as many bytes. Weights
-# whose pairs would overflow 16 bits on x86 are stored so (`quantize.onnx_weights`).
+# whose pairs would overflow 16 bits on x86 as int8 are stored so (`quantize.onnx_weights`).
 _int8_onnx = _integer("int8", "uint8", weights=("int8", "uint8"))
 
 _PRECISION: dict[str, _Check] = {

@@ -55,16 +55,22 @@ def fed(feed: Sequence[Array], inputs: Sequence[TensorInfo]) -> list[Array]:
 
 
 def lowest_snr_db(
-    wanted: Mapping[str, Array], measured: Mapping[str, NDArray[np.float32]]
+    wanted: Mapping[str, Array],
+    measured: Mapping[str, NDArray[np.float32]],
+    *,
+    by_groups: bool = False,
 ) -> float:
     """SNR of the tensor that is furthest off; infinite where there is no error.
 
     Args:
         wanted: by name, what the float model gives in as many runs or more.
         measured: by name.
+        by_groups: judge each tensor by its worst group of numbers, as parity reports it.
     """
-    ratios = [
-        parity.snr_db(wanted[name][: len(values)].astype(np.float32), values)
-        for name, values in measured.items()
-    ]
+    ratios = []
+    for name, values in measured.items():
+        expected = wanted[name][: len(values)].astype(np.float32)
+        ratios.append(parity.snr_db(expected, values))
+        if by_groups:
+            ratios.append(parity.worst_group(expected, values)[0])
     return min((math.inf if ratio is None else ratio for ratio in ratios), default=math.inf)

@@ -35,6 +35,7 @@ class Mixture:
         reference: what the float model gives on them, by the name of each tensor whose error
             counts; the runs one behind the other along the first axis.
         float_ends: whether the file's ends will be float32.
+        by_groups: judge each output by its worst group of numbers.
         threads: of one inference.
         finish: gives a graph the ends it will have, in place, before it is measured.
         progress: told of each file that is tried.
@@ -47,6 +48,7 @@ class Mixture:
         reference: Mapping[str, NDArray[Any]],
         *,
         float_ends: bool,
+        by_groups: bool = False,
         threads: int,
         finish: Callable[[Graph], None] | None = None,
         progress: Progress | None = None,
@@ -56,6 +58,7 @@ class Mixture:
         self._feeds, self._reference, self._threads = feeds, reference, threads
         self._finish, self._progress = finish, progress or Silent()
         self._known: dict[Names, float] = {}
+        self._by_groups = by_groups
         self._trade = float_layers.trade(
             made.graph, made.source, feeds,
             judged=list(reference), float_ends=float_ends, threads=threads,
@@ -91,7 +94,9 @@ class Mixture:
                 self._finish(graph)
             names = list(self._reference)
             found = measured.answers(graph, self._feeds, names, threads=self._threads)
-            self._known[kept] = measured.lowest_snr_db(self._reference, found)
+            self._known[kept] = measured.lowest_snr_db(
+                self._reference, found, by_groups=self._by_groups
+            )
             self._progress.advance()
         return self._known[kept]
 

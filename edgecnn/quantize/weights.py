@@ -8,7 +8,7 @@ error that varies from input to input, adaptive rounding makes small (`rounding`
 from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from edgecnn.formats.tflite_graph import Graph, Operator
+    from edgecnn.formats.tflite_graph import Graph, Operator, Tensor
     from edgecnn.progress import Progress
 
 _DEPTHWISE = "DEPTHWISE_CONV_2D"
@@ -62,11 +62,12 @@ def quantize_layers(
                 continue
             kernel = affine.known_weights(operator)
             if kernel is not None:
+                inputs = layers[operator.output.name]
                 work[operator.output.name] = pool.submit(
                     quantize_layer,
                     kernel,
                     affine.bias(operator),
-                    layers[operator.output.name],
+                    _of_any_reader(inputs) if _is_shared(graph, operator) else inputs,
                     depthwise=operator.name == _DEPTHWISE,
                 )
         try:
@@ -74,6 +75,17 @@ def quantize_layers(
         except BaseException:  # an interrupt must not wait for layers nobody wants any more
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def _is_shared(graph: Graph, operator: Operator) -> bool:
+    """Whether several operators read its weights, as the steps of a recurrence do."""
+    weights = operator.inputs[_WEIGHTS]
+    return weights is not None and len(graph.consumers(weights)) > 1
+
+
+def _of_any_reader(inputs: LayerInputs) -> LayerInputs:
+    """What decides weights that readers share: nothing that only one of them knows."""
+    return replace(inputs, covariance=None, power=np.ones_like(inputs.power))
 
 
 def _finished(future: Future[QuantizedLayer], progress: Progress) -> QuantizedLayer:
@@ -210,17 +222,20 @@ def write_layers(graph: Graph, layers: Mapping[str, QuantizedLayer]) -> int:
         How many convolutions were found by their output's name.
     """
     written = 0
+    shared: dict[bytes, Tensor] = {}
     for operator in graph.operators:
         if operator.name not in affine.CONVOLUTIONS:
             continue
         layer = layers.get(operator.output.name)
         if layer is not None:
-            _write_layer(graph, operator, layer)
+            _write_layer(graph, operator, layer, shared)
             written += 1
     return written
 
 
-def _write_layer(graph: Graph, operator: Operator, layer: QuantizedLayer) -> None:
+def _write_layer(
+    graph: Graph, operator: Operator, layer: QuantizedLayer, shared: dict[bytes, Tensor]
+) -> None:
     steps_of_input, bias = operator.source.quantization, operator.inputs[_BIAS]
     # A quantized convolution's input has a scale, and `integer` gave every one a bias.
     assert steps_of_input is not None  # noqa: S101 - see above
@@ -228,7 +243,8 @@ def _write_layer(graph: Graph, operator: Operator, layer: QuantizedLayer) -> Non
     input_scale, dtype = steps_of_input.scale[0], bias.numpy_dtype
     values, scale = room_for_bias(layer, float(input_scale), _LARGEST_BIAS[dtype.name])
     bias_scale = (input_scale * scale).astype(np.float32)
-    _set(graph, operator, _WEIGHTS, values, Quantization(scale, _zeros(scale), layer.axis))
+    weights = Quantization(scale, _zeros(scale), layer.axis)
+    _set(graph, operator, _WEIGHTS, values, weights, shared)
     steps = np.rint(layer.bias / bias_scale).astype(dtype)
     _set(graph, operator, _BIAS, steps, Quantization(bias_scale, _zeros(bias_scale)))
 
@@ -260,11 +276,24 @@ def _set(
     position: int,
     values: NDArray[np.integer],
     quantization: Quantization,
+    shared: dict[bytes, Tensor] | None = None,
 ) -> None:
-    """Give one convolution a constant of its own, though it may have shared it before."""
+    """Give one convolution a constant of its own, though it may have shared it before.
+
+    Those that shared one and were given the same values share it again.
+    """
     tensor = operator.inputs[position]
     assert tensor is not None  # noqa: S101 - the caller looked
-    if len(graph.consumers(tensor)) > 1:
+    if shared is not None and len(graph.consumers(tensor)) > 1:
+        content = tensor.name.encode() + values.tobytes() + quantization.scale.tobytes()
+        twin = shared.get(content)
+        if twin is not None:
+            operator.inputs[position] = twin
+            return
+        tensor = graph.add_like(tensor, f"{tensor.name}_{len(graph.tensors)}")
+        operator.inputs[position] = tensor
+        shared[content] = tensor
+    elif len(graph.consumers(tensor)) > 1:
         tensor = graph.add_like(tensor, f"{tensor.name}_{len(graph.tensors)}")
         operator.inputs[position] = tensor
     tensor.data, tensor.quantization = values, quantization

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from edgecnn.diagnosing import Cause, Diagnosis, Layer
+    from edgecnn.diagnosing.record import OutputSeen
 
 WORST = 10
 _LONGEST_NAME = 44
@@ -34,7 +35,7 @@ def layers_table(diagnosis: Diagnosis, *, every: bool = False) -> Table:
 
 
 def worst(layers: Sequence[Layer]) -> tuple[Layer, ...]:
-    """In order of execution: where most of the logits' error arises, then the lowest SNRs."""
+    """In order of execution: where most of the outputs' error arises, then the lowest SNRs."""
     sources = sorted(layers, key=lambda layer: -layer.share)[: WORST // 2]
     others = sorted((layer for layer in layers if layer not in sources), key=_snr)
     chosen = [*sources, *others][:WORST]
@@ -76,13 +77,18 @@ def decibel_text(snr_db: float | None) -> str:
 
 
 def summary_lines(diagnosis: Diagnosis) -> tuple[str, ...]:
-    """What was compared with what, and how far the logits are apart."""
+    """What was compared with what, and how far the outputs are apart."""
     observed = diagnosis.observed
     lines = [
-        f"against {diagnosis.against}, on {diagnosis.samples} images of {diagnosis.images}",
-        f"logits: {decibel_text(observed.logits_snr_db)} dB SNR",
+        f"against {diagnosis.against}, on {diagnosis.samples} samples of {diagnosis.source}",
+        *map(_output_line, observed.outputs),
     ]
     return tuple(map(printable_lines, lines))
+
+
+def _output_line(output: OutputSeen) -> str:
+    what = f"logits of {output.name}" if output.measured_on == "logits" else output.name
+    return f"{what}: {decibel_text(output.snr_db)} dB SNR"
 
 
 def basis(diagnosis: Diagnosis, *, every: bool) -> str:
@@ -93,7 +99,7 @@ def basis(diagnosis: Diagnosis, *, every: bool) -> str:
         f"{shown} of {len(diagnosis.layers)} layers, in order of execution."
         + ("" if shown == len(diagnosis.layers) else " --all shows all."),
         "SNR: of the layer's tensor, with all error that came before it.",
-        "Of error: how much of the logits' error arises in the layer itself (an estimate).",
+        "Of error: how much of the outputs' error arises in the layer itself (an estimate).",
     ]
     if observed.equalized:
         sentences.append(
@@ -112,10 +118,10 @@ def cause_title(cause: Cause) -> str:
 
 def no_cause(diagnosis: Diagnosis) -> str:
     """What is said where no cause was found."""
-    if diagnosis.observed.logits_snr_db is None:
+    if diagnosis.observed.worst.snr_db is None:
         return "The file answers as float does, to the last bit."
     return (
-        "No cause found: ranges fit these images, nothing saturates, no channel is lost. What is"
+        "No cause found: ranges fit these samples, nothing saturates, no channel is lost. What is"
         " left is rounding itself."
     )
 
@@ -128,12 +134,13 @@ def diagnosis_object(diagnosis: Diagnosis) -> dict[str, Any]:
         "file": diagnosis.file,
         "against": diagnosis.against,
         "recipe": diagnosis.recipe,
-        "images": diagnosis.images,
+        "source": diagnosis.source,
         "samples": diagnosis.samples,
-        "logits_snr_db": observed.logits_snr_db,
+        "snr_db": observed.worst.snr_db,
+        "outputs": [dataclasses.asdict(output) for output in observed.outputs],
         "equalized": observed.equalized,
         "skipped": observed.skipped,
-        "input": dataclasses.asdict(observed.input),
+        "inputs": [dataclasses.asdict(seen) for seen in observed.inputs],
         "layers": [dataclasses.asdict(layer) for layer in diagnosis.layers],
         "causes": [dataclasses.asdict(cause) for cause in diagnosis.causes],
         "next_command": diagnosis.next_command,

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from edgecnn.benchmark.own_profile import CalibratedDevice
     from edgecnn.benchmark.report import BenchReport, CheckReport, DevicesReport
+    from edgecnn.convert.onnx_import import Support
     from edgecnn.evaluating import EvaluateReport
     from edgecnn.exporting import ExportResult
     from edgecnn.inspection import Inspection
@@ -30,6 +31,11 @@ JsonObject: TypeAlias = dict[str, Any]
 def models_object(specs: Iterable[ModelSpec]) -> JsonObject:
     """The zoo, every field of every network."""
     return {"schema": SCHEMA, "models": [_plain(spec) for spec in specs]}
+
+
+def operators_object(rows: Iterable[Support]) -> JsonObject:
+    """The ONNX operators that can be turned into TensorFlow Lite."""
+    return {"schema": SCHEMA, "operators": [_plain(row) for row in rows]}
 
 
 def inspection_object(path: Path, inspection: Inspection) -> JsonObject:

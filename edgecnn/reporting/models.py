@@ -10,6 +10,7 @@ from edgecnn.text import count_text
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from edgecnn.convert.onnx_import import Support
     from edgecnn.records import ModelSpec
 
 
@@ -44,3 +45,9 @@ def summaries_table(specs: Iterable[ModelSpec]) -> Table:
     """What each network is, in a line."""
     rows = tuple((spec.name, spec.summary) for spec in specs)
     return Table((Column("name"), Column("what it is")), rows)
+
+
+def operators_table(rows: Iterable[Support]) -> Table:
+    """One row an ONNX operator, and what of it cannot be had."""
+    columns = (Column("operator"), Column("kind"), Column("not supported"))
+    return Table(columns, tuple((row.operator, row.kind, row.note) for row in rows))

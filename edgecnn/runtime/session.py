@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
 
 
+_QUANTIZED = {"int8", "uint8", "int16"}
+
+
 class UnsupportedOpsError(InputError):
     """The file is sound, but holds operators this runtime cannot run."""
 
@@ -134,7 +137,7 @@ def quantize_input(values: Array, info: TensorInfo) -> Array:
 
     if info.dtype.startswith("float"):
         return values.astype(info.dtype)
-    if info.scale is None:
+    if info.scale is None or info.dtype not in _QUANTIZED:
         if values.dtype.kind == "f":
             raise InputError(f"Input {info.name!r} is {info.dtype}: it holds no real numbers.")
         return values.astype(info.dtype)

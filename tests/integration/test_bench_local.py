@@ -14,9 +14,10 @@ from tiny_artifact import write_artifact
 from tiny_tflite import int8_net
 
 import edgecnn
+from edgecnn.benchmark import session
 from edgecnn.benchmark.files import collect
 from edgecnn.devices import open_device
-from edgecnn.evidence import results, session
+from edgecnn.evidence import results
 from edgecnn.measurements import BenchPlan
 from edgecnn.progress import Silent
 

@@ -6,7 +6,7 @@ import json
 import zipfile
 from typing import TYPE_CHECKING, Any
 
-import h5py  # type: ignore[import-untyped]  # it ships no types
+import h5py
 import keras
 import numpy as np
 import pytest

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import h5py  # type: ignore[import-untyped]  # it ships no types
+import h5py
 import keras
 import numpy as np
 import pytest

@@ -90,8 +90,8 @@ def test_every_form_of_a_network_is_exported_and_fed_as_the_user_says(
     assert artifact.manifest.model.weights == name
     assert artifact.manifest.model.input_shape == (1, SIDE, SIDE, 3)
     with np.load(artifact.folder / "reference.npz") as reference:
-        wanted = keras_logits(reference["inputs"])
-        np.testing.assert_allclose(centred(reference["logits"]), centred(wanted), atol=2e-3)
+        wanted = keras_logits(reference["x0"])
+        np.testing.assert_allclose(centred(reference["z0"]), centred(wanted), atol=2e-3)
     for file in artifact.manifest.files:
         assert file.parity.snr_db is not None
         assert file.parity.snr_db > 15, file.format
@@ -100,7 +100,7 @@ def test_every_form_of_a_network_is_exported_and_fed_as_the_user_says(
 
 def test_images_are_not_fed_before_the_user_says_how(folder: Path, tmp_path: Path) -> None:
     for calibration in (None, str(folder / "photographs")):
-        with pytest.raises(InputError, match="how its input is scaled is not known") as caught:
+        with pytest.raises(InputError, match="input is scaled is not known") as caught:
             edgecnn.export(str(folder / "net.keras"), calibration=calibration, out=tmp_path / "out")
         assert "--input-range" in caught.value.hint
     assert not (tmp_path / "out").exists()
@@ -114,7 +114,7 @@ def test_arrays_are_fed_as_they_are(folder: Path, tmp_path: Path) -> None:
         calibration_samples=8, recipes=["float32"], formats=["tflite"],
     ).artifacts  # fmt: skip
     with np.load(artifact.folder / "reference.npz") as reference:
-        fed, logits = reference["inputs"], reference["logits"]
+        fed, logits = reference["x0"], reference["z0"]
     assert all((values == each).all(axis=(1, 2, 3)).any() for each in fed)
     wanted = np.log(np.asarray(network()(fed)))
     np.testing.assert_allclose(centred(logits), centred(wanted), atol=2e-3)
@@ -141,7 +141,7 @@ def test_the_shapes_a_flatten_computes_are_gone_once_the_batch_is_fixed(tmp_path
         assert graph.delegate_partitions == 1
         assert edgecnn.verify(artifact.folder).ok
     with np.load(artifacts[0].folder / "reference.npz") as reference:
-        fed, logits = reference["inputs"], reference["logits"]
+        fed, logits = reference["x0"], reference["z0"]
     wanted = np.log(np.asarray(model(fed)))
     np.testing.assert_allclose(centred(logits), centred(wanted), atol=2e-3)
 

@@ -9,24 +9,30 @@ import numpy as np
 import pytest
 
 from edgecnn.calibration import photographs
-from edgecnn.calibration.sources import load
+from edgecnn.calibration.sources import Sampling, load
 from edgecnn.errors import InputError, MissingPartError
+from edgecnn.records import Endpoint
 
 CODE = """
 import sys
-from edgecnn.calibration.sources import load
-print(load(None, size=(24, 20), channels=3, samples=7, held_out=3).calibration.sha256)
+from edgecnn.calibration.sources import Sampling, load
+from edgecnn.records import Endpoint
+image = Endpoint("image", "float32", (1, 24, 20, 3), "NHWC")
+print(load(Sampling(samples=7, held_out=3), (image,)).calibration.sha256)
 assert not {"skimage", "scipy", "tensorflow"} & set(sys.modules), "a heavy import"
 """
 
 
+def image(height: int, width: int) -> tuple[Endpoint]:
+    return (Endpoint("image", "float32", (1, height, width, 3), "NHWC"),)
+
+
 def test_the_default_is_photographs_and_says_that_the_users_own_are_better() -> None:
-    split = load(None, size=(64, 48), channels=3, samples=12, held_out=5)
+    split = load(Sampling(samples=12, held_out=5), image(64, 48))
     assert split.calibration.source == split.held_out.source == "scikit-image photographs"
-    assert split.calibration.pixels is not None
-    assert split.held_out.pixels is not None
-    assert split.calibration.pixels.shape == (12, 64, 48, 3)
-    assert split.held_out.pixels.shape == (5, 64, 48, 3)
+    assert [values.shape for values in split.calibration.arrays] == [(12, 64, 48, 3)]
+    assert [values.shape for values in split.held_out.arrays] == [(5, 64, 48, 3)]
+    assert split.calibration.arrays[0].dtype == np.uint8
     assert "--calibration FOLDER" in split.warnings[0]
 
 
@@ -37,9 +43,9 @@ def test_parity_sees_other_photographs_than_calibration() -> None:
 def test_the_same_seed_gives_the_same_crops_in_another_process() -> None:
     run = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
-    here = load(None, size=(24, 20), channels=3, samples=7, held_out=3)
+    here = load(Sampling(samples=7, held_out=3), image(24, 20))
     assert run.stdout.strip() == here.calibration.sha256
-    other = load(None, size=(24, 20), channels=3, samples=7, held_out=3, seed=1)
+    other = load(Sampling(samples=7, held_out=3, seed=1), image(24, 20))
     assert other.calibration.sha256 != here.calibration.sha256
 
 

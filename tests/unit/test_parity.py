@@ -115,7 +115,7 @@ def test_other_shapes_are_refused_and_named() -> None:
 def test_logits_that_are_no_numbers_are_refused(bad: float) -> None:
     with pytest.raises(InputError, match="not finite"):
         compare(rows([1, 2]), rows([1, bad]))
-    with pytest.raises(InputError, match="float model's own output .scores. is not finite"):
+    with pytest.raises(InputError, match=r"float model's own output .scores. is not finite"):
         compare(rows([1, bad]), rows([1, 2]))
 
 

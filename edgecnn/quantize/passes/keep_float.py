@@ -63,17 +63,24 @@ class _Work:
 
     def compute_in_float(self, operator: Operator) -> None:
         """Append the float operator, with what brings its inputs to float and its output back."""
-        name, steps = operator.output.name, operator.output
-        twin = self.twins[name]
+        twin = self.twins[operator.output.name]
         inputs = [self._input(tensor) for tensor in twin.inputs]
+        outputs = [self._output(steps) for steps in operator.outputs]
+        made = Operator(twin.name, inputs, outputs, twin.options, custom=twin.custom)
+        made.raw = twin.raw if twin.custom else None  # with the options of its own
+        self.graph.operators.append(made)
+        for output, steps in zip(outputs, operator.outputs, strict=True):
+            # Goes again if nobody reads the steps.
+            self.graph.operators.append(Operator("QUANTIZE", [output], [steps], version=2))
+
+    def _output(self, steps: Tensor) -> Tensor:
+        """The float tensor beside steps; it takes their name where they are no end."""
+        name = steps.name
         output = self._float_tensor(steps, name)
         if steps not in self.graph.outputs:
             steps.name = f"{name}_inner"
             output.name = name
-        made = Operator(twin.name, inputs, [output], twin.options, custom=twin.custom)
-        made.raw = twin.raw if twin.custom else None  # with the options of its own
-        back = Operator("QUANTIZE", [output], [steps], version=2)
-        self.graph.operators += [made, back]  # the second goes again if nobody reads steps
+        return output
 
     def _input(self, tensor: Tensor | None) -> Tensor | None:
         """What the float operator reads in the integer graph."""

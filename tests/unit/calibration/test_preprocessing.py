@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from edgecnn.calibration.preprocessing import parse_preprocessing, preprocess
+from edgecnn.calibration.preprocessing import AS_IT_IS, parse_preprocessing, preprocess, resolve
 from edgecnn.errors import InputError
 from edgecnn.records import Preprocessing
 
@@ -94,3 +94,57 @@ def test_contradictions_and_nonsense_are_refused(options: dict[str, str], words:
 def test_three_means_for_a_grey_input_are_refused() -> None:
     with pytest.raises(InputError, match=r"3 values.*1 channels"):
         preprocess(np.zeros((2, 2, 1), np.uint8), Preprocessing((1.0, 2.0, 3.0), (1.0,)))
+
+
+HALVES = Preprocessing.from_range(0, 1)
+
+
+def test_what_is_known_is_taken_without_a_word() -> None:
+    for takes in (True, False):
+        for feeds in (True, False):
+            found = resolve(HALVES, takes_pictures=takes, feeds_pictures=feeds, own_scaling="")
+            assert found == (HALVES, ())
+
+
+def test_pixels_scaled_by_the_user_and_by_the_network_are_warned_of() -> None:
+    found, (warning,) = resolve(
+        HALVES, takes_pictures=True, feeds_pictures=True, own_scaling="divides its input by 255"
+    )
+    assert found == HALVES
+    assert "divides its input by 255 itself" in warning
+    assert "scaled twice" in warning
+    assert "--input-range 0,255" in warning
+
+
+def test_pixels_fed_as_they_are_are_not_scaled_twice() -> None:
+    kept = Preprocessing.from_range(0, 255)
+    assert resolve(
+        kept, takes_pictures=True, feeds_pictures=True, own_scaling="divides its input by 255"
+    ) == (kept, ())
+
+
+def test_a_network_that_scales_itself_is_fed_pixels_and_the_user_told() -> None:
+    found, (warning,) = resolve(
+        None, takes_pictures=True, feeds_pictures=True, own_scaling="divides its input by 255"
+    )
+    assert found == AS_IT_IS
+    assert "0 to 255" in warning
+    assert "--input-range" in warning
+
+
+@pytest.mark.parametrize(("takes", "feeds"), [(True, False), (False, True), (False, False)])
+@pytest.mark.parametrize("own", ["", "divides its input by 255"])
+def test_arrays_and_what_is_no_picture_need_no_scaling(
+    takes: bool,  # noqa: FBT001 - a parameter
+    feeds: bool,  # noqa: FBT001 - likewise
+    own: str,
+) -> None:
+    found = resolve(None, takes_pictures=takes, feeds_pictures=feeds, own_scaling=own)
+    assert found == (AS_IT_IS, ())
+
+
+def test_pixels_that_nobody_says_how_to_scale_are_refused_with_both_ways_out() -> None:
+    with pytest.raises(InputError, match="is not known") as caught:
+        resolve(None, takes_pictures=True, feeds_pictures=True, own_scaling="")
+    assert "--input-range 0,1" in caught.value.hint
+    assert "--calibration FILE.npz" in caught.value.hint

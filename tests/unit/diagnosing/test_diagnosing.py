@@ -91,7 +91,7 @@ def test_a_file_in_order_has_no_cause_and_its_layers_stand_in_order(
     by_reference = edgecnn.diagnose(artifact)
     recorded = manifest["files"][0]["parity"]
     assert by_reference.samples == recorded["samples"]
-    assert by_reference.observed.logits_snr_db == pytest.approx(recorded["snr_db"])
+    assert by_reference.observed.worst.snr_db == pytest.approx(recorded["snr_db"])
     assert "--min-snr" in by_reference.next_command
 
 
@@ -105,7 +105,7 @@ def test_a_wrong_calibration_is_named_and_its_command_repairs_it(
     folder = exported(floats, calibration, tmp_path / "spoilt")
     data, twin = str(floats / "right.npz"), floats / "net.tflite"
     found = edgecnn.diagnose(folder, float_file=twin, data=data)
-    before_db = found.observed.logits_snr_db
+    before_db = found.observed.worst.snr_db
     assert kind in kinds(found)
     assert before_db is not None
     assert before_db < 15
@@ -117,8 +117,8 @@ def test_a_wrong_calibration_is_named_and_its_command_repairs_it(
         folder.parent / "diagnosed" / "int8", float_file=twin, data=str(floats / "others.npz")
     )
     assert repaired.causes == ()
-    assert repaired.observed.logits_snr_db is not None
-    assert repaired.observed.logits_snr_db > before_db + 10
+    assert repaired.observed.worst.snr_db is not None
+    assert repaired.observed.worst.snr_db > before_db + 10
 
 
 def test_calibrated_on_black_images(floats: Path, tmp_path: Path) -> None:
@@ -211,8 +211,9 @@ def test_a_branch_that_vanishes_in_its_sum(tmp_path: Path) -> None:
 
 
 def test_without_a_float_twin_it_says_how_to_make_one(
-    floats: Path, artifact: Path, tmp_path: Path
+    floats: Path, artifact: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("EDGECNN_CACHE", str(tmp_path / "cache"))
     shutil.copytree(artifact, tmp_path / "int8")
     with pytest.raises(InputError, match="no float file beside it") as caught:
         edgecnn.diagnose(tmp_path / "int8")
@@ -226,17 +227,40 @@ def test_the_twin_is_found_in_the_cache_by_what_it_answers(
     floats: Path, artifact: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copytree(artifact, tmp_path / "int8")
-    model = json.loads((tmp_path / "int8" / "manifest.json").read_text())["model"]
+    manifest = json.loads((tmp_path / "int8" / "manifest.json").read_text())
+    outputs = [{k: v for k, v in end.items() if k != "kind"} for end in manifest["outputs"]]
+    counts = {k: manifest["model"][k] for k in ("parameters", "trainable_parameters")}
+    network = {"inputs": manifest["inputs"], "outputs": outputs, **counts}
+    layouts = {
+        "inputs": [end["layout"] for end in manifest["inputs"]],
+        "outputs": [end["layout"] for end in outputs],
+    }
+    info = {"network": network, "layouts": {"tflite": layouts}, "own_scaling": ""}
     monkeypatch.setenv("EDGECNN_CACHE", str(tmp_path / "cache"))
-    for key, data in (("a" * 64, another_net()), ("b" * 64, (floats / "net.tflite").read_bytes())):
+    for key, data, told in (
+        ("0" * 64, b"half a file", info),
+        ("1" * 64, (floats / "net.tflite").read_bytes(), {"input_shape": [1, 12, 12, 3]}),
+        ("a" * 64, another_net(), info),
+        ("b" * 64, (floats / "net.tflite").read_bytes(), info),
+    ):
         entry = tmp_path / "cache" / "float-tflite" / key
         entry.mkdir(parents=True)
         (entry / "model.tflite").write_bytes(data)
-        sizes = {name: model[name] for name in ("input_shape", "classes", "parameters")}
-        (entry / "info.json").write_text(json.dumps(sizes))
+        (entry / "info.json").write_text(json.dumps(told))
     found = edgecnn.diagnose(tmp_path / "int8")
     assert Path(found.against).parent.name == "b" * 64
     assert all(each.matched_by == "name" for each in found.layers)
+
+
+def test_a_float_file_beside_it_that_is_another_network_is_passed_over(
+    artifact: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDGECNN_CACHE", str(tmp_path / "cache"))
+    shutil.copytree(artifact, tmp_path / "int8")
+    (tmp_path / "float32").mkdir()
+    (tmp_path / "float32" / "model.tflite").write_bytes(another_net())
+    with pytest.raises(InputError, match="of another network or other weights"):
+        edgecnn.diagnose(tmp_path / "int8")
 
 
 def another_net() -> bytes:
@@ -244,20 +268,30 @@ def another_net() -> bytes:
     return net.finish(net.dense(net.flatten(net.image), 5))
 
 
-def test_a_file_of_another_network_is_refused(artifact: Path, tmp_path: Path) -> None:
+def test_a_file_of_another_network_is_refused(floats: Path, artifact: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.tflite"
     other.write_bytes(another_net())
-    with pytest.raises(InputError, match=r"counterpart|not of one network"):
+    with pytest.raises(InputError, match="not of one network"):
         edgecnn.diagnose(artifact, float_file=other)
+    half = tmp_path / "half.tflite"
+    half.write_bytes(another_net()[:900])
+    with pytest.raises(InputError, match="not of one network"):
+        edgecnn.diagnose(artifact, float_file=half)
+    alone = tmp_path / "alone.tflite"  # without manifest and reference only the graphs can tell
+    alone.write_bytes((artifact / "model.tflite").read_bytes())
+    with pytest.raises(InputError, match=r"counterpart|not of one network"):
+        edgecnn.diagnose(alone, float_file=other, data=str(floats / "right.npz"))
+    with pytest.raises(InputError, match="half"):
+        edgecnn.diagnose(alone, float_file=half, data=str(floats / "right.npz"))
 
 
-@pytest.mark.parametrize("recipe", ["int16x8", "dynamic"])
-def test_other_recipes(floats: Path, tmp_path: Path, recipe: str) -> None:
+@pytest.mark.parametrize(("recipe", "least_db"), [("int16x8", 30), ("dynamic", 25)])
+def test_other_recipes(floats: Path, tmp_path: Path, recipe: str, least_db: float) -> None:
     folder = exported(floats, "right", tmp_path, (recipe,))
     found = edgecnn.diagnose(folder, float_file=floats / "net.tflite")
     assert found.causes == ()
-    assert found.observed.logits_snr_db is not None
-    assert found.observed.logits_snr_db > 30
+    assert found.observed.worst.snr_db is not None
+    assert found.observed.worst.snr_db > least_db
 
 
 def test_a_file_without_manifest_needs_images_and_their_scaling(
@@ -266,7 +300,7 @@ def test_a_file_without_manifest_needs_images_and_their_scaling(
     folder = tmp_path / "int8"
     shutil.copytree(artifact, folder)
     (folder / "manifest.json").unlink()
-    with pytest.raises(InputError, match="no images to run"):
+    with pytest.raises(InputError, match="no samples to run"):
         edgecnn.diagnose(folder)
     with pytest.raises(InputError, match="how its input is scaled"):
         edgecnn.diagnose(folder, data="fashion-mnist")
@@ -298,3 +332,122 @@ def test_pixels_for_a_file_that_was_fed_arrays_need_their_scaling(
     with pytest.raises(InputError, match="how pixels are scaled") as caught:
         edgecnn.diagnose(artifact, data=str(tmp_path))
     assert "--input-range" in caught.value.hint
+
+
+def two_ends_net() -> bytes:
+    """A picture and three numbers in; scores and a map out."""
+    net = RandomNet(5, (1, 8, 6, 3))
+    numbers = net.tiny.tensor("float32", (1, 3), name="numbers")
+    features = net.conv(net.image, 4, activation="RELU")
+    together = net.concat([net.mean(features), net.dense(numbers, 4)], axis=1)
+    net.finish(net.softmax(net.dense(together, 5)), net.conv(features, 2))
+    net.tiny.border([net.image, numbers], list(net.tiny.graph.outputs))
+    net.tiny.model.signatureDefs = []
+    return net.tiny.to_bytes()
+
+
+@pytest.fixture(scope="module")
+def two_ends(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An int8 artifact of it, as if its source had been channels first; float32 is beside it."""
+    folder = tmp_path_factory.mktemp("two")
+    (folder / "net.tflite").write_bytes(two_ends_net())
+    random = np.random.default_rng(0)
+    picture = random.uniform(0, 1, (60, 8, 6, 3)).astype(np.float32)
+    numbers = random.normal(size=(60, 3)).astype(np.float32)
+    np.savez(folder / "last.npz", image=picture, numbers=numbers)
+    np.savez(folder / "first.npz", image=picture.transpose(0, 3, 1, 2).copy(), numbers=numbers)
+    edgecnn.export(
+        str(folder / "net.tflite"), recipes=("float32", "int8"), out=folder,
+        calibration_samples=40, calibration=str(folder / "last.npz"),
+    )  # fmt: skip
+    for recipe in ("float32", "int8"):
+        _put_channels_first(folder / recipe)
+    return folder
+
+
+def _put_channels_first(folder: Path) -> None:
+    manifest = json.loads((folder / "manifest.json").read_text())
+    picture, out = manifest["inputs"][0], manifest["outputs"][1]
+    for end in (picture, out):
+        assert end["layout"] == "NHWC"
+        batch, *size, channels = end["shape"]
+        end["layout"], end["shape"] = "NCHW", [batch, channels, *size]
+    manifest["calibration"] = {
+        "source": "first.npz", "samples": 40, "sha256": "", "method": "auto",
+    }  # fmt: skip
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    with np.load(folder / "reference.npz") as stored:
+        arrays = dict(stored)
+    for name in ("x0", "y1"):
+        arrays[name] = np.ascontiguousarray(arrays[name].transpose(0, 3, 1, 2))
+    np.savez(folder / "reference.npz", **arrays)
+
+
+def test_several_ends_of_a_network_that_was_channels_first(two_ends: Path) -> None:
+    found = edgecnn.diagnose(two_ends / "int8")
+    recorded = json.loads((two_ends / "int8" / "manifest.json").read_text())["files"][0]
+    seen = found.observed.outputs
+    assert [each.measured_on for each in seen] == ["logits", "values"]
+    assert [each.snr_db for each in seen] == [
+        pytest.approx(each["snr_db"]) for each in recorded["parities"]
+    ]
+    assert found.observed.worst.snr_db == min(each.snr_db or 0 for each in seen)
+    assert [each.name for each in found.observed.inputs] == ["image", "numbers"]
+    assert [each.first_layer[:4] for each in found.observed.inputs] == ["conv", "full"]
+    assert sum(each.share for each in found.layers) == pytest.approx(1)
+    by_data = edgecnn.diagnose(two_ends / "int8", data=str(two_ends / "first.npz"))
+    assert by_data.observed.worst.snr_db is not None
+    assert by_data.observed.worst.snr_db > 20
+    with pytest.raises(InputError, match="wrong shape"):
+        edgecnn.diagnose(two_ends / "int8", data=str(two_ends / "last.npz"))
+
+
+def test_a_command_with_arrays_starts_from_a_file_in_their_layout(two_ends: Path) -> None:
+    found = edgecnn.diagnose(two_ends / "int8")
+    words = shlex.split(found.next_command or found.causes[0].command)
+    assert words[words.index("--calibration") + 1] == str(two_ends / "int8" / "reference.npz")
+    assert words[2] == "net.tflite"  # the source by its name: no .onnx lies beside the float file
+    beside = two_ends / "float32" / "model.onnx"
+    beside.write_bytes(b"channels first")
+    try:
+        found = edgecnn.diagnose(two_ends / "int8")
+    finally:
+        beside.unlink()
+    words = shlex.split(found.next_command or found.causes[0].command)
+    assert words[2] == str(beside)
+    assert words[words.index("--format") + 1] == "tflite"
+
+
+def test_a_foreign_file_with_several_ends(two_ends: Path, tmp_path: Path) -> None:
+    alone = tmp_path / "alone.tflite"
+    alone.write_bytes((two_ends / "int8" / "model.tflite").read_bytes())
+    found = edgecnn.diagnose(
+        alone, float_file=two_ends / "net.tflite", data=str(two_ends / "last.npz")
+    )
+    assert len(found.observed.outputs) == len(found.observed.inputs) == 2
+    program, *arguments = shlex.split(found.next_command or found.causes[0].command)
+    assert program == "edgecnn"
+    assert run([*arguments, "--quiet"]) == 0
+    assert (tmp_path / "diagnosed" / "int8" / "model.tflite").is_file()
+
+
+def test_the_reference_stands_in_for_arrays_that_are_not_at_hand(
+    artifact: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for recipe in ("float32", "int8"):
+        shutil.copytree(artifact.parent / recipe, tmp_path / recipe)
+    program, *arguments = shlex.split(edgecnn.diagnose("int8").next_command)
+    assert program == "edgecnn"
+    assert arguments[arguments.index("--calibration") + 1] == "int8/reference.npz"
+    assert run([*arguments, "--quiet"]) == 0
+    assert (tmp_path / "diagnosed" / "int8" / "model.tflite").is_file()
+
+
+def test_a_mixed_file_keeps_layers_in_float(floats: Path, tmp_path: Path) -> None:
+    folder = exported(floats, "right", tmp_path, min_snr_db=27.0)
+    found = edgecnn.diagnose(folder, float_file=floats / "net.tflite")
+    assert found.causes == ()
+    in_float = [each for each in found.layers if each.step is None]
+    assert 0 < len(in_float) < len(found.layers)
+    assert found.observed.skipped == 0

@@ -158,3 +158,17 @@ def test_the_command_line(
     found = json.loads(capsys.readouterr().out)
     assert found["mixed"]["layers"]
     assert found["mixed"]["snr_after_db"] >= found["mixed"]["min_snr_db"]
+
+
+def test_where_fewer_layers_miss_the_number_all_are_kept(tmp_path: Path) -> None:
+    net = RandomNet(3, (1, 12, 12, 3))
+    x = net.conv(net.image, 8, activation="RELU")
+    x = net.sum_of(net.depthwise(net.conv(net.relu(x), 8)), x)
+    x = net.pool(net.relu(x), "MAX_POOL_2D")
+    (tmp_path / "net.tflite").write_bytes(net.finish(net.softmax(net.dense(net.flatten(x), 5))))
+    inputs = np.random.default_rng(0).uniform(0, 1, (60, 12, 12, 3)).astype(np.float32)
+    np.savez(tmp_path / "inputs.npz", inputs)
+    mixed = export(tmp_path, tmp_path, min_snr_db=29.0).mixed
+    assert mixed is not None
+    assert mixed.snr_after_db >= 29
+    assert len(mixed.layers) == mixed.of_layers

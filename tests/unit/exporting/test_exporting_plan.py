@@ -15,7 +15,8 @@ from without_packages import run_without
 import edgecnn
 from edgecnn.errors import InputError
 from edgecnn.exporting import ExportOptions
-from edgecnn.exporting.plan import Plan, folder_name, make_plan
+from edgecnn.exporting.plan import Plan, make_plan
+from edgecnn.manifest import folder_name
 from edgecnn.recipes import RECIPES
 from edgecnn.records import Preprocessing
 

@@ -169,3 +169,20 @@ def test_an_unknown_recipe_is_wrong_input() -> None:
     with pytest.raises(InputError, match="no recipe 'int4'") as caught:
         check_recipe(KINDS["int8"], "int4", "int8")
     assert "int16x8" in caught.value.hint
+
+
+def test_float16_leaves_a_handful_of_weights_in_float_and_no_more() -> None:
+    halved = conv("float32", "float16")
+    few, eight = (conv("float32", "float32", elements=n) for n in (7, 8))
+    check_recipe(inspection("float32", halved, few), "float16", "float32")
+    with pytest.raises(CheckFailedError, match="1 CONV_2D with weights other than float16"):
+        check_recipe(inspection("float32", halved, eight), "float16", "float32")
+
+
+def test_an_int8_onnx_has_the_float_operators_it_was_said_to_have_and_no_others() -> None:
+    kept = dataclasses.replace(conv("float32", "float32"), name="ConvTranspose")
+    found = inspection("float32", conv("int8", "int8"), kept, kind="onnx")
+    check_recipe(found, "int8", "float32", float_ops={"ConvTranspose": 1})
+    for named in ({}, {"Conv": 1}):
+        with pytest.raises(CheckFailedError, match="1 ConvTranspose"):
+            check_recipe(found, "int8", "float32", float_ops=named)

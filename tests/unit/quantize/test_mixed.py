@@ -85,7 +85,7 @@ def mixture() -> Mixture:
 def test_the_predicted_error_is_near_the_measured_one(mixture: Mixture) -> None:
     trade = mixture._trade  # noqa: SLF001 - the very thing to be held against the measurement
     (reference,) = mixture._reference.values()  # noqa: SLF001 - likewise
-    signal = float(np.square(reference).sum()) / len(reference)
+    signal = float(np.square(reference - reference.mean(axis=0)).sum()) / len(reference)
     predicted_db = 10 * np.log10(signal / trade.left(frozenset()))
     assert predicted_db == pytest.approx(mixture.snr_db(frozenset()), abs=3)
 

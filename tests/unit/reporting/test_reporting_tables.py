@@ -7,15 +7,21 @@ import json
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from rich.console import Console
 from sample_results import GRAPH, TENSOR, export_result, manifest, verify_result
 
+from edgecnn.errors import InputError
+from edgecnn.exporting.options import Refusal
 from edgecnn.inspection import Inspection, Operator
 from edgecnn.reporting import export, inspection, json_objects, models, verification
 from edgecnn.reporting.table import Column, Table, draw
 from edgecnn.zoo import MODELS
+
+if TYPE_CHECKING:
+    from edgecnn.exporting import ExportResult
 
 CONV = Operator(
     "CONV_2D", "int8", "int8", 27, 900, ((1, 8, 8, 3),), ((1, 8, 8, 4),), (4, 3, 3, 3),
@@ -65,11 +71,60 @@ def test_the_zoo_fits_80_columns_unfolded() -> None:
 
 def test_export_shows_each_file_against_float32_of_its_own_format() -> None:
     table = export.export_table(export_result(Path("out"), "int8"))
+    assert [column.title for column in table.columns] == [
+        "recipe", "file", "size", "of float32", "SNR dB", "agree", "integer", "partitions",
+    ]  # fmt: skip
     assert table.rows == (
-        ("int8", "model.tflite", "23.4 MB", "25.7%", "24.3", "98.4%", "1"),
-        ("int8", "model.onnx", "23.0 MB", "25.0%", "exact", "100%", "-"),
+        ("int8", "model.tflite", "23.4 MB", "25.7%", "24.3", "98.4%", "-", "1"),
+        ("int8", "model.onnx", "23.0 MB", "25.0%", "exact", "100%", "-", "-"),
     )
     assert max(map(len, rendered(table))) <= 80
+
+
+def half_refused() -> ExportResult:
+    """An export of a .tflite with operators in float, whose .onnx cannot be had."""
+    result = export_result(Path("out"), "int8")
+    (artifact,) = result.artifacts
+    scores = replace(artifact.manifest.files[0].parity, output="scores", measured_on="logits")
+    boxes = replace(scores, output="boxes\x1b[2J", measured_on="values", top1_agreement=None)
+    file = replace(
+        artifact.manifest.files[0], integer="mixed", float_ops={"GELU": 2, "ERF": 1},
+        parity=scores, parities=(boxes, scores),
+    )  # fmt: skip
+    made = replace(artifact, manifest=replace(artifact.manifest, files=(file,)))
+    error = InputError("GELU has no kernel.", hint="Use --format tflite.")
+    return replace(result, artifacts=(made,), refused=(Refusal("int8", "onnx", error),))
+
+
+def test_a_mixed_file_is_called_so_and_a_refused_one_stands_last() -> None:
+    result = half_refused()
+    table = export.export_table(result)
+    assert table.rows == (
+        ("int8", "model.tflite", "23.4 MB", "25.7%", "24.3", "98.4%", "mixed", "1"),
+        ("int8", "model.onnx", "refused", "-", "-", "-", "-", "-"),
+    )
+    assert max(map(len, rendered(table))) <= 80
+    assert export.refusal_text(result.refused[0]) == (
+        "int8 .onnx: GELU has no kernel. Use --format tflite."
+    )
+    (mixed,) = export.float_operators(result)
+    assert "int8 model.tflite is mixed" in mixed
+    assert "1 ERF, 2 GELU" in mixed
+    assert export.float_operators(export_result(Path("out"), "int8")) == ()
+
+
+def test_of_several_outputs_each_has_a_row() -> None:
+    table = export.outputs_table(half_refused())
+    assert table is not None
+    assert [row[:5] for row in table.rows] == [
+        ("int8", "model.tflite", "boxes\\x1b[2J", "values", "24.3"),
+        ("int8", "model.tflite", "scores", "logits", "24.3"),
+    ]
+    assert [row[-1] for row in table.rows] == ["-", "98.4%"]
+    assert export.outputs_table(export_result(Path("out"), "int8")) is None
+    basis = export.parity_basis(half_refused())
+    assert "the logits" in basis
+    assert "of several outputs the worst" in basis
 
 
 def test_export_without_a_float32_size_shows_none() -> None:
@@ -173,8 +228,22 @@ def test_json_holds_a_scale_that_is_no_number_as_null() -> None:
 
 def test_json_of_an_export_is_the_manifest_as_written() -> None:
     shown = json_objects.export_object(export_result(Path("out"), "int8"))
-    assert list(shown) == ["schema", "artifacts", "warnings"]
+    assert list(shown) == ["schema", "artifacts", "warnings", "refused"]
+    assert shown["refused"] == []
     assert shown["artifacts"][0]["folder"] == "out/int8"
     written = shown["artifacts"][0]["manifest"]
     assert written["files"][1]["parity"]["snr_db"] is None
     assert next(iter(written)) == "schema"
+
+
+def test_json_of_an_export_says_what_was_refused() -> None:
+    shown = json_objects.export_object(half_refused())
+    assert shown["refused"] == [
+        {
+            "recipe": "int8", "format": "onnx", "message": "GELU has no kernel.",
+            "hint": "Use --format tflite.",
+        }
+    ]  # fmt: skip
+    file = shown["artifacts"][0]["manifest"]["files"][0]
+    assert (file["integer"], file["float_ops"]) == ("mixed", {"GELU": 2, "ERF": 1})
+    assert [each["output"][:5] for each in file["parities"]] == ["boxes", "score"]

@@ -9,7 +9,7 @@ import experiment_layers
 import experiment_record
 from experiment_twins import TWINS
 
-from edgecnn.diagnosing.record import Diagnosis, Layer, Observations
+from edgecnn.diagnosing.record import Diagnosis, Layer, Observations, OutputSeen
 from edgecnn.evidence import files
 from edgecnn.evidence.records import Layers
 from edgecnn.profiling.operator_record import Ceilings, KindTime, OperatorProfile
@@ -50,9 +50,11 @@ def _diagnosis() -> Diagnosis:
         _made_up(Layer, index=index, layer=f"layer{index}", operator="CONV_2D", snr_db=snr_db)
         for index, snr_db in enumerate((40.0, None))
     )
-    observed = _made_up(Observations, logits_snr_db=21.5, layers=layers)
+    observed = _made_up(
+        Observations, outputs=(OutputSeen("scores", 21.5, "logits"),), layers=layers
+    )
     found: Diagnosis = _made_up(
-        Diagnosis, observed=observed, images="made up", samples=4, causes=()
+        Diagnosis, observed=observed, source="made up", samples=4, causes=()
     )
     return found
 

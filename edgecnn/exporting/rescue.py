@@ -1,0 +1,118 @@
+"""Layers that stay float because an int8 file would be too far from the float network.
+
+A small network can lose an answer altogether: a head whose numbers hardly move, boxes beside
+scores, a recurrence that adds its rounding up. Where its worst group of numbers keeps less than
+20 dB on calibration samples, the fewest layers that mend it stay in float32, and the file says so.
+Large networks are left alone (the user is warned): the search would cost minutes and the layers
+latency; `--min-snr` asks for it. `--strict` asks for integers throughout.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from edgecnn.exporting.min_snr import CHOICE_SAMPLES
+from edgecnn.quantize.mixed import Mixture
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from edgecnn.exporting.ingredients import Ingredients
+    from edgecnn.formats.tflite_graph import Graph
+    from edgecnn.quantize.integer import IntegerModel
+    from edgecnn.records import ParityInfo
+
+LEAST_DB = 20.0
+# What is asked of the calibration samples, so that others have the least.
+_WANTED_DB = 23.0
+_WORTH_DB = 2.0
+_MOST_MACS = 100_000_000
+_CONVERSIONS = {"QUANTIZE", "DEQUANTIZE"}
+
+
+@dataclass(frozen=True)
+class Rescue:
+    """A file some of whose layers stay float.
+
+    Attributes:
+        graph: with the ends that were asked for.
+        after_db: of the worst group of the worst output, on calibration samples.
+        float_ops: operators that compute on floats, name to count.
+        note: for the manifest.
+    """
+
+    graph: Graph
+    after_db: float
+    float_ops: dict[str, int]
+    note: str
+
+
+def allowed(made: Ingredients, macs: int) -> bool:
+    """Whether layers may stay float unasked: of a small, trained network, without --strict."""
+    random = made.plan.identity.has_random_weights
+    return not made.options.strict and not random and macs <= _MOST_MACS
+
+
+def needed(parities: Sequence[ParityInfo]) -> bool:
+    """Whether a file is too far from the float network."""
+    ratios = [ratio for info in parities for ratio in (info.snr_db, info.worst_group_db)]
+    return min((math.inf if r is None else r for r in ratios), default=math.inf) < LEAST_DB
+
+
+def attempt(
+    quantized: IntegerModel,
+    made: Ingredients,
+    finish: Callable[[Graph], None],
+    *,
+    float_ends: bool = False,
+) -> Rescue | None:
+    """The fewest layers in float that mend a file; None where they would not be worth it.
+
+    Args:
+        quantized: with its source.
+        made: the samples to choose on.
+        finish: gives a graph its ends, in place.
+        float_ends: whether those are float32.
+    """
+    known = made.statistics
+    assert known is not None  # noqa: S101 - the int8 recipe collects them
+    made.progress.stage("integers alone are too far off: choosing layers that stay float")
+    mixture = Mixture(
+        quantized,
+        list(itertools.islice(made.file_feeds("tflite"), CHOICE_SAMPLES)),
+        known.answers,
+        float_ends=float_ends,
+        by_groups=True,
+        threads=made.plan.threads,
+        finish=finish,
+        progress=made.progress,
+    )
+    before_db, best_db = mixture.snr_db(frozenset()), mixture.snr_db(mixture.everything())
+    if best_db < before_db + _WORTH_DB:
+        return None
+    layers = mixture.fewest(min(_WANTED_DB, best_db - _WORTH_DB / 2))
+    if not layers:
+        return None
+    graph = mixture.build(layers)
+    finish(graph)
+    after_db = mixture.snr_db(layers)
+    note = (
+        f"integers alone keep {before_db:.1f} dB in the worst group of the outputs on calibration"
+        f" samples: {len(layers)} of {mixture.layers} layers stay in float32 ({after_db:.1f} dB);"
+        f" they are: {', '.join(sorted(layers))}"
+    )
+    return Rescue(graph, after_db, _float_operators(graph), note)
+
+
+def _float_operators(graph: Graph) -> dict[str, int]:
+    counts = Counter(
+        operator.name
+        for operator in graph.operators
+        if operator.name not in _CONVERSIONS
+        and any(tensor.is_float for tensor in (*operator.read, *operator.outputs))
+    )
+    return dict(sorted(counts.items()))
