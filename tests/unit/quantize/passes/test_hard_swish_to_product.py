@@ -18,7 +18,9 @@ def _graph(step: float, zero_point: int = 0) -> Graph:
     output = graph.add_tensor("y", "INT8", (1, 256))
     largest = step * (127 - zero_point)
     low = 3 / 8
-    output.quantization = Quantization.of((largest + low) / 255, round(-128 + 255 * low / (largest + low)))
+    output.quantization = Quantization.of(
+        (largest + low) / 255, round(-128 + 255 * low / (largest + low))
+    )
     graph.operators.append(Operator("HARD_SWISH", [source], [output]))
     graph.inputs, graph.outputs = [source], [output]
     graph.set_signature()
@@ -29,7 +31,7 @@ def _answer(graph: Graph) -> np.ndarray:
     (got,) = LiteRTSession(graph.write()).run([np.arange(-128, 128, dtype=np.int8)[None]])
     steps = graph.outputs[0].quantization
     assert steps is not None
-    return (got.astype(np.float64) - steps.zero_point[0]) * steps.scale[0]
+    return np.asarray((got.astype(np.float64) - steps.zero_point[0]) * steps.scale[0])
 
 
 @pytest.mark.parametrize("step", [0.01, 0.05, 0.2])
