@@ -57,7 +57,7 @@ class Int8Result:
     notes: tuple[str, ...]
 
 
-def to_int8(
+def to_int8(  # noqa: PLR0913 - one call does it all
     float_path: Path,
     out_path: Path,
     feeds: Iterable[onnx_ranges.Feed],
@@ -96,55 +96,75 @@ def to_int8(
             `ranges` that the file has not.
         MissingPartError: onnx or onnxruntime is not installed.
     """
-    import onnx
-
     watcher = progress or Silent()
     model = onnx_file.canonicalize(onnx_file.load(float_path))
     _refuse_foreign_names(model, ranges or {})
     watcher.stage("calibrating ONNX")
-    source = OnnxGraph(model)
-    spreads = {name: Spread() for name in tail(source)}
-    rows = {node.input[0]: Rows() for node in heads(source)}
-    prepared = onnx.ModelProto()
-    prepared.CopyFrom(model)
-    prepare(prepared)
-    patches = onnx_products.patches(prepared, runs)
-    watchers: dict[str, list[onnx_ranges.Watcher]] = {}
-    for some in ({k: [v] for k, v in spreads.items()}, {k: [v] for k, v in rows.items()}, patches):
-        for name, those in some.items():
-            watchers.setdefault(name, []).extend(those)
+    prepared = _prepared(model)
+    seen = _Watched.of(model, prepared, runs)
     measured = onnx_ranges.measure(
-        model,
-        feeds,
-        method=method,
-        threads=threads,
-        progress=watcher,
-        watchers=watchers,
+        model, feeds, method=method, threads=threads, progress=watcher, watchers=seen.by_tensor
     )
     watcher.stage("quantizing ONNX")
-    model = prepared
-    graph = OnnxGraph(model)
+    graph = OnnxGraph(prepared)
     merged = {**onnx_ranges.inherit(graph, {**measured, **(ranges or {})}), **(ranges or {})}
-    exempt, reasons = sensitive(graph, merged, rows)
+    exempt, reasons = sensitive(graph, merged, seen.rows)
     exempt |= recurrent(graph)
-    parts = float_parts(graph, merged, spreads, _QUANTIZED, (exempt, reasons))
+    parts = float_parts(graph, merged, seen.spreads, _QUANTIZED, (exempt, reasons))
     for index, node in enumerate(graph.nodes):
         node.name = f"{node.op_type}_{index}"
     kept_float = _kept_float(graph, merged, parts)
     overrides, notes = onnx_weights.quantize(
         graph,
-        onnx_products.layer_inputs(patches.values()),
+        onnx_products.layer_inputs(seen.patches.values()),
         merged,
         kept_float=set(kept_float),
         exact=activations == "uint8",
         threads=threads,
     )
     graph.write()
-    quantized = _insert_qdq(model, merged, activations, kept_float, overrides)
+    quantized = _insert_qdq(prepared, merged, activations, kept_float, overrides)
     _unquantize(quantized, parts)
-    _check_ends(model, quantized)
+    _check_ends(prepared, quantized)
     onnx_file.save(quantized, out_path)
     return Int8Result(float_operators(OnnxGraph(quantized), _QUANTIZED), (*parts.notes, *notes))
+
+
+def _prepared(model: onnx.ModelProto) -> onnx.ModelProto:
+    import onnx
+
+    twin = onnx.ModelProto()
+    twin.CopyFrom(model)
+    prepare(twin)
+    return twin
+
+
+@dataclass(frozen=True)
+class _Watched:
+    """What calibration looks at beside ranges, by tensor."""
+
+    spreads: dict[str, Spread]
+    rows: dict[str, Rows]
+    patches: dict[str, list[onnx_products.Patches]]
+
+    @classmethod
+    def of(cls, model: onnx.ModelProto, prepared: onnx.ModelProto, runs: int) -> _Watched:
+        source = OnnxGraph(model)
+        return cls(
+            {name: Spread() for name in tail(source)},
+            {node.input[0]: Rows() for node in heads(source)},
+            onnx_products.patches(prepared, runs),
+        )
+
+    @property
+    def by_tensor(self) -> dict[str, list[onnx_ranges.Watcher]]:
+        every: dict[str, list[onnx_ranges.Watcher]] = {}
+        for some in (self.spreads, self.rows):
+            for name, watcher in some.items():
+                every.setdefault(name, []).append(watcher)
+        for name, patches in self.patches.items():
+            every.setdefault(name, []).extend(patches)
+        return every
 
 
 def _refuse_foreign_names(

@@ -107,7 +107,7 @@ def error(
     scale: NDArray[np.float64],
     covariance: NDArray[np.floating],
 ) -> NDArray[np.float64]:
-    """DW C dW^T of each output: the variance of what rounding does to it."""
+    """The variance of what rounding does to each output, dW C dW^T."""
     wrong = (chosen * scale[:, None] - weights).astype(np.float32)
     result: NDArray[np.float64] = ((wrong @ covariance) * wrong).sum(axis=1, dtype=np.float64)
     return result

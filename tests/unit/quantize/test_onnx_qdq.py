@@ -49,7 +49,7 @@ def test_signed_and_unsigned_activations_are_the_same_numbers(float_path: Path) 
     np.testing.assert_allclose(signed, unsigned, atol=0.05 * float(np.abs(unsigned).max()))
 
 
-def test_weights_are_int8_with_a_scale_for_each_output_channel(float_path: Path) -> None:
+def test_weights_have_8_bits_and_a_scale_for_each_output_channel(float_path: Path) -> None:
     model = _quantized(float_path)
     constants = {item.name: numpy_helper.to_array(item) for item in model.graph.initializer}
     makers = {node.output[0]: node for node in model.graph.node}
@@ -58,9 +58,9 @@ def test_weights_are_int8_with_a_scale_for_each_output_channel(float_path: Path)
     for node in convolutions:
         dequantize = makers[node.input[1]]
         weight, scale, zero = (constants[name] for name in dequantize.input)
-        assert weight.dtype == np.int8
+        assert weight.dtype == zero.dtype
+        assert (weight.dtype.name, set(zero.tolist())) in [("int8", {0}), ("uint8", {128})]
         assert scale.shape == (weight.shape[0],)
-        assert not zero.any()
 
 
 def test_input_and_output_stay_float32_and_the_logits_are_not_rounded(float_path: Path) -> None:
@@ -73,15 +73,16 @@ def test_input_and_output_stay_float32_and_the_logits_are_not_rounded(float_path
 
 
 def test_no_operator_is_left_between_float_tensors(float_path: Path, tmp_path: Path) -> None:
-    """What onnxruntime makes of the file: integer operators from the first to the last."""
+    """What onnxruntime makes of the file: integer operators up to the head, which stays float."""
     options = onnxruntime.SessionOptions()
     options.optimized_model_filepath = str(tmp_path / "optimized.onnx")
     options.log_severity_level = 3
     data = _quantized(float_path).SerializeToString()
     onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-    found = set(operators(onnx.load(options.optimized_model_filepath)))
+    found = operators(onnx.load(options.optimized_model_filepath))
     assert "QLinearConv" in found
-    assert found.isdisjoint({"Conv", "Relu", "Add", "Mul", "Concat", "DequantizeLinear"})
+    assert set(found).isdisjoint({"Conv", "Relu", "Add", "Mul", "Concat"})
+    assert found.count("DequantizeLinear") == 1
 
 
 def test_the_same_input_gives_the_same_bytes(float_path: Path) -> None:
@@ -92,14 +93,12 @@ def test_the_same_input_gives_the_same_bytes(float_path: Path) -> None:
 
 
 def test_given_ranges_take_the_place_of_measured_ones(float_path: Path) -> None:
-    model = _quantized(
-        float_path, ranges={"gemm_1": (-1.0, 1.0), "globalaveragepool_1": (0.0, 51.0)}
-    )
+    model = _quantized(float_path, ranges={"gemm_1": (-1.0, 1.0), "transpose_1": (0.0, 51.0)})
     constants = {item.name: numpy_helper.to_array(item) for item in model.graph.initializer}
     scales = [
         float(constants[node.input[1]])
         for node in model.graph.node
-        if node.op_type == "QuantizeLinear" and "globalaveragepool" in node.input[0]
+        if node.op_type == "QuantizeLinear" and node.input[0] == "transpose_1"
     ]
     assert scales == [pytest.approx(0.2)]
 
