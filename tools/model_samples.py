@@ -1,7 +1,7 @@
 """Inputs for files that others made: crops of scikit-image's pictures, scaled as a model expects.
 
-Photographs for detectors, a scanned page for what reads text, portraits for what looks at faces. They
-are not what the models were trained on, and few; they have the range and the look of it.
+Photographs for detectors, a scanned page for what reads text, portraits for what looks at faces.
+They are not what the models were trained on, and few; they have the range and the look of it.
 """
 
 from __future__ import annotations
@@ -61,8 +61,7 @@ def pixels(
         (count, height, width, 3) uint8, RGB.
     """
     if subject == "photographs":
-        names = photographs.CALIBRATION
-        return photographs.crops(names, count, size=size, channels=3, seed=seed)
+        return photographs.crops(photographs.CALIBRATION, count, size=size, channels=3, seed=seed)
     rng = np.random.default_rng(seed)
     crop = _line if subject == "text" else _face
     names = _PAGES if subject == "text" else _PORTRAITS

@@ -16,6 +16,7 @@ from edgecnn.progress import Progress, Silent
 from edgecnn.quantize import add_ranges, affine, float_operators, layout, measured, ranges
 from edgecnn.quantize.passes import (
     equalize,
+    hard_swish_to_product,
     relu6_to_relu,
     relu_to_requantize,
     to_integer_kernels,
@@ -221,6 +222,7 @@ def _lay_out(
     twins = [operator for name, operator in graph.made().items() if name in kept]
     layout.lay_out(graph, chosen, activation_bits, twins)
     relu_to_requantize.apply(graph, chosen)  # it may change scales, which the biases depend on
+    hard_swish_to_product.apply(graph)
     write_layers(graph, layers)
     graph.drop_unused()
     return graph

@@ -41,7 +41,8 @@ def softplus(x: Any) -> Any:  # noqa: ANN401 - tf.Tensor
 def _hard_sigmoid(x: Any, alpha: float, beta: float) -> Any:  # noqa: ANN401 - tf.Tensor
     if math.isclose(alpha, 1 / 6, rel_tol=1e-5) and math.isclose(beta, 0.5):
         return tf.nn.relu6(x + 3.0) * (1 / 6)  # times x it is recognized as HARD_SWISH
-    return tf.minimum(tf.maximum(alpha * x + beta, 0.0), 1.0)
+    # Not MINIMUM: XNNPACK takes none in int8.
+    return tf.nn.relu6((6 * alpha) * x + 6 * beta) * (1 / 6)
 
 
 def erf(x: Any) -> Any:  # noqa: ANN401 - tf.Tensor
