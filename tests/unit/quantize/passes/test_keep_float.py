@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from random_nets import Drawn, RandomNet, logits_of, networks, statistics_of
 
-from edgecnn import parity
 from edgecnn.formats.tflite_graph import Graph
 from edgecnn.quantize import integer
 from edgecnn.quantize.passes import io_dtype, keep_float, round_trips
@@ -31,6 +31,7 @@ def quantized(data: bytes, feeds: list[object]) -> tuple[IntegerModel, FloatSour
         activation_bits=8,
         method="minmax",
         with_source=True,
+        judge=False,  # every layer is an integer one until it is given back
     )
     assert made.source is not None
     return made, made.source
@@ -50,8 +51,10 @@ def kept(made: IntegerModel, layers: Collection[str], *, io: str = "int8") -> by
 
 
 def distance_db(data: bytes, other: bytes, feeds: list[object]) -> float:
-    found = parity.snr_db(logits_of(data, feeds), logits_of(other, feeds))  # type: ignore[arg-type] # likewise
-    return math.inf if found is None else found
+    """Power of the float logits over the error's: few feeds say little about their mean."""
+    wanted, found = (logits_of(each, feeds).astype(np.float64) for each in (data, other))  # type: ignore[arg-type] # likewise
+    noise = float(np.square(wanted - found).sum())
+    return 10 * math.log10(float(np.square(wanted).sum()) / noise) if noise else math.inf
 
 
 def residual() -> tuple[bytes, list[object]]:
@@ -101,8 +104,7 @@ def test_two_layers_in_a_row_spare_the_tensor_between_them() -> None:
 @settings(max_examples=20)
 @given(net=networks(), picked=st.sets(st.integers(0, 40)))
 def test_any_choice_of_any_network_runs_and_stays_close(*, net: Drawn, picked: set[int]) -> None:
-    if not net.operators:
-        return
+    assume(net.operators)
     made, source = quantized(net.data, list(net.feeds))
     every = names(source)
     layers = {every[number % len(every)] for number in picked}
