@@ -45,7 +45,7 @@ def export(floats: Path, out: Path, **options: Any) -> edgecnn.ExportResult:  # 
 @pytest.fixture(scope="module")
 def plain_db(floats: Path, tmp_path_factory: pytest.TempPathFactory) -> float:
     """What the int8 file has without any of this."""
-    (artifact,) = export(floats, tmp_path_factory.mktemp("plain")).artifacts
+    (artifact,) = export(floats, tmp_path_factory.mktemp("plain"), strict=True).artifacts
     found = artifact.manifest.files[0].parity.snr_db
     assert found is not None
     assert artifact.manifest.notes == tuple(n for n in artifact.manifest.notes if "--min" not in n)
