@@ -95,7 +95,9 @@ def test_the_check_takes_this_file_and_no_plain_int8_with_float_layers(
 def test_nothing_is_kept_where_int8_is_faithful_enough(
     floats: Path, plain_db: float, tmp_path: Path
 ) -> None:
-    plain = (export(floats, tmp_path / "plain").artifacts[0].folder / "model.tflite").read_bytes()
+    plain = (
+        export(floats, tmp_path / "plain", strict=True).artifacts[0].folder / "model.tflite"
+    ).read_bytes()
     result = export(floats, tmp_path / "asked", min_snr_db=plain_db - 1)
     assert result.mixed is not None
     assert result.mixed.layers == ()
