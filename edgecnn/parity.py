@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 
     Array = NDArray[Any]
 
-# Axes with more groups than this are positions or classes, not kinds of numbers.
+# Axes with more groups than this are positions or classes, not kinds of numbers; but of a table,
+# such as a detector's 84 columns by 8400 cells, the shorter axis has the kinds.
 _MOST_GROUPS = 16
+_MOST_COLUMNS = 256
 _MATRIX = 2
 # What varies by less than this share of its power is rounding around a constant.
 _CONSTANT = 1e-10
@@ -198,7 +200,11 @@ def _group_axes(shape: tuple[int, ...], layout: str) -> tuple[int, ...]:
         candidates: tuple[int, ...] = (layout.index("C"),)
     else:
         candidates = tuple(range(1, len(shape)))
-    return tuple(axis for axis in candidates if 1 < shape[axis] <= _MOST_GROUPS)
+    columns = min(candidates, key=lambda axis: shape[axis], default=0)
+    most = dict.fromkeys(candidates, _MOST_GROUPS)
+    if len(shape) > _MATRIX:
+        most[columns] = _MOST_COLUMNS
+    return tuple(axis for axis in candidates if 1 < shape[axis] <= most[axis])
 
 
 def _cosine(wanted: Array, got: Array) -> float:

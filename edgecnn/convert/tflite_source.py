@@ -14,7 +14,7 @@ from edgecnn.errors import InputError
 from edgecnn.formats.tflite_graph import Graph
 from edgecnn.inspection import inspect
 from edgecnn.quantize import fixed_batch
-from edgecnn.quantize.passes import unpack_constants
+from edgecnn.quantize.passes import transpose_conv_bias, unpack_constants
 from edgecnn.records import Endpoint, Network
 
 if TYPE_CHECKING:
@@ -39,18 +39,19 @@ def prepare(path: Path) -> tuple[Network, str, bytes]:
             open that nobody fixed.
     """
     found = inspect(path)
-    _refuse(path, found)
-    data = path.read_bytes()
-    graph = Graph.read(data)
-    if fixed_batch.is_open(graph):
-        graph = Graph.read(fixed_batch.fix(data))
+    graph = Graph.read(path.read_bytes())
     unpack_constants.apply(graph)
+    transpose_conv_bias.apply(graph)
+    _refuse(path, found, graph)
+    if fixed_batch.is_open(graph):
+        graph = Graph.read(fixed_batch.fix(graph.write()))
     network = _network(path, graph, found)
     return network, input_scaling.of_tflite(graph), graph.write()
 
 
-def _refuse(path: Path, found: Inspection) -> None:
-    foreign = (*found.graph.variable_ops, *found.graph.flex_ops, *found.graph.custom_ops)
+def _refuse(path: Path, found: Inspection, graph: Graph) -> None:
+    custom = sorted({operator.name for operator in graph.operators if operator.custom})
+    foreign = dict.fromkeys((*found.graph.variable_ops, *found.graph.flex_ops, *custom))
     if foreign:
         raise InputError(
             f"{path}: edgecnn cannot quantize {', '.join(foreign)}.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -38,6 +39,7 @@ _FAITHFUL_DB = 60.0
 # What float32 itself rounds away: a sigmoid that is nearly zero everywhere has no more to tell.
 _ROUNDING = 1e-6
 _ANSWERS = "answers.npz"
+_CHOICE_SAMPLES = 32
 _REFERENCE_VERSION = 2
 
 
@@ -133,6 +135,17 @@ class Ingredients:
     def file_feeds(self, file_format: str) -> Iterator[tuple[NDArray[Any], ...]]:
         """Calibration runs in the layout of a format's file."""
         return self.floats.model.in_file_layout(self.calibration_feeds(), file_format)
+
+    def calibration_answers(self, file: bytes | Path, file_format: str) -> Answers:
+        """What a file gives for the first calibration samples, to choose on."""
+        return parity.answers(
+            file,
+            itertools.islice(self.calibration_feeds(), _CHOICE_SAMPLES),
+            inputs=self.network.inputs,
+            outputs=self.floats.outputs,
+            file_layouts=self.floats.model.layouts[file_format],
+            threads=self.plan.threads,
+        )
 
     def answers(self, file: bytes | Path, file_format: str) -> Answers:
         """What a file gives for the samples that calibration does not see."""

@@ -59,8 +59,7 @@ def allowed(made: Ingredients, macs: int) -> bool:
 
 def needed(parities: Sequence[ParityInfo]) -> bool:
     """Whether a file is too far from the float network."""
-    ratios = [ratio for info in parities for ratio in (info.snr_db, info.worst_group_db)]
-    return min((math.inf if r is None else r for r in ratios), default=math.inf) < LEAST_DB
+    return worst_db(parities) < LEAST_DB
 
 
 def attempt(
@@ -106,6 +105,29 @@ def attempt(
         f" they are: {', '.join(sorted(layers))}"
     )
     return Rescue(graph, after_db, _float_operators(graph), note)
+
+
+def fewest_last(most: int, snr_db: Callable[[int], float]) -> int | None:
+    """How many of the last layers have to stay float; None where even all but the first do not do.
+
+    Args:
+        most: of layers.
+        snr_db: of the worst group of the outputs with so many of the last layers in float.
+    """
+    low, high, best = 1, most, None
+    while low <= high:
+        middle = (low + high) // 2
+        if snr_db(middle) >= _WANTED_DB:
+            best, high = middle, middle - 1
+        else:
+            low = middle + 1
+    return best
+
+
+def worst_db(parities: Sequence[ParityInfo]) -> float:
+    """SNR of the worst group of the worst output; infinite where nothing differs."""
+    ratios = [ratio for info in parities for ratio in (info.snr_db, info.worst_group_db)]
+    return min((math.inf if ratio is None else ratio for ratio in ratios), default=math.inf)
 
 
 def _float_operators(graph: Graph) -> dict[str, int]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from edgecnn import parity
 from edgecnn.convert.float_tflite import name_ends
 from edgecnn.exporting import min_snr, rescue
-from edgecnn.inspection import tflite
+from edgecnn.inspection import inspect, tflite
 from edgecnn.quantize import integer, litert
 from edgecnn.quantize.passes import float16, io_dtype, round_trips
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from edgecnn.exporting.plan import Job
     from edgecnn.formats.tflite_graph import Graph
     from edgecnn.quantize.integer import IntegerModel
+    from edgecnn.records import ParityInfo
 
 _TRIAL_SAMPLES = 8
 
@@ -115,12 +116,7 @@ def _rescued(
     macs = tflite.read(_float_tflite(made).data, path.name).graph.macs_by_dtype
     if not rescue.allowed(made, sum(macs.values())):
         return written
-    measured, outputs = made.answers(path, "tflite"), made.floats.outputs
-    parities = [
-        *parity.compare(made.reference, measured, outputs),
-        *parity.compare(made.reference, measured, outputs, on_values=True),
-    ]
-    if not rescue.needed(parities):
+    if not rescue.needed(_all_parities(path, "tflite", made)):
         return written
     mended = rescue.attempt(quantized, made, partial(finish, job=job, made=made))
     if mended is None or mended.after_db < rescue.LEAST_DB:
@@ -200,6 +196,16 @@ def _dynamic_onnx(_job: Job, path: Path, made: Ingredients) -> Written:
 
 
 def _integer_onnx(_job: Job, path: Path, made: Ingredients) -> Written:
+    written = _quantized_onnx(path, made)
+    macs = inspect(_float_onnx(made), delegate=False).graph.macs_by_dtype
+    if not rescue.allowed(made, sum(macs.values())):
+        return written
+    if not rescue.needed(_all_parities(path, "onnx", made)):
+        return written
+    return _rescued_onnx(path, made)
+
+
+def _quantized_onnx(path: Path, made: Ingredients, last_float: int = 0) -> Written:
     from edgecnn.quantize.onnx_qdq import to_int8
 
     method = made.options.calibration_method
@@ -209,6 +215,7 @@ def _integer_onnx(_job: Job, path: Path, made: Ingredients) -> Written:
         made.file_feeds("onnx"),
         method="mse" if method == integer.AUTO else method,  # type: ignore[arg-type] # one of plan.METHODS
         runs=made.samples.split.calibration.samples,
+        last_float=last_float,
         threads=made.plan.threads,
         progress=made.progress,
     )
@@ -218,6 +225,39 @@ def _integer_onnx(_job: Job, path: Path, made: Ingredients) -> Written:
         integer="mixed" if result.float_ops else "full",
         float_ops=result.float_ops,
     )
+
+
+def _rescued_onnx(path: Path, made: Ingredients) -> Written:
+    """The file with the fewest of its last layers in float that mend it, or as it was."""
+    from edgecnn.quantize.onnx_qdq import weighted_operators
+
+    made.progress.stage("integers alone are too far off: choosing layers that stay float")
+    expected = made.calibration_answers(_float_onnx(made), "onnx")
+
+    def snr_db(last_float: int) -> float:
+        _quantized_onnx(path, made, last_float)
+        measured = made.calibration_answers(path, "onnx")
+        return rescue.worst_db(parity.compare(expected, measured, made.floats.outputs))
+
+    before_db = snr_db(0)
+    kept = rescue.fewest_last(weighted_operators(_float_onnx(made)) - 1, snr_db)
+    if kept is None:
+        return _quantized_onnx(path, made)
+    mended = _quantized_onnx(path, made, kept)
+    note = (
+        f"integers alone keep {before_db:.1f} dB in the worst group of the outputs on calibration"
+        f" samples: the last {kept} weighted operators stay in float32"
+    )
+    return replace(mended, notes=(*mended.notes, note))
+
+
+def _all_parities(path: Path, file_format: str, made: Ingredients) -> list[ParityInfo]:
+    """Of the outputs, and of the logits in front of them."""
+    measured, outputs = made.answers(path, file_format), made.floats.outputs
+    return [
+        *parity.compare(made.reference, measured, outputs),
+        *parity.compare(made.reference, measured, outputs, on_values=True),
+    ]
 
 
 _WRITERS: dict[tuple[str, str], Callable[[Job, Path, Ingredients], Written]] = {

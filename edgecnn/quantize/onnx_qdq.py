@@ -18,6 +18,7 @@ from edgecnn.progress import Progress, Silent
 from edgecnn.quantize import onnx_products, onnx_ranges, onnx_weights
 from edgecnn.quantize.onnx_heads import Rows, heads, sensitive
 from edgecnn.quantize.onnx_islands import (
+    WEIGHTED,
     FloatParts,
     Spread,
     float_operators,
@@ -66,6 +67,7 @@ def to_int8(  # noqa: PLR0913 - one call does it all
     ranges: Mapping[str, tuple[float, float]] | None = None,
     activations: ActivationDtype = "uint8",
     runs: int = 100,
+    last_float: int = 0,
     threads: int = 0,
     progress: Progress | None = None,
 ) -> Int8Result:
@@ -88,6 +90,8 @@ def to_int8(  # noqa: PLR0913 - one call does it all
         ranges: (low, high) by tensor name of the float file, in place of the measured ones.
         activations: `uint8` or `int8`.
         runs: about how many feeds there are; says how many positions of each are looked at.
+        last_float: how many of the last weighted operators stay float, with all behind the first
+            of them.
         threads: to calibrate and round with; 0 takes all cores.
         progress: told of the stage and of each image.
 
@@ -109,7 +113,7 @@ def to_int8(  # noqa: PLR0913 - one call does it all
     graph = OnnxGraph(prepared)
     merged = {**onnx_ranges.inherit(graph, {**measured, **(ranges or {})}), **(ranges or {})}
     exempt, reasons = sensitive(graph, merged, seen.rows)
-    exempt |= recurrent(graph)
+    exempt |= recurrent(graph) | _last(graph, last_float)
     parts = float_parts(graph, merged, seen.spreads, _QUANTIZED, (exempt, reasons))
     for index, node in enumerate(graph.nodes):
         node.name = f"{node.op_type}_{index}"
@@ -128,6 +132,19 @@ def to_int8(  # noqa: PLR0913 - one call does it all
     _check_ends(prepared, quantized)
     onnx_file.save(quantized, out_path)
     return Int8Result(float_operators(OnnxGraph(quantized), _QUANTIZED), (*parts.notes, *notes))
+
+
+def weighted_operators(float_path: Path) -> int:
+    """How many operators of a float file have weights."""
+    model = onnx_file.load(float_path)
+    return sum(node.op_type in WEIGHTED for node in model.graph.node)
+
+
+def _last(graph: OnnxGraph, count: int) -> set[str]:
+    """Outputs of all nodes from the one on behind which so many weighted ones are, it included."""
+    places = [place for place, node in enumerate(graph.nodes) if node.op_type in WEIGHTED]
+    first = places[-count] if 0 < count <= len(places) else len(graph.nodes)
+    return {node.output[0] for node in graph.nodes[first:]}
 
 
 def _prepared(model: onnx.ModelProto) -> onnx.ModelProto:
