@@ -255,6 +255,8 @@ def _is_integer(graph: OnnxGraph, node: onnx.NodeProto) -> bool:
         plain = plain[:0] if fed else plain
     if not fed or plain:
         return False
+    if node.op_type in WEIGHTED and graph.producer(node.input[1]) is None:
+        return False  # its weights are float32
     after = [reader.op_type for name in node.output for reader in graph.consumers(name)]
     return node.op_type in _MATRIX or (
         bool(after) and set(after) <= {"QuantizeLinear", "Relu", "Clip"}
