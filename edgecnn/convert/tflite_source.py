@@ -43,6 +43,7 @@ def prepare(path: Path) -> tuple[Network, str, bytes]:
     unpack_constants.apply(graph)
     transpose_conv_bias.apply(graph)
     _refuse(path, found, graph)
+    _refuse_open_sizes(path, graph)
     if fixed_batch.is_open(graph):
         graph = Graph.read(fixed_batch.fix(graph.write()))
     network = _network(path, graph, found)
@@ -64,6 +65,18 @@ def _refuse(path: Path, found: Inspection, graph: Graph) -> None:
             f"{path} is not a float model: its MACs are {', '.join(found.graph.macs_by_dtype)}.",
             hint="Quantize the float .tflite it was made from.",
         )
+
+
+def _refuse_open_sizes(path: Path, graph: Graph) -> None:
+    """A batch that is open becomes 1; nobody says what another open size is to be."""
+    for tensor in graph.inputs:
+        shape = tensor.shape_signature or tensor.shape
+        if any(size < 1 for size in shape[1:]):
+            raise InputError(
+                f"{path}: its input {tensor.name} is {shape}; every size but the batch must be"
+                " known.",
+                hint="Convert it again with a fixed input shape.",
+            )
 
 
 def _end_names(graph: Graph) -> tuple[list[str], list[str]]:

@@ -67,7 +67,6 @@ def test_exit_code_is_1_when_nothing_gave_a_result(tmp_path: Path) -> None:
 def test_inputs_that_are_missing_or_do_not_fit(tmp_path: Path) -> None:
     write_net(tmp_path)
     np.save(tmp_path / "small.npy", np.zeros((2, 4, 4, 3), np.float32))
-    np.save(tmp_path / "whole.npy", np.zeros((2, 8, 8, 3), np.int64))
     np.save(tmp_path / "none.npy", np.zeros((0, 8, 8, 3), np.float32))
     np.save(tmp_path / "objects.npy", np.array([{}], object))
     np.save(tmp_path / "cut.npy", np.zeros((9, 8, 8, 3), np.float32))
@@ -76,8 +75,7 @@ def test_inputs_that_are_missing_or_do_not_fit(tmp_path: Path) -> None:
     expected = {
         "missing.npy": "No such file",
         "small.npy": "takes (1, 8, 8, 3)",
-        "whole.npy": "int64",
-        "none.npy": "no image",
+        "none.npy": "hold no run",
         "objects.npy": "object",
         "cut.npy": "cannot be read",
     }

@@ -64,7 +64,10 @@ CONTRACT: dict[str, set[str]] = {
 }  # fmt: skip
 # What we say beyond it: added to, never taken from.
 MORE = {
-    "": {"preprocessing", "notes"},
+    "": {"preprocessing", "notes", "inputs", "outputs"},
+    "file": {"parities", "integer", "float_ops"},
+    "tensor": {"layout"},
+    "parity": {"output", "measured_on", "worst_group_db", "worst_group", "pixel_agreement"},
     "graph": {"parameters_by_dtype", "undelegated_ops", "variable_ops", "custom_ops"},
 }
 
