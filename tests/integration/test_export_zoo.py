@@ -80,7 +80,7 @@ def test_every_folder_verifies(exported: Exported) -> None:
         for file, recorded in zip(result.files, artifact.manifest.files, strict=True):
             if artifact.manifest.recipe == "float32":  # recorded: against Keras, on other samples
                 assert file.parity is not None
-                assert file.parity.snr_db is None or file.parity.snr_db > 80
+                assert file.parity.snr_db is None or file.parity.snr_db > 60
             else:
                 assert file.parity == recorded.parity  # on the machine that made it
 
