@@ -11,13 +11,15 @@ if TYPE_CHECKING:
     from edgecnn.latency.cost import NetCost, OperatorCost
 
 _RELUS = {"RELU", "RELU6"}
+_HARD_SWISH = "HARD_SWISH"
 
 
 def under(cost: NetCost, recipe: str) -> NetCost:
     """A float network's cost under a recipe, as the exported .tflite has it.
 
-    In int8 a ReLU that nothing absorbs is a QUANTIZE into a range that starts at zero. Under the
-    dynamic recipe depthwise convolutions and products of two activations stay in float.
+    In int8 a ReLU that nothing absorbs is a QUANTIZE into a range that starts at zero, and a
+    HARD_SWISH a sum and two products. Under the dynamic recipe depthwise convolutions and products
+    of two activations stay in float.
 
     Args:
         cost: of a float network.
@@ -27,15 +29,27 @@ def under(cost: NetCost, recipe: str) -> NetCost:
         InputError: there is no such recipe.
     """
     changed = cost.at(recipe)
-    return replace(changed, operators=tuple(_under(each, recipe) for each in changed.operators))
+    operators = (part for operator in changed.operators for part in _under(operator, recipe))
+    return replace(changed, operators=tuple(operators))
 
 
-def _under(operator: OperatorCost, recipe: str) -> OperatorCost:
+def _under(operator: OperatorCost, recipe: str) -> tuple[OperatorCost, ...]:
     if recipe == "int8" and operator.name in _RELUS:
-        return replace(operator, kind="quantize", name="QUANTIZE")
+        return (replace(operator, kind="quantize", name="QUANTIZE"),)
+    if recipe == "int8" and operator.name == _HARD_SWISH:
+        return _written_out(operator)
     if recipe == "dynamic" and operator.kind in MULTIPLYING and not _is_dynamic(operator):
-        return replace(operator, precision="float32")
-    return operator
+        return (replace(operator, precision="float32"),)
+    return (operator,)
+
+
+def _written_out(hard_swish: OperatorCost) -> tuple[OperatorCost, ...]:
+    """What `quantize.passes.hard_swish_to_product` puts in its place."""
+    of_constant = replace(hard_swish, kind="elementwise", weight_elements=1)
+    gate = replace(
+        of_constant, name="MUL", input_elements=2 * hard_swish.input_elements, weight_elements=0
+    )
+    return (replace(of_constant, name="ADD"), replace(of_constant, name="MUL"), gate)
 
 
 def _is_dynamic(operator: OperatorCost) -> bool:
