@@ -109,6 +109,8 @@ def obtain(
     outcome = _fill(request, identity, formats, key, feeding, progress)
     refused = {} if outcome is None else outcome.refused
     folders = {name: _folder(name, key) for name in formats if name not in refused}
+    if not folders:
+        raise refused[formats[0]]
     network, _, own_scaling = float_stage.read_info(next(iter(folders.values())))
     ends = {name: float_stage.read_info(folder)[1][name] for name, folder in folders.items()}
     model = FloatModel(network, folders, ends, refused)

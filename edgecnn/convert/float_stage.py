@@ -112,11 +112,10 @@ def make(
         progress: told of each step.
 
     Returns:
-        The samples, and the formats that cannot be had; at least one was written.
+        The samples, and the formats that cannot be had.
 
     Raises:
-        InputError: as `building.build`, an operator that no format asked for has, or samples that
-            do not fit.
+        InputError: as `building.build`, or samples that do not fit.
     """
     from edgecnn.building import identify
 
@@ -296,9 +295,7 @@ class _Attempts:
             self._refused[file_format] = error
 
     def outcome(self, samples: Samples) -> Outcome:
-        """What came of them; raises the first refusal where no format could be had."""
-        if len(self._refused) == len(self._formats):
-            raise self._refused[self._formats[0]]
+        """What came of them."""
         return Outcome(samples, self._refused)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 _ARGUMENTS = {"ArgMax", "ArgMin"}
 # Which input of an operator on lists says the shape of an element.
@@ -20,8 +20,17 @@ _SELECT = {"Select", "SelectV2"}
 
 def apply(graph: Any) -> None:  # noqa: ANN401 - a tf.Graph
     """Rewrite the graph in place; what nothing reads any more stays, for converters to drop."""
+    _rewrite(graph, _REWRITES)
+
+
+def apply_for_tflite(graph: Any) -> None:  # noqa: ANN401 - a tf.Graph
+    """As `apply`, of what TFLite alone does not have."""
+    _rewrite(graph, _REWRITES_FOR_TFLITE)
+
+
+def _rewrite(graph: Any, table: Mapping[str, Callable[[Any], None]]) -> None:  # noqa: ANN401 - a tf.Graph
     for operation in graph.get_operations():
-        rewrite = _REWRITES.get(operation.type)
+        rewrite = table.get(operation.type)
         if rewrite is not None:
             rewrite(operation)
 
@@ -75,4 +84,39 @@ def _above(operation: Any, depth: int = 8) -> Iterator[Any]:  # noqa: ANN401 - a
             yield from _above(tensor.op, depth - 1)
 
 
+def _pool_flat(operation: Any) -> None:  # noqa: ANN401 - a tf.Operation
+    """A pooling over depth, height and width as one over height and width, then one over depth.
+
+    Both the largest of the largest and the mean of means: a window's part inside the map has
+    height, width and depth of its own, so every plane of it counts the same.
+    """
+    import tensorflow as tf
+
+    source = operation.inputs[0]
+    window, strides = operation.get_attr("ksize"), operation.get_attr("strides")
+    padding = operation.get_attr("padding").decode()
+    if operation.get_attr("data_format") != b"NDHWC" or not source.shape.is_fully_defined():
+        return
+    pool = tf.nn.max_pool2d if operation.type == "MaxPool3D" else tf.nn.avg_pool2d
+    batch, depth, height, width, channels = source.shape
+    with operation.graph.as_default(), tf.name_scope(f"{operation.name}/"):
+        planes = tf.reshape(source, (batch * depth, height, width, channels))
+        flat = pool(planes, window[2:4], strides[2:4], padding)
+        _, height, width, _ = flat.shape
+        rows = tf.reshape(flat, (batch, depth, height * width, channels))
+        deep = pool(rows, (window[1], 1), (strides[1], 1), padding)
+        pooled = tf.reshape(deep, (batch, deep.shape[1], height, width, channels))
+    _redirect(operation.outputs[0], pooled)
+
+
+def _redirect(old: Any, new: Any) -> None:  # noqa: ANN401 - tensors of TensorFlow
+    """Let every reader of a tensor read another one instead."""
+    for reader in old.consumers():
+        for place, read in enumerate(reader.inputs):
+            if read is old:
+                reader._update_input(place, new)  # noqa: SLF001 - TensorFlow's way to edit a graph
+
+
 _REWRITES: dict[str, Callable[[Any], None]] = dict.fromkeys(_ARGUMENTS, _plain_argmax)
+# LiteRT convolves over three axes and pools over two.
+_REWRITES_FOR_TFLITE = dict.fromkeys(("MaxPool3D", "AvgPool3D"), _pool_flat)

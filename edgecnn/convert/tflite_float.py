@@ -87,11 +87,11 @@ def _trace_keras(built: BuiltModel) -> Traced:
     trainable = [np.asarray(variable) for variable in model.trainable_variables]
     fixed = [np.asarray(variable) for variable in model.non_trainable_variables]
     held = _held_tensors(model)
-    graph = tf.Graph()
+    graph = _constant_graph()
     with (
+        recurrent.unrolled(model, lambda: _run(built)),
         graph.as_default(),
         _replaced([(layer, name, tf.constant(values)) for layer, name, values in held]),
-        recurrent.unrolled(model, lambda: _run(built)),
     ):
         inputs, names = _placeholders(built.network)
         answers, _ = model.stateless_call(
@@ -104,12 +104,30 @@ def _trace_keras(built: BuiltModel) -> Traced:
     return Traced(graph, inputs, outputs)
 
 
+def _constant_graph() -> Any:  # noqa: ANN401 - a tf.Graph
+    """A graph that takes in tensors computed outside of it: as constants.
+
+    People write `x @ anchors` with a tensor of numbers; Keras keeps it among the arguments of the
+    operation. TensorFlow lets only the graph of a function ask for such a tensor.
+    """
+    import tensorflow as tf
+    from tensorflow.python.framework.func_graph import FuncGraph
+
+    class ConstantGraph(FuncGraph):  # type: ignore[misc] # TensorFlow has no types
+        def capture(self, tensor: Any, name: str | None = None, shape: Any = None) -> Any:  # noqa: ANN401 - TensorFlow's own signature
+            if tf.is_symbolic_tensor(tensor):
+                return super().capture(tensor, name, shape)
+            with self.as_default():
+                return tf.constant(np.asarray(tensor), name=name)
+
+    return ConstantGraph("network")
+
+
 def _run(built: BuiltModel) -> list[Any]:
-    """What the network makes of zeros, at once, whatever graph is being built."""
+    """What the network makes of zeros."""
     import tensorflow as tf
 
-    with tf.init_scope():
-        return built.function([tf.zeros(end.shape, end.dtype) for end in built.network.inputs])
+    return built.function([tf.zeros(end.shape, end.dtype) for end in built.network.inputs])
 
 
 def _placeholders(network: Network, taken: Sequence[str] = ()) -> tuple[tuple[Any, ...], list[str]]:
@@ -194,9 +212,10 @@ def _replaced(attributes: Sequence[tuple[Any, str, Any]]) -> Generator[None, Non
 
 
 def define(traced: Traced) -> Definition:
-    """The network apart from its graph, which can go then."""
+    """The network apart from its graph, which can go then and is TFLite's alone."""
     import tensorflow as tf
 
+    graph_rewrites.apply_for_tflite(traced.graph)
     with tf.Graph().as_default():
         inputs, outputs = (
             tuple(

@@ -134,7 +134,24 @@ def fixed_batch() -> keras.Model:
     return keras.Model(x, layers.Conv2D(2, 3, groups=2, name="y")(x))
 
 
+def soft_argmax() -> keras.Model:
+    """Keypoints as the mean place of a heat map: the grid is a tensor among the arguments."""
+    x = keras.Input((12, 12, 3), name="x")
+    heat = layers.Softmax(axis=1)(layers.Reshape((144, 4))(layers.Conv2D(4, 1)(x)))
+    grid = np.stack(np.meshgrid(np.arange(12), np.arange(12)), -1).reshape(144, 2)
+    return keras.Model(x, ops.einsum("bnk,nc->bkc", heat, ops.convert_to_tensor(grid, "float32")))
+
+
+def volumes() -> keras.Model:
+    x = y = keras.Input((9, 12, 10, 2), name="x")
+    y = layers.MaxPooling3D(2)(layers.Conv3D(3, 3)(y))
+    y = layers.AveragePooling3D((1, 2, 3), strides=(1, 2, 1), padding="same")(y)
+    return keras.Model(x, layers.MaxPooling3D((2, 3, 2), strides=1, padding="same", name="y")(y))
+
+
 MODELS = {
+    "soft argmax": soft_argmax,
+    "volumes": volumes,
     "several ends": several_ends,
     "dictionaries": dictionaries,
     "siamese": siamese,
