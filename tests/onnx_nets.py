@@ -8,6 +8,8 @@ import numpy as np
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
+from edgecnn.formats import onnx_taps
+
 if TYPE_CHECKING:
     import onnx
     from numpy.typing import NDArray
@@ -106,6 +108,14 @@ def run(model: onnx.ModelProto | bytes, feeds: list[Array]) -> Array:
     data = model if isinstance(model, bytes) else model.SerializeToString()
     session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
     return np.concatenate([session.run(None, {"input": feed})[0] for feed in feeds])
+
+
+def logits(model: onnx.ModelProto, feeds: list[Array]) -> Array:
+    """What enters the only softmax, for every feed, stacked."""
+    data, places = onnx_taps.tap(model.SerializeToString())
+    assert places == (0,)
+    session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+    return np.concatenate([session.run(None, {"input": feed})[-1] for feed in feeds])
 
 
 def snr_db(reference: Array, found: Array) -> float:

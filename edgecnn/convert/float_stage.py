@@ -184,6 +184,7 @@ def _make_from_onnx(
 ) -> Outcome:
     from edgecnn.convert import onnx_parsing, onnx_source
     from edgecnn.formats import onnx_file
+    from edgecnn.formats.onnx_graph import from_proto
 
     progress.stage("reading the .onnx")
     source = onnx_source.prepare_model(
@@ -199,7 +200,7 @@ def _make_from_onnx(
     ends["onnx"] = own_layouts(network)
     with attempts.of("onnx") as wanted:
         if wanted:
-            onnx_file.save(model, folder / ONNX)
+            onnx_file.save(from_proto(model), folder / ONNX)
     samples = gather(network, feeding, own_scaling, progress)
     proof.write(
         folder,

@@ -118,6 +118,7 @@ def onnx_at(path: str, fixed: Sequence[Shape]) -> Inspection:
     import onnx
 
     from edgecnn.convert import onnx_folding, onnx_shapes
+    from edgecnn.formats.onnx_graph import from_proto, name_of, to_proto
     from edgecnn.inspection import onnx as onnx_inspection
 
     data = Path(path).read_bytes()
@@ -125,13 +126,13 @@ def onnx_at(path: str, fixed: Sequence[Shape]) -> Inspection:
     shaped = onnx.ModelProto.FromString(data)
     if shaped.functions:
         shaped = onnx.inliner.inline_local_functions(shaped)
-    constants = {tensor.name for tensor in shaped.graph.initializer}
-    names = [value.name for value in shaped.graph.input if value.name not in constants]
-    onnx_shapes.fix(shaped, dict(zip(names, fixed, strict=True)), None)
-    stored = onnx.ModelProto.FromString(shaped.SerializeToString())
-    onnx_folding.fold(shaped)
-    _restore_stored(shaped, stored)
-    return onnx_inspection.counted(data, model, shaped, ())
+    working = from_proto(shaped)
+    names = [name_of(value) for value in working.graph.inputs]
+    onnx_shapes.fix(working, dict(zip(names, fixed, strict=True)), None)
+    onnx_folding.fold(working)
+    folded = to_proto(working)
+    _restore_stored(folded, shaped)
+    return onnx_inspection.counted(data, model, folded, ())
 
 
 def _restore_stored(folded: onnx.ModelProto, stored: onnx.ModelProto) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 from edgecnn.convert.onnx_passes import simplify
 from edgecnn.errors import InputError, MissingPartError
 from edgecnn.formats.onnx_file import save
-from edgecnn.formats.onnx_graph import require_onnx
+from edgecnn.formats.onnx_graph import from_proto, require_onnx
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,8 +65,9 @@ def to_onnx(
     model = _convert(_inlined(traced.graph, sources, targets), sources, targets, opset)
     _set_ends(model, dict(zip(sources, inputs, strict=True)), traced.inputs, inputs=True)
     _set_ends(model, dict(zip(targets, outputs, strict=True)), traced.outputs, inputs=False)
-    simplify(model)
-    save(model, path)
+    graph = from_proto(model)
+    simplify(graph)
+    save(graph, path)
 
 
 def _require_tf2onnx() -> None:

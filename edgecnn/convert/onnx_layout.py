@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edgecnn.formats.onnx_graph import attribute
+from edgecnn.formats.onnx_graph import name_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
-    import onnx
+    import onnx_ir as ir
+
+    Axes = dict[ir.Value, tuple[int, ...]]
 
 _LETTERS = {3: "NCW", 4: "NCHW", 5: "NCDHW"}
 # Their first input and their output are channels-first.
@@ -30,40 +32,30 @@ _KEEPING = {
 _FARTHEST = 40  # operators on the way to a convolution
 
 
-def layouts(model: onnx.ModelProto) -> dict[str, str]:
+def layouts(graph: ir.Graph) -> dict[str, str]:
     """Name of an input or output to its layout, such as "NCHW"; those unknown are left out."""
-    readers: dict[str, list[onnx.NodeProto]] = {}
-    makers: dict[str, onnx.NodeProto] = {}
-    for node in model.graph.node:
-        makers.update(dict.fromkeys(node.output, node))
-        for name in node.input:
-            readers.setdefault(name, []).append(node)
-    ranks = {
-        item.name: len(item.type.tensor_type.shape.dim)
-        for item in (*model.graph.input, *model.graph.output)
-    }
-    known = {}
-    for item in model.graph.input:
-        known[item.name] = _forward(item.name, ranks[item.name], readers)
-    for item in model.graph.output:
-        known[item.name] = _backward(item.name, ranks[item.name], makers)
+    known = {name_of(value): _forward(value) for value in graph.inputs}
+    known |= {name_of(value): _backward(value) for value in graph.outputs}
     return {name: layout for name, layout in known.items() if layout}
 
 
-def _forward(name: str, rank: int, readers: Mapping[str, list[onnx.NodeProto]]) -> str:
-    if rank not in _LETTERS:
-        return ""
-    axes = {name: tuple(range(rank))}  # tensor -> which axis of the input each of its axes is
-    queue = [name]
+def _own_axes(value: ir.Value) -> tuple[int, ...]:
+    return tuple(range(len(value.shape) if value.shape is not None else 0))
+
+
+def _forward(value: ir.Value) -> str:
+    # tensor -> which axis of the input each of its axes is
+    axes: Axes = {value: _own_axes(value)}
+    queue = [value] if len(axes[value]) in _LETTERS else []
     for tensor in _growing(queue):
-        for node in readers.get(tensor, []):
-            if node.op_type in _SPATIAL and node.input[0] == tensor:
-                return _spelled(rank, axes[tensor])
-            _step(node, list(node.output), tensor, axes, queue)
+        for node in tensor.consumers():
+            if node.op_type in _SPATIAL and node.inputs[0] is tensor:
+                return _spelled(axes[tensor])
+            _step(node, tensor, axes, queue)
     return ""
 
 
-def _growing(queue: list[str]) -> Iterator[str]:
+def _growing(queue: list[ir.Value]) -> Iterator[ir.Value]:
     """The tensors of a queue that grows meanwhile, up to those too far to tell anything."""
     for position in range(_FARTHEST):
         if position == len(queue):
@@ -71,51 +63,47 @@ def _growing(queue: list[str]) -> Iterator[str]:
         yield queue[position]
 
 
-def _step(
-    node: onnx.NodeProto,
-    targets: list[str],
-    tensor: str,
-    axes: dict[str, tuple[int, ...]],
-    queue: list[str],
-) -> None:
+def _step(node: ir.Node, tensor: ir.Value, axes: Axes, queue: list[ir.Value]) -> None:
     """Note the axes of what a node makes of `tensor`, where it keeps or permutes them."""
-    order = tuple(range(len(axes[tensor])))
-    if node.op_type == "Transpose":
-        order = tuple(attribute(node, "perm", order[::-1]))
-    elif node.op_type not in _KEEPING:
-        return
-    for target in targets:
+    order = _order(node, len(axes[tensor]))
+    for target in node.outputs if order else ():
         if target not in axes:
             axes[target] = tuple(axes[tensor][axis] for axis in order)
             queue.append(target)
 
 
-def _spelled(rank: int, axes: tuple[int, ...]) -> str:
-    letters = [""] * rank
+def _order(node: ir.Node, rank: int) -> tuple[int, ...]:
+    """Which axis of what a node reads each axis of its result is; () where it keeps none."""
+    plain = tuple(range(rank))
+    if node.op_type == "Transpose":
+        order = tuple(node.attributes.get_ints("perm", plain[::-1]))
+        return order if tuple(sorted(order)) == plain else ()
+    return plain if node.op_type in _KEEPING else ()
+
+
+def _spelled(axes: tuple[int, ...]) -> str:
+    letters = [""] * len(axes)
     for position, axis in enumerate(axes):
-        letters[axis] = _LETTERS[rank][position]
+        letters[axis] = _LETTERS[len(axes)][position]
     return "".join(letters)
 
 
-def _backward(name: str, rank: int, makers: Mapping[str, onnx.NodeProto]) -> str:
-    if rank not in _LETTERS:
-        return ""
-    axes = {name: tuple(range(rank))}
-    queue = [name]
+def _backward(value: ir.Value) -> str:
+    axes: Axes = {value: _own_axes(value)}
+    queue = [value] if len(axes[value]) in _LETTERS else []
     for tensor in _growing(queue):
-        node = makers.get(tensor)
+        node = tensor.producer()
         if node is None:
             continue
         if node.op_type in _SPATIAL:
-            return _spelled(rank, axes[tensor])
-        if node.op_type == "Transpose":
-            perm = attribute(node, "perm", list(range(rank))[::-1])
-            # axis i of the tensor is axis perm[i] of its source
-            source = node.input[0]
-            axes[source] = tuple(axes[tensor][perm.index(axis)] for axis in range(rank))
-            queue.append(source)
-        elif node.op_type in _KEEPING:
-            for source in node.input[: 2 if node.op_type in {"Add", "Mul", "Sub", "Div"} else 1]:
-                axes.setdefault(source, axes[tensor])
+            return _spelled(axes[tensor])
+        order = _order(node, len(axes[tensor]))
+        two = node.op_type in {"Add", "Mul", "Sub", "Div"}
+        for source in node.inputs[: 2 if two else 1] if order else ():
+            rank = None if source is None or source.shape is None else len(source.shape)
+            if source is not None and rank in {None, len(order)}:  # not one that is broadcast
+                # axis i of the tensor is axis order[i] of its source
+                places = tuple(axes[tensor][order.index(axis)] for axis in range(len(order)))
+                axes.setdefault(source, places)
                 queue.append(source)
     return ""

@@ -6,7 +6,6 @@ import importlib
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from edgecnn.convert.onnx_folding import inner_graphs
 from edgecnn.errors import InputError
 
 if TYPE_CHECKING:
@@ -161,6 +160,14 @@ def _refuse_growth(model: onnx.ModelProto, what: str) -> None:
         )
 
 
+def _inner_graphs(node: onnx.NodeProto) -> list[onnx.GraphProto]:
+    return [
+        inner
+        for item in node.attribute
+        for inner in ([item.g] if item.HasField("g") else item.graphs)
+    ]
+
+
 def _nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
     yield from _all_nodes(graph.node)
 
@@ -168,14 +175,14 @@ def _nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
 def _all_nodes(nodes: object) -> Iterator[onnx.NodeProto]:
     for node in nodes:  # type: ignore[attr-defined] # protobuf's container has no public type
         yield node
-        for inner in inner_graphs(node):
+        for inner in _inner_graphs(node):
             yield from _nodes(inner)
 
 
 def _graphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
     yield graph
     for node in graph.node:
-        for inner in inner_graphs(node):
+        for inner in _inner_graphs(node):
             yield from _graphs(inner)
 
 

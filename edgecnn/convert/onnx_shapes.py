@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from edgecnn.convert import onnx_layout
 from edgecnn.errors import InputError
+from edgecnn.formats.onnx_graph import name_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import onnx
+    import onnx_ir as ir
 
     Sizes = list[int | str]  # a number, or the name of what is open ("" where it has none)
 
@@ -19,14 +20,13 @@ _OWN_INITIALIZERS = 8  # before 4, a weight that is no input has no type; 8 is w
 
 
 def fix(
-    model: onnx.ModelProto,
+    model: ir.Model,
     input_shapes: Mapping[str, tuple[int, ...]],
     input_size: tuple[int, int] | None,
 ) -> None:
     """Give every input a fixed shape and forget the shapes that followed from the old ones.
 
-    An open first size becomes 1; open sizes of one name become the same number. Initializers that
-    are listed as inputs (files of before 2019) are no inputs and leave the list.
+    An open first size becomes 1; open sizes of one name become the same number.
 
     Args:
         model: edited.
@@ -36,50 +36,38 @@ def fix(
     Raises:
         InputError: a name or a rank that the model has not, or a size that stays open.
     """
-    _drop_initializers(model.graph)
+    import onnx_ir as ir
+
+    graph = model.graph
+    if not all(isinstance(value.type, ir.TensorType) for value in graph.inputs):
+        raise InputError("An input of the ONNX model is no tensor (a sequence or an optional).")
     model.ir_version = max(model.ir_version, _OWN_INITIALIZERS)
-    named = _by_name(model, input_shapes)
-    sizes = {item.name: _declared(item) for item in model.graph.input}
+    sizes = {name_of(value): _declared(value) for value in graph.inputs}
+    named = _by_name(list(sizes), input_shapes)
     symbols: dict[str, int] = {}
     for name, given in named.items():
         _learn(symbols, name, sizes[name], given)
         sizes[name] = list(given)
-    for name, image in _images(model, sizes, input_size, named).items():
+    for name, image in _images(graph, sizes, input_size, named).items():
         _learn(symbols, name, sizes[name], image)
         sizes[name] = image
-    for item in model.graph.input:
-        shape = _closed(item.name, sizes[item.name], symbols)
-        dims = item.type.tensor_type.shape.dim
-        del dims[:]
-        for size in shape:
-            dims.add().dim_value = size
-    del model.graph.value_info[:]
-    for item in model.graph.output:
-        item.type.tensor_type.ClearField("shape")
+    for value in graph.inputs:
+        value.shape = ir.Shape(_closed(name_of(value), sizes[name_of(value)], symbols))
+    for node in graph:
+        for value in node.outputs:
+            value.shape = None
+            value.type = value.type if value.is_graph_output() else None
 
 
-def _drop_initializers(graph: onnx.GraphProto) -> None:
-    constants = {item.name for item in graph.initializer}
-    kept = [item for item in graph.input if item.name not in constants]
-    if any(not item.type.HasField("tensor_type") for item in kept):
-        raise InputError("An input of the ONNX model is no tensor (a sequence or an optional).")
-    copies = [type(item).FromString(item.SerializeToString()) for item in kept]
-    del graph.input[:]
-    graph.input.extend(copies)
-
-
-def _declared(item: onnx.ValueInfoProto) -> Sizes | None:
+def _declared(value: ir.Value) -> Sizes | None:
     """The sizes in the file; None where it does not even say how many there are."""
-    kind = item.type.tensor_type
-    if not kind.HasField("shape"):
+    if value.shape is None:
         return None
-    return [d.dim_value if d.dim_value > 0 else d.dim_param for d in kind.shape.dim]
+    named = [size if isinstance(size, int) else size.value or "" for size in value.shape]
+    return [size if isinstance(size, str) or size > 0 else "" for size in named]
 
 
-def _by_name(
-    model: onnx.ModelProto, given: Mapping[str, tuple[int, ...]]
-) -> dict[str, tuple[int, ...]]:
-    names = [item.name for item in model.graph.input]
+def _by_name(names: list[str], given: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
     if "" in given and len(names) != 1:
         raise InputError(
             f"The model has {len(names)} inputs ({', '.join(names)}): a shape needs a name.",
@@ -97,7 +85,7 @@ def _by_name(
 
 
 def _images(
-    model: onnx.ModelProto,
+    graph: ir.Graph,
     sizes: Mapping[str, Sizes | None],
     input_size: tuple[int, int] | None,
     named: Mapping[str, tuple[int, ...]],
@@ -105,7 +93,7 @@ def _images(
     """Shapes of the image inputs at `input_size`."""
     if input_size is None:
         return {}
-    layouts = onnx_layout.layouts(model)
+    layouts = onnx_layout.layouts(graph)
     pictures = [n for n, s in sizes.items() if s and "HW" in layouts.get(n, "") and len(s) == 4]  # noqa: PLR2004 - images
     if not pictures:
         raise InputError(

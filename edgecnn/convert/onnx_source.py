@@ -26,13 +26,23 @@ from edgecnn.convert import (
 from edgecnn.convert.onnx_sameness import check_same
 from edgecnn.errors import InputError
 from edgecnn.formats import onnx_file
-from edgecnn.formats.onnx_graph import dtype_name, require_onnx, shapes_of
+from edgecnn.formats.onnx_graph import (
+    array_of,
+    dtype_name,
+    from_proto,
+    inner_graphs,
+    name_of,
+    require_onnx,
+    shape_of,
+    to_proto,
+)
 from edgecnn.records import Endpoint, Network
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import onnx
+    import onnx_ir as ir
 
     from edgecnn.progress import Progress
 
@@ -112,33 +122,32 @@ def prepare_model(
     input_shapes: Mapping[str, tuple[int, ...]] | None = None,
     input_size: tuple[int, int] | None = None,
 ) -> OnnxSource:
-    """Prepare a parsed model (see `onnx_parsing.parse`) in this process; `model` is changed.
+    """Prepare a parsed model (see `onnx_parsing.parse`) in this process.
 
     Raises:
         InputError: as `prepare`.
         EdgeCnnError: what came out does not compute what the original computes.
     """
-    import onnx
-
-    parameters, trainable = _count_parameters(model)
-    onnx_shapes.fix(model, input_shapes or {}, input_size)
-    original = onnx.ModelProto()
-    original.CopyFrom(model)
-    onnx_opset.clear(model)
-    onnx_folding.fold(model)
-    _refuse_what_is_left(model)
-    onnx_opset.bring(model)
-    onnx_tidy.tidy(model)
-    result = onnx_file.canonicalize(model)
-    _refuse_open_outputs(result)
+    working = from_proto(model)
+    onnx_shapes.fix(working, input_shapes or {}, input_size)
+    original = to_proto(working)
+    parameters, trainable = _count_parameters(working.graph)
+    onnx_opset.clear(working)
+    onnx_folding.fold(working)
+    _refuse_what_is_left(working.graph)
+    working = onnx_opset.bring(working)
+    onnx_tidy.tidy(working)
+    working = onnx_file.canonicalize(working)
+    _refuse_open_outputs(working.graph)
+    result = to_proto(working)
     check_same(original, result)
-    inputs, outputs = _ends(result)
+    inputs, outputs = _ends(working.graph)
     return OnnxSource(result, Network(inputs, outputs, parameters, trainable))
 
 
-def _refuse_what_is_left(model: onnx.ModelProto) -> None:
+def _refuse_what_is_left(graph: ir.Graph) -> None:
     """Control flow that is still there when nothing more can be folded."""
-    flow = Counter(node.op_type for node in model.graph.node if onnx_folding.inner_graphs(node))
+    flow = Counter(node.op_type for node in graph if inner_graphs(node))
     if flow:
         raise InputError(
             f"Control flow in the ONNX model depends on its data: {onnx_parsing.listed(flow)}.",
@@ -146,46 +155,47 @@ def _refuse_what_is_left(model: onnx.ModelProto) -> None:
         )
 
 
-def _refuse_open_outputs(model: onnx.ModelProto) -> None:
-    shapes = shapes_of(model)
-    for item in model.graph.output:
-        has_shape = item.type.tensor_type.HasField("shape")
-        if has_shape and all(size > 0 for size in shapes[item.name]):
+def _refuse_open_outputs(graph: ir.Graph) -> None:
+    for value in graph.outputs:
+        if value.shape is not None and all(size > 0 for size in shape_of(value)):
             continue
-        blamed = sorted({node.op_type for node in model.graph.node} & onnx_folding.DATA_DEPENDENT)
+        blamed = sorted({node.op_type for node in graph} & onnx_folding.DATA_DEPENDENT)
         cause = f" ({', '.join(blamed)})" if blamed else ""
         raise InputError(
-            f"The size of output '{item.name}' depends on the input's values{cause}.",
+            f"The size of output '{value.name}' depends on the input's values{cause}.",
             hint="Export the network without post-processing such as non-maximum suppression.",
         )
 
 
-def _ends(model: onnx.ModelProto) -> tuple[tuple[Endpoint, ...], tuple[Endpoint, ...]]:
-    shapes, layouts = shapes_of(model), onnx_layout.layouts(model)
+def _ends(graph: ir.Graph) -> tuple[tuple[Endpoint, ...], tuple[Endpoint, ...]]:
+    layouts = onnx_layout.layouts(graph)
     inputs, outputs = (
         tuple(
             Endpoint(
-                item.name,
-                dtype_name(item.type.tensor_type.elem_type),
-                shapes[item.name],
-                layouts.get(item.name, ""),
+                name_of(value),
+                dtype_name(value.dtype or 0),
+                tuple(size for size in value.shape or () if isinstance(size, int)),
+                layouts.get(name_of(value), ""),
             )
-            for item in items
+            for value in values
         )
-        for items in (model.graph.input, model.graph.output)
+        for values in (graph.inputs, graph.outputs)
     )
     return inputs, outputs
 
 
-def _count_parameters(model: onnx.ModelProto) -> tuple[int, int]:
+def _count_parameters(graph: ir.Graph) -> tuple[int, int]:
     """All, and those that training changes: floats of one axis or more, each constant once."""
-    sizes = {name: value.size for name, value in onnx_folding.constants(model).items()
-             if value.dtype.kind == "f" and value.ndim}  # fmt: skip
+    sizes: dict[ir.Value | None, int] = {}
+    for value in graph.initializers.values():
+        array = array_of(value)
+        if array is not None and array.dtype.kind == "f" and array.ndim:
+            sizes[value] = array.size
     fixed = {
-        name
-        for node in model.graph.node
+        value
+        for node in graph
         if node.op_type == "BatchNormalization"
-        for name in node.input[_MEAN : _VARIANCE + 1]
+        for value in node.inputs[_MEAN : _VARIANCE + 1]
     }
     every = sum(sizes.values())
-    return every, every - sum(sizes.get(name, 0) for name in fixed)
+    return every, every - sum(sizes.get(value, 0) for value in fixed)

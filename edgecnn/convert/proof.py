@@ -73,6 +73,7 @@ def of_onnx(path: Path, network: Network) -> Answer:
     Where the user asks for another shape than the file fixes, it is given that one.
     """
     from edgecnn.convert import onnx_parsing, onnx_shapes
+    from edgecnn.formats.onnx_graph import from_proto, to_proto
     from edgecnn.runtime.onnxrt import OnnxSession
     from edgecnn.runtime.session import fits
 
@@ -80,9 +81,9 @@ def of_onnx(path: Path, network: Network) -> Answer:
     session = OnnxSession(path, threads)
     asked = {end.name: end.shape for end in network.inputs}
     if not all(fits(asked[info.name], info) for info in session.inputs):
-        model = onnx_parsing.parse(path)
+        model = from_proto(onnx_parsing.parse(path))
         onnx_shapes.fix(model, asked, None)
-        session = OnnxSession(model.SerializeToString(), threads)
+        session = OnnxSession(to_proto(model).SerializeToString(), threads)
     places = {info.name: place for place, info in enumerate(session.inputs)}
     order = [places[end.name] for end in network.inputs]
 

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edgecnn.formats import onnx_file
-from edgecnn.formats.onnx_graph import OnnxGraph, attribute
+from edgecnn.formats.onnx_graph import array_of
+from edgecnn.formats.onnx_rewrites import constant
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import onnx
+    import onnx_ir as ir
     from numpy.typing import NDArray
 
 _OUTPUT_AXIS = {"Conv": 0, "ConvTranspose": 1, "Gemm": 1, "MatMul": 1}
@@ -39,37 +40,32 @@ def to_dynamic(float_path: Path, out_path: Path) -> None:
         MissingPartError: onnx or onnxruntime is not installed.
     """
     model = onnx_file.canonicalize(onnx_file.load(float_path))
-    graph = OnnxGraph(model)
-    for node in list(graph.nodes):
-        weight = graph.constants.get(node.input[1]) if node.op_type in _OUTPUT_AXIS else None
+    for node in list(model.graph):
+        weight = array_of(node.inputs[1]) if node.op_type in _OUTPUT_AXIS else None
         if weight is not None and weight.dtype.name == "float32" and weight.ndim >= _MATRIX:
-            _quantize_weight(graph, node, weight, _output_axis(node, weight.ndim))
-    graph.write()
+            _quantize_weight(model.graph, node, weight, _output_axis(node, weight.ndim))
     onnx_file.save(model, out_path)
 
 
-def _output_axis(node: onnx.NodeProto, rank: int) -> int | None:
+def _output_axis(node: ir.Node, rank: int) -> int | None:
     """The weights' axis of output channels; None (one scale for all) where it is not one axis."""
-    if node.op_type == "ConvTranspose" and attribute(node, "group", 1) != 1:
+    if node.op_type == "ConvTranspose" and node.attributes.get_int("group", 1) != 1:
         return None
     if node.op_type == "MatMul":
         return rank - 1
-    return 0 if attribute(node, "transB", 0) else _OUTPUT_AXIS[node.op_type]
+    return 0 if node.attributes.get_int("transB", 0) else _OUTPUT_AXIS[node.op_type]
 
 
 def _quantize_weight(
-    graph: OnnxGraph, node: onnx.NodeProto, weight: NDArray[np.float32], axis: int | None
+    graph: ir.Graph, node: ir.Node, weight: NDArray[np.float32], axis: int | None
 ) -> None:
-    from onnx import TensorProto, helper
+    import onnx_ir as ir
 
     others = tuple(i for i in range(weight.ndim) if i != axis)
     peak = np.abs(weight).max(axis=others, keepdims=True)
     scale = np.where(peak > 0, peak / 127, 1.0).astype(np.float32)
     steps = np.clip(np.rint(weight / scale), -127, 127).astype(np.int8)
-    cast, scaled = graph.fresh("cast"), graph.fresh("scaled")
-    values = graph.constant("values", steps)
-    graph.insert_before(node, helper.make_node("Cast", [values], [cast], to=TensorProto.FLOAT))
-    factors = graph.constant("scale", scale)
-    graph.insert_before(node, helper.make_node("Mul", [cast, factors], [scaled]))
-    node.input[1] = scaled
-    graph.edited()
+    cast = ir.node("Cast", [constant(graph, "values", steps)], {"to": ir.DataType.FLOAT})
+    scaled = ir.node("Mul", [*cast.outputs, constant(graph, "scale", scale)])
+    graph.insert_before(node, [cast, scaled])
+    node.replace_input_with(1, scaled.outputs[0])

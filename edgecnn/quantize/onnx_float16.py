@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from edgecnn.formats import onnx_file
-from edgecnn.formats.onnx_graph import OnnxGraph
+from edgecnn.formats.onnx_graph import array_of
+from edgecnn.formats.onnx_rewrites import redirect
 from edgecnn.progress import Progress, Silent
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import onnx
+    import onnx_ir as ir
     from numpy.typing import NDArray
 
 ComputeDtype = Literal["float32", "float16"]
@@ -53,29 +54,33 @@ def to_float16(
         MissingPartError: onnx or onnxruntime is not installed.
     """
     model = onnx_file.canonicalize(onnx_file.load(float_path))
-    graph = OnnxGraph(model)
-    halves = _halve_constants(graph, progress or Silent())
+    halves = _halve_constants(model.graph, progress or Silent())
     if compute == "float16":
-        _cast_ends(graph)
+        _cast_ends(model.graph)
     else:
-        _cast_constants_back(graph, halves)
-    graph.write()
-    del model.graph.value_info[:]
+        _cast_constants_back(model.graph, halves)
     onnx_file.save(model, out_path)
 
 
-def _halve_constants(graph: OnnxGraph, watcher: Progress) -> set[str]:
-    """Make the float32 constants float16, and return their names."""
+def _halve_constants(graph: ir.Graph, watcher: Progress) -> list[ir.Value]:
+    """Make the float32 constants float16, and return them."""
+    import onnx_ir as ir
+
     kept = {
-        node.input[position]
-        for node in graph.nodes
+        node.inputs[position]
+        for node in graph
         for position in _FLOAT32_INPUTS.get(node.op_type, set())
-        if position < len(node.input)
+        if position < len(node.inputs)
     }
-    names = {n for n, v in graph.constants.items() if v.dtype.name == "float32" and n not in kept}
-    for name in sorted(names):
-        graph.constants[name] = _halve(name, graph.constants[name], watcher)
-    return names
+    halves = []
+    for name, value in sorted(graph.initializers.items()):
+        array = array_of(value)
+        if array is None or array.dtype.name != "float32" or value in kept:
+            continue
+        value.const_value = ir.tensor(_halve(name, array, watcher), name=name)
+        value.type = ir.TensorType(value.const_value.dtype)
+        halves.append(value)
+    return halves
 
 
 def _halve(name: str, value: NDArray[np.float32], watcher: Progress) -> NDArray[np.float16]:
@@ -90,41 +95,27 @@ def _halve(name: str, value: NDArray[np.float32], watcher: Progress) -> NDArray[
     return np.clip(value, -_LARGEST, _LARGEST).astype(np.float16)
 
 
-def _cast(source: str, target: str, kind: int) -> onnx.NodeProto:
-    from onnx import helper
+def _cast_constants_back(graph: ir.Graph, halves: list[ir.Value]) -> None:
+    import onnx_ir as ir
 
-    return helper.make_node("Cast", [source], [target], to=kind)
-
-
-def _cast_constants_back(graph: OnnxGraph, halves: set[str]) -> None:
-    from onnx import TensorProto
-
-    back: dict[str, str] = {}
-    for node in list(graph.nodes):
-        for position, name in enumerate(node.input):
-            if name not in halves:
-                continue
-            if name not in back:
-                back[name] = graph.fresh(name)
-                graph.insert_before(node, _cast(name, back[name], TensorProto.FLOAT))
-            node.input[position] = back[name]
-    graph.edited()
+    first = graph[0]
+    for value in halves:
+        cast = ir.node("Cast", [value], {"to": ir.DataType.FLOAT})
+        graph.insert_before(first, cast)
+        redirect(value, cast.outputs[0])
 
 
-def _cast_ends(graph: OnnxGraph) -> None:
-    from onnx import TensorProto
+def _cast_ends(graph: ir.Graph) -> None:
+    import onnx_ir as ir
 
-    for name in graph.inputs:
-        half = graph.fresh(name)
-        graph.redirect(name, half)
-        graph.insert_before(graph.nodes[0], _cast(name, half, TensorProto.FLOAT16))
-    for name in graph.outputs:
-        maker = graph.producer(name)
-        if maker is None:
+    for value in graph.inputs:
+        cast = ir.node("Cast", [value], {"to": ir.DataType.FLOAT16})
+        graph.insert_before(graph[0], cast)
+        redirect(value, cast.outputs[0])
+    for place, value in enumerate(list(graph.outputs)):
+        if value.producer() is None:
             continue
-        half = graph.fresh(name)
-        maker.output[:] = [half if output == name else output for output in maker.output]
-        graph.edited()
-        graph.redirect(name, half)
-        graph.nodes.append(_cast(half, name, TensorProto.FLOAT))
-    graph.edited()
+        end = ir.val(value.name, type=value.type, shape=value.shape)
+        value.name = f"{value.name}//half"
+        graph.append(ir.node("Cast", [value], {"to": ir.DataType.FLOAT}, outputs=[end]))
+        graph.outputs[place] = end

@@ -11,17 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgecnn.formats.onnx_graph import attribute
+from edgecnn.formats.onnx_graph import array_of, maker_of, name_of
 from edgecnn.quantize.onnx_islands import tail
 from edgecnn.quantize.onnx_ranges import LEVELS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import onnx
+    import onnx_ir as ir
     from numpy.typing import NDArray
-
-    from edgecnn.formats.onnx_graph import OnnxGraph
 
 # Rounding by the layer alone; what comes before it adds to that. As float a small layer costs
 # nothing, a large one four times its size.
@@ -62,71 +60,75 @@ class Rows:
         return np.concatenate(self._rows).astype(np.float64)
 
 
-def heads(graph: OnnxGraph) -> list[onnx.NodeProto]:
+def heads(graph: ir.Graph) -> list[ir.Node]:
     """Products with constant weights that no other weighted operator follows."""
-    makers = [graph.producer(name) for name in tail(graph)]
+    makers = [value.producer() for value in tail(graph)]
     return [
         node
         for node in makers
         if node is not None
         and node.op_type in {"Gemm", "MatMul"}
-        and not attribute(node, "transA", 0)
-        and node.input[0] not in graph.constants
-        and getattr(graph.constants.get(node.input[1]), "ndim", 0) == _MATRIX
+        and not node.attributes.get_int("transA", 0)
+        and array_of(node.inputs[0]) is None
+        and getattr(array_of(node.inputs[1]), "ndim", 0) == _MATRIX
     ]
 
 
 def sensitive(
-    graph: OnnxGraph, ranges: Mapping[str, tuple[float, float]], rows: Mapping[str, Rows]
-) -> tuple[set[str], list[str]]:
+    graph: ir.Graph, ranges: Mapping[str, tuple[float, float]], rows: Mapping[str, Rows]
+) -> tuple[set[ir.Node], list[str]]:
     """The heads that must stay float.
 
     Returns:
-        First outputs of the heads and of the cheap operators in front of them; and a sentence for
-        each head.
+        The heads and the cheap operators in front of them; and a sentence for each head.
     """
     kept = {
-        node.output[0]: (node, _kept_db(graph, node, rows[source].values, ranges[source]))
+        node: _kept_db(node, rows[source].values, ranges[source])
         for node in heads(graph)
-        if (source := node.input[0]) in ranges and len(rows[source].values) >= _FEWEST_ROWS
+        if (source := name_of(node.inputs[0])) in ranges
+        and len(rows[source].values) >= _FEWEST_ROWS
     }
     # What one of them reads as float is not rounded for the others either.
-    sources = {node.input[0] for node, left in kept.values() if left < _least(graph, node)}
-    floats, notes = set[str](), []
-    for name, (node, left) in kept.items():
-        if node.input[0] not in sources:
+    sources = {node.inputs[0] for node, left in kept.items() if left < _least(node)}
+    floats: set[ir.Node] = set()
+    notes = []
+    for node, left in kept.items():
+        if node.inputs[0] not in sources:
             continue
-        floats.add(name)
+        floats.add(node)
+        name = node.outputs[0].name
         notes.append(
             f"The last layer ({name}) stays float32: with int8 weights {left:.0f} dB"
             " of what it tells samples apart by would be left."
-            if left < _least(graph, node)
+            if left < _least(node)
             else f"The last layer ({name}) stays float32, as another that reads the same features."
         )
-    for source in sources:
-        maker = graph.producer(source)
+    for features in sources:
+        maker = maker_of(features)
         while maker is not None and maker.op_type in _CHEAP:
-            floats.add(maker.output[0])
-            maker = graph.producer(maker.input[0])
+            floats.add(maker)
+            maker = maker_of(maker.inputs[0])
     return floats, notes
 
 
-def _least(graph: OnnxGraph, node: onnx.NodeProto) -> float:
-    return _LEAST_DB_OF_SMALL if graph.constants[node.input[1]].size < _SMALL else _LEAST_DB
+def _weight(node: ir.Node) -> NDArray[Any]:
+    return np.asarray(array_of(node.inputs[1]))
 
 
-def _kept_db(
-    graph: OnnxGraph, node: onnx.NodeProto, x: NDArray[np.float64], span: tuple[float, float]
-) -> float:
+def _least(node: ir.Node) -> float:
+    return _LEAST_DB_OF_SMALL if _weight(node).size < _SMALL else _LEAST_DB
+
+
+def _kept_db(node: ir.Node, x: NDArray[np.float64], span: tuple[float, float]) -> float:
     """The variance of the layer's results over the noise that int8 would add, in dB.
 
     Under a softmax of all results together, else of the result that keeps least.
     """
-    weight = graph.constants[node.input[1]].astype(np.float64)
-    weight = weight.T if attribute(node, "transB", 0) else weight
+    weight = _weight(node).astype(np.float64)
+    weight = weight.T if node.attributes.get_int("transB", 0) else weight
     scale = np.maximum(np.abs(weight).max(axis=0), 1e-30) / _LARGEST
     wrong = np.rint(weight / scale) * scale - weight
-    shared = _leads_to_softmax(graph, node.output[0])
+    shared = _leads_to_softmax(node.outputs[0])
     if shared:  # what all classes share does not count
         weight, wrong = (w - w.mean(axis=1, keepdims=True) for w in (weight, wrong))
     step = (span[1] - span[0]) / (LEVELS - 1)
@@ -140,10 +142,10 @@ def _kept_db(
     return float(10 * np.log10((signal[moving] / noise[moving]).min(initial=np.inf)))
 
 
-def _leads_to_softmax(graph: OnnxGraph, tensor: str) -> bool:
-    readers = graph.consumers(tensor)
+def _leads_to_softmax(tensor: ir.Value) -> bool:
+    readers = tensor.consumers()
     return bool(readers) and all(
         reader.op_type in _SOFTMAX
-        or (reader.op_type in _FORM and _leads_to_softmax(graph, reader.output[0]))
+        or (reader.op_type in _FORM and _leads_to_softmax(reader.outputs[0]))
         for reader in readers
     )

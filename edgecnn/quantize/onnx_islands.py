@@ -21,15 +21,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edgecnn.formats.onnx_graph import maker_of, name_of
 from edgecnn.quantize.onnx_ranges import LEVELS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Mapping
 
-    import onnx
+    import onnx_ir as ir
     from numpy.typing import NDArray
-
-    from edgecnn.formats.onnx_graph import OnnxGraph
 
     Ranges = Mapping[str, tuple[float, float]]
 
@@ -88,34 +87,34 @@ class FloatParts:
     """What stays float.
 
     Attributes:
-        nodes: first output of each operator that is not quantized.
-        tensors: tensors that no QuantizeLinear may stand behind.
+        nodes: operators that are not quantized.
+        tensors: names of tensors that no QuantizeLinear may stand behind.
         notes: a sentence for each output that leaves as float for its spread.
     """
 
-    nodes: frozenset[str]
+    nodes: frozenset[ir.Node]
     tensors: frozenset[str]
     notes: tuple[str, ...]
 
 
-def tail(graph: OnnxGraph) -> list[str]:
+def tail(graph: ir.Graph) -> list[ir.Value]:
     """The tensors with no weighted operator behind them: outputs, and back to what makes them."""
-    led_on = set[str]()  # tensors that a weighted operator reads, at once or later
+    led_on: set[ir.Value | None] = set()  # tensors that a weighted operator reads, at once or later
     known = []
-    for node in reversed(graph.nodes):
-        goes_on = node.op_type in WEIGHTED or bool(led_on & set(node.output))
-        known += [name for name in node.output if name and name not in led_on]
+    for node in reversed(graph):
+        goes_on = node.op_type in WEIGHTED or not led_on.isdisjoint(node.outputs)
+        known += [value for value in node.outputs if value.name and value not in led_on]
         if goes_on:
-            led_on.update(node.input)
-    return sorted(known)
+            led_on.update(node.inputs)
+    return sorted(known, key=name_of)
 
 
 def float_parts(
-    graph: OnnxGraph,
+    graph: ir.Graph,
     ranges: Ranges,
     spreads: Mapping[str, Spread],
-    quantized: Iterable[str],
-    sensitive: tuple[set[str], list[str]] = (set(), []),
+    quantized: Collection[str],
+    sensitive: tuple[set[ir.Node], list[str]] = (set(), []),
 ) -> FloatParts:
     """Decide what stays float.
 
@@ -127,137 +126,131 @@ def float_parts(
         sensitive: of `onnx_heads.sensitive`: operators that stay float as well, and why.
     """
     ends, notes = _float_ends(graph, ranges, spreads)
-    behind = _behind(graph, ends)
+    behind = _behind(ends)
     excluded = {
-        node.output[0]
-        for node in graph.nodes
-        if (set(node.output) & ends and node.op_type not in _MATRIX) or set(node.output) & behind
+        node
+        for node in graph
+        if (not ends.isdisjoint(node.outputs) and node.op_type not in _MATRIX)
+        or not behind.isdisjoint(node.outputs)
+        or _adds_a_variable(node)
     } | sensitive[0]
-    excluded |= {node.output[0] for node in graph.nodes if _adds_a_variable(graph, node)}
-    excluded |= _islands(graph, excluded, set(quantized))
-    floats = {n.output[0] for n in graph.nodes if n.op_type not in quantized} | excluded
+    excluded |= _islands(graph, excluded, quantized)
+    floats = {node for node in graph if node.op_type not in quantized} | excluded
     inner = {
-        node.output[0]
-        for node in graph.nodes
+        node.outputs[0]
+        for node in graph
         if node.op_type in _MATRIX
-        and (readers := graph.consumers(node.output[0]))
-        and all(reader.output[0] in floats for reader in readers)
+        and (readers := node.outputs[0].consumers())
+        and floats.issuperset(readers)
     }
-    tensors = frozenset(ends | behind | inner)
+    tensors = frozenset(name_of(value) for value in ends | behind | inner)
     return FloatParts(frozenset(excluded), tensors, (*notes, *sensitive[1]))
 
 
-def _adds_a_variable(graph: OnnxGraph, node: onnx.NodeProto) -> bool:
+def _adds_a_variable(node: ir.Node) -> bool:
     """A Gemm onto something computed (a step of an unrolled recurrence) has no integer kernel."""
     return node.op_type == "Gemm" and any(
-        name and name not in graph.constants for name in node.input[2:]
+        value is not None and value.const_value is None for value in node.inputs[2:]
     )
 
 
 def _float_ends(
-    graph: OnnxGraph, ranges: Ranges, spreads: Mapping[str, Spread]
-) -> tuple[set[str], list[str]]:
-    makers = {name: graph.producer(name) for name in tail(graph)}
-    ends = {name for name, node in makers.items() if node is not None and node.op_type in _MATRIX}
-    tight, exact = set[str](), ends | _behind(graph, ends)
-    for name, node in makers.items():
-        if node is not None and name in ranges and name in spreads and name not in exact:
+    graph: ir.Graph, ranges: Ranges, spreads: Mapping[str, Spread]
+) -> tuple[set[ir.Value], list[str]]:
+    made = {value: node for value in tail(graph) if (node := value.producer()) is not None}
+    ends = {value for value, node in made.items() if node.op_type in _MATRIX}
+    tight: set[ir.Value] = set()
+    exact = ends | _behind(ends)
+    for value, node in made.items():
+        name = name_of(value)
+        if name in ranges and name in spreads and value not in exact:
             least = _LEAST_DB_OF_CONVOLUTION if node.op_type in WEIGHTED else _LEAST_DB
             if spreads[name].least_db(*ranges[name]) < least:
-                tight.add(name)
+                tight.add(value)
     notes = [
-        f"Output '{name}' is float32 from its last layer on: 256 levels would leave too little of"
-        " the spread of its values."
-        for name in graph.outputs
-        if name in tight | _behind(graph, tight)
+        f"Output '{value.name}' is float32 from its last layer on: 256 levels would leave too"
+        " little of the spread of its values."
+        for value in graph.outputs
+        if value in tight | _behind(tight)
     ]
     return ends | tight, notes
 
 
-def _behind(graph: OnnxGraph, tensors: set[str]) -> set[str]:
+def _behind(tensors: set[ir.Value]) -> set[ir.Value]:
     """All tensors that are computed from these."""
-    queue, known = list(tensors), set[str]()
-    for name in queue:
-        for node in graph.consumers(name):
-            if not set(node.output) <= known:
-                known.update(node.output)
-                queue.extend(node.output)
+    queue = list(tensors)
+    known: set[ir.Value] = set()
+    for value in queue:
+        for node in value.consumers():
+            if not known.issuperset(node.outputs):
+                known.update(node.outputs)
+                queue.extend(node.outputs)
     return known
 
 
-def _islands(graph: OnnxGraph, excluded: set[str], quantized: set[str]) -> set[str]:
+def _islands(graph: ir.Graph, excluded: set[ir.Node], quantized: Collection[str]) -> set[ir.Node]:
     """Sums and products that only float operators feed or read, or that a wide function feeds."""
-    floats = {
-        n.output[0] for n in graph.nodes if n.op_type not in quantized or n.output[0] in excluded
-    }
-    wide = {n.output[0] for n in graph.nodes if n.op_type in _WIDE}
-    steps = [n for n in graph.nodes if n.op_type in _STEPS]
-    added = set[str]()
+    floats = {node for node in graph if node.op_type not in quantized or node in excluded}
+    wide = {node for node in graph if node.op_type in _WIDE}
+    steps = [node for node in graph if node.op_type in _STEPS]
+    added: set[ir.Node] = set()
     while True:
         more = {
-            node.output[0]
-            for node in steps
-            if node.output[0] not in floats and _is_island_step(graph, node, floats, wide)
+            node for node in steps if node not in floats and _is_island_step(node, floats, wide)
         }
         if not more:
             return added
         added |= more
         floats |= more
-        wide |= {n.output[0] for n in steps if n.output[0] in floats and set(n.input) & wide}
+        wide |= {n for n in steps if n in floats and not wide.isdisjoint(n.predecessors())}
 
 
-def _is_island_step(
-    graph: OnnxGraph, node: onnx.NodeProto, floats: set[str], wide: set[str]
-) -> bool:
-    sources = [s for s in node.input if s not in graph.constants]
-    makers = [graph.producer(source) for source in sources]
-    fed = all(maker is not None and maker.output[0] in floats for maker in makers)
-    readers = graph.consumers(node.output[0])
-    read = bool(readers) and all(reader.output[0] in floats for reader in readers)
-    return fed or read or bool(set(sources) & wide)
+def _is_island_step(node: ir.Node, floats: set[ir.Node], wide: set[ir.Node]) -> bool:
+    sources = [value for value in node.inputs if value is not None and value.const_value is None]
+    fed = all(value.producer() in floats for value in sources)
+    readers = node.outputs[0].consumers()
+    read = bool(readers) and floats.issuperset(readers)
+    return fed or read or not wide.isdisjoint(node.predecessors())
 
 
 _MOVING = {"Cast", "Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze"}
 _ANSWERS = {"LogSoftmax", "Softmax"}
 
 
-def float_operators(graph: OnnxGraph, quantized: Iterable[str]) -> dict[str, int]:
+def float_operators(graph: ir.Graph, quantized: Collection[str]) -> dict[str, int]:
     """Operators of a finished QDQ graph that compute in float, name to count.
 
     `quantized` are the operators that have integer kernels. Those that only move values do not
     count, nor a softmax over the network's answers.
     """
-    floats, kernels = Counter[str](), set(quantized)
-    for node in graph.nodes:
+    floats = Counter[str]()
+    for node in graph:
         if node.op_type in {"QuantizeLinear", "DequantizeLinear"} | _MOVING:
             continue
-        if node.op_type in _ANSWERS and _leads_to_output(graph, node.output[0]):
+        if node.op_type in _ANSWERS and _leads_to_output(node.outputs[0]):
             continue
-        if node.op_type not in kernels or not _is_integer(graph, node):
+        if node.op_type not in quantized or not _is_integer(node):
             floats[node.op_type] += 1
     return dict(sorted(floats.items()))
 
 
-def _leads_to_output(graph: OnnxGraph, tensor: str) -> bool:
-    readers = graph.consumers(tensor)
-    return tensor in graph.outputs or any(
-        reader.op_type in _MOVING and _leads_to_output(graph, reader.output[0])
-        for reader in readers
+def _leads_to_output(tensor: ir.Value) -> bool:
+    return tensor.is_graph_output() or any(
+        reader.op_type in _MOVING and _leads_to_output(reader.outputs[0])
+        for reader in tensor.consumers()
     )
 
 
-def _is_integer(graph: OnnxGraph, node: onnx.NodeProto) -> bool:
+def _is_integer(node: ir.Node) -> bool:
     """Whether onnxruntime makes an integer operator of it: quantized in, and quantized out."""
-    makers = [graph.producer(name) for name in node.input if name]
-    fed = any(maker is not None and maker.op_type == "DequantizeLinear" for maker in makers)
-    plain = [m for m in makers if m is not None and m.op_type != "DequantizeLinear"]
+    makers = node.predecessors()
+    fed = any(maker.op_type == "DequantizeLinear" for maker in makers)
+    plain = [maker for maker in makers if maker.op_type != "DequantizeLinear"]
     if node.op_type in {"Resize", "Pad", "Clip", "Slice", "Gather", "Split"}:
         plain = plain[:0] if fed else plain
     if not fed or plain:
         return False
-    if node.op_type in WEIGHTED and graph.producer(node.input[1]) is None:
+    if node.op_type in WEIGHTED and maker_of(node.inputs[1]) is None:
         return False  # its weights are float32
-    after = [reader.op_type for name in node.output for reader in graph.consumers(name)]
-    return node.op_type in _MATRIX or (
-        bool(after) and set(after) <= {"QuantizeLinear", "Relu", "Clip"}
-    )
+    after = {reader.op_type for reader in node.successors()}
+    return node.op_type in _MATRIX or (bool(after) and after <= {"QuantizeLinear", "Relu", "Clip"})

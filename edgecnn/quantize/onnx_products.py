@@ -12,15 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgecnn.calibration.layer_inputs import Geometry, LayerAccumulator, LayerInputs
-from edgecnn.formats.onnx_graph import OnnxGraph, attribute, float_tensors, shapes_of
+from edgecnn.formats.onnx_graph import array_of, is_float, name_of, shape_of, sole_reader
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    import onnx
+    import onnx_ir as ir
     from numpy.typing import NDArray
-
-    Shapes = dict[str, tuple[int, ...]]
 
 _MATRIX, _LINE, _MAP = 2, 3, 4  # axes
 
@@ -39,7 +37,7 @@ class Product:
         axis: of the outputs, in the node's weights.
     """
 
-    node: onnx.NodeProto
+    node: ir.Node
     kernel: NDArray[np.float32]
     bias: NDArray[np.float32] | None
     groups: int
@@ -50,8 +48,8 @@ class Product:
     def constants(self) -> tuple[object, ...]:
         """The same for products with the same weights and bias, which are rounded together."""
         node = self.node
-        bias = list(node.input[2:]) if node.op_type != "MatMul" else node.output[0]
-        return node.op_type, node.input[1], str(bias), self.groups, self.axis
+        bias = tuple(node.inputs[2:]) if node.op_type != "MatMul" else node
+        return node.op_type, node.inputs[1], bias, self.groups, self.axis
 
     @property
     def rows(self) -> NDArray[np.float32]:
@@ -79,45 +77,53 @@ class Product:
         return every[:, group].reshape(-1)
 
 
-def product_of(graph: OnnxGraph, node: onnx.NodeProto) -> Product | None:
+def product_of(node: ir.Node) -> Product | None:
     """The node as a product, if it is one with float32 weights that are not read transposed."""
-    weight = graph.constants.get(node.input[1]) if len(node.input) > 1 else None
+    if node.op_type not in {"Conv", "Gemm", "MatMul"}:
+        return None
+    weight = array_of(node.inputs[1])
     if weight is None or weight.dtype != np.float32 or not weight.size:
         return None
-    bias = _bias(graph, node)
-    if node.op_type == "Conv" and weight.ndim in {_LINE, _MAP}:
-        groups = attribute(node, "group", 1)
-        depthwise = groups > 1 and weight.shape[1] == 1
-        kernel = np.moveaxis(weight[:, 0], 0, -1)[None] if depthwise else np.moveaxis(weight, 1, -1)
-        kernel = np.ascontiguousarray(kernel)
-        return Product(node, kernel, bias, 1 if depthwise else groups, depthwise, 0)
-    if node.op_type not in {"Gemm", "MatMul"} or weight.ndim != _MATRIX:
+    bias = _bias(node)
+    if node.op_type == "Conv":
+        return _convolution(node, weight, bias) if weight.ndim in {_LINE, _MAP} else None
+    transposed = node.attributes.get_int("transA", 0)
+    if weight.ndim != _MATRIX or transposed or array_of(node.inputs[0]) is not None:
         return None
-    if attribute(node, "transA", 0) or node.input[0] in graph.constants:
-        return None
-    axis = 0 if attribute(node, "transB", 0) else 1
+    axis = 0 if node.attributes.get_int("transB", 0) else 1
     rows = np.ascontiguousarray(weight.T if axis else weight)
     return Product(node, rows, bias, 1, depthwise=False, axis=axis)
 
 
-def _bias(graph: OnnxGraph, node: onnx.NodeProto) -> NDArray[np.float32] | None:
-    place = bias_place(graph, node)
-    return graph.constants[place[0].input[place[1]]].reshape(-1) if place else None
+def _convolution(
+    node: ir.Node, weight: NDArray[np.float32], bias: NDArray[np.float32] | None
+) -> Product:
+    groups = node.attributes.get_int("group", 1)
+    depthwise = groups > 1 and weight.shape[1] == 1
+    kernel = np.moveaxis(weight[:, 0], 0, -1)[None] if depthwise else np.moveaxis(weight, 1, -1)
+    kernel = np.ascontiguousarray(kernel)
+    return Product(node, kernel, bias, 1 if depthwise else groups, depthwise, 0)
 
 
-def bias_place(graph: OnnxGraph, node: onnx.NodeProto) -> tuple[onnx.NodeProto, int] | None:
+def _bias(node: ir.Node) -> NDArray[np.float32] | None:
+    place = bias_place(node)
+    value = array_of(place[0].inputs[place[1]]) if place else None
+    return None if value is None else value.reshape(-1)
+
+
+def bias_place(node: ir.Node) -> tuple[ir.Node, int] | None:
     """The node and slot that hold a product's constant bias: of a MatMul, an Add behind it."""
     if node.op_type != "MatMul":
-        known = len(node.input) > 2 and node.input[2] in graph.constants  # noqa: PLR2004
+        known = len(node.inputs) > 2 and array_of(node.inputs[2]) is not None  # noqa: PLR2004
         return (node, 2) if known else None
-    after = graph.sole_consumer(node.output[0])
+    after = sole_reader(node.outputs[0])
     if after is None or after.op_type != "Add":
         return None
-    slot = 1 if after.input[0] == node.output[0] else 0
-    value = graph.constants.get(after.input[slot])
-    weight = graph.constants[node.input[1]]
-    fits = value is not None and value.dtype == np.float32 and value.shape == weight.shape[1:]
-    return (after, slot) if fits else None
+    slot = 1 if after.inputs[0] is node.outputs[0] else 0
+    value, weight = array_of(after.inputs[slot]), array_of(node.inputs[1])
+    if value is None or weight is None:
+        return None
+    return (after, slot) if value.dtype == np.float32 and value.shape == weight.shape[1:] else None
 
 
 class Patches:
@@ -138,21 +144,20 @@ class Patches:
         self.accumulator.add(np.moveaxis(values, 1, -1) if self._channels_first else values)
 
 
-def patches(model: onnx.ModelProto, runs: int) -> dict[str, list[Patches]]:
+def patches(graph: ir.Graph, runs: int) -> dict[str, list[Patches]]:
     """By tensor, what to watch so that `layer_inputs` can tell of every product's inputs.
 
     Args:
-        model: prepared for int8, shapes inferred.
+        graph: prepared for int8, shapes inferred.
         runs: how many there will be.
     """
-    graph, shapes, floats = OnnxGraph(model), shapes_of(model), float_tensors(model)
     watched: dict[str, list[Patches]] = {}
-    for number, node in enumerate(graph.nodes):
-        product = product_of(graph, node)
-        shape = shapes.get(node.input[0], ()) if node.input else ()
-        if product is None or node.input[0] not in floats or not all(shape) or not shape:
+    for number, node in enumerate(graph):
+        product = product_of(node)
+        shape = shape_of(node.inputs[0]) if product is not None else ()
+        if product is None or not is_float(node.inputs[0]) or not all(shape) or not shape:
             continue
-        geometry = _geometry(node, shape, shapes.get(node.output[0], ()))
+        geometry = _geometry(node, shape, shape_of(node.outputs[0]))
         if geometry is None:
             continue
         convolution = node.op_type == "Conv"
@@ -163,8 +168,8 @@ def patches(model: onnx.ModelProto, runs: int) -> dict[str, list[Patches]]:
             images=runs,
             seed=(0, 1, number),
         )
-        patch = Patches(node.output[0], accumulator, channels_first=convolution)
-        watched.setdefault(node.input[0], []).append(patch)
+        patch = Patches(name_of(node.outputs[0]), accumulator, channels_first=convolution)
+        watched.setdefault(name_of(node.inputs[0]), []).append(patch)
     return watched
 
 
@@ -178,19 +183,18 @@ def layer_inputs(watched: Iterable[Iterable[Patches]]) -> dict[str, LayerInputs]
     }
 
 
-def _geometry(
-    node: onnx.NodeProto, source: tuple[int, ...], result: tuple[int, ...]
-) -> Geometry | None:
+def _geometry(node: ir.Node, source: tuple[int, ...], result: tuple[int, ...]) -> Geometry | None:
     """Where the kernel looks; None where the file does not say."""
     if node.op_type != "Conv":
         rows = (int(np.prod(source[:-1])), 1)
         return Geometry(rows, (1, 1), (1, 1), (1, 1), (0, 0), rows)
-    if len(source) != len(result) or attribute(node, "auto_pad", b"NOTSET") != b"NOTSET":
+    stated = node.attributes
+    if len(source) != len(result) or stated.get_string("auto_pad", "NOTSET") != "NOTSET":
         return None
     axes = len(source) - 2
-    kernel = attribute(node, "kernel_shape")
-    strides, dilations = (attribute(node, name, [1] * axes) for name in ("strides", "dilations"))
-    pads = attribute(node, "pads", [0] * 2 * axes)
+    kernel = stated.get_ints("kernel_shape")
+    strides, dilations = (stated.get_ints(n, [1] * axes) for n in ("strides", "dilations"))
+    pads = stated.get_ints("pads", [0] * 2 * axes)
     if kernel is None:
         return None
     return Geometry(

@@ -13,7 +13,8 @@ import numpy as np
 
 from edgecnn.errors import EdgeCnnError, InputError
 from edgecnn.formats import onnx_file
-from edgecnn.formats.onnx_graph import OnnxGraph, shapes_of
+from edgecnn.formats.onnx_graph import from_proto, maker_of, name_of, tensors_of, to_proto
+from edgecnn.formats.onnx_rewrites import bypass
 from edgecnn.progress import Progress, Silent
 from edgecnn.quantize import onnx_products, onnx_ranges, onnx_weights
 from edgecnn.quantize.onnx_heads import Rows, heads, sensitive
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import onnx
+    import onnx_ir as ir
 
 ActivationDtype = Literal["int8", "uint8"]
 
@@ -104,18 +106,19 @@ def to_int8(  # noqa: PLR0913 - one call does it all
     model = onnx_file.canonicalize(onnx_file.load(float_path))
     _refuse_foreign_names(model, ranges or {})
     watcher.stage("calibrating ONNX")
-    prepared = _prepared(model)
+    prepared = model.clone()
+    prepare(prepared)
     seen = _Watched.of(model, prepared, runs)
     measured = onnx_ranges.measure(
         model, feeds, method=method, threads=threads, progress=watcher, watchers=seen.by_tensor
     )
     watcher.stage("quantizing ONNX")
-    graph = OnnxGraph(prepared)
+    graph = prepared.graph
     merged = {**onnx_ranges.inherit(graph, {**measured, **(ranges or {})}), **(ranges or {})}
     exempt, reasons = sensitive(graph, merged, seen.rows)
     exempt |= recurrent(graph) | _last(graph, last_float)
     parts = float_parts(graph, merged, seen.spreads, _QUANTIZED, (exempt, reasons))
-    for index, node in enumerate(graph.nodes):
+    for index, node in enumerate(graph):
         node.name = f"{node.op_type}_{index}"
     kept_float = _kept_float(graph, merged, parts)
     overrides, notes = onnx_weights.quantize(
@@ -126,34 +129,25 @@ def to_int8(  # noqa: PLR0913 - one call does it all
         exact=activations == "uint8",
         threads=threads,
     )
-    graph.write()
-    quantized = _insert_qdq(prepared, merged, activations, kept_float, overrides)
-    _unquantize(quantized, parts)
-    _check_ends(prepared, quantized)
+    quantized = from_proto(
+        _insert_qdq(to_proto(prepared), merged, activations, kept_float, overrides)
+    )
+    _unquantize(quantized.graph, parts)
+    _check_ends(prepared.graph, quantized.graph)
     onnx_file.save(quantized, out_path)
-    return Int8Result(float_operators(OnnxGraph(quantized), _QUANTIZED), (*parts.notes, *notes))
+    return Int8Result(float_operators(quantized.graph, _QUANTIZED), (*parts.notes, *notes))
 
 
 def weighted_operators(float_path: Path) -> int:
     """How many operators of a float file have weights."""
-    model = onnx_file.load(float_path)
-    return sum(node.op_type in WEIGHTED for node in model.graph.node)
+    return sum(node.op_type in WEIGHTED for node in onnx_file.load(float_path).graph)
 
 
-def _last(graph: OnnxGraph, count: int) -> set[str]:
-    """Outputs of all nodes from the one on behind which so many weighted ones are, it included."""
-    places = [place for place, node in enumerate(graph.nodes) if node.op_type in WEIGHTED]
-    first = places[-count] if 0 < count <= len(places) else len(graph.nodes)
-    return {node.output[0] for node in graph.nodes[first:]}
-
-
-def _prepared(model: onnx.ModelProto) -> onnx.ModelProto:
-    import onnx
-
-    twin = onnx.ModelProto()
-    twin.CopyFrom(model)
-    prepare(twin)
-    return twin
+def _last(graph: ir.Graph, count: int) -> set[ir.Node]:
+    """All nodes from the one on behind which so many weighted ones are, it included."""
+    places = [place for place, node in enumerate(graph) if node.op_type in WEIGHTED]
+    first = places[-count] if 0 < count <= len(places) else len(graph)
+    return set(graph[first:])
 
 
 @dataclass(frozen=True)
@@ -165,12 +159,11 @@ class _Watched:
     patches: dict[str, list[onnx_products.Patches]]
 
     @classmethod
-    def of(cls, model: onnx.ModelProto, prepared: onnx.ModelProto, runs: int) -> _Watched:
-        source = OnnxGraph(model)
+    def of(cls, model: ir.Model, prepared: ir.Model, runs: int) -> _Watched:
         return cls(
-            {name: Spread() for name in tail(source)},
-            {node.input[0]: Rows() for node in heads(source)},
-            onnx_products.patches(prepared, runs),
+            {name_of(value): Spread() for value in tail(model.graph)},
+            {name_of(node.inputs[0]): Rows() for node in heads(model.graph)},
+            onnx_products.patches(prepared.graph, runs),
         )
 
     @property
@@ -184,10 +177,8 @@ class _Watched:
         return every
 
 
-def _refuse_foreign_names(
-    model: onnx.ModelProto, ranges: Mapping[str, tuple[float, float]]
-) -> None:
-    unknown = sorted(ranges.keys() - shapes_of(model).keys())
+def _refuse_foreign_names(model: ir.Model, ranges: Mapping[str, tuple[float, float]]) -> None:
+    unknown = sorted(ranges.keys() - {name_of(value) for value in tensors_of(model.graph)})
     if unknown:
         raise InputError(
             f"Ranges are given for tensors the ONNX file has not: {', '.join(unknown[:5])}.",
@@ -205,7 +196,6 @@ def _insert_qdq(
     kept_float: list[str],
     overrides: dict[str, list[dict[str, Any]]],
 ) -> onnx.ModelProto:
-    import onnx
     from onnxruntime.quantization import CalibrationMethod, QuantType
     from onnxruntime.quantization.calibrate import TensorData, TensorsData
     from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
@@ -219,10 +209,8 @@ def _insert_qdq(
         "ActivationSymmetric": False,
         "TensorQuantOverrides": overrides,
     }
-    twin = onnx.ModelProto()  # the quantizer edits what it is given
-    twin.CopyFrom(model)
     quantizer = QDQQuantizer(
-        twin,
+        model,
         per_channel=True,
         reduce_range=False,  # `onnx_weights` keeps pairs of weights from overflowing
         weight_qType=QuantType.QInt8,
@@ -238,25 +226,21 @@ def _insert_qdq(
     return result
 
 
-def _kept_float(graph: OnnxGraph, ranges: Mapping[str, Any], parts: FloatParts) -> list[str]:
+def _kept_float(graph: ir.Graph, ranges: Mapping[str, Any], parts: FloatParts) -> list[str]:
     """Nodes that stay float, or touch a tensor without a range: an integer, such as a shape."""
-    known = {*ranges, *graph.constants, ""}
+    known = {*ranges, *graph.initializers, ""}
     return [
-        node.name
-        for node in graph.nodes
-        if node.output[0] in parts.nodes or not {*node.input, *node.output} <= known
+        node.name or ""
+        for node in graph
+        if node in parts.nodes
+        or not {name_of(value) for value in (*node.inputs, *node.outputs)} <= known
     ]
 
 
-def _check_ends(before: onnx.ModelProto, after: onnx.ModelProto) -> None:
+def _check_ends(before: ir.Graph, after: ir.Graph) -> None:
     """Hold the quantizer to the contract: inputs and outputs, by name, order and type."""
-    for old, new in (
-        (before.graph.input, after.graph.input),
-        (before.graph.output, after.graph.output),
-    ):
-        kinds = [
-            [(item.name, item.type.tensor_type.elem_type) for item in items] for items in (old, new)
-        ]
+    for old, new in ((before.inputs, after.inputs), (before.outputs, after.outputs)):
+        kinds = [[(value.name, value.dtype) for value in values] for values in (old, new)]
         if kinds[0] != kinds[1]:
             raise EdgeCnnError(
                 f"onnxruntime's quantizer changed inputs or outputs: {kinds[0]} became {kinds[1]}.",
@@ -264,20 +248,17 @@ def _check_ends(before: onnx.ModelProto, after: onnx.ModelProto) -> None:
             )
 
 
-def _unquantize(model: onnx.ModelProto, parts: FloatParts) -> None:
+def _unquantize(graph: ir.Graph, parts: FloatParts) -> None:
     """Take out the pairs of QuantizeLinear and DequantizeLinear behind tensors that stay float.
 
     onnxruntime fuses a Gemm with quantized inputs and a float output as well as a quantized one:
     its sums are exact, and float logits do not tie.
     """
-    graph = OnnxGraph(model)
-    for node in [n for n in graph.nodes if n.op_type == "DequantizeLinear"]:
-        quantize = graph.producer(node.input[0])
+    for node in [n for n in graph if n.op_type == "DequantizeLinear"]:
+        quantize = maker_of(node.inputs[0])
         if quantize is None or quantize.op_type != "QuantizeLinear":
             continue
-        maker = graph.producer(quantize.input[0])
-        if maker is None or not {quantize.input[0], node.output[0]} & parts.tensors:
-            continue
-        graph.bypass(node)
-        graph.bypass(quantize)
-    graph.write()
+        pair = {name_of(quantize.inputs[0]), name_of(node.outputs[0])}
+        if maker_of(quantize.inputs[0]) is not None and pair & parts.tensors:
+            bypass(graph, node)
+            bypass(graph, quantize)

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 import numpy as np
 
 from edgecnn.errors import InputError
-from edgecnn.formats.onnx_graph import OnnxGraph, float_tensors
+from edgecnn.formats.onnx_graph import is_float, name_of, sole_reader, tensors_of, to_proto
 from edgecnn.progress import Progress, Silent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    import onnx
+    import onnx_ir as ir
     from numpy.typing import NDArray
 
     Feed: TypeAlias = NDArray[Any] | Sequence[NDArray[Any]]
@@ -166,20 +166,20 @@ def _cost_beyond(
 _CHOICE = {"minmax": minmax_range, "percentile": percentile_range, "mse": mse_range}
 
 
-def inherit(graph: OnnxGraph, ranges: Mapping[str, tuple[float, float]]) -> Ranges:
+def inherit(graph: ir.Graph, ranges: Mapping[str, tuple[float, float]]) -> Ranges:
     """The ranges, and for each tensor that one passing operator alone reads, the result's range."""
     every = dict(ranges)
-    for node in reversed(graph.nodes):
-        if node.output[0] not in every:
+    for node in reversed(graph):
+        result = every.get(name_of(node.outputs[0]))
+        if result is None:
             continue
-        result = every[node.output[0]]
-        if node.op_type in _PASSING and graph.sole_consumer(node.input[0]) is node:
-            every[node.input[0]] = result
+        alone = [name_of(v) for v in node.inputs if v is not None and sole_reader(v) is node]
+        if node.op_type in _PASSING and name_of(node.inputs[0]) in alone:
+            every[name_of(node.inputs[0])] = result
         elif node.op_type == "Concat":
-            for name in node.input:
-                if graph.sole_consumer(name) is node and name in every:
-                    low, high = every[name]
-                    every[name] = max(low, result[0]), min(high, result[1])
+            for name in every.keys() & alone:
+                low, high = every[name]
+                every[name] = max(low, result[0]), min(high, result[1])
     return every
 
 
@@ -188,9 +188,9 @@ def choose(histogram: Histogram, method: Method) -> tuple[float, float]:
     return _CHOICE[method](histogram)
 
 
-def watched_tensors(graph: OnnxGraph) -> list[str]:
+def watched_tensors(graph: ir.Graph) -> list[str]:
     """The tensors whose ranges must be measured: those that inherit none."""
-    names = [*graph.inputs, *(name for node in graph.nodes for name in node.output)]
+    names = [name_of(value) for value in tensors_of(graph)]
     own = {name: (-float(number), float(number)) for number, name in enumerate(names)}
     inherited = inherit(graph, own)
     return [name for name in names if inherited[name] == own[name]]
@@ -204,7 +204,7 @@ class Watcher(Protocol):
 
 
 def measure(
-    model: onnx.ModelProto,
+    model: ir.Model,
     feeds: Iterable[Feed],
     *,
     method: Method = "mse",
@@ -231,18 +231,19 @@ def measure(
     """
     from threadpoolctl import threadpool_limits
 
-    graph = OnnxGraph(model)
-    floats = float_tensors(model)
+    graph = model.graph
+    floats = {name_of(value) for value in tensors_of(graph) if is_float(value)}
     histograms = {name: Histogram() for name in watched_tensors(graph) if name in floats}
     others = {name: some for name, some in (watchers or {}).items() if name in floats}
-    made = [n for n in dict.fromkeys((*histograms, *others)) if n not in graph.inputs]
+    inputs = [name_of(value) for value in graph.inputs]
+    made = [n for n in dict.fromkeys((*histograms, *others)) if n not in inputs]
     session = _session(model, made, threads)
     every = [*histograms.items(), *((name, w) for name, some in others.items() for w in some)]
     runs = 0
     # Each watcher sees the runs in their order, so threads change the time and not the result.
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads or None) as pool:
         for feed in feeds:
-            values = _named(graph.inputs, feed)
+            values = _named(inputs, feed)
             values.update(zip(made, _run(session, made, values), strict=True))
             for done in [pool.submit(_add, values, every[n::_SHARES]) for n in range(_SHARES)]:
                 done.result()
@@ -267,13 +268,11 @@ def _named(inputs: list[str], feed: Feed) -> dict[str, NDArray[Any]]:
     return dict(zip(inputs, arrays, strict=True))
 
 
-def _session(model: onnx.ModelProto, outputs: list[str], threads: int) -> Session:
-    import onnx
+def _session(model: ir.Model, outputs: list[str], threads: int) -> Session:
     import onnxruntime
     from onnx import TensorProto, helper
 
-    tapped = onnx.ModelProto()
-    tapped.CopyFrom(model)
+    tapped = to_proto(model)
     del tapped.graph.output[:]
     for name in outputs:
         tapped.graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, None))

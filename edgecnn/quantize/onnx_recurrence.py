@@ -15,43 +15,37 @@ from edgecnn.quantize.onnx_islands import WEIGHTED
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    import onnx
-
-    from edgecnn.formats.onnx_graph import OnnxGraph
+    import onnx_ir as ir
 
 
-def recurrent(graph: OnnxGraph) -> set[str]:
-    """First outputs of all operators between the first and the last step of a recurrence."""
-    shared: dict[str, list[onnx.NodeProto]] = {}
-    for node in graph.nodes:
-        if node.op_type in WEIGHTED and node.input[1] in graph.constants:
-            shared.setdefault(node.input[1], []).append(node)
-    found = set[str]()
+def recurrent(graph: ir.Graph) -> set[ir.Node]:
+    """All operators between the first and the last step of a recurrence."""
+    shared: dict[ir.Value, list[ir.Node]] = {}
+    for node in graph:
+        weight = node.inputs[1] if node.op_type in WEIGHTED else None
+        if weight is not None and weight.is_initializer():
+            shared.setdefault(weight, []).append(node)
+    found: set[ir.Node] = set()
     for steps in shared.values():
         if len(steps) > 1:
-            after, before = _behind(graph.nodes, steps), _in_front(graph.nodes, steps)
-            names = {step.output[0] for step in steps}
-            found |= (after & before) | (names & (after | before))
+            after, before = _behind(graph, steps), _in_front(graph, steps)
+            found |= (after & before) | (set(steps) & (after | before))
     return found
 
 
-def _behind(nodes: Iterable[onnx.NodeProto], steps: list[onnx.NodeProto]) -> set[str]:
-    """First outputs of what is computed from a step's result."""
-    tensors, names = {name for step in steps for name in step.output}, set[str]()
+def _behind(nodes: Iterable[ir.Node], steps: list[ir.Node]) -> set[ir.Node]:
+    """What is computed from a step's result."""
+    behind: set[ir.Node] = set()
     for node in nodes:
-        if not tensors.isdisjoint(node.input):
-            tensors.update(node.output)
-            names.add(node.output[0])
-    return names
+        if any(maker in behind or maker in steps for maker in node.predecessors()):
+            behind.add(node)
+    return behind
 
 
-def _in_front(nodes: list[onnx.NodeProto], steps: list[onnx.NodeProto]) -> set[str]:
-    """First outputs of what a step is computed from."""
-    constants = {step.input[1] for step in steps}
-    tensors = {name for step in steps for name in step.input} - constants
-    names = set[str]()
-    for node in reversed(nodes):
-        if not tensors.isdisjoint(node.output):
-            tensors.update(node.input)
-            names.add(node.output[0])
-    return names
+def _in_front(graph: ir.Graph, steps: list[ir.Node]) -> set[ir.Node]:
+    """What a step is computed from."""
+    before: set[ir.Node] = set()
+    for node in reversed(graph):
+        if any(reader in before or reader in steps for reader in node.successors()):
+            before.add(node)
+    return before

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from edgecnn.calibration.layer_inputs import LayerInputs
-from edgecnn.formats.onnx_graph import OnnxGraph, attribute, float32
+from edgecnn.formats.onnx_graph import array_of, float32, name_of
+from edgecnn.formats.onnx_rewrites import constant
 from edgecnn.quantize import rounding
 from edgecnn.quantize.onnx_products import Product, bias_place, product_of
 from edgecnn.quantize.onnx_ranges import LEVELS
@@ -25,6 +26,7 @@ from edgecnn.quantize.weights import QuantizedLayer, quantize_layer, room_for_bi
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
+    import onnx_ir as ir
     from numpy.typing import NDArray
 
 _LARGEST_BIAS = 2.0**30
@@ -46,7 +48,7 @@ class Weights(NamedTuple):
 
 
 def quantize(
-    graph: OnnxGraph,
+    graph: ir.Graph,
     inputs: Mapping[str, LayerInputs],
     ranges: Mapping[str, tuple[float, float]],
     *,
@@ -71,16 +73,21 @@ def quantize(
     from threadpoolctl import threadpool_limits
 
     shared: dict[tuple[object, ...], list[Product]] = {}
-    for node in graph.nodes:
-        product = product_of(graph, node) if node.name not in kept_float else None
-        if product is not None and node.input[0] in ranges:
+    for node in graph:
+        product = product_of(node) if node.name not in kept_float else None
+        if product is not None and name_of(node.inputs[0]) in ranges:
             shared.setdefault(product.constants, []).append(product)
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads or None) as pool:
         work = [
-            pool.submit(_choose, some[0], _pooled([inputs.get(p.node.output[0]) for p in some]),
-                        min(_step(ranges[p.node.input[0]]) for p in some), exact=exact)
+            pool.submit(
+                _choose,
+                some[0],
+                _pooled([inputs.get(name_of(p.node.outputs[0])) for p in some]),
+                min(_step(ranges[name_of(p.node.inputs[0])]) for p in some),
+                exact=exact,
+            )
             for some in shared.values()
-        ]  # fmt: skip
+        ]
         chosen = [future.result() for future in work]
     overrides = {}
     for products, weights in zip(shared.values(), chosen, strict=True):
@@ -167,7 +174,7 @@ def _noise(product: Product, layer: QuantizedLayer, inputs: LayerInputs) -> floa
 
 
 def _write(
-    graph: OnnxGraph, products: Sequence[Product], weights: Weights
+    graph: ir.Graph, products: Sequence[Product], weights: Weights
 ) -> dict[str, list[dict[str, Any]]]:
     """Put multiples of the steps in place of the weights that these share, in their own layout."""
     from onnxruntime.quantization import QuantType
@@ -176,20 +183,20 @@ def _write(
     scale = layer.scale.astype(np.float32)
     values = first.as_rows(layer.weights).astype(np.float32) * scale[:, None]
     # New constants: nodes that stay float may read the old ones.
-    weight = graph.constant("weight", float32(first.from_rows(values)))
+    weight = constant(graph, "weight", float32(first.from_rows(values)))
     bias = _corrected_bias(graph, first, layer.bias)
     for product in products:
-        place = bias_place(graph, product.node)
-        product.node.input[1] = weight
+        node, place = product.node, bias_place(product.node)
+        node.replace_input_with(1, weight)
         if bias is not None and place is not None:
-            place[0].input[place[1]] = bias
-        elif bias is not None and product.node.op_type != "MatMul":
-            product.node.input.append(bias)
-    graph.edited()
+            place[0].replace_input_with(place[1], bias)
+        elif bias is not None and node.op_type != "MatMul":
+            node.resize_inputs(3)
+            node.replace_input_with(2, bias)
     kind = QuantType.QUInt8 if weights.unsigned else QuantType.QInt8
     zero = _ZERO_POINT if weights.unsigned else 0
     return {
-        weight: [
+        name_of(weight): [
             {"quant_type": kind, "axis": first.axis, "scale": step, "zero_point": zero}
             for step in scale
         ]
@@ -197,20 +204,21 @@ def _write(
 
 
 def _corrected_bias(
-    graph: OnnxGraph, product: Product, corrected: NDArray[np.float64]
-) -> str | None:
+    graph: ir.Graph, product: Product, corrected: NDArray[np.float64]
+) -> ir.Value | None:
     """A new constant; None where the bias cannot change: one number for all, or no constant."""
     node = product.node
     old = 0.0 if product.bias is None else product.bias.astype(np.float64)
     share = 1.0
     if node.op_type == "Gemm":
-        share = attribute(node, "alpha", 1.0) / (attribute(node, "beta", 1.0) or 1.0)
+        alpha, beta = (node.attributes.get_float(name, 1.0) for name in ("alpha", "beta"))
+        share = alpha / (beta or 1.0)
     value = old + (corrected - old) * share
-    place = bias_place(graph, node)
+    place = bias_place(node)
     if place is not None:
-        shape = graph.constants[place[0].input[place[1]]].shape
+        shape = np.asarray(array_of(place[0].inputs[place[1]])).shape
         fits = int(np.prod(shape)) == len(corrected)
-        return graph.constant("bias", float32(value.reshape(shape))) if fits else None
-    if node.op_type == "MatMul" or len(node.input) > 2 or not value.any():  # noqa: PLR2004
+        return constant(graph, "bias", float32(value.reshape(shape))) if fits else None
+    if node.op_type == "MatMul" or len(node.inputs) > 2 or not value.any():  # noqa: PLR2004
         return None
-    return graph.constant("bias", float32(value))
+    return constant(graph, "bias", float32(value))

@@ -21,7 +21,7 @@ from onnx_nets import operators, snr_db
 
 from edgecnn.convert.onnx_float import to_onnx
 from edgecnn.errors import InputError
-from edgecnn.formats import onnx_file
+from edgecnn.formats import onnx_taps
 from edgecnn.quantize.onnx_dynamic import to_dynamic
 from edgecnn.quantize.onnx_float16 import to_float16
 from edgecnn.quantize.onnx_qdq import to_int8
@@ -72,9 +72,10 @@ def _run(path: Path, feeds: list[Any]) -> Any:  # noqa: ANN401 - a numpy array
 
 
 def _logits(path: Path, feeds: list[Any]) -> Any:  # noqa: ANN401 - a numpy array
-    tap = onnx_file.tap_logits(path.read_bytes())
-    session = _open(tap.model)
-    return np.concatenate([session.run(None, {"input": feed})[0] for feed in feeds])
+    data, places = onnx_taps.tap(path.read_bytes())
+    assert places == (0,)
+    session = _open(data)
+    return np.concatenate([session.run(None, {"input": feed})[-1] for feed in feeds])
 
 
 @pytest.mark.parametrize("name", _SEEDS)
@@ -125,7 +126,7 @@ def test_a_network_with_what_the_seeds_lack(tmp_path: Path) -> None:
     expected = np.concatenate([np.asarray(function(tf.constant(feed))) for feed in feeds])
     assert snr_db(expected, _run(path, feeds)) > 80
     assert "Pad" not in operators(onnx.load(str(path)))
-    assert not onnx_file.tap_logits(path.read_bytes()).is_logits
+    assert onnx_taps.tap(path.read_bytes()) == (path.read_bytes(), ())
     to_int8(path, tmp_path / "int8.onnx", feeds)
     assert snr_db(expected, _run(tmp_path / "int8.onnx", feeds)) > 20
 

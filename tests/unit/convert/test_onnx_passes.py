@@ -8,13 +8,14 @@ import pytest
 from onnx_nets import Net, classifier, images, operators, run
 
 from edgecnn.convert.onnx_passes import simplify
+from edgecnn.formats.onnx_graph import from_proto, to_proto
 
 
 def _simplified(model: onnx.ModelProto) -> onnx.ModelProto:
     """The simplified model, once it is proved to compute what the model computed."""
-    twin = onnx.ModelProto()
-    twin.CopyFrom(model)
-    simplify(twin)
+    editable = from_proto(model)
+    simplify(editable)
+    twin = to_proto(editable)
     onnx.checker.check_model(twin, full_check=True)
     feeds = images(3)
     np.testing.assert_allclose(run(twin, feeds), run(model, feeds), rtol=1e-4, atol=1e-5)

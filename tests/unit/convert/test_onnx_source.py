@@ -71,6 +71,17 @@ def test_torch_open_batch_and_shape_arithmetic() -> None:
     assert not {"Shape", "Gather", "Unsqueeze", "Concat", "Identity"} & set(operators(source.model))
 
 
+def test_an_operand_of_fewer_axes_tells_no_layout() -> None:
+    """As a detector adds the centres of its grid: behind a transposed matrix lies no image."""
+    net = Foreign()
+    x = net.conv(net.input("images", [1, 3, 8, 8]), 3, 4)
+    matrix = net.node("Reshape", x, net.constant([4, 36]))
+    boxes = net.node("Reshape", x, net.constant([1, 36, 4]))
+    moved = net.node("Add", net.node("Transpose", matrix, perm=[1, 0]), boxes)
+    network = _same(net.model({moved: [1, 36, 4]})).network
+    assert (network.inputs[0].layout, network.outputs[0].layout) == ("NCHW", "")
+
+
 def test_a_batch_that_is_given_stays() -> None:
     source = _same(_torch_like(), input_shapes={"": (4, 3, 16, 16)})
     assert source.network.outputs[0].shape == (4, 5)

@@ -12,6 +12,7 @@ from onnx import numpy_helper
 from onnx_nets import Net, classifier, images, operators, run, snr_db
 
 from edgecnn.formats import onnx_file
+from edgecnn.formats.onnx_graph import from_proto
 from edgecnn.quantize.onnx_dynamic import to_dynamic
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 def _dynamic(model: onnx.ModelProto, folder: Path) -> onnx.ModelProto:
     source, target = folder / "float.onnx", folder / "dynamic.onnx"
-    onnx_file.save(model, source)
+    onnx_file.save(from_proto(model), source)
     to_dynamic(source, target)
     return onnx.load(str(target))
 

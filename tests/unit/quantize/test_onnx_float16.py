@@ -11,6 +11,7 @@ from onnx import TensorProto
 from onnx_nets import Net, classifier, images, run, snr_db
 
 from edgecnn.formats import onnx_file
+from edgecnn.formats.onnx_graph import from_proto
 from edgecnn.progress import Silent
 from edgecnn.quantize.onnx_float16 import ComputeDtype, to_float16
 
@@ -24,7 +25,7 @@ def _half(
     model: onnx.ModelProto, folder: Path, compute: ComputeDtype, watcher: Silent | None = None
 ) -> onnx.ModelProto:
     source, target = folder / "float.onnx", folder / "half.onnx"
-    onnx_file.save(model, source)
+    onnx_file.save(from_proto(model), source)
     to_float16(source, target, compute=compute, progress=watcher)
     return onnx.load(str(target))
 

@@ -15,6 +15,7 @@ from onnx_nets import operators, snr_db
 from edgecnn.convert import onnx_parsing, onnx_source
 from edgecnn.errors import InputError
 from edgecnn.formats import onnx_file
+from edgecnn.formats.onnx_graph import from_proto
 from edgecnn.quantize.onnx_dynamic import to_dynamic
 from edgecnn.quantize.onnx_float16 import to_float16
 from edgecnn.quantize.onnx_islands import Spread
@@ -54,7 +55,7 @@ def _quantized(
 ) -> tuple[Int8Result, onnx.ModelProto, list[float]]:
     """Result, file, and the SNR of each output about its mean, in dB."""
     source = onnx_source.prepare_model(onnx_parsing.accept(model, "it"))
-    onnx_file.save(source.model, folder / "float.onnx")
+    onnx_file.save(from_proto(source.model), folder / "float.onnx")
     result = to_int8(folder / "float.onnx", folder / "int8.onnx", _feeds(source, 24, 1))
     file, feeds = onnx.load(str(folder / "int8.onnx")), _feeds(source, 12, 2)
     for ends in (
@@ -102,7 +103,7 @@ def test_several_inputs_and_outputs_keep_name_order_and_type(tmp_path: Path) -> 
 
 def test_a_sample_of_another_number_of_arrays_is_refused(tmp_path: Path) -> None:
     source = onnx_source.prepare_model(onnx_parsing.accept(_several(), "it"))
-    onnx_file.save(source.model, tmp_path / "float.onnx")
+    onnx_file.save(from_proto(source.model), tmp_path / "float.onnx")
     with pytest.raises(InputError, match="1 arrays; the model has 3 inputs: image, numbers, words"):
         to_int8(
             tmp_path / "float.onnx", tmp_path / "x.onnx", [np.zeros((1, 3, 16, 16), np.float32)]
@@ -218,7 +219,7 @@ def test_other_recipes_on_any_graph(kind: str, tmp_path: Path) -> None:
     source = onnx_source.prepare_model(
         onnx_parsing.accept(net.model({net.conv(x, 8, 2): None, x: None}), "it")
     )
-    onnx_file.save(source.model, tmp_path / "float.onnx")
+    onnx_file.save(from_proto(source.model), tmp_path / "float.onnx")
     feeds = _feeds(source, 4, 2)
     expected = _run(tmp_path / "float.onnx", feeds)
     for recipe, least in ((to_dynamic, 30), (to_float16, 55)):

@@ -9,10 +9,11 @@ import onnx
 import onnxruntime
 import pytest
 from onnx import TensorProto, numpy_helper
-from onnx_nets import Net, classifier, images, operators, run, snr_db
+from onnx_nets import Net, classifier, images, logits, operators, run, snr_db
 
 from edgecnn.errors import InputError
 from edgecnn.formats import onnx_file
+from edgecnn.formats.onnx_graph import from_proto, to_proto
 from edgecnn.quantize.onnx_prepare import prepare
 from edgecnn.quantize.onnx_qdq import to_int8
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def float_path(tmp_path: Path) -> Path:
     path = tmp_path / "float.onnx"
-    onnx_file.save(classifier(), path)
+    onnx_file.save(from_proto(classifier()), path)
     return path
 
 
@@ -34,7 +35,7 @@ def _quantized(float_path: Path, **options: Any) -> onnx.ModelProto:  # noqa: AN
 
 
 def _logits(model: onnx.ModelProto) -> Any:  # noqa: ANN401 - a numpy array
-    return run(onnx_file.tap_logits(model.SerializeToString()).model, images(30, seed=9))
+    return logits(model, images(30, seed=9))
 
 
 @pytest.mark.parametrize("method", ["minmax", "percentile", "mse"])
@@ -135,17 +136,18 @@ def test_nothing_is_written_when_calibration_fails(float_path: Path) -> None:
 
 
 def test_preparing_keeps_the_function() -> None:
-    model = onnx_file.canonicalize(classifier())
-    reference = run(model, images(3))
+    model = onnx_file.canonicalize(from_proto(classifier()))
+    reference = run(to_proto(model), images(3))
     prepare(model)
-    np.testing.assert_allclose(run(model, images(3)), reference, rtol=1e-5, atol=1e-6)
-    assert "Mul" not in operators(model)
+    prepared = to_proto(model)
+    np.testing.assert_allclose(run(prepared, images(3)), reference, rtol=1e-5, atol=1e-6)
+    assert "Mul" not in operators(prepared)
 
 
 def test_a_relu_gets_a_sum_of_its_own() -> None:
     net = Net()
     total = net.node("Add", "input", net.node("Exp", "input"))
-    model = net.model(net.node("Mul", total, net.node("Relu", total)), net.shape)
-    model = onnx_file.canonicalize(model)
+    proto = net.model(net.node("Mul", total, net.node("Relu", total)), net.shape)
+    model = onnx_file.canonicalize(from_proto(proto))
     prepare(model)
-    assert operators(model).count("Add") == 2
+    assert operators(to_proto(model)).count("Add") == 2

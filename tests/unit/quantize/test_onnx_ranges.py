@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from onnx_nets import Net, classifier, images
 
 from edgecnn.errors import InputError
-from edgecnn.formats import onnx_file
-from edgecnn.formats.onnx_graph import OnnxGraph
+from edgecnn.formats.onnx_file import canonicalize
+from edgecnn.formats.onnx_graph import from_proto, name_of, tensors_of
 from edgecnn.progress import Silent
 from edgecnn.quantize import onnx_ranges as ranges
 
@@ -103,7 +103,7 @@ def test_percentile_range_leaves_out_the_tails_only() -> None:
 def _inherited(
     net: Net, result: str, shape: tuple[int, ...], given_: ranges.Ranges
 ) -> ranges.Ranges:
-    return ranges.inherit(OnnxGraph(net.model(result, shape)), given_)
+    return ranges.inherit(from_proto(net.model(result, shape)).graph, given_)
 
 
 def test_what_feeds_a_maxpool_alone_takes_its_range() -> None:
@@ -128,10 +128,10 @@ def test_what_feeds_a_concat_keeps_its_own_range_within_the_result() -> None:
 
 
 def test_every_float_tensor_gets_a_range_that_covers_it() -> None:
-    model, feeds = onnx_file.canonicalize(classifier()), images(5)
+    model, feeds = canonicalize(from_proto(classifier())), images(5)
     found = ranges.measure(model, iter(feeds), method="minmax")
     assert found["input"] == pytest.approx((0.0, max(float(f.max()) for f in feeds)))
-    assert {node.output[0] for node in model.graph.node} <= found.keys()
+    assert {name_of(value) for value in tensors_of(model.graph)} <= found.keys()
 
 
 def test_feeds_are_read_once_and_one_at_a_time() -> None:
@@ -143,7 +143,7 @@ def test_feeds_are_read_once_and_one_at_a_time() -> None:
             yield feed
 
     watcher = _Counting()
-    ranges.measure(onnx_file.canonicalize(classifier()), feeds(), progress=watcher)
+    ranges.measure(canonicalize(from_proto(classifier())), feeds(), progress=watcher)
     assert alive == [0, 1, 2, 3]
     assert watcher.steps == 4
 
@@ -159,16 +159,16 @@ class _Counting(Silent):
 
 def test_no_feeds_are_refused() -> None:
     with pytest.raises(InputError, match="No calibration images"):
-        ranges.measure(onnx_file.canonicalize(classifier()), [])
+        ranges.measure(canonicalize(from_proto(classifier())), [])
 
 
 def test_a_feed_of_another_shape_is_refused() -> None:
     with pytest.raises(InputError, match=r"\(1, 9, 8, 3\)"):
-        ranges.measure(onnx_file.canonicalize(classifier()), images(1, shape=(1, 9, 8, 3)))
+        ranges.measure(canonicalize(from_proto(classifier())), images(1, shape=(1, 9, 8, 3)))
 
 
 def test_activations_that_are_not_finite_are_refused_by_name() -> None:
     feed = images(1)[0]
     feed[0, 3, 3, 1] = np.nan
     with pytest.raises(InputError, match=r"transpose_1.*not finite"):
-        ranges.measure(onnx_file.canonicalize(classifier()), [images(1)[0], feed])
+        ranges.measure(canonicalize(from_proto(classifier())), [images(1)[0], feed])

@@ -16,7 +16,7 @@ from onnx_nets import Net, classifier, images, run, snr_db
 from edgecnn.calibration.layer_inputs import LayerInputs
 from edgecnn.errors import CheckFailedError
 from edgecnn.formats import onnx_file
-from edgecnn.formats.onnx_graph import OnnxGraph
+from edgecnn.formats.onnx_graph import array_of, from_proto, to_proto
 from edgecnn.inspection import inspect
 from edgecnn.inspection.check import check_recipe
 from edgecnn.quantize import rounding
@@ -85,14 +85,15 @@ def test_the_bias_takes_back_what_rounding_shifts(*, exact: bool) -> None:
     feeds = [np.abs(f) for f in (random.normal(5, 1, (200, 1, 24))).astype(np.float32)]
     seen = np.concatenate(feeds).astype(np.float64)
     inputs = LayerInputs(seen.mean(0), np.square(seen).mean(0), None)
-    expected, graph = run(model, feeds), OnnxGraph(model)
-    overrides, _ = quantize(graph, {"output": inputs}, {"input": (0.0, 10.0)}, kept_float=(),
-                            exact=exact, threads=1)  # fmt: skip
-    graph.write()
+    expected, editable = run(model, feeds), from_proto(model)
+    graph, span = editable.graph, {"input": (0.0, 10.0)}
+    overrides, _ = quantize(graph, {"output": inputs}, span, kept_float=(), exact=exact, threads=1)
     ((name, steps),) = overrides.items()
-    integers = graph.constants[name] / np.array([step["scale"] for step in steps])
+    weights = array_of(graph.initializers[name])
+    assert weights is not None
+    integers = weights / np.array([step["scale"] for step in steps])
     np.testing.assert_allclose(integers, np.rint(integers), atol=1e-4)
-    error = run(model, feeds) - expected
+    error = run(to_proto(editable), feeds) - expected
     assert error.std(axis=0).max() > 1e-3
     assert np.abs(error.mean(axis=0)).max() < 1e-4
 
@@ -109,7 +110,7 @@ def _sessions(data: bytes, feeds: list[NDArray[Any]]) -> list[NDArray[Any]]:
 
 def test_a_plain_session_computes_what_an_exact_one_does(tmp_path: Path) -> None:
     for seed in range(3):
-        onnx_file.save(classifier(seed=seed), tmp_path / "float.onnx")
+        onnx_file.save(from_proto(classifier(seed=seed)), tmp_path / "float.onnx")
         to_int8(tmp_path / "float.onnx", tmp_path / "int8.onnx", images(20), runs=20)
         plain, exact = _sessions((tmp_path / "int8.onnx").read_bytes(), images(20, seed=9))
         np.testing.assert_array_equal(plain, exact)
@@ -126,7 +127,7 @@ def _two_towers() -> onnx.ModelProto:
 
 
 def test_shared_weights_stay_shared(tmp_path: Path) -> None:
-    onnx_file.save(_two_towers(), tmp_path / "float.onnx")
+    onnx_file.save(from_proto(_two_towers()), tmp_path / "float.onnx")
     to_int8(tmp_path / "float.onnx", tmp_path / "int8.onnx", images(20), runs=20)
     model = onnx.load(str(tmp_path / "int8.onnx"))
     large = [item for item in model.graph.initializer if numpy_helper.to_array(item).size == 216]
@@ -139,7 +140,7 @@ def test_shared_weights_stay_shared(tmp_path: Path) -> None:
 
 
 def test_uint8_weights_pass_for_int8(tmp_path: Path) -> None:
-    onnx_file.save(classifier(), tmp_path / "float.onnx")
+    onnx_file.save(from_proto(classifier()), tmp_path / "float.onnx")
     result = to_int8(tmp_path / "float.onnx", tmp_path / "int8.onnx", images(20), runs=20)
     found = inspect(tmp_path / "int8.onnx")
     assert "uint8" in {operator.weights_dtype for operator in found.operators}
@@ -159,8 +160,7 @@ def _recurrence(*, steps: int) -> onnx.ModelProto:
 
 
 def test_an_unrolled_recurrence_stays_float() -> None:
-    model = _recurrence(steps=4)
-    steps = [node.output[0] for node in model.graph.node[:7]]
-    assert recurrent(OnnxGraph(model)) == set(steps)
-    assert recurrent(OnnxGraph(_recurrence(steps=1))) == set()
-    assert recurrent(OnnxGraph(_two_towers())) == set()
+    graph = from_proto(_recurrence(steps=4)).graph
+    assert recurrent(graph) == set(graph[:7])
+    assert recurrent(from_proto(_recurrence(steps=1)).graph) == set()
+    assert recurrent(from_proto(_two_towers()).graph) == set()
