@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _NCHW_TO_NHWC = (0, 2, 3, 1)
+# Of float32's normal numbers about the smallest.
+_NEXT_TO_ZERO = 1e-37
+_NONNEGATIVE = {"HardSigmoid", "Relu", "Sigmoid"}
 _MAP = 4  # axes of a feature map
 
 
@@ -40,6 +43,7 @@ def simplify(model: ir.Model) -> None:
         _drop_identity,
         _pool_globally,
         _fold_pad,
+        _guard_pad,
         _flatten_in_place,
         _merge_affine,
         _fold_into_convolution_before,
@@ -113,6 +117,26 @@ def _fold_pad(graph: ir.Graph, node: ir.Node) -> bool:
     conv.attributes.add(ir.AttrInt64s("pads", pads))
     conv.attributes.add(ir.AttrString("auto_pad", "NOTSET"))
     return bypass(graph, node)
+
+
+def _guard_pad(graph: ir.Graph, node: ir.Node) -> bool:
+    """Zeros around what a MaxPool reads are next to zero.
+
+    onnxruntime makes a Pad of exact zeros the MaxPool's own padding, which counts as minus
+    infinity: where all that a window sees is negative, the zero was the answer.
+    """
+    pool = sole_reader(node.outputs[0])
+    is_padded = node.op_type == "Pad" and pool is not None and pool.op_type == "MaxPool"
+    if not is_padded or _zero_pads(node) is None:
+        return False
+    maker = maker_of(node.inputs[0])
+    if maker is not None and maker.op_type in _NONNEGATIVE:
+        return False
+    node.resize_inputs(3)
+    node.replace_input_with(
+        2, constant(graph, "next_to_zero", np.asarray(_NEXT_TO_ZERO, np.float32))
+    )
+    return True
 
 
 def _zero_pads(node: ir.Node) -> list[int] | None:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 LEAST_DB = 20.0
 # What is asked of the calibration samples, so that others have the least.
-_WANTED_DB = 23.0
+WANTED_DB = 23.0
 _WORTH_DB = 2.0
 _MOST_MACS = 100_000_000
 _CONVERSIONS = {"QUANTIZE", "DEQUANTIZE"}
@@ -93,7 +93,7 @@ def attempt(
     before_db, best_db = mixture.snr_db(frozenset()), mixture.snr_db(mixture.everything())
     if best_db < before_db + _WORTH_DB:
         return None
-    layers = mixture.fewest(min(_WANTED_DB, best_db - _WORTH_DB / 2))
+    layers = mixture.fewest(min(WANTED_DB, best_db - _WORTH_DB / 2))
     if not layers:
         return None
     graph = mixture.build(layers)
@@ -117,7 +117,7 @@ def fewest_last(most: int, snr_db: Callable[[int], float]) -> int | None:
     low, high, best = 1, most, None
     while low <= high:
         middle = (low + high) // 2
-        if snr_db(middle) >= _WANTED_DB:
+        if snr_db(middle) >= WANTED_DB:
             best, high = middle, middle - 1
         else:
             low = middle + 1

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from edgecnn.exporting.plan import Job
     from edgecnn.formats.tflite_graph import Graph
     from edgecnn.quantize.integer import IntegerModel
+    from edgecnn.quantize.onnx_draft import Draft, Int8Result
     from edgecnn.records import ParityInfo
 
 _TRIAL_SAMPLES = 8
@@ -196,22 +197,28 @@ def _dynamic_onnx(_job: Job, path: Path, made: Ingredients) -> Written:
 
 
 def _integer_onnx(_job: Job, path: Path, made: Ingredients) -> Written:
-    written = _quantized_onnx(path, made)
+    draft = _onnx_draft(made)
+    result = draft.write(path)
     macs = inspect(_float_onnx(made), delegate=False).graph.macs_by_dtype
-    if not rescue.allowed(made, sum(macs.values())):
-        return written
-    if not rescue.needed(_all_parities(path, "onnx", made)):
-        return written
-    return _rescued_onnx(path, made)
+    note = None
+    if rescue.allowed(made, sum(macs.values())) and rescue.needed(
+        _all_parities(path, "onnx", made)
+    ):
+        result, note = _rescued_onnx(draft, path, made) or (result, None)
+    return Written(
+        path.name,
+        (*result.notes, *([note] if note else [])),
+        integer="mixed" if result.float_ops else "full",
+        float_ops=result.float_ops,
+    )
 
 
-def _quantized_onnx(path: Path, made: Ingredients, last_float: int = 0) -> Written:
-    from edgecnn.quantize.onnx_qdq import to_int8
+def _onnx_draft(made: Ingredients, last_float: int = 0) -> Draft:
+    from edgecnn.quantize import onnx_qdq
 
     method = made.options.calibration_method
-    result = to_int8(
+    return onnx_qdq.draft(
         _float_onnx(made),
-        path,
         made.file_feeds("onnx"),
         method="mse" if method == integer.AUTO else method,  # type: ignore[arg-type] # one of plan.METHODS
         runs=made.samples.split.calibration.samples,
@@ -219,36 +226,14 @@ def _quantized_onnx(path: Path, made: Ingredients, last_float: int = 0) -> Writt
         threads=made.plan.threads,
         progress=made.progress,
     )
-    return Written(
-        path.name,
-        result.notes,
-        integer="mixed" if result.float_ops else "full",
-        float_ops=result.float_ops,
-    )
 
 
-def _rescued_onnx(path: Path, made: Ingredients) -> Written:
-    """The file with the fewest of its last layers in float that mend it, or as it was."""
+def _rescued_onnx(draft: Draft, path: Path, made: Ingredients) -> tuple[Int8Result, str] | None:
+    from edgecnn.exporting import rescue_onnx
     from edgecnn.quantize.onnx_qdq import weighted_operators
 
-    made.progress.stage("integers alone are too far off: choosing layers that stay float")
-    expected = made.calibration_answers(_float_onnx(made), "onnx")
-
-    def snr_db(last_float: int) -> float:
-        _quantized_onnx(path, made, last_float)
-        measured = made.calibration_answers(path, "onnx")
-        return rescue.worst_db(parity.compare(expected, measured, made.floats.outputs))
-
-    before_db = snr_db(0)
-    kept = rescue.fewest_last(weighted_operators(_float_onnx(made)) - 1, snr_db)
-    if kept is None:
-        return _quantized_onnx(path, made)
-    mended = _quantized_onnx(path, made, kept)
-    note = (
-        f"integers alone keep {before_db:.1f} dB in the worst group of the outputs on calibration"
-        f" samples: the last {kept} weighted operators stay in float32"
-    )
-    return replace(mended, notes=(*mended.notes, note))
+    layers = weighted_operators(_float_onnx(made))
+    return rescue_onnx.attempt(draft, partial(_onnx_draft, made), layers, path, made)
 
 
 def _all_parities(path: Path, file_format: str, made: Ingredients) -> list[ParityInfo]:

@@ -45,7 +45,7 @@ _TIGHTEST = 0.2  # of the measured extreme: tighter ranges never won on any net 
 # clip what a MaxPool then selects, or spend levels on what a ReLU then drops. Not so a Concat: its
 # inputs may be far smaller than its result, so each keeps its own range, less what the result drops
 # (on a trained xception-mini: 28 dB against 11 with one range for all).
-_PASSING = {
+PASSING = {
     "Clip", "Flatten", "Identity", "MaxPool", "Relu", "Reshape", "Slice", "Squeeze", "Transpose",
     "Unsqueeze",
 }  # fmt: skip
@@ -174,7 +174,7 @@ def inherit(graph: ir.Graph, ranges: Mapping[str, tuple[float, float]]) -> Range
         if result is None:
             continue
         alone = [name_of(v) for v in node.inputs if v is not None and sole_reader(v) is node]
-        if node.op_type in _PASSING and name_of(node.inputs[0]) in alone:
+        if node.op_type in PASSING and name_of(node.inputs[0]) in alone:
             every[name_of(node.inputs[0])] = result
         elif node.op_type == "Concat":
             for name in every.keys() & alone:

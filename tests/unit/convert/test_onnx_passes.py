@@ -116,3 +116,29 @@ def test_identities_and_idle_dropout_go_even_at_the_output() -> None:
 
 def test_a_whole_network_keeps_its_function() -> None:
     _simplified(classifier())
+
+
+def _padded_pool(*, behind_relu: bool) -> onnx.ModelProto:
+    net = Net()
+    conv = net.conv(_image(net), 3, 4)
+    far_down = net.node("Sub", conv, net.constant(np.float32(50.0)))
+    source = net.node("Relu", conv) if behind_relu else far_down
+    pads = net.constant(np.array([0, 0, 1, 1, 0, 0, 1, 1]))
+    padded = net.node("Pad", source, pads, net.constant(np.float32(0.0)))
+    pooled = net.node("MaxPool", padded, kernel_shape=[3, 3], strides=[2, 2])
+    return net.model(pooled, (1, 4, 3, 3))
+
+
+def test_zeros_around_negative_values_stay_the_largest() -> None:
+    model = from_proto(_padded_pool(behind_relu=False))
+    simplify(model)
+    (answer,) = run(to_proto(model), images(1))
+    assert np.abs(answer[..., 0, :]).max() < 1e-30  # -50 where onnxruntime folds the Pad
+    assert answer[..., 1:, 1:].max() < -40
+
+
+def test_zeros_around_what_is_not_negative_are_left_alone() -> None:
+    model = _simplified(_padded_pool(behind_relu=True))
+    constants = {i.name: onnx.numpy_helper.to_array(i) for i in model.graph.initializer}
+    fills = [constants[n.input[2]] for n in model.graph.node if n.op_type == "Pad"]
+    assert [fill.tolist() for fill in fills] == [0.0]

@@ -19,13 +19,15 @@ from edgecnn.formats.onnx_graph import from_proto
 from edgecnn.quantize.onnx_dynamic import to_dynamic
 from edgecnn.quantize.onnx_float16 import to_float16
 from edgecnn.quantize.onnx_islands import Spread
-from edgecnn.quantize.onnx_qdq import Int8Result, to_int8
+from edgecnn.quantize.onnx_qdq import to_int8
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from edgecnn.quantize.onnx_draft import Int8Result
 
     Array = NDArray[Any]
 

@@ -1,0 +1,47 @@
+"""Which parts of a small network stay float: the search, on stand-in networks of known loss."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgecnn.exporting import rescue, rescue_onnx
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+
+def _of_losses(losses: dict[str, float]) -> Callable[[Collection[str]], float]:
+    """A network whose noise is the sum of what its activations add; those in float add none."""
+
+    def snr_db(kept: Collection[str]) -> float:
+        noise = sum(loss for name, loss in losses.items() if name not in kept)
+        return float(-10 * np.log10(noise + 1e-6))
+
+    return snr_db
+
+
+@given(st.lists(st.floats(1e-5, 1.0), min_size=1, max_size=12))
+def test_the_fewest_activations_are_those_that_add_most(powers: list[float]) -> None:
+    losses = {f"t{k}": power for k, power in enumerate(powers)}
+    snr_db = _of_losses(losses)
+    kept = rescue_onnx.fewest([frozenset({name}) for name in losses], snr_db)
+    assert snr_db(kept) >= rescue.WANTED_DB
+    ordered = sorted(losses, key=lambda name: losses[name], reverse=True)
+    least = next(k for k in range(13) if snr_db(ordered[:k]) >= rescue.WANTED_DB)
+    assert len(kept) == least
+
+
+def test_a_group_that_does_nothing_beside_the_others_is_given_back() -> None:
+    def snr_db(kept: Collection[str]) -> float:  # "a" and "b" mend the same
+        return 30.0 if {"a", "c"} <= set(kept) else 20.0 if {"a", "b"} & set(kept) else 10.0
+
+    assert rescue_onnx.fewest([frozenset({name}) for name in "abc"], snr_db) == {"a", "c"}
+
+
+def test_fewest_last_counts_from_the_end() -> None:
+    assert rescue.fewest_last(9, lambda count: 10.0 * count) == 3
+    assert rescue.fewest_last(2, lambda count: 10.0 * count) is None
