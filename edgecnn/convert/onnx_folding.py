@@ -75,7 +75,8 @@ def _fold_nodes(model: ir.Model) -> bool:
 
 
 def _source_shape(node: ir.Node) -> ir.Shape | None:
-    return None if node.inputs[0] is None else node.inputs[0].shape
+    source = node.inputs[0] if node.inputs else None
+    return None if source is None else source.shape
 
 
 def _bytes(shape: ir.Shape | None) -> int | None:
