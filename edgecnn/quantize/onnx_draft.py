@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import onnx_ir as ir
 
 ActivationDtype = Literal["int8", "uint8"]
+_MOST_GROUPS = 48  # each is a file to write and to measure
 
 # Integer kernels exist for these in onnxruntime; an operator outside stays float between its
 # neighbours. Softmax stays float on purpose: in int8 its small probabilities tie.
@@ -73,22 +74,26 @@ class Draft:
 
     @property
     def activation_groups(self) -> list[frozenset[str]]:
-        """Names of the activations that are quantized; those that only moved are one group."""
+        """Names of the activations that are quantized, in the graph's order.
+
+        Those that only moved are one group; of a large graph neighbours are one.
+        """
         names = {
-            name_of(value)
+            name_of(value): None
             for node in self.prepared.graph
             if node.name not in self.kept_float
             for value in (*node.inputs, *node.outputs)
             if value is not None and value.const_value is None
         }
-        names &= self.ranges.keys() - self.parts.tensors
-        group = {name: {name} for name in sorted(names)}
+        group = {n: {n} for n in names if n in self.ranges and n not in self.parts.tensors}
         for node in self.prepared.graph:
             ends = name_of(node.inputs[0]), name_of(node.outputs[0])
-            if node.op_type in PASSING and names.issuperset(ends):
+            if node.op_type in PASSING and group.keys() >= set(ends):
                 joined = group[ends[0]] | group[ends[1]]
                 group.update(dict.fromkeys(joined, joined))
-        return sorted({frozenset(some) for some in group.values()}, key=min)
+        groups = list(dict.fromkeys(frozenset(some) for some in group.values()))
+        step = max(1, -(-len(groups) // _MOST_GROUPS))
+        return [frozenset().union(*groups[k : k + step]) for k in range(0, len(groups), step)]
 
     def model(self, kept: Collection[str] = ()) -> ir.Model:
         """The int8 model; activations of these names are not quantized."""
