@@ -225,7 +225,7 @@ def _match(entry: Entry, file: BenchFile, context: Context, there: Outputs | Non
         return None
     if there is None or there.sha256 != entry.output_sha256:
         there = outputs.Outputs(entry.output_sha256, entry.runtime)
-    return outputs.agree(here, there, file.recipe)
+    return outputs.agree(here, there, file.recipe, mixed=file.mixed)
 
 
 def _edgecnn_version() -> str:

@@ -42,6 +42,12 @@ def test_integers_of_another_runtime_may_differ_by_its_rounding(steps: int, same
     assert agree(outputs(STEPS), there, "int8") is same
 
 
+@pytest.mark.parametrize(("steps", "same"), [(1, True), (4, False)])
+def test_integers_behind_float_operators_may_differ_by_a_rounding(steps: int, same: bool) -> None:  # noqa: FBT001 - a parameter
+    there = outputs(STEPS + np.int8(steps))
+    assert agree(outputs(STEPS), there, "int8", mixed=True) is same
+
+
 @pytest.mark.parametrize(("recipe", "error", "same"), [
     ("float32", 1e-6, True), ("float32", 2e-3, False), ("float16", 1e-5, True),
     ("dynamic", 2e-3, True), ("int8", 1e-2, True), ("int8", 0.2, False), ("", 2e-3, True),
