@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from fetch_models import PACKAGES, fetch, sha256
 from file_trials import SAMPLES, TRIALS, Trial
-from measuring import BENCHMARKS, child_environment, edgecnn_command, write_report
+from measuring import BENCHMARKS, ROOT, child_environment, edgecnn_command, write_report
 from paired_timing import compare
 
 from edgecnn import manifest
@@ -175,12 +175,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     paths = {path.name: path for package in PACKAGES for path in fetch(package, options.into)}
     records = []
+    commit = _commit()
     for trial in TRIALS:
         if not options.names or any(name in trial.name for name in options.names):
             with TemporaryDirectory() as folder:
                 records.append(attempt(trial, paths[trial.file], Path(folder)))
-            write_report(options.out, {"results": [asdict(record) for record in records]}, [])
+            results = [asdict(record) for record in records]
+            write_report(options.out, {"commit": commit, "results": results}, [])
     print(table(records))
+
+
+def _commit() -> str:
+    """Of this checkout, with a + where it was changed since."""
+    command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty=+", "--exclude=*"]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
 if __name__ == "__main__":

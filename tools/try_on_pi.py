@@ -2,8 +2,9 @@
 
 `python tools/try_on_pi.py [NAME...]` exports each file as `try_models.py` does, but at a small size
 where the size is open, since emulation is some fifty times slower than the device; benches every
-file there, deploys both recipes, and writes what came of it to
-artifacts/benchmarks/real_files_pi.json. The outputs are what is asked about: no latency is kept.
+file there, deploys int8 (`--deploy float32,int8`: both), and writes what came of it to
+artifacts/benchmarks/real_files_pi.json, where records of other names stay. The outputs are what is
+asked about: no latency is kept.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import json
 import os
 import subprocess
 from dataclasses import asdict, dataclass, field
+from datetime import datetime, timezone
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -48,6 +50,7 @@ class Record:
     Attributes:
         name: the trial's.
         shape: that it was tried at.
+        date: when.
         commands: export, bench of each file, deploy of each recipe.
         outputs_match: by file, whether the device computes what this machine computes.
         proofs: by recipe, what deploy's proof found of every output.
@@ -55,22 +58,24 @@ class Record:
 
     name: str
     shape: tuple[int, ...]
+    date: str
     commands: dict[str, str] = field(default_factory=dict)
     outputs_match: dict[str, bool | None] = field(default_factory=dict)
     proofs: dict[str, Any] = field(default_factory=dict)
 
 
-def attempt(trial: Trial, source: Path, target: str, folder: Path) -> Record:
-    """Export one file, and take it there."""
-    record = Record(trial.name, trial.small or trial.shape)
+def attempt(
+    trial: Trial, source: Path, target: str, folder: Path, deployed: Sequence[str]
+) -> Record:
+    """Export one file, and take it there; `deployed` are the recipes that stay there."""
+    date = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    record = Record(trial.name, trial.small or trial.shape, date)
     _export(record, trial, source, folder)
     for recipe in _RECIPES:
         if (folder / recipe / "manifest.json").is_file():
             _bench(record, folder / recipe, target)
-            deployed = _run(record, f"deploy {recipe}", "deploy", str(folder / recipe), target,
-                            "--task", "none")  # fmt: skip
-            if deployed is not None:
-                record.proofs[recipe] = deployed["deployed"]["proof"]
+            if recipe in deployed:
+                _deploy(record, folder / recipe, target)
     return record
 
 
@@ -81,6 +86,13 @@ def _export(record: Record, trial: Trial, source: Path, folder: Path) -> None:
     recipes = [f"--{recipe}" for recipe in _RECIPES]
     _run(record, "export", "export", str(source), *recipes, *shape, "--calibration", str(samples),
          "--calibration-samples", str(SAMPLES), "--out", str(folder))  # fmt: skip
+
+
+def _deploy(record: Record, folder: Path, target: str) -> None:
+    arguments = (str(folder), target, "--task", "none")
+    deployed = _run(record, f"deploy {folder.name}", "deploy", *arguments)
+    if deployed is not None:
+        record.proofs[folder.name] = deployed["deployed"]["proof"]
 
 
 def _bench(record: Record, folder: Path, target: str) -> None:
@@ -138,20 +150,34 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Try the files named, or all."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("names", nargs="*", help="parts of names; all by default")
+    parser.add_argument("--deploy", default="int8", help="recipes, behind commas")
     parser.add_argument("--into", type=Path, default=cache_folder() / "models")
     parser.add_argument("--out", type=Path, default=BENCHMARKS / "real_files_pi.json")
     options = parser.parse_args(arguments)
     paths = {path.name: path for package in PACKAGES for path in fetch(package, options.into)}
     chosen = [trial for trial in TRIALS if not options.names
               or any(name in trial.name for name in options.names)]  # fmt: skip
-    records = []
+    records = {record["name"]: record for record in _kept(options.out)}
     with TemporaryDirectory() as place, EmulatedPi(MACHINE, Path(place)) as pi:
         os.environ["EDGECNN_SSH_CONFIG"] = str(pi.ssh_config)
         for trial in chosen:
             with TemporaryDirectory() as folder:
-                records.append(attempt(trial, paths[trial.file], f"ssh://{pi.alias}", Path(folder)))
-            print(summary(records[-1]), flush=True)
-            write_report(options.out, {"results": [asdict(record) for record in records]}, [])
+                record = attempt(
+                    trial,
+                    paths[trial.file],
+                    f"ssh://{pi.alias}",
+                    Path(folder),
+                    options.deploy.split(","),
+                )
+            print(summary(record), flush=True)
+            records[trial.name] = asdict(record)
+            ordered = [records[trial.name] for trial in TRIALS if trial.name in records]
+            write_report(options.out, {"results": ordered}, [])
+
+
+def _kept(path: Path) -> list[dict[str, Any]]:
+    """The records of an earlier run."""
+    return list(json.loads(path.read_text("utf-8"))["results"]) if path.is_file() else []
 
 
 if __name__ == "__main__":

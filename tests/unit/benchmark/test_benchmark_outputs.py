@@ -57,6 +57,21 @@ def test_floats_may_differ_as_their_recipe_rounds(recipe: str, error: float, sam
     assert agree(outputs(FLOATS), outputs(FLOATS + error * noise), recipe) is same
 
 
+@pytest.mark.parametrize(("recipe", "kept_db", "same"), [
+    ("int8", None, False), ("int8", 25.0, False), ("int8", 12.0, True), ("int8", -7.0, True),
+    ("float32", 12.0, False),
+])  # fmt: skip
+def test_what_quantization_spoiled_may_be_spoiled_otherwise(
+    recipe: str,
+    kept_db: float | None,
+    same: bool,  # noqa: FBT001 - a parameter
+) -> None:
+    noise = np.random.default_rng(0).standard_normal(FLOATS.shape).astype(np.float32)
+    there = outputs(FLOATS + 0.1 * noise)  # 15 dB
+    assert agree(outputs(FLOATS), there, recipe, kept_db=kept_db) is same
+    assert agree(outputs(FLOATS), outputs(-FLOATS), recipe, kept_db=kept_db) is False
+
+
 @pytest.mark.parametrize("there", [
     np.full_like(FLOATS, np.nan), np.zeros_like(FLOATS), FLOATS[:1], FLOATS.astype(np.float64),
     np.full_like(FLOATS, np.inf),
