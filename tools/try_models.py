@@ -1,9 +1,9 @@
-"""Takes files that others made through edgecnn: export, verify, bench, predict, inspect, deploy.
+"""Takes files that others made through edgecnn: export, verify, inspect, bench, predict.
 
 `python tools/try_models.py [NAME...]` fetches them (`fetch_models.py`), exports each as float32 and
 int8 to every format the source allows, and writes what came of it to
 artifacts/benchmarks/real_files.json, and as a table to the screen. Whatever fails is recorded with
-its error and does not end the run.
+its error and does not end the run. `try_on_pi.py` takes them to an emulated device.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from fetch_models import PACKAGES, fetch, sha256
-from measuring import BENCHMARKS, child_environment, edgecnn_command, write_report
-from model_samples import Scaling, Subject, pixels
+from file_trials import SAMPLES, TRIALS, Trial
+from measuring import BENCHMARKS, ROOT, child_environment, edgecnn_command, write_report
 from paired_timing import compare
 
 from edgecnn import manifest
@@ -30,54 +30,8 @@ if TYPE_CHECKING:
 
     from edgecnn.records import FileInfo
 
-SAMPLES = 48
 DEVICE = "raspberry-pi-4b"
 _RECIPES = ("float32", "int8")
-
-
-@dataclass(frozen=True)
-class Trial:
-    """A file, and what its makers feed it.
-
-    Attributes:
-        name: what to call it.
-        file: the model file.
-        shape: of its one input.
-        input: the input's name.
-        scale: what pixels of 0 and 255 become.
-        subject: what the samples show.
-        open: whether the shape has to be said.
-        deployed: whether it is deployed to this machine too.
-    """
-
-    name: str
-    file: str
-    shape: tuple[int, ...]
-    input: str
-    scale: tuple[float, float]
-    subject: Subject
-    open: bool = True
-    deployed: bool = False
-
-    def samples(self) -> dict[str, Any]:
-        """An array for the input, in the model's layout."""
-        first = self.shape[1] == 3  # noqa: PLR2004 - colours
-        size = (self.shape[2], self.shape[3]) if first else (self.shape[1], self.shape[2])
-        scaling = Scaling(*self.scale, channels_first=first)
-        return {self.input: scaling(pixels(self.subject, SAMPLES, size))}
-
-
-TRIALS = (
-    Trial("CenterFace", "centerface.onnx", (1, 3, 320, 320), "input.1", (0, 255), "photographs",
-          deployed=True),
-    Trial("PP-OCR classifier", "ch_ppocr_mobile_v2.0_cls_infer.onnx", (1, 3, 48, 192), "x", (-1, 1),
-          "text", deployed=True),
-    Trial("PP-OCR detector", "ch_PP-OCRv4_det_infer.onnx", (1, 3, 320, 320), "x", (-1, 1), "text"),
-    Trial("PP-OCR recognizer", "ch_PP-OCRv4_rec_infer.onnx", (1, 3, 48, 320), "x", (-1, 1), "text"),
-    Trial("BlazeFace short range", "face_detection_short_range.tflite", (1, 128, 128, 3), "input",
-          (-1, 1), "faces", open=False),
-    Trial("YOLOv8n (NudeNet)", "320n.onnx", (1, 3, 320, 320), "images", (0, 1), "photographs"),
-)  # fmt: skip
 
 
 @dataclass
@@ -100,7 +54,7 @@ def attempt(trial: Trial, source: Path, folder: Path) -> Record:
     """Take one file through all of it."""
     record = Record(trial.name, source.name, sha256(source), trial.shape)
     samples = folder / "samples.npz"
-    np.savez(samples, **trial.samples())
+    np.savez(samples, **trial.samples(trial.shape, SAMPLES))  # type: ignore[arg-type] # numpy means allow_pickle
     shape = ["--input-shape", "x".join(map(str, trial.shape))] if trial.open else []
     recipes = [f"--{recipe}" for recipe in _RECIPES]
     calibration = ("--calibration", str(samples), "--calibration-samples", str(SAMPLES))
@@ -110,14 +64,11 @@ def attempt(trial: Trial, source: Path, folder: Path) -> Record:
             _run(record, "verify", str(folder / recipe), label=recipe)
             made = manifest.load(folder / recipe / "manifest.json")
             record.files += [_described(recipe, made.notes, info) for info in made.files]
-    integer, plain = (folder / recipe / "model.tflite" for recipe in reversed(_RECIPES))
+    plain, integer = (folder / recipe / "model.tflite" for recipe in _RECIPES)
     if integer.is_file():
         _look(record, integer)
     if integer.is_file() and plain.is_file():
         record.latency = asdict(compare(integer, plain, threads=1))
-    if trial.deployed and integer.is_file():
-        target = ("--to", str(folder / "deployed"))
-        _run(record, "deploy", str(folder / "int8"), "local", "--task", "none", *target)
     return record
 
 
@@ -224,12 +175,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     paths = {path.name: path for package in PACKAGES for path in fetch(package, options.into)}
     records = []
+    commit = _commit()
     for trial in TRIALS:
         if not options.names or any(name in trial.name for name in options.names):
             with TemporaryDirectory() as folder:
                 records.append(attempt(trial, paths[trial.file], Path(folder)))
-            write_report(options.out, {"results": [asdict(record) for record in records]}, [])
+            results = [asdict(record) for record in records]
+            write_report(options.out, {"commit": commit, "results": results}, [])
     print(table(records))
+
+
+def _commit() -> str:
+    """Of this checkout, with a + where it was changed since."""
+    command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty=+", "--exclude=*"]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
 if __name__ == "__main__":

@@ -39,6 +39,7 @@ class BenchFile:
         inputs: an array for each input, the runs one behind the other along axis 0, in the file's
             layout: real numbers as the float network is fed, or integers; None for seeded inputs.
         shapes: a fixed shape for each input, where the user said what the file leaves open.
+        mixed: whether some of its operators are integer and some float, by its manifest.
     """
 
     path: Path
@@ -51,6 +52,7 @@ class BenchFile:
     parity: ParityInfo | None = None
     inputs: tuple[NDArray[Any], ...] | None = field(default=None, compare=False, repr=False)
     shapes: tuple[tuple[int, ...], ...] | None = None
+    mixed: bool = False
 
 
 def collect(
@@ -151,6 +153,7 @@ def _known(path: Path, info: FileInfo, manifest: Manifest) -> BenchFile:
         recipe=manifest.recipe,
         parity=info.parity,
         inputs=_reference_inputs(path.parent, info, manifest),
+        mixed=info.integer == "mixed",
     )
 
 

@@ -225,7 +225,8 @@ def _match(entry: Entry, file: BenchFile, context: Context, there: Outputs | Non
         return None
     if there is None or there.sha256 != entry.output_sha256:
         there = outputs.Outputs(entry.output_sha256, entry.runtime)
-    return outputs.agree(here, there, file.recipe)
+    kept_db = None if file.parity is None else file.parity.snr_db
+    return outputs.agree(here, there, file.recipe, mixed=file.mixed, kept_db=kept_db)
 
 
 def _edgecnn_version() -> str:

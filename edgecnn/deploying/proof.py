@@ -68,7 +68,9 @@ def _rule(deployable: Deployable, k: int, *, same: bool) -> Rule:
     """Of one output, under this machine's runtime or another."""
     computes, output = set(deployable.file.graph.macs_by_dtype), deployable.file.outputs[k]
     in_floats = computes <= {"float32", "float16", "int16"}
-    if same and computes and computes <= {"int8"}:
+    # A float operator without MACs, such as a sigmoid, is not among what it computes in.
+    mixed = deployable.file.integer == "mixed"
+    if same and computes and computes <= {"int8"} and not mixed:
         rule, limit = _SAME_BITS
     elif deployable.real_outputs[k].dtype.kind != "f":
         rule, limit = _FEW_OTHERS if in_floats or same else _MORE_OTHERS

@@ -164,10 +164,7 @@ def _outputs(
 def _output(
     wanted: parity.Answers, measured: parity.Answers, place: int, end: Endpoint
 ) -> OutputSeen:
-    real, found = wanted.logits[place], measured.logits[place]
-    on_logits = real is not None and found is not None
-    if real is None or found is None:
-        real, found = wanted.outputs[place], measured.outputs[place]
+    real, found, on_logits = parity.comparable(wanted, measured, place)
     if real.shape != found.shape:
         raise InputError(
             f"The two files give {found.shape} and {real.shape} for the output {end.name}: they are"

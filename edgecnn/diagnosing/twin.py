@@ -189,8 +189,8 @@ def _faithful(data: bytes, artifact: Artifact) -> float:
 
 
 def _ratio(reference: parity.Answers, measured: parity.Answers, place: int) -> float:
-    found = measured.compared(place)
-    wanted = reference.compared(place)[: len(found)]
+    wanted, found, _ = parity.comparable(reference, measured, place)
+    wanted = wanted[: len(found)]
     if wanted.shape != found.shape:
         return _NOT_ITS_NETWORK
     ratio = parity.snr_db(wanted, found)

@@ -40,7 +40,7 @@ _FAITHFUL_DB = 60.0
 _ROUNDING = 1e-6
 _ANSWERS = "answers.npz"
 _CHOICE_SAMPLES = 32
-_REFERENCE_VERSION = 2
+_REFERENCE_VERSION = 3
 
 
 @dataclass(frozen=True)

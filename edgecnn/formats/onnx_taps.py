@@ -15,16 +15,9 @@ from edgecnn.formats.onnx_graph import require_onnx
 if TYPE_CHECKING:
     import onnx
 
-# Operators behind which an output is still the same answer.
-_SEEN_THROUGH = {
-    "Cast",
-    "Reshape",
-    "Flatten",
-    "Identity",
-    "Squeeze",
-    "DequantizeLinear",
-    "QuantizeLinear",
-}
+# Operators behind which an output is still the same answer: the first in another form.
+_MOVES = {"Flatten", "Reshape", "Squeeze", "Transpose", "Unsqueeze"}
+_SEEN_THROUGH = _MOVES | {"Cast", "DequantizeLinear", "Identity", "QuantizeLinear"}
 
 
 def tap(data: bytes) -> tuple[bytes, tuple[int, ...]]:
@@ -34,7 +27,8 @@ def tap(data: bytes) -> tuple[bytes, tuple[int, ...]]:
         data: a serialized ONNX model.
 
     Returns:
-        The copy, and for each further output the place of the output that it belongs to.
+        The copy, and for each further output the place of the output that it belongs to. It has
+        that output's form: what moves the probabilities (Transpose, Reshape) moves it too.
 
     Raises:
         InputError: it is no ONNX model.
@@ -48,17 +42,17 @@ def tap(data: bytes) -> tuple[bytes, tuple[int, ...]]:
     except protobuf_error("DecodeError") as error:
         raise InputError(f"Not an ONNX model: {error}.", hint="Export it again.") from error
     makers = {name: node for node in model.graph.node for name in node.output}
-    softmaxes = {
-        place: node
+    paths = {
+        place: path
         for place, output in enumerate(model.graph.output)
-        if (node := _softmax_behind(output.name, makers)) is not None
+        if (path := _path_to_softmax(output.name, makers))
     }
-    if not softmaxes:
+    if not paths:
         return data, ()
-    taken = {output.name for output in model.graph.output}
-    for node in softmaxes.values():
-        _add_output(model, node, taken)
-    return model.SerializeToString(deterministic=True), tuple(softmaxes)
+    taken = {name for node in model.graph.node for name in node.output}
+    for path in paths.values():
+        _add_output(model, path, taken)
+    return model.SerializeToString(deterministic=True), tuple(paths)
 
 
 def end_operators(data: bytes) -> tuple[str, ...]:
@@ -71,31 +65,52 @@ def end_operators(data: bytes) -> tuple[str, ...]:
 
     model = onnx.load_model_from_string(data)
     makers = {name: node for node in model.graph.node for name in node.output}
-    nodes = [_behind(output.name, makers) for output in model.graph.output]
-    return tuple("" if node is None else node.op_type for node in nodes)
+    paths = [_path(output.name, makers) for output in model.graph.output]
+    return tuple(path[-1].op_type if path else "" for path in paths)
 
 
-def _softmax_behind(output: str, makers: dict[str, onnx.NodeProto]) -> onnx.NodeProto | None:
-    node = _behind(output, makers)
-    return node if node is not None and node.op_type == "Softmax" else None
+def _path_to_softmax(output: str, makers: dict[str, onnx.NodeProto]) -> list[onnx.NodeProto]:
+    path = _path(output, makers)
+    return path if path and path[-1].op_type == "Softmax" else []
 
 
-def _behind(output: str, makers: dict[str, onnx.NodeProto]) -> onnx.NodeProto | None:
+def _path(output: str, makers: dict[str, onnx.NodeProto]) -> list[onnx.NodeProto]:
+    """The nodes from an output back to the first that does more than to move or convert it.
+
+    Where all do, back to an input, the last is one of those.
+    """
+    path: list[onnx.NodeProto] = []
     node = makers.get(output)
-    while node is not None and node.op_type in _SEEN_THROUGH:
-        node = makers.get(node.input[0])
-    return node
+    while node is not None:
+        path.append(node)
+        node = makers.get(node.input[0]) if node.op_type in _SEEN_THROUGH else None
+    return path
 
 
-def _add_output(model: onnx.ModelProto, softmax: onnx.NodeProto, taken: set[str]) -> None:
-    """Give out what enters a softmax, as float32 and under a name nobody has."""
+def _add_output(model: onnx.ModelProto, path: list[onnx.NodeProto], taken: set[str]) -> None:
+    """Give out what enters a softmax, moved as its probabilities are, as float32.
+
+    The nodes go to the end, where all that they read is there.
+    """
     from onnx import TensorProto, helper
 
-    place = list(model.graph.node).index(softmax)
-    name = f"{softmax.input[0]}//logits"
+    *behind, softmax = path
+    name = _fresh(f"{softmax.input[0]}//logits", taken)
+    model.graph.node.append(
+        helper.make_node("Cast", [softmax.input[0]], [name], to=TensorProto.FLOAT)
+    )
+    for node in reversed(behind):
+        if node.op_type in _MOVES:
+            moved = model.graph.node.add()
+            moved.CopyFrom(node)
+            moved.input[0], name = name, _fresh(name, taken)
+            moved.name, moved.output[:] = name, [name]
+    model.graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, None))
+
+
+def _fresh(name: str, taken: set[str]) -> str:
+    """A name nobody has; it is taken from now on."""
     while name in taken:
         name += "_"
     taken.add(name)
-    cast = helper.make_node("Cast", [softmax.input[0]], [name], to=TensorProto.FLOAT)
-    model.graph.node.insert(place, cast)
-    model.graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, None))
+    return name

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from onnx_nets import classifier, images, run
+from onnx_nets import Net, classifier, images, run
 from tiny_tflite import float_net
 
 from edgecnn import parity
@@ -209,8 +209,8 @@ def test_a_tflite_files_answers_come_from_bytes_and_from_a_path(tmp_path: Path) 
         parity.answers(model, feeds, inputs=(IMAGE,), outputs=(SCORES,))
         for model in (data, tmp_path / "model.tflite")
     )
-    assert of_bytes.compared(0).shape == (3, 5)
-    np.testing.assert_array_equal(of_bytes.compared(0), of_path.compared(0))
+    assert of_bytes.outputs[0].shape == (3, 5)
+    np.testing.assert_array_equal(of_bytes.outputs[0], of_path.outputs[0])
 
 
 def test_an_onnx_files_logits_are_what_enters_its_softmax(tmp_path: Path) -> None:
@@ -225,6 +225,34 @@ def test_an_onnx_files_logits_are_what_enters_its_softmax(tmp_path: Path) -> Non
         powers / powers.sum(axis=1, keepdims=True), found.outputs[0], atol=1e-6
     )
     np.testing.assert_allclose(found.outputs[0], run(model, images(3)), atol=1e-6)
+
+
+def test_logits_are_not_compared_with_probabilities() -> None:
+    scores, chances = rows([4, 2], [1, 3]), rows([0.9, 0.1], [0.1, 0.9])
+    reference = parity.Answers((chances,), (scores,), 2)
+    end = OutputInfo("scores", "float32", (1, 2), kind="probabilities")
+    (found,) = parity.compare(reference, outcome(chances), (end,))
+    assert (found.snr_db, found.measured_on) == (None, "values")
+    (found,) = parity.compare(reference, reference, (end,))
+    assert (found.snr_db, found.measured_on) == (None, "logits")
+
+
+def test_logits_of_a_map_of_classes_lie_as_the_network_has_them(tmp_path: Path) -> None:
+    net = Net()
+    maps = net.conv(net.node("Transpose", "input", perm=[0, 3, 1, 2]), 3, 2, size=1)
+    path = tmp_path / "model.onnx"
+    path.write_bytes(net.model(net.node("Softmax", maps, axis=1), (1, 2, 8, 8)).SerializeToString())
+    last = Endpoint("o", "float32", (1, 8, 8, 2), "NHWC")
+    found = parity.answers(
+        path, [[feed] for feed in images(2)], inputs=(IMAGE,), outputs=(last,),
+        file_layouts=EndLayouts(("NHWC",), ("NCHW",)),
+    )  # fmt: skip
+    logits = found.logits[0]
+    assert logits is not None
+    powers = np.exp(logits)
+    np.testing.assert_allclose(
+        powers / powers.sum(axis=3, keepdims=True), found.outputs[0], atol=1e-6
+    )
 
 
 def test_a_file_of_other_ends_is_refused() -> None:

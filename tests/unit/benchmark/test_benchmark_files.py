@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from tiny_artifact import write_artifact
 from tiny_tflite import float_net
 
+from edgecnn import manifest as manifests
 from edgecnn.benchmark.files import collect
 from edgecnn.errors import InputError
 
@@ -27,6 +29,14 @@ def test_a_folder_gives_its_tflite_with_what_the_manifest_knows(artifact: Path) 
     assert (file.model, file.recipe) == ("tiny", "float32")
     assert file.size_bytes == file.path.stat().st_size
     assert file.parity is not None
+
+
+def test_what_the_manifest_calls_mixed_is_known_to_be(artifact: Path) -> None:
+    manifest = manifests.load(artifact / manifests.NAME)
+    mixed = tuple(replace(info, integer="mixed") for info in manifest.files)
+    manifests.write(replace(manifest, files=mixed), artifact)
+    (file,) = collect([artifact])
+    assert file.mixed
 
 
 def test_the_reference_images_are_fed_as_the_network_takes_them(artifact: Path) -> None:

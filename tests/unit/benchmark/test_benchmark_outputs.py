@@ -42,6 +42,12 @@ def test_integers_of_another_runtime_may_differ_by_its_rounding(steps: int, same
     assert agree(outputs(STEPS), there, "int8") is same
 
 
+@pytest.mark.parametrize(("steps", "same"), [(1, True), (4, False)])
+def test_integers_behind_float_operators_may_differ_by_a_rounding(steps: int, same: bool) -> None:  # noqa: FBT001 - a parameter
+    there = outputs(STEPS + np.int8(steps))
+    assert agree(outputs(STEPS), there, "int8", mixed=True) is same
+
+
 @pytest.mark.parametrize(("recipe", "error", "same"), [
     ("float32", 1e-6, True), ("float32", 2e-3, False), ("float16", 1e-5, True),
     ("dynamic", 2e-3, True), ("int8", 1e-2, True), ("int8", 0.2, False), ("", 2e-3, True),
@@ -49,6 +55,21 @@ def test_integers_of_another_runtime_may_differ_by_its_rounding(steps: int, same
 def test_floats_may_differ_as_their_recipe_rounds(recipe: str, error: float, same: bool) -> None:  # noqa: FBT001 - a parameter
     noise = np.random.default_rng(0).standard_normal(FLOATS.shape).astype(np.float32)
     assert agree(outputs(FLOATS), outputs(FLOATS + error * noise), recipe) is same
+
+
+@pytest.mark.parametrize(("recipe", "kept_db", "same"), [
+    ("int8", None, False), ("int8", 25.0, False), ("int8", 12.0, True), ("int8", -7.0, True),
+    ("float32", 12.0, False),
+])  # fmt: skip
+def test_what_quantization_spoiled_may_be_spoiled_otherwise(
+    recipe: str,
+    kept_db: float | None,
+    same: bool,  # noqa: FBT001 - a parameter
+) -> None:
+    noise = np.random.default_rng(0).standard_normal(FLOATS.shape).astype(np.float32)
+    there = outputs(FLOATS + 0.1 * noise)  # 15 dB
+    assert agree(outputs(FLOATS), there, recipe, kept_db=kept_db) is same
+    assert agree(outputs(FLOATS), outputs(-FLOATS), recipe, kept_db=kept_db) is False
 
 
 @pytest.mark.parametrize("there", [

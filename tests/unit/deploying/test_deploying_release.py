@@ -216,6 +216,13 @@ def test_int8_has_to_be_the_same_bits_under_the_same_runtime(deployable: Deploya
     assert not proof.rules_for(int8, "tflite-runtime 2.14.0")[0].exact
 
 
+def test_a_float_operator_among_integers_is_not_held_to_the_bits(deployable: Deployable) -> None:
+    int8 = of_kind(deployable, "int8")
+    sigmoid = replace(int8.file, integer="mixed", float_ops={"LOGISTIC": 1})
+    (rule,) = proof.rules_for(replace(int8, file=sigmoid), proof.own_runtime())
+    assert 0 < rule.limit <= 0.05
+
+
 @pytest.mark.parametrize("computes", ["float32", "int16", "dynamic"])
 @pytest.mark.parametrize("runtime", [proof.own_runtime(), "tflite-runtime 2.14.0"])
 def test_all_else_has_a_limit(deployable: Deployable, computes: str, runtime: str) -> None:
