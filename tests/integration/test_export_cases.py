@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from edgecnn.records import FileInfo
 
-pytestmark = pytest.mark.tensorflow
+pytestmark = [pytest.mark.tensorflow, pytest.mark.usefixtures("float_stage_here")]
 
 layers, ops = keras.layers, keras.ops
 
