@@ -18,7 +18,9 @@ BIN := .venv/bin
 PIP_FLAGS := --quiet --disable-pip-version-check
 INSTALL := $(BIN)/python -m pip install $(PIP_FLAGS) \
 	--constraint constraints.txt --build-constraint constraints.txt
-PYTEST := $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadscope
+# A module's tests share what they export. In the order of the folders: the long modules of
+# integration/ come first, and the short ones of unit/ level the processes out.
+PYTEST := $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadscope --no-loadscope-reorder
 PINNED := .venv/.created pyproject.toml constraints.txt
 
 help: ## this list

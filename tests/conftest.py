@@ -9,7 +9,7 @@ import os
 import shutil
 import signal
 import tempfile
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 from hypothesis import settings
@@ -57,6 +57,29 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
     """Turn a module that skips itself (`importorskip`) into an error, likewise."""
     return _refuse_skip((yield))
+
+
+@pytest.fixture
+def float_stage_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run the float stage in this process, where the test has imported TensorFlow already.
+
+    For tests of what is exported. The child process that it usually has is tested by those that
+    start the command line, and in test_export_own_models.py.
+    """
+    from edgecnn import isolation
+    from edgecnn.convert import float_stage
+
+    in_a_child = isolation.run
+
+    def run(function: str, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - as `isolation.run`
+        if function != "edgecnn.convert.float_stage:make":
+            return in_a_child(function, *args, **kwargs)
+        theirs = ("formats", "feeding", "progress")
+        return float_stage.make(*args, **{name: kwargs[name] for name in theirs})
+
+    for name, value in float_stage.ENVIRONMENT.items():  # the stage sets them; here they are undone
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(isolation, "run", run)
 
 
 def _refuse_skip(report: _Report) -> _Report:

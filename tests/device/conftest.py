@@ -75,6 +75,12 @@ def own_pi4(tmp_path: Path) -> Generator[EmulatedPi, None, None]:
     yield from _machine("raspberry-pi-4b", tmp_path / "pi")
 
 
+@pytest.fixture
+def own_armv7l(tmp_path: Path) -> Generator[EmulatedPi, None, None]:
+    """A 32-bit one of the test's own: its runtime is a tenth of the others', and soon there."""
+    yield from _machine("armv7l", tmp_path / "pi")
+
+
 @pytest.fixture(scope="session")
 def emulated_android(
     tmp_path_factory: pytest.TempPathFactory,

@@ -101,9 +101,9 @@ def test_a_32_bit_system_runs_tflite_runtime(
 
 
 def test_an_emulated_devices_milliseconds_are_not_shown(
-    emulated_pi4: EmulatedPi, int8: Path, monkeypatch: pytest.MonkeyPatch
+    emulated_armv7l: EmulatedPi, int8: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    done = run("bench", int8, "--on", use(emulated_pi4, monkeypatch), "--no-results")
+    done = run("bench", int8, "--on", use(emulated_armv7l, monkeypatch), "--no-results")
     assert done.returncode == 0
     row = next(line for line in done.stdout.splitlines() if "emulated  " in line)
     assert "match" in row
@@ -112,10 +112,10 @@ def test_an_emulated_devices_milliseconds_are_not_shown(
 
 
 def test_a_latency_budget_cannot_be_held_against_an_emulator(
-    emulated_pi4: EmulatedPi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    emulated_armv7l: EmulatedPi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     artifact = write_artifact(tmp_path / "tiny", ("tflite",))
-    on = ("--on", use(emulated_pi4, monkeypatch), "--no-results")
+    on = ("--on", use(emulated_armv7l, monkeypatch), "--no-results")
     shown = run_json("check", artifact, "--p90", "1000s", "--size", "1MB", *on, code=3)
     outcomes = {each["budget"]: each["outcome"] for each in shown["checks"]}
     assert outcomes == {"size": "holds", "p90": "undecided", "outputs": "holds"}
@@ -186,10 +186,10 @@ def _cut_in_the_middle(
 
 
 def test_a_connection_cut_in_the_middle_keeps_what_was_measured(
-    own_pi4: EmulatedPi, int8: Path, monkeypatch: pytest.MonkeyPatch
+    own_armv7l: EmulatedPi, int8: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    use(own_pi4, monkeypatch)
-    error, (made,) = _cut_in_the_middle(own_pi4, int8, own_pi4.cut_connections)
+    use(own_armv7l, monkeypatch)
+    error, (made,) = _cut_in_the_middle(own_armv7l, int8, own_armv7l.cut_connections)
     assert error.exit_code == 3
     assert made.trust.grade == "void"
     assert any("cut off" in reason for reason in made.trust.reasons)
@@ -197,28 +197,29 @@ def test_a_connection_cut_in_the_middle_keeps_what_was_measured(
 
 
 def test_a_runner_that_the_kernel_kills_is_told(
-    own_pi4: EmulatedPi, int8: Path, monkeypatch: pytest.MonkeyPatch
+    own_armv7l: EmulatedPi, int8: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    use(own_pi4, monkeypatch)
-    before = files(own_pi4)
+    use(own_armv7l, monkeypatch)
+    before = files(own_armv7l)
 
     def kill() -> None:
-        own_pi4.device.kill([each for each in own_pi4.processes() if "--with-parent" in str(each)])
+        running = own_armv7l.processes()
+        own_armv7l.device.kill([each for each in running if "--with-parent" in str(each)])
 
-    error, (made,) = _cut_in_the_middle(own_pi4, int8, kill)
+    error, (made,) = _cut_in_the_middle(own_armv7l, int8, kill)
     assert "killed by signal 9 (probably out of memory)" in error.message
     assert made.trust.grade == "void"
-    assert files(own_pi4) == before
-    assert programs(own_pi4) == []
+    assert files(own_armv7l) == before
+    assert programs(own_armv7l) == []
 
 
 def test_a_device_that_reboots_is_told_and_the_others_are_measured(
-    own_pi4: EmulatedPi, int8: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    own_armv7l: EmulatedPi, int8: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    on = use(own_pi4, monkeypatch)
-    error, _ = _cut_in_the_middle(own_pi4, int8, own_pi4.reboot)
+    on = use(own_armv7l, monkeypatch)
+    error, _ = _cut_in_the_middle(own_armv7l, int8, own_armv7l.reboot)
     assert error.hint
-    own_pi4.kill_sshd()
+    own_armv7l.kill_sshd()
     where = ("--on", on, "--on", "local", "--results", tmp_path / "r.jsonl")
     shown = run_json("bench", int8, *where, code=3)
     assert [one["target"] for one in shown["results"]] == ["local"]
@@ -248,13 +249,13 @@ def test_onnx_on_a_32_bit_system_is_told_before_anything_is_sent(
 
 
 def test_a_device_that_computes_something_else_is_caught(
-    emulated_pi4: EmulatedPi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    emulated_armv7l: EmulatedPi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The same name here and there, and another network behind it there.
     path, other = tmp_path / "net.tflite", tmp_path / "other.tflite"
     path.write_bytes(int8_net().to_bytes())
     other.write_bytes(float_net().to_bytes())
-    use(emulated_pi4, monkeypatch)
+    use(emulated_armv7l, monkeypatch)
     from edgecnn.benchmark.outputs import compute_here
 
     (file,) = collect([path])
@@ -264,7 +265,7 @@ def test_a_device_that_computes_something_else_is_caught(
     def take(found: Sequence[BenchResult], _failed: Sequence[DeviceFailure]) -> None:
         taken.extend(found)
 
-    device = open_device(target(emulated_pi4))
+    device = open_device(target(emulated_armv7l))
     plan = BenchPlan("quick", warmup_s=0.0, min_runs=5, min_s=0.0)
     job = session.Job((file,), (1,), plan, keep=False, here=wrong)
     session.measure(device, job, take)

@@ -135,39 +135,44 @@ def quoted(text: str) -> str:
     return "'" + text.replace("'", "'\\''") + "'"
 
 
-def test_boxes_of_a_pi_4_are_those_found_here(
-    emulated_pi4: EmulatedPi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_boxes_of_a_32_bit_pi_are_those_found_here(
+    emulated_armv7l: EmulatedPi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     boxes = [(32.0, 32.0, 20.0, 10.0, 1, 0.9), (10.0, 40.0, 8.0, 8.0, 0, 0.6)]
     artifact = any_artifact.yolov8(tmp_path / "yolo", boxes)
     options = TaskOptions(task="detect")
-    with reached(emulated_pi4, monkeypatch) as target:
+    with reached(emulated_armv7l, monkeypatch) as target:
         result = edgecnn.deploy(artifact, target, to="yolo", task=options)
         assert (result.task, result.head) == ("detect", "yolov8")
         photograph(tmp_path / "photo.jpg", 3)
-        (emulated_pi4.home / "photo.jpg").write_bytes((tmp_path / "photo.jpg").read_bytes())
-        done = emulated_pi4.run("yolo/current/run --json --draw drawn photo.jpg")
+        (emulated_armv7l.home / "photo.jpg").write_bytes((tmp_path / "photo.jpg").read_bytes())
+        done = emulated_armv7l.run("yolo/current/run --json --draw drawn photo.jpg")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     made = write_out(release_of(artifact, options), tmp_path / "here")
     here = json.loads(run(made / "run", "--json", tmp_path / "photo.jpg").stdout)
     assert found["detections"] == here["detections"]
     assert len(found["detections"]) == 2
-    with Image.open(emulated_pi4.home / found["drawn"][0]) as drawn:
+    with Image.open(emulated_armv7l.home / found["drawn"][0]) as drawn:
         assert drawn.size == (40, 30)
 
 
 @pytest.mark.parametrize(
-    "make", [any_artifact.picture_and_numbers, any_artifact.int8_map_of_an_onnx_source]
+    ("make", "machine"),
+    [
+        (any_artifact.picture_and_numbers, "emulated_armv7l"),
+        (any_artifact.int8_map_of_an_onnx_source, "emulated_pi4"),
+    ],
 )
-def test_every_output_of_any_network_is_proved_on_a_pi_4(
+def test_every_output_of_any_network_is_proved_there(
     make: Callable[[Path], Path],
-    emulated_pi4: EmulatedPi,
+    machine: str,
     tmp_path: Path,
+    request: pytest.FixtureRequest,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     artifact = make(tmp_path / "net")
-    with reached(emulated_pi4, monkeypatch) as target:
+    with reached(request.getfixturevalue(machine), monkeypatch) as target:
         result = edgecnn.deploy(artifact, target, to="any")
     assert result.task == ""
     outputs = manifests.load(artifact / "manifest.json").outputs

@@ -15,7 +15,7 @@ from edgecnn.records import Preprocessing
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.tensorflow
+pytestmark = [pytest.mark.tensorflow, pytest.mark.usefixtures("float_stage_here")]
 
 SIDE, CLASSES = 16, 6
 FED = Preprocessing.from_range(-1, 1)

@@ -16,7 +16,7 @@ import edgecnn
 from edgecnn import manifest as manifests
 from edgecnn import reference
 
-pytestmark = pytest.mark.tensorflow
+pytestmark = [pytest.mark.tensorflow, pytest.mark.usefixtures("float_stage_here")]
 
 DATA = Path(__file__).parent / "data"
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from examples import examples
 from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 from judging import FLOAT_DB, answers, judged_db
@@ -23,14 +24,12 @@ if TYPE_CHECKING:
 
     from edgecnn.exporting import Artifact
 
-pytestmark = pytest.mark.tensorflow
-
-EXAMPLES = 4
+pytestmark = [pytest.mark.tensorflow, pytest.mark.usefixtures("float_stage_here")]
 
 
 @given(st.data())
 @settings(
-    max_examples=EXAMPLES,
+    max_examples=examples(4),
     deadline=None,
     derandomize=True,
     database=None,

@@ -24,8 +24,11 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.tensorflow
 
-# xception at a size that is quick; its full size is in test_export_full_size.py.
-SMALLER: dict[str, dict[str, Any]] = {"xception": {"input_size": 96, "width": 0.25}}
+# Sizes that are quick, of the same operators; the full ones are in test_export_full_size.py.
+SMALLER: dict[str, dict[str, Any]] = {
+    "xception": {"input_size": 96, "width": 0.25},
+    "resnet": {"input_size": 8},
+}
 # dB that a recipe keeps on random weights and 8 calibration images. Random weights are far harder
 # to quantize than trained ones; logits that have nothing to do with the reference have -3 dB.
 LEAST_DB = {"float32": 80, "float16": 30, "dynamic": 8, "int8": 4, "int16x8": 6}
@@ -56,7 +59,7 @@ def exported(
         name, recipes=list(RECIPES), calibration_samples=8, out=out, **SMALLER.get(name, {})
     )
     yield Exported(name, result)
-    shutil.rmtree(out)  # a gigabyte, of resnet
+    shutil.rmtree(out)
 
 
 def test_every_recipe_has_its_folder_and_nothing_else_is_left(exported: Exported) -> None:

@@ -32,11 +32,18 @@ def test_a_full_disk_under_the_artifacts(tmp_path: Path) -> None:
         assert edgecnn.verify(out / "int8").ok
 
 
-@pytest.mark.parametrize("size", ["64k", "1m", "5m"])
-def test_a_full_disk_under_the_cache(tmp_path: Path, size: str) -> None:
-    """64 kB hold nothing, 1 MB not the float file, 5 MB not what comes after it."""
-    out = tmp_path / "out"
+@pytest.fixture(scope="module")
+def earlier(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An artifact that a run which fails must leave alone."""
+    out = tmp_path_factory.mktemp("earlier")
     assert command_line.run(*ARGS, "--io", "uint8", "--out", out).returncode == 0
+    return out
+
+
+@pytest.mark.parametrize("size", ["64k", "1m", "5m"])
+def test_a_full_disk_under_the_cache(tmp_path: Path, earlier: Path, size: str) -> None:
+    """64 kB hold nothing, 1 MB not the float file, 5 MB not what comes after it."""
+    out = earlier
     before = command_line.contents(out)
     with small_disk(tmp_path / "disk", f"size={size}") as disk:
         done = command_line.run(*ARGS, "--seed", "7", "--out", out, EDGECNN_CACHE=disk)

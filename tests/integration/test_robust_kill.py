@@ -50,7 +50,10 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
 
 
 def put_old(prepared: Prepared, out: Path) -> Path:
+    """The old artifact, in the place of whatever lies there."""
     folder = out / "int8"
+    if folder.exists():
+        shutil.rmtree(folder)
     folder.mkdir(parents=True)
     for name, content in prepared.old.items():
         (folder / name).write_bytes(content)
@@ -93,10 +96,15 @@ def kill(child: subprocess.Popen[str], out: Path) -> None:
     assert marked(out) == []
 
 
-def check_and_run_again(prepared: Prepared, folder: Path, cache: Path) -> None:
+def check(prepared: Prepared, folder: Path) -> None:
+    """One of the two, whole."""
     found = command_line.contents(folder)
     assert found in (prepared.old, prepared.new)
     assert edgecnn.verify(folder).ok
+
+
+def run_again(prepared: Prepared, folder: Path, cache: Path) -> None:
+    """A run that is let be has its way, and clears up behind those before it."""
     done = command_line.run(*ARGS, "--out", folder.parent, EDGECNN_CACHE=cache)
     assert done.returncode == 0, done.stderr
     assert command_line.contents(folder) == prepared.new
@@ -104,27 +112,32 @@ def check_and_run_again(prepared: Prepared, folder: Path, cache: Path) -> None:
     assert list(cache.glob("*/.*")) == []
 
 
-@pytest.mark.parametrize("moment", range(8))
-def test_killed_at_a_random_moment(prepared: Prepared, tmp_path: Path, moment: int) -> None:
-    folder = put_old(prepared, tmp_path / "out")
-    # Spread over the whole run, and somewhere else within each eighth by the moment's own seed.
-    share = (moment + random.Random(moment).random()) / 8  # noqa: S311 - no secret is made
-    child = start(tmp_path / "out", prepared.cache)
-    time.sleep(share * prepared.seconds)
-    kill(child, tmp_path / "out")
-    check_and_run_again(prepared, folder, prepared.cache)
+@pytest.mark.parametrize("moments", [range(4), range(4, 8)], ids=["early", "late"])
+def test_killed_at_random_moments(prepared: Prepared, tmp_path: Path, moments: range) -> None:
+    """Several times: what one leaves behind lies there for the next."""
+    for moment in moments:
+        folder = put_old(prepared, tmp_path / "out")
+        # Spread over the whole run, and somewhere else within each eighth by the moment's seed.
+        share = (moment + random.Random(moment).random()) / 8  # noqa: S311 - no secret is made
+        child = start(tmp_path / "out", prepared.cache)
+        time.sleep(share * prepared.seconds)
+        kill(child, tmp_path / "out")
+        check(prepared, folder)
+    run_again(prepared, folder, prepared.cache)
 
 
-@pytest.mark.parametrize("stage", ["loading images", "importing TensorFlow", "converting", "float"])
-def test_killed_while_a_child_process_works(prepared: Prepared, tmp_path: Path, stage: str) -> None:
-    folder = put_old(prepared, tmp_path / "out")
-    child = start(tmp_path / "out", tmp_path / "cache")
-    assert child.stderr is not None
-    assert any(line.startswith(stage) for line in child.stderr)  # reads until that stage begins
-    time.sleep(0.05)
-    assert len(marked(tmp_path / "out")) > 1 or stage == "float"
-    kill(child, tmp_path / "out")
-    check_and_run_again(prepared, folder, tmp_path / "cache")
+def test_killed_while_a_child_process_works(prepared: Prepared, tmp_path: Path) -> None:
+    """At each stage that has one, and in the first that has none; with an empty cache."""
+    for stage in ("loading images", "importing TensorFlow", "converting", "float"):
+        folder = put_old(prepared, tmp_path / "out")
+        child = start(tmp_path / "out", tmp_path / "cache")
+        assert child.stderr is not None
+        assert any(line.startswith(stage) for line in child.stderr)  # reads until it begins
+        time.sleep(0.05)
+        assert len(marked(tmp_path / "out")) > 1 or stage == "float"
+        kill(child, tmp_path / "out")
+        check(prepared, folder)
+    run_again(prepared, folder, tmp_path / "cache")
 
 
 def test_control_c_ends_it_as_cleanly(prepared: Prepared, tmp_path: Path) -> None:

@@ -132,7 +132,8 @@ def test_killed_it_leaves_the_earlier_weights(photos: Path, tmp_path: Path) -> N
     out = tmp_path / "trained"
     out.mkdir()
     (out / "model.keras").write_text("the earlier one")
-    arguments = ("train", "vgg", "--data", str(photos), "--epochs", "1000", "--out", str(out))
+    arguments = ("train", "vgg", "--data", str(photos), "--input-size", "8", "--epochs", "1000",
+                 "--out", str(out))  # fmt: skip
     with subprocess.Popen(
         [*command_line.COMMAND, *arguments], stderr=subprocess.PIPE, text=True
     ) as process:

@@ -29,13 +29,13 @@ VARIABLES = {
 pytestmark = pytest.mark.tensorflow
 
 
-def _document_model(name: str) -> keras.Model:
-    return runpy.run_path(str(SEEDS / f"{name.replace('-', '_')}.py"))[VARIABLES[name]]
-
-
-def _our_model(name: str) -> keras.Model:
+@pytest.fixture(scope="module", params=list(VARIABLES))
+def models(request: pytest.FixtureRequest) -> tuple[keras.Model, keras.Model]:
+    """The document's network and ours."""
+    name: str = request.param
     spec = MODELS[name]
-    return load_builder(spec)(input_size=spec.input_size, classes=spec.classes)
+    theirs = runpy.run_path(str(SEEDS / f"{name.replace('-', '_')}.py"))[VARIABLES[name]]
+    return theirs, load_builder(spec)(input_size=spec.input_size, classes=spec.classes)
 
 
 def _randomize(model: keras.Model, rng: np.random.Generator) -> None:
@@ -61,9 +61,8 @@ def test_every_network_of_the_zoo_has_its_document() -> None:
     assert set(VARIABLES) == set(MODELS)
 
 
-@pytest.mark.parametrize("name", list(VARIABLES))
-def test_same_function_as_the_documents_code(name: str) -> None:
-    theirs, ours = _document_model(name), _our_model(name)
+def test_same_function_as_the_documents_code(models: tuple[keras.Model, keras.Model]) -> None:
+    theirs, ours = models
     rng = np.random.default_rng(0)
     _randomize(theirs, rng)
     pairs = list(zip(_weighted_layers(theirs), _weighted_layers(ours), strict=True))
@@ -82,8 +81,9 @@ def test_same_function_as_the_documents_code(name: str) -> None:
     assert np.abs(logits).max() > 1e-3
 
 
-@pytest.mark.parametrize("name", list(VARIABLES))
-def test_same_training_behaviour_as_the_documents_code(name: str) -> None:
+def test_same_training_behaviour_as_the_documents_code(
+    models: tuple[keras.Model, keras.Model],
+) -> None:
     """Dropout and normalization stand in the same places with the same settings."""
     settings = ("rate", "momentum", "epsilon", "padding", "strides", "pool_size", "use_bias")
 
@@ -94,4 +94,5 @@ def test_same_training_behaviour_as_the_documents_code(name: str) -> None:
             if type(layer).__name__ != "InputLayer"
         )
 
-    assert described(_our_model(name)) == described(_document_model(name))
+    theirs, ours = models
+    assert described(ours) == described(theirs)

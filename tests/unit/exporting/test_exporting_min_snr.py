@@ -19,6 +19,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+@pytest.fixture(autouse=True)
+def short_timing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the layers cost is measured all the same, and nothing is asked of the numbers."""
+    monkeypatch.setattr("edgecnn.exporting.min_snr._LATENCY_SECONDS", 0.2)
+
+
 @pytest.fixture(scope="module")
 def floats(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A network whose int8 file loses most in the middle, and inputs for it."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -267,7 +268,7 @@ def test_a_damaged_file_is_exit_code_2(
 
 
 @given(st.data())
-@settings(max_examples=25)
+@settings(max_examples=examples(8))
 def test_a_hostile_file_is_quantized_or_refused(
     tmp_path_factory: pytest.TempPathFactory, arrays: str, data: st.DataObject
 ) -> None:
