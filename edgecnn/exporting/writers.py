@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Literal
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
     from edgecnn.formats.tflite_graph import Graph
     from edgecnn.quantize.integer import IntegerModel
     from edgecnn.records import ParityInfo
-
-_TRIAL_SAMPLES = 8
 
 
 @dataclass(frozen=True)
@@ -141,7 +138,6 @@ def quantize_tflite(job: Job, made: Ingredients, *, with_source: bool = False) -
     """The integer model of a recipe, its ends still integers."""
     source, known = _float_tflite(made), made.statistics
     assert known is not None  # noqa: S101 - collected where a recipe asks for them
-    trial = list(itertools.islice(made.file_feeds("tflite"), _TRIAL_SAMPLES))
     made.progress.stage("quantizing", len(known.layers))
     return integer.quantize(
         source.folded,
@@ -149,7 +145,7 @@ def quantize_tflite(job: Job, made: Ingredients, *, with_source: bool = False) -
         judged=source.scores,
         activation_bits=16 if job.recipe.activations == "int16" else 8,
         method=made.options.calibration_method,
-        trial=trial,
+        trial=made.file_feeds("tflite"),
         threads=made.plan.threads,
         with_source=with_source,
         judge=not made.options.strict,
