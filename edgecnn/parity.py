@@ -51,6 +51,16 @@ class Answers:
         return self.outputs[index] if logits is None else logits
 
 
+def joined(parts: Sequence[Answers]) -> Answers:
+    """The answers of several sets of runs as those of one, one set behind the other."""
+    logits = zip(*(part.logits for part in parts), strict=True)
+    return Answers(
+        tuple(_joined(column) for column in zip(*(p.outputs for p in parts), strict=True)),
+        tuple(None if column[0] is None else _joined(column) for column in logits),
+        sum(part.runs for part in parts),
+    )
+
+
 def compare(
     reference: Answers, measured: Answers, outputs: Sequence[OutputInfo], *, on_values: bool = False
 ) -> tuple[ParityInfo, ...]:

@@ -14,7 +14,7 @@ from edgecnn.quantize import integer, litert
 from edgecnn.quantize.passes import float16, io_dtype, round_trips
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from edgecnn.convert.float_tflite import FloatTflite
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from edgecnn.exporting.options import MixedPrecision
     from edgecnn.exporting.plan import Job
     from edgecnn.formats.tflite_graph import Graph
+    from edgecnn.parity import Answers
     from edgecnn.quantize.integer import IntegerModel
     from edgecnn.records import ParityInfo
 
@@ -113,7 +114,7 @@ def _rescued(
     macs = tflite.read(_float_tflite(made).data, path.name).graph.macs_by_dtype
     if not rescue.allowed(made, sum(macs.values())):
         return written
-    if not rescue.needed(_all_parities(path, "tflite", made)):
+    if not rescue.needed(_unseen_parities(job, made, quantized)):
         return written
     mended = rescue.attempt(quantized, made, partial(finish, job=job, made=made))
     if mended is None or mended.after_db < rescue.LEAST_DB:
@@ -124,6 +125,19 @@ def _rescued(
     path.write_bytes(mended.graph.write())
     notes = (*written.notes, mended.note)
     return replace(written, notes=notes, integer="mixed", float_ops=mended.float_ops)
+
+
+def _unseen_parities(job: Job, made: Ingredients, quantized: IntegerModel) -> list[ParityInfo]:
+    """How close the file should be to float: on calibration samples that its ranges did not see."""
+    every = tuple(range(made.samples.split.calibration.samples))
+    real = _float_tflite(made).data
+    expected, measured = [], []
+    for graph, runs in quantized.choice.unseen or ((quantized.graph, every),):
+        whole = graph.copy()
+        finish(whole, job, made)
+        measured.append(made.calibration_answers(whole.write(), "tflite", runs))
+        expected.append(made.calibration_answers(real, "tflite", runs))
+    return _all_parities(parity.joined(expected), parity.joined(measured), made)
 
 
 def finish(graph: Graph, job: Job, made: Ingredients, *, float_outputs: bool = False) -> None:
@@ -192,25 +206,34 @@ def _dynamic_onnx(_job: Job, path: Path, made: Ingredients) -> Written:
 
 
 def _integer_onnx(_job: Job, path: Path, made: Ingredients) -> Written:
-    written = _quantized_onnx(path, made)
     macs = inspect(_float_onnx(made), delegate=False).graph.macs_by_dtype
-    if not rescue.allowed(made, sum(macs.values())):
-        return written
-    if not rescue.needed(_all_parities(path, "onnx", made)):
-        return written
-    return _rescued_onnx(path, made)
+    if rescue.allowed(made, sum(macs.values())) and _is_lossy_onnx(path, made):
+        return _rescued_onnx(path, made)
+    return _quantized_onnx(path, made)
 
 
-def _quantized_onnx(path: Path, made: Ingredients, last_float: int = 0) -> Written:
+def _is_lossy_onnx(path: Path, made: Ingredients) -> bool:
+    """Whether a file of integers loses too much on calibration samples that it was not made of."""
+    left_out = rescue.left_out(made.samples.split.calibration.samples, made.options.seed)
+    _quantized_onnx(path, made, left_out=left_out)
+    runs = left_out or None
+    expected = made.calibration_answers(_float_onnx(made), "onnx", runs)
+    measured = made.calibration_answers(path, "onnx", runs)
+    return rescue.needed(_all_parities(expected, measured, made))
+
+
+def _quantized_onnx(
+    path: Path, made: Ingredients, last_float: int = 0, left_out: Sequence[int] = ()
+) -> Written:
     from edgecnn.quantize.onnx_qdq import to_int8
 
     method = made.options.calibration_method
     result = to_int8(
         _float_onnx(made),
         path,
-        made.file_feeds("onnx"),
+        (feed for run, feed in enumerate(made.file_feeds("onnx")) if run not in left_out),
         method="mse" if method == integer.AUTO else method,  # type: ignore[arg-type] # one of plan.METHODS
-        runs=made.samples.split.calibration.samples,
+        runs=made.samples.split.calibration.samples - len(left_out),
         last_float=last_float,
         threads=made.plan.threads,
         progress=made.progress,
@@ -247,12 +270,12 @@ def _rescued_onnx(path: Path, made: Ingredients) -> Written:
     return replace(mended, notes=(*mended.notes, note))
 
 
-def _all_parities(path: Path, file_format: str, made: Ingredients) -> list[ParityInfo]:
+def _all_parities(expected: Answers, measured: Answers, made: Ingredients) -> list[ParityInfo]:
     """Of the outputs, and of the logits in front of them."""
-    measured, outputs = made.answers(path, file_format), made.floats.outputs
+    outputs = made.floats.outputs
     return [
-        *parity.compare(made.reference, measured, outputs),
-        *parity.compare(made.reference, measured, outputs, on_values=True),
+        *parity.compare(expected, measured, outputs),
+        *parity.compare(expected, measured, outputs, on_values=True),
     ]
 
 

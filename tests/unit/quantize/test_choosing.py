@@ -14,7 +14,7 @@ from random_nets import RandomNet
 from edgecnn import parity
 from edgecnn.calibration.statistics import collect, deal
 from edgecnn.formats.tflite_graph import Graph
-from edgecnn.quantize import affine, choosing, integer, measured
+from edgecnn.quantize import affine, assembly, choosing, integer, measured
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -191,3 +191,16 @@ def test_noise_by_image_adds_up_to_the_ratio_that_parity_reports(seed: int) -> N
     assert whole is not None
     assert group is not None
     assert choosing.ratio_db(noise) == pytest.approx(min(whole, group))
+
+
+def test_eight_images_give_better_files_than_plain_minmax_and_none_much_worse() -> None:
+    others, gains_db = gratings(200, 8)[0], []
+    for seed in range(3):
+        graph, (images, _) = trained(seed), gratings(8, 7 + seed)
+        known = collect(graph, feeds(images), answers=[SCORES], runs=8, threads=1)
+        weighed = assembly.weigh(assembly.prepare(graph, known), 8)
+        as_seen = assembly.assemble(weighed, assembly.Settings("minmax"), known, [SCORES])
+        made = quantized(graph, images).graph
+        gains_db.append(snr_db(graph, made, others) - snr_db(graph, as_seen, others))
+    assert min(gains_db) > -2
+    assert np.mean(gains_db) > 1
