@@ -37,7 +37,7 @@ _LARGE_SHARE = 5
 # What fewer images than this did not reach, others will, and the loudest of them count most; those
 # that are left out hardly tell. So ranges are stretched, unless they win by more than others are
 # expected to lose: a hundredth of the signal's power is what was cut off of unseen images where 8
-# were calibrated on. (Trained Xception: 25 dB, and 32 stretched; measured on the 8 in turns, no gain.)
+# were calibrated on. (Trained Xception: 25 dB, 32 stretched; on the 8 themselves no gain.)
 _FEW = 16
 _CUT_OFF = 0.01
 # A change has to gain so much, and so many standard errors of its gain over the images: few images
