@@ -12,7 +12,7 @@ from edgecnn.errors import InputError
 from edgecnn.records import ParityInfo
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -57,6 +57,16 @@ def comparable(reference: Answers, measured: Answers, index: int) -> tuple[Array
     if wanted is None or got is None:
         return reference.outputs[index], measured.outputs[index], False
     return wanted, got, True
+
+
+def joined(parts: Sequence[Answers]) -> Answers:
+    """The answers of several sets of runs as those of one, one set behind the other."""
+    logits = zip(*(part.logits for part in parts), strict=True)
+    return Answers(
+        tuple(_joined(column) for column in zip(*(p.outputs for p in parts), strict=True)),
+        tuple(None if column[0] is None else _joined(column) for column in logits),
+        sum(part.runs for part in parts),
+    )
 
 
 def compare(
@@ -189,18 +199,46 @@ def worst_group(wanted: Array, got: Array, layout: str = "") -> tuple[float | No
     the channels of an image layout, else any axis but the samples'. A group that does not vary over
     the samples is passed over, since nothing can be told of it.
     """
-    import numpy as np
-
-    ratios: dict[str, float] = {}
-    for axis in _group_axes(wanted.shape, layout):
-        for group in range(wanted.shape[axis]):
-            part, other = np.take(wanted, group, axis), np.take(got, group, axis)
-            if _varies(part) > _CONSTANT * float(np.square(part).sum()):
-                ratios[f"axis {axis}, group {group}"] = _ratio(snr_db(part, other))
+    ratios = {
+        name: _ratio(snr_db(part, other)) for name, part, other in _groups(wanted, got, layout)
+    }
     if not ratios:
         return None, ""
     name = min(ratios, key=lambda group: ratios[group])
     return (None, "") if math.isinf(ratios[name]) else (ratios[name], name)
+
+
+def worst_noise(wanted: Array, got: Array, layout: str = "") -> Array:
+    """Where SNR is lost, sample by sample: in the worst group, or in the whole if that is worse.
+
+    Args:
+        wanted: real numbers, the samples along the first axis.
+        got: likewise.
+        layout: of both, as `worst_group` takes it.
+
+    Returns:
+        float64 (samples,): each one's error power over the signal of all; -10 log10 of their sum
+        is the lower of `snr_db` and `worst_group`'s.
+    """
+    import numpy as np
+
+    parts = [("", wanted, got), *_groups(wanted, got, layout)]
+    _, part, other = min(parts, key=lambda each: _ratio(snr_db(each[1], each[2])))
+    squares = np.square(part.astype(np.float64) - other).reshape(len(part), -1).sum(axis=1)
+    signal = _signal(part.astype(np.float64))
+    shares: Array = squares / signal if signal > 0 else np.where(squares > 0, np.inf, 0.0)
+    return shares
+
+
+def _groups(wanted: Array, got: Array, layout: str) -> Iterator[tuple[str, Array, Array]]:
+    """The groups that vary over the samples: their names, and both sides' numbers."""
+    import numpy as np
+
+    for axis in _group_axes(wanted.shape, layout):
+        for group in range(wanted.shape[axis]):
+            part, other = np.take(wanted, group, axis), np.take(got, group, axis)
+            if _varies(part) > _CONSTANT * float(np.square(part).sum()):
+                yield f"axis {axis}, group {group}", part, other
 
 
 def _group_axes(shape: tuple[int, ...], layout: str) -> tuple[int, ...]:

@@ -4,13 +4,14 @@ Every intermediate tensor is made an output of a copy of the graph, which then r
 with threads; a fifth of the time a calibrating interpreter takes for the same numbers. Memory does
 not grow with the number of runs: of each tensor the extremes are kept for each channel, and a
 seeded sample of positions (all channels of a pixel together); of each convolution's input, how its
-channels vary together.
+channels vary together. Extremes and sample are kept by parts of the runs, so that what some of the
+runs alone would have told can be read out of one pass over all.
 """
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,6 +36,8 @@ _FEWEST_POSITIONS = 256
 _MOST_POSITIONS = 4096
 _WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 _FILE = "statistics.npz"
+# Parts that the runs are dealt out to: a fifth of them can be left out, or each in turn.
+_MOST_PARTS = 20
 
 
 @dataclass(frozen=True)
@@ -42,24 +45,38 @@ class TensorStatistics:
     """One tensor on the calibration inputs; a scalar has one channel.
 
     Attributes:
-        low: smallest value of each channel, float32 (C,), over every position of every run.
-        high: largest likewise.
-        sample: float32 (P, C), positions drawn at random, the same number from each run.
+        lows: smallest value of each channel, float32 (parts, C), over every position of every run
+            of a part.
+        highs: largest likewise.
+        sample: float32 (P, C), positions drawn at random, the same number from each run, the runs
+            in their order.
     """
 
-    low: NDArray[np.float32]
-    high: NDArray[np.float32]
+    lows: NDArray[np.float32]
+    highs: NDArray[np.float32]
     sample: NDArray[np.float32]
+
+    @property
+    def low(self) -> NDArray[np.float32]:
+        """Smallest value of each channel, (C,)."""
+        smallest: NDArray[np.float32] = self.lows.min(axis=0)
+        return smallest
+
+    @property
+    def high(self) -> NDArray[np.float32]:
+        """Largest value of each channel, (C,)."""
+        largest: NDArray[np.float32] = self.highs.max(axis=0)
+        return largest
 
     @property
     def minimum(self) -> float:
         """Smallest value of all."""
-        return float(self.low.min())
+        return float(self.lows.min())
 
     @property
     def maximum(self) -> float:
         """Largest value of all."""
-        return float(self.high.max())
+        return float(self.highs.max())
 
     @property
     def channels(self) -> int:
@@ -89,24 +106,52 @@ class Statistics:
         layers: by the name of a convolution's output.
         answers: by tensor name, what was asked for: the runs one behind the other along the first
             axis, (runs * b, ...); of scalars (runs,).
+        parts: the part that each run belongs to, int64 (runs,).
     """
 
     tensors: dict[str, TensorStatistics]
     layers: dict[str, LayerInputs]
     answers: dict[str, Array]
+    parts: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+
+    def without(self, left_out: Sequence[int]) -> Statistics:
+        """What the runs of the other parts alone tell of the tensors; of the layers, what all do.
+
+        Args:
+            left_out: numbers of parts; one at least stays.
+        """
+        kept = ~np.isin(np.arange(self.parts.max() + 1), left_out)
+        runs = kept[self.parts]
+        tensors = {name: _of_parts(found, kept, runs) for name, found in self.tensors.items()}
+        return replace(self, tensors=tensors)
+
+
+def deal(runs: int, seed: int) -> NDArray[np.int64]:
+    """The part that each run belongs to: neighbours, often of one kind, come into several."""
+    shuffled: NDArray[np.int64] = np.random.default_rng((seed, 2)).permutation(runs)
+    return shuffled % _MOST_PARTS
+
+
+def _of_parts(
+    found: TensorStatistics, parts: NDArray[np.bool_], runs: NDArray[np.bool_]
+) -> TensorStatistics:
+    by_run = found.sample.reshape(len(runs), -1, found.channels)
+    sample = by_run[runs].reshape(-1, found.channels)
+    return TensorStatistics(found.lows[parts], found.highs[parts], sample)
 
 
 class _TensorAccumulator:
-    def __init__(self, tensor: Tensor, runs: int, seed: tuple[int, int]) -> None:
+    def __init__(self, tensor: Tensor, parts: NDArray[np.int64], seed: tuple[int, int]) -> None:
+        runs, extremes = len(parts), (int(parts.max(initial=0)) + 1, tensor.channels)
+        self.parts, self.run = parts, 0
         self.random = np.random.default_rng(seed)
         self.channels, self.elements = tensor.channels, tensor.elements
         self.positions = self.elements // self.channels
         wanted = np.clip(_SAMPLED_VALUES // self.channels, _FEWEST_POSITIONS, _MOST_POSITIONS)
         self.per_run = min(self.positions, -(-int(wanted) // runs))
-        self.low = np.full(self.channels, np.inf, np.float32)
-        self.high = np.full(self.channels, -np.inf, np.float32)
+        self.lows = np.full(extremes, np.inf, np.float32)
+        self.highs = np.full(extremes, -np.inf, np.float32)
         self.sample = np.empty((self.per_run * runs, self.channels), np.float32)
-        self.filled = 0
         self.changes_size = False
 
     def add(self, values: NDArray[np.float32]) -> None:
@@ -115,14 +160,15 @@ class _TensorAccumulator:
         if self.changes_size:
             return
         rows = values.reshape(self.positions, self.channels)
-        np.minimum(self.low, rows.min(axis=0), out=self.low)
-        np.maximum(self.high, rows.max(axis=0), out=self.high)
+        low, high = self.lows[self.parts[self.run]], self.highs[self.parts[self.run]]
+        np.minimum(low, rows.min(axis=0), out=low)
+        np.maximum(high, rows.max(axis=0), out=high)
         picked = self.random.choice(self.positions, self.per_run, replace=False, shuffle=False)
-        self.sample[self.filled : self.filled + self.per_run] = rows[picked]
-        self.filled += self.per_run
+        self.sample[self.run * self.per_run : (self.run + 1) * self.per_run] = rows[picked]
+        self.run += 1
 
     def result(self) -> TensorStatistics:
-        return TensorStatistics(self.low, self.high, self.sample[: self.filled])
+        return TensorStatistics(self.lows, self.highs, self.sample[: self.run * self.per_run])
 
 
 def collect(
@@ -160,7 +206,8 @@ def collect(
     asked = [graph[name] for name in answers]
     tapped = [*watched, *(t for t in dict.fromkeys(asked) if t in made and t not in set(watched))]
     session = LiteRTSession(graph.tapped(tapped), threads=threads)
-    tensors = {t: _TensorAccumulator(t, runs, (seed, places[t])) for t in (*entries, *watched)}
+    parts = deal(runs, seed)
+    tensors = {t: _TensorAccumulator(t, parts, (seed, places[t])) for t in (*entries, *watched)}
     layers = _layer_accumulators(graph, tensors, runs, seed, places)
     kept: dict[str, list[Array]] = {tensor.name: [] for tensor in asked}
     # Between two products OpenBLAS's own threads wait spinning, which costs XNNPACK a third of its
@@ -177,7 +224,8 @@ def collect(
     result = {t.name: a.result() for t, a in tensors.items() if not a.changes_size}
     _refuse_nan(result)
     known = {out.name: layer.result() for out, (_, layer) in layers.items() if not layer.is_empty}
-    return Statistics(result, known, {name: joined(found) for name, found in kept.items()})
+    joint = {name: joined(found) for name, found in kept.items()}
+    return Statistics(result, known, joint, parts)
 
 
 def _is_described(tensor: Tensor) -> bool:
@@ -253,7 +301,7 @@ def _features(operator: Operator) -> int:
 
 def _refuse_nan(result: dict[str, TensorStatistics]) -> None:
     for name, found in result.items():
-        if not (np.isfinite(found.low).all() and np.isfinite(found.high).all()):
+        if not (np.isfinite(found.lows).all() and np.isfinite(found.highs).all()):
             raise InputError(
                 f"The activations of '{name}' are not finite on the calibration inputs.",
                 hint="Check the weights for NaN, and that the inputs are scaled as the model"
@@ -262,16 +310,18 @@ def _refuse_nan(result: dict[str, TensorStatistics]) -> None:
 
 
 # Raise it when what is collected changes: cached statistics of another version are not read.
-VERSION = 5
+VERSION = 6
+_NAMED = ("tensors", "layers", "answers")
 
 
 def save(statistics: Statistics, folder: Path) -> None:
     """Write to a folder what `load` reads."""
     arrays: dict[str, Array] = {
-        f"names/{kind}": np.array(list(names), np.str_) for kind, names in vars(statistics).items()
+        f"names/{kind}": np.array(list(vars(statistics)[kind]), np.str_) for kind in _NAMED
     }
+    arrays["parts"] = statistics.parts
     for number, found in enumerate(statistics.tensors.values()):
-        arrays[f"tensor/{number}/extremes"] = np.stack([found.low, found.high])
+        arrays[f"tensor/{number}/extremes"] = np.stack([found.lows, found.highs])
         arrays[f"tensor/{number}/sample"] = found.sample
     for number, layer in enumerate(statistics.layers.values()):
         arrays[f"layer/{number}/mean"] = layer.mean
@@ -286,13 +336,11 @@ def save(statistics: Statistics, folder: Path) -> None:
 def load(folder: Path) -> Statistics:
     """Read what `save` wrote."""
     with np.load(folder / _FILE, allow_pickle=False) as arrays:
-        names = {
-            kind: arrays[f"names/{kind}"].tolist() for kind in ("tensors", "layers", "answers")
-        }
+        names = {kind: arrays[f"names/{kind}"].tolist() for kind in _NAMED}
         tensors = {}
         for number, name in enumerate(names["tensors"]):
-            low, high = arrays[f"tensor/{number}/extremes"]
-            tensors[name] = TensorStatistics(low, high, arrays[f"tensor/{number}/sample"])
+            lows, highs = arrays[f"tensor/{number}/extremes"]
+            tensors[name] = TensorStatistics(lows, highs, arrays[f"tensor/{number}/sample"])
         layers = {}
         for number, name in enumerate(names["layers"]):
             key = f"layer/{number}/covariance"
@@ -300,4 +348,4 @@ def load(folder: Path) -> Statistics:
             mean, power = arrays[f"layer/{number}/mean"], arrays[f"layer/{number}/power"]
             layers[name] = LayerInputs(mean, power, covariance)
         answers = {name: arrays[f"answer/{n}"] for n, name in enumerate(names["answers"])}
-        return Statistics(tensors, layers, answers)
+        return Statistics(tensors, layers, answers, arrays["parts"])

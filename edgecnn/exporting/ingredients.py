@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -19,7 +18,7 @@ from edgecnn.errors import EdgeCnnError
 from edgecnn.formats import onnx_taps, tflite_logits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
     from typing import Any
 
@@ -136,11 +135,15 @@ class Ingredients:
         """Calibration runs in the layout of a format's file."""
         return self.floats.model.in_file_layout(self.calibration_feeds(), file_format)
 
-    def calibration_answers(self, file: bytes | Path, file_format: str) -> Answers:
-        """What a file gives for the first calibration samples, to choose on."""
+    def calibration_answers(
+        self, file: bytes | Path, file_format: str, runs: Sequence[int] | None = None
+    ) -> Answers:
+        """What a file gives for some calibration samples, to choose on; by default the first."""
+        wanted = set(range(_CHOICE_SAMPLES) if runs is None else runs)
+        feeds = (feed for run, feed in enumerate(self.calibration_feeds()) if run in wanted)
         return parity.answers(
             file,
-            itertools.islice(self.calibration_feeds(), _CHOICE_SAMPLES),
+            feeds,
             inputs=self.network.inputs,
             outputs=self.floats.outputs,
             file_layouts=self.floats.model.layouts[file_format],

@@ -2,7 +2,8 @@
 
 A small network can lose an answer altogether: a head whose numbers hardly move, boxes beside
 scores, a recurrence that adds its rounding up. Where its worst group of numbers keeps less than
-20 dB on calibration samples, the fewest layers that mend it stay in float32, and the file says so.
+20 dB on calibration samples that a file was not made of, the fewest layers that mend it stay in
+float32, and the file says so.
 Large networks are left alone (the user is warned): the search would cost minutes and the layers
 latency; `--min-snr` asks for it. `--strict` asks for integers throughout.
 """
@@ -15,6 +16,10 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from edgecnn import parity
+from edgecnn.calibration import statistics
 from edgecnn.exporting.min_snr import CHOICE_SAMPLES
 from edgecnn.quantize.mixed import Mixture
 
@@ -23,6 +28,7 @@ if TYPE_CHECKING:
 
     from edgecnn.exporting.ingredients import Ingredients
     from edgecnn.formats.tflite_graph import Graph
+    from edgecnn.parity import Answers
     from edgecnn.quantize.integer import IntegerModel
     from edgecnn.records import ParityInfo
 
@@ -31,6 +37,7 @@ LEAST_DB = 20.0
 WANTED_DB = 23.0
 _WORTH_DB = 2.0
 _MOST_MACS = 100_000_000
+_QUARTER = 4
 _CONVERSIONS = {"QUANTIZE", "DEQUANTIZE"}
 
 
@@ -60,6 +67,28 @@ def allowed(made: Ingredients, macs: int) -> bool:
 def needed(parities: Sequence[ParityInfo]) -> bool:
     """Whether a file is too far from the float network."""
     return worst_db(parities) < LEAST_DB
+
+
+def all_parities(expected: Answers, measured: Answers, made: Ingredients) -> list[ParityInfo]:
+    """Of the outputs, and of the logits in front of them."""
+    outputs = made.floats.outputs
+    return [
+        *parity.compare(expected, measured, outputs),
+        *parity.compare(expected, measured, outputs, on_values=True),
+    ]
+
+
+def left_out(samples: int, seed: int) -> tuple[int, ...]:
+    """Calibration samples for a file to be tried on that it is not made of: a quarter, 4 at least.
+
+    Args:
+        samples: that there are; of one alone none is left out.
+        seed: of which.
+    """
+    parts = statistics.deal(samples, seed)
+    count = int(parts.max(initial=-1)) + 1
+    few = max(count // _QUARTER, min(_QUARTER, count // 2))
+    return tuple(np.flatnonzero(parts < few).tolist())
 
 
 def attempt(

@@ -1,60 +1,85 @@
 """As `rescue`, of an .onnx: activations, and where they are not it the last layers, stay float.
 
 What int8 loses in a small network is lost in its activations as a rule. They are given back one
-after the other, those first that mend most.
+after the other, those first that mend most, on calibration samples that the file tried is not made
+of.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
-from edgecnn import parity
 from edgecnn.exporting import rescue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable, Sequence
     from pathlib import Path
 
     from edgecnn.exporting.ingredients import Ingredients
-    from edgecnn.quantize.onnx_draft import Draft, Int8Result
+    from edgecnn.quantize.onnx_draft import Draft
 
 
-def attempt(
-    draft: Draft, redraft: Callable[[int], Draft], layers: int, path: Path, made: Ingredients
-) -> tuple[Int8Result, str] | None:
-    """Write the file with the fewest parts in float that mend it, or as it was and give None.
+@dataclass(frozen=True)
+class Mended:
+    """What stays float in an int8 .onnx.
+
+    Attributes:
+        last: so many of the last weighted operators.
+        activations: names of tensors.
+        note: for the manifest.
+    """
+
+    last: int
+    activations: frozenset[str]
+    note: str
+
+
+class Drafting(Protocol):
+    """Makes the int8 file's draft."""
+
+    def __call__(self, last_float: int = 0, left_out: Sequence[int] = ()) -> Draft:
+        """Keep so many of the last weighted operators float; leave these calibration runs out."""
+
+
+def attempt(draft: Drafting, path: Path, made: Ingredients) -> Mended | None:
+    """The fewest parts in float that mend a file; None where it needs none, or none do.
 
     Args:
-        draft: of the file that is too far off.
-        redraft: the same with so many of the last weighted operators in float.
-        layers: how many weighted operators there are.
-        path: of the file, written anew.
+        draft: of the file.
+        path: for files to try.
         made: the samples to choose on.
     """
-    made.progress.stage("integers alone are too far off: choosing what stays float")
+    from edgecnn.quantize.onnx_qdq import weighted_operators
+
+    left_out = rescue.left_out(made.samples.split.calibration.samples, made.options.seed)
+    runs = left_out or None  # of one sample alone none is left out
     float_file = made.floats.onnx
-    assert float_file is not None  # noqa: S101 - the int8 file was made from it
-    expected = made.calibration_answers(float_file, "onnx")
+    assert float_file is not None  # noqa: S101 - the int8 file is made from it
+    expected = made.calibration_answers(float_file, "onnx", runs)
 
     def snr_db(some: Draft, kept: Collection[str] = ()) -> float:
         some.write(path, kept)
-        measured = made.calibration_answers(path, "onnx")
-        return rescue.worst_db(parity.compare(expected, measured, made.floats.outputs))
+        measured = made.calibration_answers(path, "onnx", runs)
+        return rescue.worst_db(rescue.all_parities(expected, measured, made))
 
-    def best_db(some: Draft) -> float:
+    def best_db(last: int) -> float:
+        some = draft(last, left_out)
         return snr_db(some, _together(some.activation_groups))
 
-    before_db, last = snr_db(draft), 0
-    if best_db(draft) < rescue.WANTED_DB:  # it is the weights too
-        last = rescue.fewest_last(layers - 1, lambda count: best_db(redraft(count))) or 0
-        mended = redraft(last) if last else None
-    else:
-        mended = draft
-    if mended is None:
-        draft.write(path)
+    first = draft(left_out=left_out)
+    before_db = snr_db(first)
+    if before_db >= rescue.LEAST_DB:
         return None
+    made.progress.stage("integers alone are too far off: choosing what stays float")
+    last: int | None = 0
+    if snr_db(first, _together(first.activation_groups)) < rescue.WANTED_DB:  # the weights too
+        last = rescue.fewest_last(weighted_operators(float_file) - 1, best_db)
+    if last is None:
+        return None
+    mended = draft(last, left_out) if last else first
     kept = fewest(mended.activation_groups, lambda names: snr_db(mended, names))
-    return mended.write(path, kept), _note(before_db, last, kept)
+    return Mended(last, kept, _note(before_db, last, kept))
 
 
 def _note(before_db: float, last: int, kept: Collection[str]) -> str:
@@ -62,7 +87,8 @@ def _note(before_db: float, last: int, kept: Collection[str]) -> str:
     activations = f"the activations {', '.join(sorted(kept))}" if kept else ""
     return (
         f"integers alone keep {before_db:.1f} dB in the worst group of the outputs on calibration"
-        f" samples: {' and '.join(filter(None, (layers, activations)))} stay in float32"
+        f" samples that they are not made of: {' and '.join(filter(None, (layers, activations)))}"
+        " stay in float32"
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Literal
@@ -15,7 +14,7 @@ from edgecnn.quantize import integer, litert
 from edgecnn.quantize.passes import float16, io_dtype, round_trips
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from edgecnn.convert.float_tflite import FloatTflite
@@ -24,10 +23,8 @@ if TYPE_CHECKING:
     from edgecnn.exporting.plan import Job
     from edgecnn.formats.tflite_graph import Graph
     from edgecnn.quantize.integer import IntegerModel
-    from edgecnn.quantize.onnx_draft import Draft, Int8Result
+    from edgecnn.quantize.onnx_draft import Draft
     from edgecnn.records import ParityInfo
-
-_TRIAL_SAMPLES = 8
 
 
 @dataclass(frozen=True)
@@ -117,7 +114,7 @@ def _rescued(
     macs = tflite.read(_float_tflite(made).data, path.name).graph.macs_by_dtype
     if not rescue.allowed(made, sum(macs.values())):
         return written
-    if not rescue.needed(_all_parities(path, "tflite", made)):
+    if not rescue.needed(_unseen_parities(job, made, quantized)):
         return written
     mended = rescue.attempt(quantized, made, partial(finish, job=job, made=made))
     if mended is None or mended.after_db < rescue.LEAST_DB:
@@ -128,6 +125,19 @@ def _rescued(
     path.write_bytes(mended.graph.write())
     notes = (*written.notes, mended.note)
     return replace(written, notes=notes, integer="mixed", float_ops=mended.float_ops)
+
+
+def _unseen_parities(job: Job, made: Ingredients, quantized: IntegerModel) -> list[ParityInfo]:
+    """How close the file should be to float: on calibration samples that its ranges did not see."""
+    every = tuple(range(made.samples.split.calibration.samples))
+    real = _float_tflite(made).data
+    expected, measured = [], []
+    for graph, runs in quantized.choice.unseen or ((quantized.graph, every),):
+        whole = graph.copy()
+        finish(whole, job, made)
+        measured.append(made.calibration_answers(whole.write(), "tflite", runs))
+        expected.append(made.calibration_answers(real, "tflite", runs))
+    return rescue.all_parities(parity.joined(expected), parity.joined(measured), made)
 
 
 def finish(graph: Graph, job: Job, made: Ingredients, *, float_outputs: bool = False) -> None:
@@ -142,7 +152,6 @@ def quantize_tflite(job: Job, made: Ingredients, *, with_source: bool = False) -
     """The integer model of a recipe, its ends still integers."""
     source, known = _float_tflite(made), made.statistics
     assert known is not None  # noqa: S101 - collected where a recipe asks for them
-    trial = list(itertools.islice(made.file_feeds("tflite"), _TRIAL_SAMPLES))
     made.progress.stage("quantizing", len(known.layers))
     return integer.quantize(
         source.folded,
@@ -150,7 +159,7 @@ def quantize_tflite(job: Job, made: Ingredients, *, with_source: bool = False) -
         judged=source.scores,
         activation_bits=16 if job.recipe.activations == "int16" else 8,
         method=made.options.calibration_method,
-        trial=trial,
+        trial=made.file_feeds("tflite"),
         threads=made.plan.threads,
         with_source=with_source,
         judge=not made.options.strict,
@@ -197,52 +206,35 @@ def _dynamic_onnx(_job: Job, path: Path, made: Ingredients) -> Written:
 
 
 def _integer_onnx(_job: Job, path: Path, made: Ingredients) -> Written:
-    draft = _onnx_draft(made)
-    result = draft.write(path)
+    from edgecnn.exporting import rescue_onnx
+
     macs = inspect(_float_onnx(made), delegate=False).graph.macs_by_dtype
-    note = None
-    if rescue.allowed(made, sum(macs.values())) and rescue.needed(
-        _all_parities(path, "onnx", made)
-    ):
-        result, note = _rescued_onnx(draft, path, made) or (result, None)
+    mended = None
+    if rescue.allowed(made, sum(macs.values())):
+        mended = rescue_onnx.attempt(partial(_onnx_draft, made), path, made)
+    draft = _onnx_draft(made, mended.last if mended else 0)
+    result = draft.write(path, mended.activations if mended else ())
     return Written(
         path.name,
-        (*result.notes, *([note] if note else [])),
+        (*result.notes, *([mended.note] if mended else [])),
         integer="mixed" if result.float_ops else "full",
         float_ops=result.float_ops,
     )
 
 
-def _onnx_draft(made: Ingredients, last_float: int = 0) -> Draft:
+def _onnx_draft(made: Ingredients, last_float: int = 0, left_out: Sequence[int] = ()) -> Draft:
     from edgecnn.quantize import onnx_qdq
 
     method = made.options.calibration_method
     return onnx_qdq.draft(
         _float_onnx(made),
-        made.file_feeds("onnx"),
+        (feed for run, feed in enumerate(made.file_feeds("onnx")) if run not in left_out),
         method="mse" if method == integer.AUTO else method,  # type: ignore[arg-type] # one of plan.METHODS
-        runs=made.samples.split.calibration.samples,
+        runs=made.samples.split.calibration.samples - len(left_out),
         last_float=last_float,
         threads=made.plan.threads,
         progress=made.progress,
     )
-
-
-def _rescued_onnx(draft: Draft, path: Path, made: Ingredients) -> tuple[Int8Result, str] | None:
-    from edgecnn.exporting import rescue_onnx
-    from edgecnn.quantize.onnx_qdq import weighted_operators
-
-    layers = weighted_operators(_float_onnx(made))
-    return rescue_onnx.attempt(draft, partial(_onnx_draft, made), layers, path, made)
-
-
-def _all_parities(path: Path, file_format: str, made: Ingredients) -> list[ParityInfo]:
-    """Of the outputs, and of the logits in front of them."""
-    measured, outputs = made.answers(path, file_format), made.floats.outputs
-    return [
-        *parity.compare(made.reference, measured, outputs),
-        *parity.compare(made.reference, measured, outputs, on_values=True),
-    ]
 
 
 _WRITERS: dict[tuple[str, str], Callable[[Job, Path, Ingredients], Written]] = {

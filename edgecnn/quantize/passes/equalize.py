@@ -10,7 +10,7 @@ predicted to have: the activations' noise plus the weights', each weighed by `se
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -96,16 +96,16 @@ def rescaled(graph: Graph, statistics: Statistics, done: Equalization) -> Statis
         output: _rescaled_layer(layer, done.scale[made[output].source.name])
         for output, layer in statistics.layers.items()
     }
-    return Statistics(tensors, layers, statistics.answers)
+    return replace(statistics, tensors=tensors, layers=layers)
 
 
 def _rescaled_tensor(old: TensorStatistics, scale: NDArray[np.float64]) -> TensorStatistics:
     if np.all(scale == 1):
         return old
-    low, high, sample = (
-        (values * scale).astype(np.float32) for values in (old.low, old.high, old.sample)
+    lows, highs, sample = (
+        (values * scale).astype(np.float32) for values in (old.lows, old.highs, old.sample)
     )
-    return TensorStatistics(low, high, sample)
+    return TensorStatistics(lows, highs, sample)
 
 
 def _rescaled_layer(old: LayerInputs, scale: NDArray[np.float64]) -> LayerInputs:

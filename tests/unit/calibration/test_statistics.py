@@ -256,3 +256,19 @@ def test_answers_of_any_rank_and_dtype_survive_the_disk(tmp_path: Path) -> None:
     found = collect(several_ends(), several_feeds(2), answers=["total", "best"], runs=2, threads=1)
     statistics.save(found, tmp_path)
     assert same(statistics.load(tmp_path), found)
+
+
+def test_a_part_of_the_runs_left_out_is_as_if_it_had_not_been_there() -> None:
+    net, data = branching()
+    feeds = net.feeds(30)
+    found = gather(data, feeds)
+    left_out = found.parts == 2
+    assert 0 < left_out.sum() < 30
+    rest = found.without([2])
+    wanted = everything(data, [f for f, out in zip(feeds, left_out, strict=True) if not out])
+    for tensor, values in wanted.items():
+        rows, known = values.reshape(-1, values.shape[-1]), rest.tensors[tensor]
+        np.testing.assert_array_equal(known.low, rows.min(axis=0))
+        np.testing.assert_array_equal(known.high, rows.max(axis=0))
+        assert set(known.sample.flat) <= set(rows.flat)
+        assert len(known.sample) * 30 == len(found.tensors[tensor].sample) * (30 - left_out.sum())

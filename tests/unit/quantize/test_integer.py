@@ -75,7 +75,7 @@ def test_any_network_is_quantized_and_close_to_float(*, net: Drawn, bits: int) -
     # normalizations; a wrong graph is below 10.
     noise = float(np.square(wanted - got).sum())
     assert noise == 0 or 10 * np.log10(float(np.square(wanted).sum()) / noise) > 15
-    assert made.method in {"minmax", "mse"}
+    assert made.choice.settings.method in {"minmax", "mse"}
 
 
 def test_sixteen_bits_are_closer_than_eight() -> None:
@@ -83,18 +83,12 @@ def test_sixteen_bits_are_closer_than_eight() -> None:
     assert quantized(data, feeds, bits=16)[1] > quantized(data, feeds)[1] + 3
 
 
-def test_auto_takes_the_better_of_what_it_measured() -> None:
+def test_a_method_that_is_asked_for_is_not_compared_with_others() -> None:
     data, feeds = residual_net(1)
-    made, snr_db = quantized(data, feeds)
-    assert set(made.compared_db) == {"minmax", "mse"}
-    assert made.compared_db[made.method] == max(made.compared_db.values())
-    assert snr_db == pytest.approx(made.compared_db[made.method])
-    assert made.method in made.notes[0]
-    for method, compared_db in made.compared_db.items():
-        again, again_db = quantized(data, feeds, method=method)
-        assert again.method == method
-        assert again.compared_db == {}
-        assert again_db == pytest.approx(compared_db)
+    for method in ("minmax", "mse", "percentile"):
+        choice = quantized(data, feeds, method=method)[0].choice
+        assert choice.settings.method == method
+        assert all(text.startswith(f"{method} ranges") for text in choice.tried)
 
 
 def test_the_same_bytes_whatever_the_threads() -> None:
@@ -185,7 +179,7 @@ def test_every_output_of_several_counts() -> None:
     made = integer.quantize(graph, known, judged=judged, activation_bits=8, trial=feeds)
     assert graph.write() == before
     assert [tensor.name for tensor in made.graph.outputs] == judged
-    assert set(made.compared_db) == {"minmax", "mse"}
+    assert {text.split()[0] for text in made.choice.tried} == {"minmax", "mse"}
     found = measured.answers(made.graph, feeds, judged, threads=1)
     for name in judged:
         assert found[name].shape == known.answers[name].shape

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from edgecnn.calibration.statistics import TensorStatistics
-from edgecnn.quantize.ranges import METHODS, choose, with_margin
+from edgecnn.quantize.ranges import METHODS, choose, reached, with_margin
 
 CLIPPING_WEIGHT = 32
 
 
 def statistics_of(sample: np.ndarray[tuple[int, int], np.dtype[np.float32]]) -> TensorStatistics:
-    return TensorStatistics(sample.min(axis=0), sample.max(axis=0), sample)
+    return TensorStatistics(sample.min(axis=0)[None], sample.max(axis=0)[None], sample)
 
 
 samples = hnp.arrays(
@@ -108,3 +108,30 @@ def test_choose_asks_the_method_for_every_tensor(method: str) -> None:
 def test_the_logits_get_a_margin_on_both_sides() -> None:
     found = statistics_of(np.array([[-2, 1], [4, 0]], np.float32))
     assert with_margin(found) == pytest.approx((-2.1, 4.2))
+
+
+def test_few_images_tell_how_far_others_reach() -> None:
+    rng = np.random.default_rng(0)
+    highs = rng.gumbel(5.0, 1.0, 1000).astype(np.float32)
+    few = TensorStatistics(np.zeros((8, 1), np.float32), highs[:8, None], highs[:8, None])
+    low, high = reached(few)
+    assert low == 0
+    assert high > few.maximum
+    assert (highs > high).mean() < 0.02
+    assert (highs > few.maximum).mean() > 4 * (highs > high).mean()
+    assert with_margin(few) == (0, high)
+
+
+def test_what_is_always_the_same_is_not_stretched() -> None:
+    full = np.full((8, 1), 6, np.float32)
+    assert reached(TensorStatistics(full * 0, full, full)) == (0, 6)
+    one = TensorStatistics(full[:1] * 0, full[:1], full)
+    assert reached(one) == (0, 6)
+
+
+def test_a_wide_range_ends_where_no_value_can_be() -> None:
+    highs = np.array([[2], [4], [6]], np.float32)
+    known = {"x": TensorStatistics(highs * 0, highs, highs)}
+    assert choose(known, "minmax")["x"] == (0, 6)
+    assert choose(known, "minmax", wide=True)["x"][1] > 7
+    assert choose(known, "minmax", wide=True, largest={"x": 6.0})["x"] == (0, 6)

@@ -1,0 +1,204 @@
+"""One integer file out of a float one, under settings that somebody chose.
+
+Weights cost most of the time and depend on some settings only, so they are made once (`weigh`) and
+laid out under as many ranges as are wanted (`assemble`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edgecnn.progress import Progress, Silent
+from edgecnn.quantize import add_ranges, affine, float_operators, layout, ranges
+from edgecnn.quantize.passes import (
+    equalize,
+    hard_swish_to_product,
+    relu6_to_relu,
+    relu_to_requantize,
+    to_integer_kernels,
+)
+from edgecnn.quantize.weights import quantize_layers, write_layers
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from edgecnn.calibration.layer_inputs import LayerInputs
+    from edgecnn.calibration.statistics import Statistics
+    from edgecnn.formats.tflite_graph import Graph, Operator
+    from edgecnn.quantize.weights import QuantizedLayer
+
+_RELU6 = 3  # schema.fbs: ActivationFunctionType
+_SIX = 6.0
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a file is quantized. The defaults are what loses least where nothing can be measured.
+
+    Attributes:
+        method: how ranges are chosen: minmax, percentile or mse.
+        equalized: channels scaled against each other (`equalize`).
+        wide: ranges stretched as other images may reach beyond the calibration's.
+        adaptive: weights rounded together (`rounding`), not each to the nearest.
+    """
+
+    method: str = "mse"
+    equalized: bool = False
+    wide: bool = False
+    adaptive: bool = True
+
+    @property
+    def text(self) -> str:
+        """In a few words."""
+        words = [f"{self.method} ranges"]
+        words += ["stretched"] if self.wide else []
+        words += ["equalized"] if self.equalized else []
+        words += [] if self.adaptive else ["rounded to nearest"]
+        return ", ".join(words)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A float graph that is to be quantized, equalized or as it was.
+
+    Attributes:
+        graph: the same function as the float file's.
+        known: statistics of that very graph.
+        gain_db: what equalizing is predicted to gain; 0.0: not done, or nothing to scale.
+    """
+
+    graph: Graph
+    known: Statistics
+    gain_db: float = 0.0
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """A graph whose weights are decided, and whose ranges are not.
+
+    Attributes:
+        model: float, as it is laid out.
+        known: its statistics.
+        layers: the integer weights, by the name of a convolution's output.
+        in_float: operators that keep computing on real numbers, and why.
+        largest: tensors with an upper end that no image passes, by name.
+        bits: of an activation.
+    """
+
+    model: Graph
+    known: Statistics
+    layers: Mapping[str, QuantizedLayer]
+    in_float: Mapping[Operator, str]
+    largest: Mapping[str, float]
+    bits: int
+
+
+def prepare(graph: Graph, known: Statistics) -> Prepared:
+    """Copy a float graph into the form that is quantized."""
+    model = graph.copy()
+    to_integer_kernels.apply(model)
+    _give_biases(model)
+    return Prepared(model, known)
+
+
+def equalized(prepared: Prepared, seen: Statistics, judged: Sequence[str]) -> Prepared:
+    """The same with its channels scaled against each other.
+
+    Args:
+        prepared: left as it is.
+        seen: what the scales come from: all that is known, or a part.
+        judged: names of the tensors whose error counts.
+    """
+    model = prepared.graph.copy()
+    done = equalize.apply(model, seen.tensors, judged)
+    return Prepared(model, equalize.rescaled(model, prepared.known, done), done.gain_db)
+
+
+def _give_biases(graph: Graph) -> None:
+    """A zero bias where a convolution has none: correction needs a place to go."""
+    for operator in graph.operators:
+        if operator.name not in affine.CONVOLUTIONS:
+            continue
+        if affine.known_weights(operator) is not None and affine.bias(operator) is None:
+            affine.set_bias(graph, operator, np.zeros(operator.output.channels))
+
+
+def weigh(
+    prepared: Prepared,
+    bits: int,
+    *,
+    adaptive: bool = True,
+    judge: bool = True,
+    threads: int = 1,
+    progress: Progress | None = None,
+) -> Weighed:
+    """Decide what stays float, and the weights of the rest.
+
+    Args:
+        prepared: left as it is.
+        bits: of an activation, 8 or 16.
+        adaptive: as `Settings` has it.
+        judge: False to leave float only what has no integer kernel.
+        threads: for the layers.
+        progress: told of each.
+    """
+    model, known = prepared.graph.copy(), prepared.known
+    largest = {o.output.name: _SIX for o in model.operators if _is_relu6(o)}
+    relu6_to_relu.apply(model)  # not earlier: equalization may scale through a RELU, not a RELU6
+    in_float = float_operators.choose(model, known.tensors, bits, judge=judge)
+    wanted = _integer_layers(known, in_float)
+    if not adaptive:
+        wanted = {name: replace(layer, covariance=None) for name, layer in wanted.items()}
+    layers = quantize_layers(model, wanted, threads=threads, progress=progress or Silent())
+    return Weighed(model, known, layers, in_float, largest, bits)
+
+
+def _is_relu6(operator: Operator) -> bool:
+    return operator.name == "RELU6" or affine.fused_activation(operator) == _RELU6
+
+
+def _integer_layers(known: Statistics, in_float: Mapping[Operator, str]) -> dict[str, LayerInputs]:
+    kept = {tensor.name for operator in in_float for tensor in operator.outputs}
+    return {name: layer for name, layer in known.layers.items() if name not in kept}
+
+
+def assemble(
+    weighed: Weighed, settings: Settings, known: Statistics, judged: Sequence[str]
+) -> Graph:
+    """Lay a file out; its ends are integers where they can be.
+
+    Args:
+        weighed: left as it is.
+        settings: of them `method` and `wide`; the others are in the weights already.
+        known: what the ranges come from: of `weighed.known` all, or a part.
+        judged: names of the tensors whose error counts.
+    """
+    chosen = ranges.choose(
+        known.tensors, settings.method, wide=settings.wide, largest=weighed.largest
+    )
+    chosen |= _end_ranges(weighed.model, known, judged)
+    add_ranges.widen(weighed.model, chosen)
+    graph = weighed.model.copy()
+    kept = {operator.output.name for operator in weighed.in_float}
+    twins = [operator for name, operator in graph.made().items() if name in kept]
+    layout.lay_out(graph, chosen, weighed.bits, twins)
+    relu_to_requantize.apply(graph, chosen)  # it may change scales, which the biases depend on
+    hard_swish_to_product.apply(graph)
+    write_layers(graph, weighed.layers)
+    graph.drop_unused()
+    return graph
+
+
+def _end_ranges(model: Graph, known: Statistics, judged: Sequence[str]) -> dict[str, ranges.Range]:
+    """Ranges of what is judged: what is cut off there is the answer."""
+    ends = {tensor.name for tensor in model.outputs}
+    return {
+        name: ranges.of_end(known.tensors[name])
+        if name in ends
+        else ranges.with_margin(known.tensors[name])
+        for name in judged
+        if name in known.tensors
+    }

@@ -1,0 +1,291 @@
+"""How a file is quantized, decided on images that its ranges have not seen.
+
+A few parts of the calibration images are left out of the statistics, a file is made of the others,
+and those left out are run through it; where there are few images, each part in its turn. Settings
+are changed one at a time, and a change stays where the worst group of numbers of what is judged
+gains by it, by more than chance would have it (paired over the images). What equalizing or a method
+promises decides nothing. The weights come from all images: of them little depends on any one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edgecnn import parity
+from edgecnn.quantize import assembly, measured
+from edgecnn.quantize.assembly import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    from edgecnn.calibration.statistics import Statistics
+    from edgecnn.formats.tflite_graph import Graph
+    from edgecnn.progress import Progress
+    from edgecnn.quantize.assembly import Prepared, Weighed
+
+    Feed = Sequence[NDArray[Any]]
+
+# As many images tell settings apart by less than a dB, in a second or so of a large network's time.
+_ENOUGH, _MOST = 16, 24
+_FOLDS = 4
+_LARGE_SHARE = 5
+# What fewer images than this did not reach, others will, and the loudest of them count most; those
+# that are left out hardly tell. So ranges are stretched, unless they win by more than others are
+# expected to lose: a hundredth of the signal's power is what was cut off of unseen images where 8
+# were calibrated on. (Trained Xception: 25 dB, 32 stretched; on the 8 themselves no gain.)
+_FEW = 16
+_CUT_OFF = 0.01
+# A change has to gain so much, and so many standard errors of its gain over the images: few images
+# that lost most make up both, and two would ask for more of them than there are.
+_LEAST_GAIN_DB = 0.3
+_STANDARD_ERRORS = 1.0
+# Scaling channels stakes more on the images that were seen than any other change.
+_LEAST_GAIN_OF_EQUALIZING_DB = 0.5
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Images that are left out together.
+
+    Attributes:
+        parts: of `Statistics.parts`.
+        runs: those of their images that files are measured on.
+    """
+
+    parts: tuple[int, ...]
+    runs: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What was tried and taken.
+
+    Attributes:
+        settings: taken.
+        tried: of each that was measured, the SNR in dB of the worst group of what is judged, on
+            images that its ranges had not seen.
+        images: how many those were.
+        spread_db: standard error of what was taken, over the images.
+        unseen: the file that was taken, made without each fold's images, and their runs: what the
+            number above was measured on.
+    """
+
+    settings: Settings
+    tried: dict[str, float] = field(default_factory=dict)
+    images: int = 0
+    spread_db: float = 0.0
+    unseen: tuple[tuple[Graph, tuple[int, ...]], ...] = ()
+
+    @property
+    def expected_db(self) -> float | None:
+        """What unseen images like these should have; None where nothing could be measured."""
+        return self.tried.get(self.settings.text)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """For the manifest."""
+        if self.expected_db is None:
+            return (f"{self.settings.text}: not measured, for want of images to leave out",)
+        tried = "; ".join(f"{text}: {db:.1f} dB" for text, db in self.tried.items())
+        note = (
+            f"{self.settings.text}: {self.expected_db:.1f} dB (standard error"
+            f" {self.spread_db:.1f}) expected on unseen images, in the worst group of the logits or"
+            f" outputs; tried on {self.images} calibration images that the ranges had not seen:"
+            f" {tried}"
+        )
+        return (note,)
+
+
+def folds(parts: NDArray[np.int64]) -> tuple[Fold, ...]:
+    """Deal the parts into folds, as many as give images enough; none where no part can be spared.
+
+    Args:
+        parts: the part of each run.
+    """
+    count = int(parts.max(initial=-1)) + 1
+    size = max(1, count // (_LARGE_SHARE if count >= _ENOUGH else _FOLDS))
+    dealt: list[Fold] = []
+    for start in range(0, count if count > 1 else 0, size):
+        runs = np.flatnonzero((parts >= start) & (parts < start + size))[:_MOST]
+        dealt.append(Fold(tuple(range(start, min(start + size, count))), tuple(runs.tolist())))
+        if sum(len(fold.runs) for fold in dealt) >= _ENOUGH:
+            break
+    return tuple(dealt)
+
+
+class Trial:
+    """Measures files on images that their ranges have not seen."""
+
+    def __init__(
+        self, known: Statistics, feeds: Iterable[Feed], judged: Sequence[str], *, threads: int
+    ) -> None:
+        self.folds = folds(known.parts)
+        self._judged, self._threads = judged, threads
+        wanted = {run for fold in self.folds for run in fold.runs}
+        self._feeds = {run: feed for run, feed in enumerate(feeds) if run in wanted}
+        if not self._feeds:
+            self.folds = ()
+        self._expected = {name: self._rows(known, name) for name in judged}
+
+    @property
+    def images(self) -> int:
+        """How many are measured on."""
+        return len(self._feeds)
+
+    def seen(self, known: Statistics) -> Statistics:
+        """What is known without the first fold."""
+        return known.without(self.folds[0].parts)
+
+    def files(
+        self, weighed: Weighed, settings: Settings
+    ) -> tuple[tuple[Graph, tuple[int, ...]], ...]:
+        """For each fold the file made without it, and the runs to measure it on."""
+        return tuple(
+            (
+                assembly.assemble(weighed, settings, weighed.known.without(f.parts), self._judged),
+                f.runs,
+            )
+            for f in self.folds
+        )
+
+    def noise(self, files: Sequence[tuple[Graph, tuple[int, ...]]]) -> NDArray[np.float64]:
+        """Of the worst group of what is judged: each image's error over the signal of all."""
+        found = [
+            measured.answers(
+                graph, [self._feeds[run] for run in runs], self._judged, threads=self._threads
+            )
+            for graph, runs in files
+        ]
+        shares = [
+            parity.worst_noise(self._expected[name], np.concatenate([f[name] for f in found]))
+            for name in self._judged
+        ]
+        worst = max(shares, key=lambda share: float(share.sum()))
+        by_image: NDArray[np.float64] = worst.reshape(self.images, -1).sum(axis=1)
+        return by_image
+
+    def _rows(self, known: Statistics, name: str) -> NDArray[np.float32]:
+        answers, runs = known.answers[name], len(known.parts)
+        rows = len(answers) // runs
+        picked = [run for fold in self.folds for run in fold.runs]
+        by_run = answers.astype(np.float32).reshape(runs, rows, *answers.shape[1:])
+        return by_run[picked].reshape(len(picked) * rows, *answers.shape[1:])
+
+
+def ratio_db(noise: NDArray[np.float64]) -> float:
+    """SNR from the images' shares of noise; infinite where there is none."""
+    total = float(noise.sum())
+    return float("inf") if total <= 0 else float(-10 * np.log10(total))
+
+
+def spread_db(noise: NDArray[np.float64], other: NDArray[np.float64] | None = None) -> float:
+    """Standard error over the images of an SNR, or of one's gain over another (jackknife)."""
+    count = len(noise)
+    left = noise.sum() - noise
+    ratios = left if other is None else left / np.maximum(other.sum() - other, _TINY)
+    values = 10 * np.log10(np.maximum(ratios, _TINY))
+    return float(np.sqrt((count - 1) / count * np.square(values - values.mean()).sum()))
+
+
+_TINY = float(np.finfo(np.float64).tiny)
+
+
+def pays(noise: NDArray[np.float64], other: NDArray[np.float64], least_db: float) -> bool:
+    """Whether the first has less noise than the other, beyond what the images' choice explains."""
+    gain = ratio_db(noise) - ratio_db(other)
+    return gain >= least_db and gain >= _STANDARD_ERRORS * spread_db(noise, other)
+
+
+class Search:
+    """Settings changed one at a time; keeps what it weighed, for the file itself."""
+
+    def __init__(
+        self,
+        prepared: Prepared,
+        trial: Trial,
+        judged: Sequence[str],
+        *,
+        judge: bool,
+        threads: int,
+        progress: Progress,
+    ) -> None:
+        self._plain, self._trial, self._judged = prepared, trial, judged
+        self._judge, self._threads, self._progress = judge, threads, progress
+        self._noise: dict[Settings, NDArray[np.float64]] = {}
+        self._prepared = {False: prepared}
+        self._weighed: dict[tuple[bool, bool], Weighed] = {}
+
+    def prepared(self, settings: Settings) -> Prepared:
+        """The float graph that settings ask for."""
+        if settings.equalized not in self._prepared:
+            seen = self._plain.known
+            if self._trial.folds:
+                seen = self._trial.seen(seen)
+            self._prepared[True] = assembly.equalized(self._plain, seen, self._judged)
+        return self._prepared[settings.equalized]
+
+    def weighed(self, settings: Settings) -> Weighed:
+        """Its weights."""
+        key = (settings.equalized, settings.adaptive)
+        if key not in self._weighed:
+            self._weighed[key] = assembly.weigh(
+                self.prepared(settings), 8, adaptive=settings.adaptive, judge=self._judge,
+                threads=self._threads, progress=self._progress,
+            )  # fmt: skip
+        return self._weighed[key]
+
+    def run(self, methods: Sequence[str]) -> Choice:
+        """Choose; the first of the methods is the one that others have to beat."""
+        few = len(self._plain.known.parts) < _FEW
+        best = Settings(method=methods[0], wide=few)
+        if not self._trial.folds:
+            return Choice(best)
+        scaled = replace(best, equalized=True)
+        if self._is_worth_weighing(scaled) and self._beats(
+            scaled, best, _LEAST_GAIN_OF_EQUALIZING_DB
+        ):
+            best = scaled
+        other = replace(best, wide=not few)
+        better = self._cuts_off_little(other, best) if few else self._beats(other, best)
+        best = other if better else best
+        for method in methods[1:]:
+            other = replace(best, method=method)
+            best = other if self._beats(other, best) else best
+        nearest = replace(best, adaptive=False)
+        if not few and self._beats(nearest, best):  # little to win, and few images mislead
+            best = nearest
+        tried = {settings.text: ratio_db(noise) for settings, noise in self._noise.items()}
+        return Choice(
+            best, tried, self._trial.images, spread_db(self._noise[best]),
+            self._trial.files(self.weighed(best), best),
+        )  # fmt: skip
+
+    def _cuts_off_little(self, narrow: Settings, wide: Settings) -> bool:
+        """Whether finer steps win, with what few images cannot show counted against them."""
+        noise = self._measured(narrow)
+        burdened = noise + _CUT_OFF / len(noise)
+        return ratio_db(burdened) - ratio_db(self._measured(wide)) >= _LEAST_GAIN_DB
+
+    def _is_worth_weighing(self, scaled: Settings) -> bool:
+        """Whether equalizing gains where weights are rounded to nearest, which costs little time.
+
+        Adaptive rounding makes up for some of what equalizing would, never for its harm.
+        """
+        if self.prepared(scaled).gain_db <= 0:
+            return False
+        rough = replace(scaled, adaptive=False)
+        return self._beats(rough, replace(rough, equalized=False))
+
+    def _beats(self, one: Settings, other: Settings, least_db: float = _LEAST_GAIN_DB) -> bool:
+        return pays(self._measured(one), self._measured(other), least_db)
+
+    def _measured(self, settings: Settings) -> NDArray[np.float64]:
+        if settings not in self._noise:
+            files = self._trial.files(self.weighed(settings), settings)
+            self._noise[settings] = self._trial.noise(files)
+        return self._noise[settings]
