@@ -10,7 +10,7 @@ from edgecnn import parity
 from edgecnn.convert.float_tflite import name_ends
 from edgecnn.exporting import min_snr, rescue
 from edgecnn.inspection import inspect, tflite
-from edgecnn.quantize import integer, litert
+from edgecnn.quantize import choosing, integer, litert
 from edgecnn.quantize.passes import float16, io_dtype, round_trips
 
 if TYPE_CHECKING:
@@ -111,8 +111,7 @@ def _rescued(
     job: Job, path: Path, made: Ingredients, quantized: IntegerModel, written: Written
 ) -> Written:
     """The file as it is, or with layers in float where integers alone are too far off."""
-    macs = tflite.read(_float_tflite(made).data, path.name).graph.macs_by_dtype
-    if not rescue.allowed(made, sum(macs.values())):
+    if not rescue.allowed(made, _macs(made)):
         return written
     if not rescue.needed(_unseen_parities(job, made, quantized)):
         return written
@@ -125,6 +124,11 @@ def _rescued(
     path.write_bytes(mended.graph.write())
     notes = (*written.notes, mended.note)
     return replace(written, notes=notes, integer="mixed", float_ops=mended.float_ops)
+
+
+def _macs(made: Ingredients) -> int:
+    graph = tflite.read(_float_tflite(made).data, made.plan.identity.name).graph
+    return sum(graph.macs_by_dtype.values())
 
 
 def _unseen_parities(job: Job, made: Ingredients, quantized: IntegerModel) -> list[ParityInfo]:
@@ -160,6 +164,7 @@ def quantize_tflite(job: Job, made: Ingredients, *, with_source: bool = False) -
         activation_bits=16 if job.recipe.activations == "int16" else 8,
         method=made.options.calibration_method,
         trial=made.file_feeds("tflite"),
+        images=choosing.images_for(_macs(made)),
         threads=made.plan.threads,
         with_source=with_source,
         judge=not made.options.strict,

@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     Feed = Sequence[NDArray[Any]]
 
 # As many images tell settings apart by less than a dB, in a second or so of a large network's time.
-_ENOUGH, _MOST = 16, 24
+_ENOUGH, MOST_IMAGES = 16, 24
+# Each of about six files runs on all of them: at most so many multiplications each.
+_FEWEST, _MACS = 8, 40_000_000_000
 _FOLDS = 4
 _LARGE_SHARE = 5
 # What fewer images than this did not reach, others will, and the loudest of them count most; those
@@ -101,19 +103,26 @@ class Choice:
         return (note,)
 
 
-def folds(parts: NDArray[np.int64]) -> tuple[Fold, ...]:
+def images_for(macs: int) -> int:
+    """How many images files of a network are measured on: of a large one as few as tell enough."""
+    return int(np.clip(_MACS // max(macs, 1), _FEWEST, MOST_IMAGES))
+
+
+def folds(parts: NDArray[np.int64], most: int = MOST_IMAGES) -> tuple[Fold, ...]:
     """Deal the parts into folds, as many as give images enough; none where no part can be spared.
 
     Args:
         parts: the part of each run.
+        most: images of all folds together.
     """
+    enough = min(_ENOUGH, most)
     count = int(parts.max(initial=-1)) + 1
     size = max(1, count // (_LARGE_SHARE if count >= _ENOUGH else _FOLDS))
     dealt: list[Fold] = []
     for start in range(0, count if count > 1 else 0, size):
-        runs = np.flatnonzero((parts >= start) & (parts < start + size))[:_MOST]
+        runs = np.flatnonzero((parts >= start) & (parts < start + size))[:most]
         dealt.append(Fold(tuple(range(start, min(start + size, count))), tuple(runs.tolist())))
-        if sum(len(fold.runs) for fold in dealt) >= _ENOUGH:
+        if sum(len(fold.runs) for fold in dealt) >= enough:
             break
     return tuple(dealt)
 
@@ -122,9 +131,15 @@ class Trial:
     """Measures files on images that their ranges have not seen."""
 
     def __init__(
-        self, known: Statistics, feeds: Iterable[Feed], judged: Sequence[str], *, threads: int
+        self,
+        known: Statistics,
+        feeds: Iterable[Feed],
+        judged: Sequence[str],
+        *,
+        threads: int,
+        most: int = MOST_IMAGES,
     ) -> None:
-        self.folds = folds(known.parts)
+        self.folds = folds(known.parts, most)
         self._judged, self._threads = judged, threads
         wanted = {run for fold in self.folds for run in fold.runs}
         self._feeds = {run: feed for run, feed in enumerate(feeds) if run in wanted}

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from edgecnn.progress import Progress, Silent
 from edgecnn.quantize import assembly, float_operators
 from edgecnn.quantize.assembly import Settings
-from edgecnn.quantize.choosing import Choice, Search, Trial
+from edgecnn.quantize.choosing import MOST_IMAGES, Choice, Search, Trial
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -87,6 +87,7 @@ def quantize(  # noqa: PLR0913 - all but one have defaults
     activation_bits: int,
     method: str = AUTO,
     trial: Iterable[Sequence[NDArray[Any]]] = (),
+    images: int = MOST_IMAGES,
     threads: int = 1,
     with_source: bool = False,
     judge: bool = True,
@@ -106,6 +107,7 @@ def quantize(  # noqa: PLR0913 - all but one have defaults
         method: minmax, percentile, mse, or auto, which measures minmax and mse.
         trial: every input that the statistics saw, in their order, for every run an array for each
             input of the graph; with them 8-bit settings are chosen by measuring. None: nothing is.
+        images: of them so many at most are measured on.
         threads: for rounding and measuring.
         with_source: keep the float model too, for layers that are to be given back to float.
         judge: False to leave float only what has no integer kernel.
@@ -117,7 +119,7 @@ def quantize(  # noqa: PLR0913 - all but one have defaults
     plain = assembly.prepare(graph, statistics)
     told = progress or Silent()
     if activation_bits == _INT8_BITS:
-        measuring = Trial(statistics, trial, judged, threads=threads)
+        measuring = Trial(statistics, trial, judged, threads=threads, most=images)
         search = Search(plain, measuring, judged, judge=judge, threads=threads, progress=told)
         choice = search.run(_CANDIDATES if method == AUTO else (method,))
         prepared, weighed = search.prepared(choice.settings), search.weighed(choice.settings)
