@@ -37,7 +37,7 @@ LEAST_DB = 20.0
 WANTED_DB = 23.0
 _WORTH_DB = 2.0
 _MOST_MACS = 100_000_000
-_QUARTER = 4
+_QUARTER, _FEWEST = 4, 8
 _CONVERSIONS = {"QUANTIZE", "DEQUANTIZE"}
 
 
@@ -79,16 +79,18 @@ def all_parities(expected: Answers, measured: Answers, made: Ingredients) -> lis
 
 
 def left_out(samples: int, seed: int) -> tuple[int, ...]:
-    """Calibration samples for a file to be tried on that it is not made of: a quarter, 4 at least.
+    """Calibration samples for a file to be tried on that it is not made of: a quarter.
+
+    None where those would be too few to tell signal from noise by: then a file is tried on what it
+    is made of.
 
     Args:
-        samples: that there are; of one alone none is left out.
+        samples: that there are.
         seed: of which.
     """
     parts = statistics.deal(samples, seed)
-    count = int(parts.max(initial=-1)) + 1
-    few = max(count // _QUARTER, min(_QUARTER, count // 2))
-    return tuple(np.flatnonzero(parts < few).tolist())
+    quarter = np.flatnonzero(parts < (int(parts.max(initial=-1)) + 1) // _QUARTER)
+    return tuple(quarter.tolist()) if len(quarter) >= _FEWEST else ()
 
 
 def attempt(

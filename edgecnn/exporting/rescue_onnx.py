@@ -2,7 +2,7 @@
 
 What int8 loses in a small network is lost in its activations as a rule. They are given back one
 after the other, those first that mend most, on calibration samples that the file tried is not made
-of.
+of (where there are enough).
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def attempt(draft: Drafting, path: Path, made: Ingredients) -> Mended | None:
     from edgecnn.quantize.onnx_qdq import weighted_operators
 
     left_out = rescue.left_out(made.samples.split.calibration.samples, made.options.seed)
-    runs = left_out or None  # of one sample alone none is left out
+    runs = left_out or None
     float_file = made.floats.onnx
     assert float_file is not None  # noqa: S101 - the int8 file is made from it
     expected = made.calibration_answers(float_file, "onnx", runs)
@@ -87,8 +87,7 @@ def _note(before_db: float, last: int, kept: Collection[str]) -> str:
     activations = f"the activations {', '.join(sorted(kept))}" if kept else ""
     return (
         f"integers alone keep {before_db:.1f} dB in the worst group of the outputs on calibration"
-        f" samples that they are not made of: {' and '.join(filter(None, (layers, activations)))}"
-        " stay in float32"
+        f" samples: {' and '.join(filter(None, (layers, activations)))} stay in float32"
     )
 
 

@@ -45,3 +45,12 @@ def test_a_group_that_does_nothing_beside_the_others_is_given_back() -> None:
 def test_fewest_last_counts_from_the_end() -> None:
     assert rescue.fewest_last(9, lambda count: 10.0 * count) == 3
     assert rescue.fewest_last(2, lambda count: 10.0 * count) is None
+
+
+@given(st.integers(1, 300), st.integers(0, 9))
+def test_a_quarter_of_many_samples_is_left_out_and_none_of_few(samples: int, seed: int) -> None:
+    runs = rescue.left_out(samples, seed)
+    assert len(set(runs)) == len(runs)
+    assert set(runs) <= set(range(samples))
+    assert not runs or 8 <= len(runs) <= samples / 3
+    assert bool(runs) == (samples >= 32) or 30 <= samples < 40
