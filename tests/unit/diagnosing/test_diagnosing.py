@@ -445,7 +445,7 @@ def test_the_reference_stands_in_for_arrays_that_are_not_at_hand(
 
 
 def test_a_mixed_file_keeps_layers_in_float(floats: Path, tmp_path: Path) -> None:
-    folder = exported(floats, "right", tmp_path, min_snr_db=27.0)
+    folder = exported(floats, "right", tmp_path, min_snr_db=29.5)
     found = edgecnn.diagnose(folder, float_file=floats / "net.tflite")
     assert found.causes == ()
     in_float = [each for each in found.layers if each.step is None]
