@@ -179,6 +179,7 @@ def collect(
     runs: int,
     threads: int,
     seed: int = 0,
+    origin: NDArray[np.int64] | None = None,
     progress: Progress | None = None,
 ) -> Statistics:
     """Run the float model on every feed and describe each of its float32 tensors.
@@ -190,6 +191,7 @@ def collect(
         runs: how many there are.
         threads: for the interpreter.
         seed: of the positions that are sampled.
+        origin: of each run, the one whose part it shares: a view is left out with its picture.
         progress: advanced by one for each run.
 
     Raises:
@@ -206,7 +208,7 @@ def collect(
     asked = [graph[name] for name in answers]
     tapped = [*watched, *(t for t in dict.fromkeys(asked) if t in made and t not in set(watched))]
     session = LiteRTSession(graph.tapped(tapped), threads=threads)
-    parts = deal(runs, seed)
+    parts = deal(runs, seed) if origin is None else deal(int(origin.max()) + 1, seed)[origin]
     tensors = {t: _TensorAccumulator(t, parts, (seed, places[t])) for t in (*entries, *watched)}
     layers = _layer_accumulators(graph, tensors, runs, seed, places)
     kept: dict[str, list[Array]] = {tensor.name: [] for tensor in asked}

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edgecnn.calibration.statistics import Statistics
+    from edgecnn.calibration.views import Enlarged
     from edgecnn.convert.float_cache import FloatModel
     from edgecnn.convert.float_stage import Samples
     from edgecnn.convert.float_tflite import FloatTflite
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from edgecnn.exporting.plan import Plan
     from edgecnn.parity import Answers
     from edgecnn.progress import Progress
-    from edgecnn.records import Network, OutputInfo, ParityInfo
+    from edgecnn.records import Network, OutputInfo, ParityInfo, Preprocessing
 
 _FAITHFUL_DB = 60.0
 # What float32 itself rounds away: a sigmoid that is nearly zero everywhere has no more to tell.
@@ -101,6 +102,7 @@ class Ingredients:
         options: what was asked for.
         floats: the float files.
         samples: to calibrate on, and to compare on.
+        calibration: the former, and views of them where they are few.
         proven: by format, how close the float file is to the source's own framework.
         reference: what the float network gives for the samples that calibration does not see.
         statistics: of the activations of `floats.tflite`; None where no recipe needs them.
@@ -111,6 +113,7 @@ class Ingredients:
     options: ExportOptions
     floats: Floats
     samples: Samples
+    calibration: Enlarged
     proven: dict[str, tuple[ParityInfo, ...]]
     reference: Answers
     statistics: Statistics | None
@@ -123,7 +126,7 @@ class Ingredients:
 
     def calibration_feeds(self) -> Iterator[tuple[NDArray[Any], ...]]:
         """Of each calibration run an array for every input, in the source's layout."""
-        calibration = self.samples.split.calibration
+        calibration = self.calibration.samples
         return calibration.feeds(self.network.inputs, self.samples.preprocessing)
 
     def held_out_feeds(self) -> Iterator[tuple[NDArray[Any], ...]]:
@@ -258,16 +261,22 @@ def _content(file: bytes | Path) -> str:
 
 
 def collect_statistics(
-    floats: Floats, samples: Samples, *, seed: int, threads: int, progress: Progress
+    floats: Floats,
+    enlarged: Enlarged,
+    preprocessing: Preprocessing,
+    *,
+    seed: int,
+    threads: int,
+    progress: Progress,
 ) -> Statistics:
-    """Activation statistics of the float .tflite on the calibration samples, or the cache's."""
+    """Activation statistics of the float .tflite on calibration samples, or the cache's."""
     tflite = floats.tflite
     assert tflite is not None  # noqa: S101 - only a .tflite is calibrated by them
-    calibration = samples.split.calibration
+    calibration = enlarged.samples
     key = digest(
         _content(tflite.data),
         calibration.sha256,
-        str(samples.preprocessing),
+        str(preprocessing),
         seed,
         tflite.scores,
         statistics.VERSION,
@@ -275,7 +284,7 @@ def collect_statistics(
 
     def make(part: Path) -> None:
         progress.stage("calibrating", calibration.samples)
-        feeds = calibration.feeds(floats.network.inputs, samples.preprocessing)
+        feeds = calibration.feeds(floats.network.inputs, preprocessing)
         measured = statistics.collect(
             tflite.folded,
             floats.model.in_file_layout(feeds, "tflite"),
@@ -283,6 +292,7 @@ def collect_statistics(
             runs=calibration.samples,
             threads=threads,
             seed=seed,
+            origin=enlarged.origin,
             progress=progress,
         )
         statistics.save(measured, part)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgecnn import manifest as manifests
 from edgecnn import parity, reference, store
+from edgecnn.calibration import views
 from edgecnn.calibration.sources import Sampling
 from edgecnn.convert import float_cache
 from edgecnn.convert.versions import versions
@@ -96,12 +97,18 @@ def _ingredients(plan: Plan, options: ExportOptions, recorder: Recorder) -> Ingr
     proven = stages.prove_floats(floats, plan.threads)
     floats = floats.without(stages.unproven(proven))
     made_reference = stages.make_reference(floats, samples, threads=plan.threads, progress=recorder)
+    # Random weights have no activations worth knowing better.
+    seed = None if plan.identity.has_random_weights else options.seed
+    calibration = views.enlarge(samples.split.calibration, floats.network.inputs, seed)
     statistics = None
     if plan.calibrates_tflite and floats.tflite is not None:
         statistics = stages.collect_statistics(
-            floats, samples, seed=options.seed, threads=plan.threads, progress=recorder
-        )
-    return Ingredients(plan, options, floats, samples, proven, made_reference, statistics, recorder)
+            floats, calibration, samples.preprocessing,
+            seed=options.seed, threads=plan.threads, progress=recorder,
+        )  # fmt: skip
+    return Ingredients(
+        plan, options, floats, samples, calibration, proven, made_reference, statistics, recorder
+    )
 
 
 def _sampling(plan: Plan, options: ExportOptions) -> Sampling:
@@ -183,7 +190,9 @@ def _write_folder(
         reference.write(
             part / reference.NAME, Reference(made.samples.split.held_out, made.reference)
         )
-        notes = [note for file in files for note in written[file.format].notes]
+        of_views = made.calibration.note if job.recipe.calibrated else ""
+        notes = [of_views] if of_views else []
+        notes += [note for file in files for note in written[file.format].notes]
         manifest = _manifest(job, made, model, tuple(files), notes)
         manifests.write(manifest, part)
     mixed = next((w.mixed for w in written.values() if w.mixed is not None), None)

@@ -164,6 +164,7 @@ def quantize_tflite(job: Job, made: Ingredients, *, with_source: bool = False) -
         activation_bits=16 if job.recipe.activations == "int16" else 8,
         method=made.options.calibration_method,
         trial=made.file_feeds("tflite"),
+        samples=made.samples.split.calibration.samples,
         images=choosing.images_for(_macs(made)),
         threads=made.plan.threads,
         with_source=with_source,
@@ -235,7 +236,7 @@ def _onnx_draft(made: Ingredients, last_float: int = 0, left_out: Sequence[int] 
         _float_onnx(made),
         (feed for run, feed in enumerate(made.file_feeds("onnx")) if run not in left_out),
         method="mse" if method == integer.AUTO else method,  # type: ignore[arg-type] # one of plan.METHODS
-        runs=made.samples.split.calibration.samples - len(left_out),
+        runs=made.calibration.samples.samples - len(left_out),
         last_float=last_float,
         threads=made.plan.threads,
         progress=made.progress,

@@ -42,12 +42,14 @@ class Settings:
         method: how ranges are chosen: minmax, percentile or mse.
         equalized: channels scaled against each other (`equalize`).
         wide: ranges stretched as other images may reach beyond the calibration's.
+        ends: what the ranges of what is judged are multiplied by.
         adaptive: weights rounded together (`rounding`), not each to the nearest.
     """
 
     method: str = "mse"
     equalized: bool = False
     wide: bool = False
+    ends: float = 1.0
     adaptive: bool = True
 
     @property
@@ -55,6 +57,7 @@ class Settings:
         """In a few words."""
         words = [f"{self.method} ranges"]
         words += ["stretched"] if self.wide else []
+        words += [f"of the ends {self.ends:g} times as wide"] if self.ends > 1 else []
         words += ["equalized"] if self.equalized else []
         words += [] if self.adaptive else ["rounded to nearest"]
         return ", ".join(words)
@@ -165,21 +168,38 @@ def _integer_layers(known: Statistics, in_float: Mapping[Operator, str]) -> dict
     return {name: layer for name, layer in known.layers.items() if name not in kept}
 
 
-def assemble(
-    weighed: Weighed, settings: Settings, known: Statistics, judged: Sequence[str]
-) -> Graph:
+@dataclass(frozen=True)
+class Seen:
+    """What the ranges of a file come from.
+
+    Attributes:
+        known: statistics of all runs, or of some.
+        ranges: out of these very statistics.
+    """
+
+    known: Statistics
+    ranges: ranges.Chooser
+
+    @classmethod
+    def of(cls, known: Statistics) -> Seen:
+        """Statistics nobody has made ranges of yet."""
+        return cls(known, ranges.Chooser(known.tensors))
+
+
+def assemble(weighed: Weighed, settings: Settings, seen: Seen, judged: Sequence[str]) -> Graph:
     """Lay a file out; its ends are integers where they can be.
 
     Args:
         weighed: left as it is.
-        settings: of them `method` and `wide`; the others are in the weights already.
-        known: what the ranges come from: of `weighed.known` all, or a part.
+        settings: of them those of the ranges; the others are in the weights already.
+        seen: what the ranges come from: of `weighed.known` all, or a part.
         judged: names of the tensors whose error counts.
     """
-    chosen = ranges.choose(
-        known.tensors, settings.method, wide=settings.wide, largest=weighed.largest
-    )
-    chosen |= _end_ranges(weighed.model, known, judged)
+    chosen = seen.ranges.choose(settings.method, wide=settings.wide, largest=weighed.largest)
+    ends = _end_ranges(weighed.model, seen.known, judged)
+    chosen |= {
+        name: (low * settings.ends, high * settings.ends) for name, (low, high) in ends.items()
+    }
     add_ranges.widen(weighed.model, chosen)
     graph = weighed.model.copy()
     kept = {operator.output.name for operator in weighed.in_float}

@@ -16,10 +16,10 @@ import numpy as np
 
 from edgecnn import parity
 from edgecnn.quantize import assembly, measured
-from edgecnn.quantize.assembly import Settings
+from edgecnn.quantize.assembly import Seen, Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -46,6 +46,8 @@ _CUT_OFF = 0.01
 # that lost most make up both, and two would ask for more of them than there are.
 _LEAST_GAIN_DB = 0.3
 _STANDARD_ERRORS = 1.0
+# Eight pictures of text, of which most are upright, show a third of what the logits reach.
+_ENDS, _COST_OF_ROOM_DB, _WORTH_ROOM_DB = (2.0, 1.5), 0.3, 1.0
 # Scaling channels stakes more on the images that were seen than any other change.
 _LEAST_GAIN_OF_EQUALIZING_DB = 0.5
 
@@ -137,9 +139,10 @@ class Trial:
         judged: Sequence[str],
         *,
         threads: int,
+        samples: int | None = None,
         most: int = MOST_IMAGES,
     ) -> None:
-        self.folds = folds(known.parts, most)
+        self.folds = folds(known.parts[:samples], most)
         self._judged, self._threads = judged, threads
         wanted = {run for fold in self.folds for run in fold.runs}
         self._feeds = {run: feed for run, feed in enumerate(feeds) if run in wanted}
@@ -155,18 +158,6 @@ class Trial:
     def seen(self, known: Statistics) -> Statistics:
         """What is known without the first fold."""
         return known.without(self.folds[0].parts)
-
-    def files(
-        self, weighed: Weighed, settings: Settings
-    ) -> tuple[tuple[Graph, tuple[int, ...]], ...]:
-        """For each fold the file made without it, and the runs to measure it on."""
-        return tuple(
-            (
-                assembly.assemble(weighed, settings, weighed.known.without(f.parts), self._judged),
-                f.runs,
-            )
-            for f in self.folds
-        )
 
     def noise(self, files: Sequence[tuple[Graph, tuple[int, ...]]]) -> NDArray[np.float64]:
         """Of the worst group of what is judged: each image's error over the signal of all."""
@@ -192,9 +183,9 @@ class Trial:
         return by_run[picked].reshape(len(picked) * rows, *answers.shape[1:])
 
 
-def ratio_db(noise: NDArray[np.float64]) -> float:
+def ratio_db(noise: NDArray[np.float64] | np.floating[Any]) -> float:
     """SNR from the images' shares of noise; infinite where there is none."""
-    total = float(noise.sum())
+    total = float(np.sum(noise))
     return float("inf") if total <= 0 else float(-10 * np.log10(total))
 
 
@@ -234,6 +225,7 @@ class Search:
         self._noise: dict[Settings, NDArray[np.float64]] = {}
         self._prepared = {False: prepared}
         self._weighed: dict[tuple[bool, bool], Weighed] = {}
+        self._seen: dict[bool, list[Seen]] = {}
 
     def prepared(self, settings: Settings) -> Prepared:
         """The float graph that settings ask for."""
@@ -256,7 +248,7 @@ class Search:
 
     def run(self, methods: Sequence[str]) -> Choice:
         """Choose; the first of the methods is the one that others have to beat."""
-        few = len(self._plain.known.parts) < _FEW
+        few = int(self._plain.known.parts.max(initial=-1)) + 1 < _FEW
         best = Settings(method=methods[0], wide=few)
         if not self._trial.folds:
             return Choice(best)
@@ -271,14 +263,30 @@ class Search:
         for method in methods[1:]:
             other = replace(best, method=method)
             best = other if self._beats(other, best) else best
+        best = self._with_room_at_the_ends(best) if few else best
         nearest = replace(best, adaptive=False)
         if not few and self._beats(nearest, best):  # little to win, and few images mislead
             best = nearest
         tried = {settings.text: ratio_db(noise) for settings, noise in self._noise.items()}
         return Choice(
             best, tried, self._trial.images, spread_db(self._noise[best]),
-            self._trial.files(self.weighed(best), best),
+            tuple(self._files(best)),
         )  # fmt: skip
+
+    def _with_room_at_the_ends(self, best: Settings) -> Settings:
+        """The widest ranges for the answers, which other images will pass, that cost next to none.
+
+        Where all else makes more noise than an answer's steps, they can be coarser for nothing. The
+        image in the middle tells what steps cost: one that was cut off hides it.
+        """
+        for factor in _ENDS:
+            roomy = replace(best, ends=factor)
+            noises = self._measured(roomy), self._measured(best)
+            gain_db = ratio_db(noises[0]) - ratio_db(noises[1])
+            typical_db = ratio_db(np.median(noises[0])) - ratio_db(np.median(noises[1]))
+            if gain_db >= _WORTH_ROOM_DB or min(gain_db, typical_db) >= -_COST_OF_ROOM_DB:
+                return roomy
+        return best
 
     def _cuts_off_little(self, narrow: Settings, wide: Settings) -> bool:
         """Whether finer steps win, with what few images cannot show counted against them."""
@@ -301,6 +309,14 @@ class Search:
 
     def _measured(self, settings: Settings) -> NDArray[np.float64]:
         if settings not in self._noise:
-            files = self._trial.files(self.weighed(settings), settings)
-            self._noise[settings] = self._trial.noise(files)
+            self._noise[settings] = self._trial.noise(list(self._files(settings)))
         return self._noise[settings]
+
+    def _files(self, settings: Settings) -> Iterator[tuple[Graph, tuple[int, ...]]]:
+        """For each fold the file made without it, and the runs to measure it on."""
+        weighed, folds = self.weighed(settings), self._trial.folds
+        if settings.equalized not in self._seen:
+            left = [Seen.of(weighed.known.without(fold.parts)) for fold in folds]
+            self._seen[settings.equalized] = left
+        for fold, seen in zip(folds, self._seen[settings.equalized], strict=True):
+            yield assembly.assemble(weighed, settings, seen, self._judged), fold.runs

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from edgecnn.progress import Progress, Silent
 from edgecnn.quantize import assembly, float_operators
-from edgecnn.quantize.assembly import Settings
+from edgecnn.quantize.assembly import Seen, Settings
 from edgecnn.quantize.choosing import MOST_IMAGES, Choice, Search, Trial
 
 if TYPE_CHECKING:
@@ -87,6 +87,7 @@ def quantize(  # noqa: PLR0913 - all but one have defaults
     activation_bits: int,
     method: str = AUTO,
     trial: Iterable[Sequence[NDArray[Any]]] = (),
+    samples: int | None = None,
     images: int = MOST_IMAGES,
     threads: int = 1,
     with_source: bool = False,
@@ -107,7 +108,9 @@ def quantize(  # noqa: PLR0913 - all but one have defaults
         method: minmax, percentile, mse, or auto, which measures minmax and mse.
         trial: every input that the statistics saw, in their order, for every run an array for each
             input of the graph; with them 8-bit settings are chosen by measuring. None: nothing is.
-        images: of them so many at most are measured on.
+        samples: the first so many of them are samples, those behind are views of samples, on which
+            nothing is measured: they are harder than what will come.
+        images: of the samples so many at most are measured on.
         threads: for rounding and measuring.
         with_source: keep the float model too, for layers that are to be given back to float.
         judge: False to leave float only what has no integer kernel.
@@ -119,7 +122,7 @@ def quantize(  # noqa: PLR0913 - all but one have defaults
     plain = assembly.prepare(graph, statistics)
     told = progress or Silent()
     if activation_bits == _INT8_BITS:
-        measuring = Trial(statistics, trial, judged, threads=threads, most=images)
+        measuring = Trial(statistics, trial, judged, threads=threads, samples=samples, most=images)
         search = Search(plain, measuring, judged, judge=judge, threads=threads, progress=told)
         choice = search.run(_CANDIDATES if method == AUTO else (method,))
         prepared, weighed = search.prepared(choice.settings), search.weighed(choice.settings)
@@ -153,6 +156,6 @@ def _made(
 ) -> IntegerModel:
     source = FloatSource(prepared.graph, prepared.known) if with_source else None
     return IntegerModel(
-        assembly.assemble(weighed, choice.settings, weighed.known, judged), choice, source,
+        assembly.assemble(weighed, choice.settings, Seen.of(weighed.known), judged), choice, source,
         float_operators.counts(weighed.in_float), float_operators.notes(weighed.in_float),
     )  # fmt: skip

@@ -95,6 +95,19 @@ def reached(statistics: TensorStatistics, deviations: float = _REACH) -> Range:
     return min(low, below) if low < 0 else low, max(high, above) if high > 0 else high
 
 
+def channels_reached(
+    statistics: TensorStatistics, deviations: float
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """As `reached`, of each channel on its own, (C,) and (C,), without zero being put in."""
+    low, high = statistics.low, statistics.high
+    if len(statistics.lows) < _FEWEST_EXTREMES:
+        return low, high
+    lows, highs = statistics.lows, statistics.highs
+    below = lows.mean(axis=0) - deviations * lows.std(axis=0, ddof=1)
+    above = highs.mean(axis=0) + deviations * highs.std(axis=0, ddof=1)
+    return np.minimum(low, below), np.maximum(high, above)
+
+
 def with_margin(statistics: TensorStatistics) -> Range:
     """More than was seen: for the logits, where what is cut off is the answer.
 
@@ -128,26 +141,40 @@ METHODS: dict[str, Callable[[TensorStatistics], Range]] = {
 }
 
 
-def choose(
-    statistics: Mapping[str, TensorStatistics],
-    method: str,
-    *,
-    wide: bool = False,
-    largest: Mapping[str, float] | None = None,
-) -> dict[str, Range]:
-    """The range of every tensor under one method; 0 to 1 for one that was zero throughout.
+class Chooser:
+    """The ranges of all tensors; a method's, which take time, are made once.
 
     Args:
         statistics: by tensor name.
-        method: of `METHODS`.
-        wide: stretch each range as other images may reach beyond these (`reached`).
-        largest: by tensor name, what it cannot pass: there a wide range ends.
     """
-    chosen = {tensor: METHODS[method](found) for tensor, found in statistics.items()}
-    if wide:
-        most = largest or {}
-        chosen = {t: _stretched(statistics[t], r, most.get(t)) for t, r in chosen.items()}
-    return {tensor: _with_width(limits) for tensor, limits in chosen.items()}
+
+    def __init__(self, statistics: Mapping[str, TensorStatistics]) -> None:
+        self._statistics = statistics
+        self._by_method: dict[str, dict[str, Range]] = {}
+
+    def choose(
+        self, method: str, *, wide: bool = False, largest: Mapping[str, float] | None = None
+    ) -> dict[str, Range]:
+        """The range of every tensor under one method; 0 to 1 for one that was zero throughout.
+
+        Args:
+            method: of `METHODS`.
+            wide: stretch each range as other images may reach beyond these (`reached`).
+            largest: by tensor name, what it cannot pass: there a wide range ends.
+        """
+        if method not in self._by_method:
+            made = {tensor: METHODS[method](seen) for tensor, seen in self._statistics.items()}
+            self._by_method[method] = made
+        chosen = self._by_method[method]
+        if wide:
+            most = largest or {}
+            chosen = {t: _stretched(self._statistics[t], r, most.get(t)) for t, r in chosen.items()}
+        return {tensor: _with_width(limits) for tensor, limits in chosen.items()}
+
+
+def choose(statistics: Mapping[str, TensorStatistics], method: str) -> dict[str, Range]:
+    """The range of every tensor under one method, see `Chooser.choose`."""
+    return Chooser(statistics).choose(method)
 
 
 def _stretched(statistics: TensorStatistics, limits: Range, largest: float | None) -> Range:

@@ -17,7 +17,7 @@ import numpy as np
 
 from edgecnn.calibration.layer_inputs import LayerInputs
 from edgecnn.calibration.statistics import Statistics, TensorStatistics
-from edgecnn.quantize import affine, sensitivity
+from edgecnn.quantize import affine, ranges, sensitivity
 from edgecnn.quantize.channel_ties import Ties, find_ties
 from edgecnn.quantize.equalize_error import Activations, Weights, sixteenth_power
 from edgecnn.quantize.passes import PassResult
@@ -32,6 +32,10 @@ if TYPE_CHECKING:
 # Scales stay within a factor of 55, and a channel that hardly stirred on the calibration images is
 # taken for a tenth of the loudest: on others it may stir.
 _LARGEST_LOG_SCALE = 4.0
+# Standard deviations: scales are made for what other images may stir in a channel, for each channel
+# that passes its share of the range is cut off. (Trained Xception, 8 images: 26.2 dB for what these
+# stirred, 27.1 with 2, 29.4 with 4; a trained xception-mini, 100 images: 38.3, 38.5, 37.2.)
+_REACH = 3.0
 _QUIETEST = 0.1
 _ITERATIONS = 12
 _DEPTHWISE_RANK = 2
@@ -152,16 +156,12 @@ def _terms(
     judged: Sequence[str],
 ) -> list[Activations | Weights]:
     h = sensitivity.measure(graph, statistics, judged)
-    terms: list[Activations | Weights] = [
-        Activations(
-            ties.variables[t],
-            _extent(s.high),
-            _extent(-s.low),
-            h[t],
-        )
-        for t, s in statistics.items()
-        if h[t].any()
-    ]
+    terms: list[Activations | Weights] = []
+    for name, found in statistics.items():
+        if h[name].any():
+            low, high = ranges.channels_reached(found, _REACH)
+            variables = ties.variables[name]
+            terms.append(Activations(variables, _extent(high), _extent(-low), h[name]))
     for operator in graph.operators:
         if operator.name in {"CONV_2D", "FULLY_CONNECTED"}:
             terms += _weights_term(operator, statistics, ties, h)

@@ -199,7 +199,8 @@ def test_eight_images_give_better_files_than_plain_minmax_and_none_much_worse() 
         graph, (images, _) = trained(seed), gratings(8, 7 + seed)
         known = collect(graph, feeds(images), answers=[SCORES], runs=8, threads=1)
         weighed = assembly.weigh(assembly.prepare(graph, known), 8)
-        as_seen = assembly.assemble(weighed, assembly.Settings("minmax"), known, [SCORES])
+        seen = assembly.Seen.of(known)
+        as_seen = assembly.assemble(weighed, assembly.Settings("minmax"), seen, [SCORES])
         made = quantized(graph, images).graph
         gains_db.append(snr_db(graph, made, others) - snr_db(graph, as_seen, others))
     assert min(gains_db) > -2
