@@ -12,13 +12,17 @@ from hypothesis import strategies as st
 from random_nets import RandomNet
 
 from edgecnn import parity
+from edgecnn.calibration import views
+from edgecnn.calibration.sampleset import from_arrays
 from edgecnn.calibration.statistics import collect, deal
 from edgecnn.formats.tflite_graph import Graph
 from edgecnn.quantize import affine, assembly, choosing, integer, measured
+from edgecnn.records import Endpoint
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from edgecnn.calibration.statistics import Statistics
     from edgecnn.quantize.integer import IntegerModel
 
     Floats = NDArray[np.float32]
@@ -193,15 +197,48 @@ def test_noise_by_image_adds_up_to_the_ratio_that_parity_reports(seed: int) -> N
     assert choosing.ratio_db(noise) == pytest.approx(min(whole, group))
 
 
-def test_eight_images_give_better_files_than_plain_minmax_and_none_much_worse() -> None:
+def with_views(graph: Graph, images: Floats) -> tuple[Statistics, IntegerModel]:
+    """As an export does it."""
+    image = Endpoint(name="image", shape=(1, SIDE, SIDE, 3), dtype="float32", layout="NHWC")
+    enlarged = views.enlarge(from_arrays("gratings", len(images), (images,)), (image,), 0)
+    (values,) = enlarged.samples.arrays
+    known = collect(
+        graph, feeds(values), answers=[SCORES], runs=len(values), threads=1, origin=enlarged.origin
+    )
+    made = integer.quantize(
+        graph,
+        known,
+        judged=[SCORES],
+        activation_bits=8,
+        trial=feeds(images),
+        samples=len(images),
+    )
+    return known, made
+
+
+@pytest.mark.parametrize("kind", ["eight pictures", "one picture", "another kind"])
+def test_a_poor_calibration_set_gives_better_files_than_plain_minmax(kind: str) -> None:
     others, gains_db = gratings(200, 8)[0], []
     for seed in range(3):
         graph, (images, _) = trained(seed), gratings(8, 7 + seed)
-        known = collect(graph, feeds(images), answers=[SCORES], runs=8, threads=1)
+        spoiled = {
+            "eight pictures": images,
+            "one picture": np.repeat(images[:1], 8, axis=0),
+            "another kind": images * np.float32(0.3) + np.float32(0.5),
+        }[kind]
+        known = collect(graph, feeds(spoiled), answers=[SCORES], runs=8, threads=1)
         weighed = assembly.weigh(assembly.prepare(graph, known), 8)
-        seen = assembly.Seen.of(known)
-        as_seen = assembly.assemble(weighed, assembly.Settings("minmax"), seen, [SCORES])
-        made = quantized(graph, images).graph
-        gains_db.append(snr_db(graph, made, others) - snr_db(graph, as_seen, others))
-    assert min(gains_db) > -2
-    assert np.mean(gains_db) > 1
+        plain = assembly.assemble(
+            weighed, assembly.Settings("minmax"), assembly.Seen.of(known), [SCORES]
+        )
+        _, made = with_views(graph, spoiled)
+        gains_db.append(snr_db(graph, made.graph, others) - snr_db(graph, plain, others))
+    assert min(gains_db) > -1
+    assert np.mean(gains_db) > {"eight pictures": 1, "one picture": 10, "another kind": -0.2}[kind]
+
+
+def test_a_view_is_left_out_with_its_picture() -> None:
+    known, made = with_views(trained(), gratings(8, 7)[0])
+    assert len(known.parts) == views.ENOUGH
+    assert np.array_equal(known.parts[8:16], known.parts[:8])
+    assert {run for _, runs in made.choice.unseen for run in runs} == set(range(8))
