@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _FLOAT_BYTES = {2, 4, 8}
 _FEWEST_RUNS = 2  # one to calibrate on, one to check with
+_QUARTER = 4
 # What zipfile raises; RuntimeError is its word for an encrypted member.
 _DAMAGE = (
     zipfile.BadZipFile,
@@ -107,12 +108,15 @@ def load(path: Path, inputs: Sequence[Endpoint], *, samples: int, held_out: int,
 def share(available: int, samples: int, held_out: int) -> tuple[int, int]:
     """Divide what there is between calibration and parity, in the proportion asked for.
 
+    Of few, a quarter at most is held out: what is missing in calibration is missing in the file.
+
     Returns:
         How many for calibration and how many held out; at least one each where two are available.
     """
     if available >= samples + held_out:
         return samples, held_out
-    apart = min(held_out, max(1, round(available * held_out / (samples + held_out))), available - 1)
+    in_proportion = round(available * held_out / (samples + held_out))
+    apart = min(held_out, max(1, min(in_proportion, available // _QUARTER)), available - 1)
     return min(samples, available - apart), apart
 
 

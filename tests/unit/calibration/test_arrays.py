@@ -286,6 +286,8 @@ def test_share_gives_both_sides_something_and_never_too_much(
     assert calibration + apart <= available
     if available >= samples + held_out:
         assert (calibration, apart) == (samples, held_out)
+    else:
+        assert apart <= max(1, available // 4)
 
 
 def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
