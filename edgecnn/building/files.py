@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from edgecnn.building import keras_config
+from edgecnn.building import keras_config, outside
 from edgecnn.errors import InputError
 
 if TYPE_CHECKING:
@@ -125,6 +125,7 @@ def _require_saved_model(path: Path) -> FileKind:
             f"{path} is a folder, but no SavedModel: it has no saved_model.pb.",
             hint="Keras writes one with model.export(FOLDER).",
         )
+    outside.refuse(path)
     return "savedmodel"
 
 

@@ -14,6 +14,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from edgecnn.building import hdf5
 from edgecnn.errors import InputError
 
 if TYPE_CHECKING:
@@ -140,6 +141,7 @@ def _read(path: Path, places: list[_Place], open_files: contextlib.ExitStack) ->
         with zipfile.ZipFile(path) as archive:
             source = io.BytesIO(archive.read("model.weights.h5"))
     file = open_files.enter_context(h5py.File(source, "r"))
+    hdf5.require_own(file, path)
     if "layer_names" in file.attrs:
         return _read_legacy(file, places)
     if "model_weights" in file:

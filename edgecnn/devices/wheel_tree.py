@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import tarfile
 import zipfile
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from edgecnn.errors import DeviceError
 
@@ -56,6 +57,35 @@ def needed(wheel: str, name: str) -> bool:
     return not any(fnmatchcase(name, pattern) for pattern in _DROPPED)
 
 
+class _Sum:
+    """A file that keeps nothing of what is written but its SHA-256."""
+
+    def __init__(self) -> None:
+        self.total = hashlib.sha256()
+        self._size = 0
+
+    def write(self, data: bytes) -> int:
+        """Take it in."""
+        self.total.update(data)
+        self._size += len(data)
+        return len(data)
+
+    def tell(self) -> int:
+        """Bytes so far."""
+        return self._size
+
+
+def packed_sha256(wheels: Iterable[Path]) -> str:
+    """The SHA-256 (hex) of what `pack` would write; nothing is written.
+
+    Raises:
+        DeviceError: as `pack`.
+    """
+    summed = _Sum()
+    _pack(wheels, summed)
+    return summed.total.hexdigest()
+
+
 def pack(wheels: Iterable[Path], archive: Path) -> None:
     """Write a .tar of all needed files of some wheels.
 
@@ -64,11 +94,16 @@ def pack(wheels: Iterable[Path], archive: Path) -> None:
     Raises:
         DeviceError: a wheel is no zip file, or holds a name that leads out of its folder.
     """
+    with archive.open("wb") as stream:
+        _pack(wheels, stream)
+
+
+def _pack(wheels: Iterable[Path], to: Any) -> None:  # noqa: ANN401 - a binary file, or a _Sum
     members: dict[str, tuple[Path, str]] = {}
     for wheel in wheels:
         members.update((name, (wheel, name)) for name in _names(wheel))
     opened: dict[Path, zipfile.ZipFile] = {}
-    with tarfile.open(archive, "w", format=tarfile.PAX_FORMAT) as tar:
+    with tarfile.open(fileobj=to, mode="w", format=tarfile.PAX_FORMAT) as tar:
         for name, (wheel, inner) in sorted(members.items()):
             source = opened.setdefault(wheel, zipfile.ZipFile(wheel))
             info = tarfile.TarInfo(name)

@@ -168,7 +168,7 @@ def _write_folder(
     job: Job, made: Ingredients, model: ModelInfo, refused: list[Refusal]
 ) -> tuple[Artifact, MixedPrecision | None]:
     final = made.plan.out / job.recipe.name
-    with store.new_folder(final) as part:
+    with store.new_folder(final, replaceable=manifests.require_replaceable) as part:
         written: dict[str, Written] = {}
         files: list[FileInfo] = []
         for file_format in job.formats:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from small_sources import litert_answers, onnx_source, tflite_source
 
-from edgecnn import store
+from edgecnn import caching
 from edgecnn.building import BuildRequest, identify
 from edgecnn.calibration.sources import Sampling
 from edgecnn.convert import float_cache, proof
@@ -138,4 +138,4 @@ def test_what_cannot_be_read_leaves_nothing_in_the_cache(tmp_path: Path) -> None
     made.path.write_bytes(made.path.read_bytes()[:400])
     with pytest.raises(InputError):
         obtain(made, "tflite")
-    assert list(store.cache_folder().glob("*/*")) == []
+    assert list(caching.cache_folder().glob("*/*")) == []

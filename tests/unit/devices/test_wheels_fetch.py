@@ -22,10 +22,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import edgecnn
+from edgecnn.caching import cache_folder
 from edgecnn.devices import wheel_tree, wheels
 from edgecnn.devices.wheel_pins import Wheel
 from edgecnn.errors import DeviceError
-from edgecnn.store import cache_folder
 
 _DIST_INFO = "numpy-9.0.dist-info"
 FILES = {
