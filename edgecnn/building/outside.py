@@ -23,13 +23,16 @@ if TYPE_CHECKING:
 FILE = "saved_model.pb"
 # By what TensorFlow 2.21 registers; its datasets, readers, summaries and debugging operators are
 # refused as families, since nearly each of them opens a file or a connection.
+_ANY = "[A-Za-z0-9]*"  # and no underscore, which functions have in their names
 _OUTSIDE = re.compile(
-    r"WriteFile|ReadFile|MatchingFiles|RecordInput|.*Reader(V2)?|Reader[A-Z].*"
+    r"WriteFile|ReadFile|MatchingFiles|RecordInput|ANYReader(V2)?|Reader[A-Z]ANY"
     r"|InitializeTableFromTextFile(V2)?|LoadAndRemapMatrix|FixedUnigramCandidateSampler"
-    r"|.*Dataset.*|.*SummaryWriter|Create(Summary.*Writer)|Write.*Summary|ImportEvent"
+    r"|ANYDatasetANY|ANYSummary(File|Db)?Writer|WriteANYSummary|ImportEvent"
     r"|PyFunc|PyFuncStateless|EagerPyFunc"
-    r"|Debug(Identity|NanCount|NumericSummary).*|Copy|CopyHost|DumpTensor"
-    r"|CalibrationStatisticsSaver|FileSystemSetConfiguration|Rpc[A-Z].*|RemoteCall"
+    r"|Debug(Identity|NanCount|NumericSummary)ANY|Copy|CopyHost|DumpTensor"
+    r"|CalibrationStatisticsSaver|FileSystemSetConfiguration|Rpc[A-Z]ANY|RemoteCall".replace(
+        "ANY", _ANY
+    )
 )
 _SAVES = frozenset({"Save", "SaveSlices", "SaveV2", "MergeV2Checkpoints", "DistributedSave"})
 _SAVERS = _SAVES | {"Restore", "RestoreSlice", "RestoreV2", "DTensorRestoreV2"}
@@ -52,7 +55,7 @@ def refuse(folder: Path) -> None:
         graphs = graph_file.read(memoryview(content))
     except (OSError, ValueError) as error:
         raise InputError(
-            f"{folder}: its {FILE} cannot be read: {error}.",
+            f"{folder}: edgecnn cannot load it: its {FILE}: {error}.",
             hint="The SavedModel may be incomplete or corrupt.",
         ) from error
     for function, node in itertools.chain.from_iterable(map(_refused, graphs)):
