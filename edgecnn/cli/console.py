@@ -68,10 +68,10 @@ def say(title: str, message: str, *, style: str = "", to: Console | None = None)
     """Print one message on stderr: a coloured title, a colon and the sentence, wrapped by words."""
     from rich.text import Text
 
-    from edgecnn.text import printable_lines
+    from edgecnn.text import one_line, printable_lines
 
-    message = printable_lines(message)
-    line = Text.assemble((f"{title}: ", style), message) if title else Text(message)
+    said = printable_lines(message)
+    line = Text.assemble((f"{one_line(title)}: ", style), said) if title else Text(said)
     _print(to or messages(), line)
 
 
