@@ -180,7 +180,7 @@ def problem_of(entry: Path) -> str:
         if set(recorded) != set(found):
             return f"{min(set(recorded) ^ set(found))} is missing, or was added"
         for name, path in found.items():
-            if [path.stat().st_size, digests.fast_of_file(path)] != recorded[name]:
+            if path.is_symlink() or recorded[name] != _sum(path):
                 return f"{name} was changed"
     except (OSError, ValueError, RecursionError) as error:
         return f"it cannot be read ({error})"
@@ -199,11 +199,12 @@ def _files(entry: Path) -> dict[str, Path]:
 
 
 def _write_sums(folder: Path) -> None:
-    sums = {
-        name: [path.stat().st_size, digests.fast_of_file(path)]
-        for name, path in _files(folder).items()
-    }
+    sums = {name: _sum(path) for name, path in _files(folder).items()}
     (folder / SUMS).write_text(json.dumps(sums, indent=1) + "\n", encoding="ascii")
+
+
+def _sum(path: Path) -> list[int | str]:
+    return [path.stat().st_size, digests.of_file(path)]
 
 
 @contextlib.contextmanager

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 @dataclass(frozen=True)
@@ -18,7 +22,7 @@ class Op:
 
 def saved_model(
     *nodes: Op,
-    functions: dict[str, tuple[Op, ...]] | None = None,
+    functions: Mapping[str, tuple[Op, ...]] | None = None,
     ends: tuple[str, ...] = (),
     restores: str = "",
     called: tuple[str, ...] = (),

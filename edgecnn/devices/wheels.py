@@ -203,7 +203,8 @@ def _problem(spec: RuntimeSpec, entry: Path) -> str:
         kept = {digests.of_file(path): path for path in (entry / _WHEELS).glob("*.whl")}
         if lost := [wheel.title for wheel in spec.wheels if wheel.sha256 not in kept]:
             return f"it lacks the pinned wheel of {lost[0]}"
-        wanted = wheel_tree.packed_sha256(kept[wheel.sha256] for wheel in spec.wheels)
-        return "" if digests.of_file(entry / _ARCHIVE) == wanted else f"{_ARCHIVE} was changed"
+        pinned = [kept[wheel.sha256] for wheel in spec.wheels]
+        whole = wheel_tree.is_packed_from(entry / _ARCHIVE, pinned)
     except OSError as error:
         return f"it cannot be read ({error.strerror})"
+    return "" if whole else f"{_ARCHIVE} was changed"

@@ -143,7 +143,7 @@ def _spoil_sums(entry: Path) -> None:
         (_cut_off, "b was changed"),
         (_remove, "b is missing, or was added"),
         (_add, "d is missing, or was added"),
-        (_link, "it cannot be read"),
+        (_link, "b was changed"),
         (_forget_sums, "it has no checksums"),
         (_spoil_sums, "it cannot be read"),
     ],
