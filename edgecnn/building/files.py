@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import importlib.util
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -84,7 +85,7 @@ def require_model(model: str) -> FileKind:
     if path.name.lower().endswith(".weights.h5"):
         raise InputError(
             f"{model} holds weights without a network.",
-            hint=f"Name the network: `NAME --weights {model}`.",
+            hint=f"Name the network: `NAME --weights {shlex.quote(model)}`.",
         )
     _require_magic(path)
     if path.suffix.lower() == ".keras":

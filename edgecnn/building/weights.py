@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 import re
+import shlex
 import zipfile
 from collections import Counter
 from dataclasses import dataclass
@@ -107,7 +108,7 @@ def read_legacy_config(path: Path) -> tuple[str, str | None]:
     if config is None:
         raise InputError(
             f"{path} holds weights without a network.",
-            hint=f"Name the network: `NAME --weights {path}`.",
+            hint=f"Name the network: `NAME --weights {shlex.quote(str(path))}`.",
         )
     return _text(config), None if version is None else _text(version)
 

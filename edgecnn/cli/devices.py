@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -135,4 +136,4 @@ def _print_calibrated(result: CalibratedDevice) -> None:
     console.print_pairs(profile_pairs(result.profile))
     console.print_table(probes_table(result.probes))
     console.print_line("Next:")
-    console.print_line(f"  edgecnn predict xception --device {result.path}", "bold")
+    console.print_line(f"  edgecnn predict xception --device {shlex.quote(result.path)}", "bold")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import shlex
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -264,7 +265,7 @@ def _tell_of_poor_files(artifacts: tuple[Artifact, ...], recorder: Recorder) -> 
                     path = artifact.folder / file.path
                     recorder.warn(
                         f"{path}: output {info.output} {reason}. `edgecnn diagnose"
-                        f" {artifact.folder}` shows where it is lost; --min-snr 25dB keeps the"
+                        f" {shlex.quote(str(artifact.folder))}` shows where it is lost; --min-snr 25dB keeps the"
                         " layers that cost most in float32."
                     )
 
