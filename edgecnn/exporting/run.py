@@ -265,8 +265,8 @@ def _tell_of_poor_files(artifacts: tuple[Artifact, ...], recorder: Recorder) -> 
                     path = artifact.folder / file.path
                     recorder.warn(
                         f"{path}: output {info.output} {reason}. `edgecnn diagnose"
-                        f" {shlex.quote(str(artifact.folder))}` shows where it is lost; --min-snr 25dB keeps the"
-                        " layers that cost most in float32."
+                        f" {shlex.quote(str(artifact.folder))}` shows where it is lost; --min-snr"
+                        " 25dB keeps the layers that cost most in float32."
                     )
 
 
