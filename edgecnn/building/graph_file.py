@@ -17,7 +17,9 @@ Message: TypeAlias = memoryview
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _SIZES = {_FIXED64: 8, _FIXED32: 4}
+_MORE = 0x80  # the bit of a number's byte that says that more follow
 _LONGEST_VARINT = 10
+_LIST, _FUNCTION = 1, 10  # of an attribute's value
 _DEEPEST = 32
 
 
@@ -161,35 +163,37 @@ def _node_name(tensor: str) -> str:
 
 
 def _node(message: Message) -> Node:
+    fields: dict[int, list[Message]] = {1: [], 2: [], 3: [], 5: []}
+    for number, content in _fields(message):
+        if number in fields:
+            fields[number].append(content)
+    if len(fields[1]) > 1 or len(fields[2]) > 1:  # protobuf would take the last
+        raise ValueError("an operator of it has two names")
+    op = "".join(map(_text, fields[2]))
     functions: list[str] = []
     streams: list[str] = []
-    for entry in _all(message, 5):
+    for entry in fields[5]:
         for value in _all(entry, 2):
             functions += _functions_of_value(value)
-            if "output_stream" in map(_text, _all(entry, 1)):
+            if op == "PrintV2" and "output_stream" in map(_text, _all(entry, 1)):
                 streams += map(_text, _all(value, 2))
     return Node(
-        _once(message, 1),
-        _once(message, 2),
-        tuple(_node_name(_text(name)) for name in _all(message, 3)),
+        "".join(map(_text, fields[1])),
+        op,
+        tuple(_node_name(_text(name)) for name in fields[3]),
         tuple(functions),
         ",".join(streams),
     )
 
 
-def _once(message: Message, number: int) -> str:
-    """A text that no writer writes twice: protobuf would take the last."""
-    texts = [_text(text) for text in _all(message, number)]
-    if len(texts) > 1:
-        raise ValueError("an operator of it has two names")
-    return "".join(texts)
-
-
 def _functions_of_value(message: Message, depth: int = 0) -> Iterator[str]:
     """The functions that an attribute names, alone, in a list, or as another one's attribute."""
-    named = [*_all(message, 10)]
-    for several in _all(message, 1):
-        named += _all(several, 9)
+    named: list[Message] = []
+    for number, content in _fields(message):
+        if number == _FUNCTION:
+            named.append(content)
+        elif number == _LIST:
+            named += _all(content, 9)
     for function in named:
         yield from map(_text, _all(function, 1))
         for value in _entries(function, 2):
@@ -210,19 +214,27 @@ def _entries(message: Message, number: int) -> Iterator[Message]:
 
 def _all(message: Message, wanted: int) -> Iterator[Message]:
     """Every field of this number that holds bytes: a text, or a message."""
+    return (content for number, content in _fields(message) if number == wanted)
+
+
+def _fields(message: Message) -> Iterator[tuple[int, Message]]:
+    """The fields that hold bytes, with their numbers."""
     position, size = 0, len(message)
     while position < size:
-        tag, position = _varint(message, position)
-        number, kind = (tag & 0xFFFFFFFF) >> 3, tag & 7
-        if kind == _VARINT:
-            _, position = _varint(message, position)
-        elif kind == _BYTES:
+        tag = message[position]
+        position += 1
+        if tag >= _MORE:
+            tag, position = _varint(message, position - 1)
+        kind = tag & 7
+        if kind == _BYTES:
             length, position = _varint(message, position)
-            if position + length > size:
+            end = position + length
+            if end > size:
                 raise ValueError("it is cut off")
-            if number == wanted:
-                yield message[position : position + length]
-            position += length
+            yield (tag & 0xFFFFFFFF) >> 3, message[position:end]
+            position = end
+        elif kind == _VARINT:
+            _, position = _varint(message, position)
         else:
             position += _SIZES.get(kind, 0)  # a group's ends have no content of their own
 
@@ -235,7 +247,7 @@ def _varint(message: Message, position: int) -> tuple[int, int]:
         byte = message[position]
         position += 1
         value |= (byte & 0x7F) << (7 * place)
-        if byte < 0x80:  # noqa: PLR2004 - the bit that says that more follow
+        if byte < _MORE:
             return value, position
     raise ValueError("it holds a number without an end")
 
