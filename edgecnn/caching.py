@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgecnn import digests, held, store
+from edgecnn.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -71,8 +72,19 @@ def cache_folder() -> Path:
     chosen = os.environ.get("EDGECNN_CACHE")
     if chosen:
         return Path(chosen)
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    base = os.environ.get("XDG_CACHE_HOME") or _home() / ".cache"
     return Path(base) / "edgecnn"
+
+
+def _home() -> Path:
+    try:
+        return Path.home()
+    except RuntimeError as error:
+        raise InputError(
+            "There is no place for the cache: HOME is not set, and the system knows no home folder"
+            " of this user.",
+            hint="Name a folder: EDGECNN_CACHE=FOLDER.",
+        ) from error
 
 
 def cache(*, check: bool = False, clear: bool = False) -> CacheReport:
@@ -111,7 +123,8 @@ def _paths() -> list[Path]:
 def _clear(paths: list[Path]) -> None:
     _tidy()
     for path in paths:
-        shutil.rmtree(path)
+        with contextlib.suppress(FileNotFoundError):  # another run has just removed it
+            shutil.rmtree(path)
     for kind in {path.parent for path in paths}:
         with contextlib.suppress(OSError):  # a run at work has a folder in it
             kind.rmdir()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import command_line
@@ -16,7 +17,6 @@ from edgecnn.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 FILES = ("a", "b", "c")
 
@@ -159,6 +159,18 @@ def test_a_damaged_entry_is_told_and_made_again(damage: Callable[[Path], None], 
     assert contents(entry) == whole("original")
     assert [why in each and each.endswith("It is made again.") for each in told] == [True, True]
     assert edgecnn.cache(check=True).damaged == ()
+
+
+def test_a_user_without_a_home_is_asked_for_a_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("EDGECNN_CACHE", raising=False)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", homeless)
+    with pytest.raises(InputError, match="no home folder") as caught:
+        caching.cache_folder()
+    assert "EDGECNN_CACHE" in caught.value.hint
 
 
 def test_the_cache_is_shown_and_cleared(cache: Path) -> None:
