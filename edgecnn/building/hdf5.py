@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import io
 import zipfile
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from edgecnn.errors import InputError
 
@@ -51,16 +51,10 @@ def _contents(path: Path) -> Iterator[Iterator[h5py.File]]:
         archive = opened.enter_context(zipfile.ZipFile(path))
         members = [each for each in archive.infolist() if each.filename.lower().endswith(_SUFFIXES)]
         yield (
-            opened.enter_context(h5py.File(opened.enter_context(_member(archive, each)), "r"))
+            # In memory: going back and forth in an archive's member reads it again from its start.
+            opened.enter_context(h5py.File(io.BytesIO(archive.read(each)), "r"))
             for each in members
         )
-
-
-def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> IO[bytes]:
-    """A file of an archive that can be read in any order at the cost of reading."""
-    if member.compress_type == zipfile.ZIP_STORED:
-        return archive.open(member)
-    return io.BytesIO(archive.read(member))
 
 
 def require_own(file: h5py.File, path: Path) -> None:
@@ -73,27 +67,29 @@ def require_own(file: h5py.File, path: Path) -> None:
     Raises:
         InputError: something does; it is named.
     """
-    import h5py
+    from h5py import h5d, h5g, h5l, h5o
 
-    pending, seen = [file["/"]], set[int]()
+    # By HDF5's own calls: h5py's objects take longer, and a network has hundreds of arrays.
+    pending, seen = [("", h5g.open(file.id, b"/"))], set[int]()
     while pending:
-        group = pending.pop()
+        parent, group = pending.pop()
         for name in group:
-            where = f"{group.name.rstrip('/')}/{name}"
-            link = group.get(name, getlink=True)
-            if isinstance(link, h5py.SoftLink):
+            where = f"{parent}/{name.decode(errors='replace')}"
+            link = group.links.get_info(name).type
+            if link == h5l.TYPE_SOFT:
                 continue  # what it leads to is reached by its own name
-            if not isinstance(link, h5py.HardLink):
+            if link != h5l.TYPE_HARD:
                 raise _refusal(path, where, "a link to another file")
-            held = group[name]
-            address = h5py.h5o.get_info(held.id).addr
-            if address in seen:
+            found = h5o.get_info(group, name)
+            if found.addr in seen:
                 continue
-            seen.add(address)
-            if isinstance(held, h5py.Group):
-                pending.append(held)
-            elif isinstance(held, h5py.Dataset) and (held.external or held.is_virtual):
-                raise _refusal(path, where, "kept in another file")
+            seen.add(found.addr)
+            if found.type == h5o.TYPE_GROUP:
+                pending.append((where, h5g.open(group, name)))
+            elif found.type == h5o.TYPE_DATASET:
+                made = h5d.open(group, name).get_create_plist()
+                if made.get_external_count() or made.get_layout() == h5d.VIRTUAL:
+                    raise _refusal(path, where, "kept in another file")
 
 
 def _refusal(path: Path, where: str, what: str) -> InputError:
