@@ -24,7 +24,13 @@ error raised on purpose is an `EdgeCnnError`.
 from __future__ import annotations
 
 import importlib
+import os
 from typing import TYPE_CHECKING
+
+# onnxruntime sends home what it runs, and keeps a device's number for it, unless this is set before
+# it is imported. Set here for this process and for all that it starts; `runtime/runner.py`, which
+# runs alone on devices, sets it for itself.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 if TYPE_CHECKING:
     from edgecnn.benchmark.checking import check
@@ -42,6 +48,7 @@ if TYPE_CHECKING:
     )
     from edgecnn.benchmark.run import bench
     from edgecnn.building.verb import build
+    from edgecnn.caching import CacheEntry, CacheReport, cache
     from edgecnn.calibration.preprocessing import parse_preprocessing
     from edgecnn.claims import Verdict, VerdictReport, verdict
     from edgecnn.convert.inspecting import inspect
@@ -114,6 +121,8 @@ __all__ = [
     "BenchResult",
     "BudgetCheck",
     "Bundle",
+    "CacheEntry",
+    "CacheReport",
     "CalibratedDevice",
     "CalibrationInfo",
     "Candidate",
@@ -180,6 +189,7 @@ __all__ = [
     "bench",
     "build",
     "bundle",
+    "cache",
     "calibrate_device",
     "check",
     "compare",
@@ -221,6 +231,7 @@ _HOMES = {
     ),
     "edgecnn.benchmark.run": ("bench",),
     "edgecnn.building.verb": ("build",),
+    "edgecnn.caching": ("CacheEntry", "CacheReport", "cache"),
     "edgecnn.calibration.preprocessing": ("parse_preprocessing",),
     "edgecnn.diagnosing": ("Cause", "Diagnosis", "Layer", "diagnose"),
     "edgecnn.evaluating": (

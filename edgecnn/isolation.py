@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from edgecnn import held
 from edgecnn.errors import EdgeCnnError
 from edgecnn.progress import Progress, Silent
 
@@ -78,8 +79,9 @@ def run(
             where they can be pickled.
     """
     job = pickle.dumps(_Job(function, args, kwargs, os.getpid(), progress is not None))
-    with tempfile.TemporaryFile() as log:
-        child, reply = _start(job, log, environment)
+    # A child that is killed removes nothing: its temporary files lie in a folder of ours.
+    with tempfile.TemporaryFile() as log, held.temporary() as folder:
+        child, reply = _start(job, log, {**(environment or {}), "TMPDIR": str(folder)})
         try:
             with _deadline(child, timeout_s) as passed:
                 outcome = _listen(reply, progress or Silent())
@@ -100,7 +102,7 @@ def run(
 
 
 def _start(
-    job: bytes, log: IO[bytes], environment: Mapping[str, str] | None
+    job: bytes, log: IO[bytes], environment: Mapping[str, str]
 ) -> tuple[subprocess.Popen[bytes], IO[bytes]]:
     """Start the child and hand it the pickled job; its stdout and stderr go to the log."""
     read_end, write_end = os.pipe()
@@ -112,7 +114,7 @@ def _start(
             stdout=log,
             stderr=log,
             pass_fds=(write_end,),
-            env={**os.environ, **(environment or {})},
+            env={**os.environ, **environment},
         )
     except OSError:
         os.close(read_end)

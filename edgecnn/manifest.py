@@ -7,6 +7,7 @@ import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from edgecnn import store
 from edgecnn.errors import InputError
 from edgecnn.records import SCHEMA, Manifest
 
@@ -30,6 +31,22 @@ def write(manifest: Manifest, folder: Path) -> None:
     """Write `manifest.json` into a folder that nobody reads yet."""
     text = json.dumps(to_json_object(manifest), indent=1, ensure_ascii=False, allow_nan=False)
     (folder / NAME).write_text(text + "\n", encoding="utf-8")
+
+
+def require_replaceable(folder: Path) -> None:
+    """Hold that an artifact may take the place of what stands at `folder`.
+
+    Raises:
+        InputError: it is no artifact, or has the user's own files in it.
+    """
+    store.require_own(folder, NAME, _files)
+
+
+def _files(content: dict[str, Any]) -> list[str]:
+    """The files of an artifact, whichever edgecnn wrote it."""
+    if not isinstance(content["edgecnn"], str):
+        raise TypeError("no version of edgecnn's")
+    return ["reference.npz", *(file["path"] for file in content["files"])]
 
 
 def load(path: Path) -> Manifest:

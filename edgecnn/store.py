@@ -1,4 +1,4 @@
-"""Folders that appear whole or not at all, and the cache.
+"""Folders and files that appear whole or not at all.
 
 Work goes into a hidden folder beside the final one; it is synced and then exchanged with it in one
 step of the file system (Linux's renameat2 with RENAME_EXCHANGE), so that whoever looks sees the old
@@ -11,52 +11,121 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
+import json
 import os
 import re
 import secrets
 import shutil
 import sys
-import time
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from edgecnn import held
 from edgecnn.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Iterable
+    from pathlib import Path
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
 _NO_PLACE = {errno.EACCES, errno.EEXIST, errno.ELOOP, errno.ENAMETOOLONG, errno.ENOTDIR,
              errno.EPERM, errno.EROFS}  # fmt: skip
-_PART = re.compile(r"^\.(?P<name>.+)\.(?P<pid>\d+)-[0-9a-f]+\.part$")
+_PART = re.compile(r"^\.(?P<name>.+)\.\d+-[0-9a-f]+\.part$")
 _ASIDE = ".{name}.aside"
-_KEY = re.compile(r"^[0-9a-f]{16,}$")
-_CACHE_LIMIT_BYTES = 8 << 30
+_MOST_RECORD_BYTES = 64 << 20
 
 
 @contextlib.contextmanager
-def new_folder(final: Path) -> Generator[Path, None, None]:
+def new_folder(
+    final: Path, *, replaceable: Callable[[Path], None] | None = None
+) -> Generator[Path, None, None]:
     """A folder to fill; it takes the place of `final` when the block ends without an error.
 
+    Args:
+        final: where it goes.
+        replaceable: asked before the work and again before the exchange; raises where what
+            stands at `final` is not ours to replace. None where the name alone says it is.
+
     Raises:
-        InputError: the place cannot be written to, or the disk is full.
+        InputError: the place cannot be written to, is taken, or the disk is full.
     """
-    with _file_errors(final):
+    may_be_replaced = replaceable or (lambda _: None)
+    with file_errors(final):
+        may_be_replaced(final)
         final.parent.mkdir(parents=True, exist_ok=True)
         _tidy(final)
-        part = final.parent / _part_name(final)
-        part.mkdir()
-        try:
+        with held.new(lambda: part_path(final)) as part:
             yield part
             _sync(part)
+            may_be_replaced(final)
             _put_in_place(part, final)
-        finally:
-            shutil.rmtree(part, ignore_errors=True)  # a leftover is removed by the next run
+
+
+def require_own(
+    final: Path, record: str, listed: Callable[[dict[str, Any]], Iterable[str]]
+) -> None:
+    """Hold that what stands at `final` may be replaced: nothing, an empty folder, one of ours.
+
+    Args:
+        final: where a folder is to go.
+        record: the JSON file that every such folder of ours has.
+        listed: what else is ours in it, by the record; a KeyError, TypeError or AttributeError
+            says that it is no such record.
+
+    Raises:
+        InputError: something else stands there, or the user's own files lie in it.
+    """
+    if not final.is_symlink() and not final.is_dir():
+        return  # nothing is there, or a file, which a folder cannot replace
+    why = "it is a symbolic link" if final.is_symlink() else _not_ours(final, record, listed)
+    if why:
+        raise InputError(
+            f"{final} is not replaced: {why}.",
+            hint="Move it away, or choose another folder with --out.",
+        )
+
+
+def _not_ours(final: Path, record: str, listed: Callable[[dict[str, Any]], Iterable[str]]) -> str:
+    names = sorted(entry.name for entry in final.iterdir())
+    if not names:
+        return ""
+    path = final / record
+    if path.is_symlink() or not path.is_file() or path.stat().st_size > _MOST_RECORD_BYTES:
+        return f"it holds {names[0]}, and no {record} of edgecnn's"
+    try:
+        ours = {record, *listed(json.loads(path.read_bytes()))}
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return f"its {record} is not one of edgecnn's"
+    foreign = next((name for name in names if name not in ours), "")
+    return f"it holds {foreign}, which edgecnn did not write" if foreign else ""
+
+
+def write_file(final: Path, content: bytes) -> None:
+    """Write a file that appears whole or not at all; a link at its name is replaced, not followed.
+
+    A device or a pipe is written to as it is.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    final.parent.mkdir(parents=True, exist_ok=True)
+    if final.exists() and not final.is_file():
+        final.write_bytes(content)
+        return
+    part = part_path(final.with_name(final.name[:200]))
+    try:
+        with part.open("xb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        part.replace(final)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
-def _file_errors(final: Path) -> Generator[None, None, None]:
+def file_errors(final: Path) -> Generator[None, None, None]:
+    """Say of a full disk, or of a place that cannot be written, what to do."""
     try:
         yield
     except OSError as error:
@@ -74,25 +143,23 @@ def _file_errors(final: Path) -> Generator[None, None, None]:
         raise
 
 
+def part_path(final: Path) -> Path:
+    """A hidden name beside `final` that nobody has."""
+    return final.parent / f".{final.name}.{os.getpid()}-{secrets.token_hex(4)}.part"
+
+
+def part_of(name: str) -> str:
+    """Whose `part_path` a file's name is; "" where it is none."""
+    match = _PART.match(name)
+    return match["name"] if match else ""
+
+
 def _tidy(final: Path) -> None:
     """Remove what killed runs left beside `final`, and bring back an old one that stepped aside."""
-    for entry in final.parent.iterdir():
-        match = _PART.match(entry.name)
-        if match and match["name"] == final.name and not _alive(int(match["pid"])):
-            shutil.rmtree(entry, ignore_errors=True)
+    held.sweep(entry for entry in final.parent.iterdir() if part_of(entry.name) == final.name)
     aside = final.parent / _ASIDE.format(name=final.name)
     if aside.exists() and not final.exists():
         aside.rename(final)
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _sync(folder: Path) -> None:
@@ -147,96 +214,3 @@ def _step_aside(part: Path, final: Path) -> None:
             if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
                 raise  # else another run has put its own there just now: the last one stays
     shutil.rmtree(aside, ignore_errors=True)
-
-
-def cache_folder() -> Path:
-    """Where float stages and statistics are kept: $EDGECNN_CACHE, else the user's cache folder."""
-    chosen = os.environ.get("EDGECNN_CACHE")
-    if chosen:
-        return Path(chosen)
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "edgecnn"
-
-
-def cached(kind: str, key: str, make: Callable[[Path], None]) -> Path:
-    """The cache's folder for this content, made by `make(folder)` if it is not there yet.
-
-    Args:
-        kind: what it is, such as "float"; a folder of the cache.
-        key: hex digest of everything that decides the content.
-        make: fills a folder; called in this process.
-    """
-    final = cache_folder() / kind / key
-    if not final.exists():
-        with new_folder(final) as part:
-            make(part)
-        _evict(keep=final)
-    with contextlib.suppress(OSError):  # a read-only cache is still a cache
-        os.utime(final)
-    return final
-
-
-@contextlib.contextmanager
-def scratch(kind: str, key: str) -> Generator[Path, None, None]:
-    """A folder of the cache to work in, gone when the block ends.
-
-    What a killed run leaves of it is removed by the next one.
-    """
-    final = cache_folder() / kind / key
-    with _file_errors(final):
-        final.parent.mkdir(parents=True, exist_ok=True)
-        part = final.parent / _part_name(final)
-        part.mkdir()
-        try:
-            yield part
-        finally:
-            shutil.rmtree(part, ignore_errors=True)  # a leftover is removed by the next run
-
-
-def _part_name(final: Path) -> str:
-    return f".{final.name}.{os.getpid()}-{secrets.token_hex(4)}.part"
-
-
-def is_cached(kind: str, key: str) -> bool:
-    """Whether the cache has a folder for this content."""
-    return (cache_folder() / kind / key).exists()
-
-
-def _evict(keep: Path) -> None:
-    """Remove what was not used for longest until the cache is within its limit.
-
-    Only what has a cache's name is counted and removed: $EDGECNN_CACHE may name a folder in which
-    the user keeps other things.
-    """
-    _tidy_cache()
-    entries = [entry for entry in cache_folder().glob("*/*") if _KEY.match(entry.name)]
-    sized = [(_used(entry), _size_bytes(entry), entry) for entry in entries]
-    total = sum(size for _, size, _ in sized)
-    for used, size, entry in sorted(sized):
-        if total <= _CACHE_LIMIT_BYTES or entry == keep or time.time() - used < 60 * 60:
-            continue  # what another run may be reading stays
-        shutil.rmtree(entry, ignore_errors=True)
-        total -= size
-
-
-def _tidy_cache() -> None:
-    """Remove what killed runs left: the same key may never be asked for again."""
-    for entry in cache_folder().glob("*/.*.part"):
-        match = _PART.match(entry.name)
-        if match and _KEY.match(match["name"]) and not _alive(int(match["pid"])):
-            shutil.rmtree(entry, ignore_errors=True)
-
-
-def _used(entry: Path) -> float:
-    """When an entry was last used; 0 when another run has just removed it."""
-    with contextlib.suppress(FileNotFoundError):
-        return entry.stat().st_mtime
-    return 0.0
-
-
-def _size_bytes(folder: Path) -> int:
-    total = 0
-    for path in folder.rglob("*"):
-        with contextlib.suppress(FileNotFoundError):  # another run has just removed it
-            total += path.stat().st_size if path.is_file() else 0
-    return total

@@ -118,20 +118,28 @@ def tally_text(counts: dict[str, int]) -> str:
 
 
 def printable(text: str, longest: int = _LONGEST) -> str:
-    r"""What a foreign file says of itself, on one line and safe for a terminal.
+    r"""What a foreign file says of itself, on one line, and no longer than a table can stand.
 
-    A tensor's name may hold escape sequences that a terminal would obey.
+    A tensor's name may hold escape sequences that a terminal would obey. Whatever the command line
+    prints is cleaned of them where it prints; this is for what has to be short, or goes elsewhere.
 
     >>> printable("conv\x1b[2J")
     'conv\\x1b[2J'
     """
-    safe = "".join(char if char.isprintable() else _escaped(char) for char in text)
+    safe = one_line(text)
     return safe if len(safe) <= longest else f"{safe[: longest - 3]}..."
 
 
+def one_line(text: str) -> str:
+    """The same at any length."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else _escaped(char) for char in text)
+
+
 def printable_lines(text: str) -> str:
-    """The same for a sentence of ours that quotes a foreign file: lines and length are kept."""
-    return "\n".join(printable(line, len(line) * 10) for line in text.split("\n"))
+    """The same for a sentence of ours that quotes a foreign file: its lines are kept."""
+    return "\n".join(map(one_line, text.split("\n")))
 
 
 def _escaped(char: str) -> str:

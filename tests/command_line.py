@@ -20,7 +20,7 @@ NOISE = ("I0000", "W0000", "E0000", "oneDNN", "WARNING: All log messages", "INFO
 
 def environment(**more: str | Path) -> dict[str, str]:
     """The environment a user has: the suite's quieting of TensorFlow taken out."""
-    ours = {"TF_CPP_MIN_LOG_LEVEL", "CUDA_VISIBLE_DEVICES"}
+    ours = {"ORT_DISABLE_TELEMETRY", "TF_CPP_MIN_LOG_LEVEL", "CUDA_VISIBLE_DEVICES"}
     kept = {name: value for name, value in os.environ.items() if name not in ours}
     return {**kept, **{name: str(value) for name, value in more.items()}}
 

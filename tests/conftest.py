@@ -106,6 +106,7 @@ def _quiet_libraries() -> None:
     threads = str(max(1, (os.cpu_count() or 1) // workers))
     for variable in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
         os.environ.setdefault(variable, threads)
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # some tests import onnxruntime before edgecnn
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     os.environ["CUDA_VISIBLE_DEVICES"] = ""
 

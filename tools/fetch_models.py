@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgecnn.store import cache_folder
+from edgecnn.caching import cache_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -23,7 +23,7 @@ from measuring import BENCHMARKS, ROOT, child_environment, edgecnn_command, writ
 from paired_timing import compare
 
 from edgecnn import manifest
-from edgecnn.store import cache_folder
+from edgecnn.caching import cache_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -27,9 +27,9 @@ from measuring import BENCHMARKS, child_environment, edgecnn_command, write_repo
 
 from edgecnn.benchmark import outputs, session
 from edgecnn.benchmark.files import collect
+from edgecnn.caching import cache_folder
 from edgecnn.devices import open_device
 from edgecnn.measurements import BenchPlan
-from edgecnn.store import cache_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

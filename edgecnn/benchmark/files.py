@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -137,7 +138,8 @@ def _described(folder: Path, info: FileInfo, manifest: Manifest) -> BenchFile:
     path = folder / info.path
     if problems := check_bytes(path, info, folder):
         raise InputError(
-            f"{folder}: {problems[0]}.", hint=f"Export again, or see `edgecnn verify {folder}`."
+            f"{folder}: {problems[0]}.",
+            hint=f"Export again, or see `edgecnn verify {shlex.quote(str(folder))}`.",
         )
     return _known(path, info, manifest)
 

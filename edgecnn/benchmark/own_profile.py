@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-import secrets
-import tempfile
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgecnn import held, store
 from edgecnn.errors import DeviceError, InputError
 from edgecnn.latency import hardware, probe_nets, profiles
 from edgecnn.latency.files import costs_of_file
@@ -145,11 +144,11 @@ def _measure(
     """Times of the small networks at both precisions, one thread, and what makes them less sure."""
     from edgecnn.benchmark.run import bench
 
-    with tempfile.TemporaryDirectory() as folder:
+    with held.temporary() as folder:
         paths = {}
         for net in probe_nets.NETS:
             for precision in _PRECISIONS:
-                path = Path(folder) / f"{net.name}-{precision}.tflite"
+                path = folder / f"{net.name}-{precision}.tflite"
                 path.write_bytes(probe_nets.tflite_bytes(net, precision))
                 paths[str(path)] = (net.name, precision)
         report = bench(list(paths), on=target, results=None, progress=progress)
@@ -236,10 +235,7 @@ def _cautions(found: Hardware) -> list[str]:
 
 
 def _write(path: Path, text: str) -> None:
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
+        store.write_file(path, text.encode())
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise InputError(f"{path} cannot be written: {error.strerror}.") from error

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import io
 import json
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgecnn import held
 from edgecnn.benchmark import outputs, parsing
 from edgecnn.errors import DeviceError
 from edgecnn.progress import Progress, Silent
@@ -190,8 +190,8 @@ def _fetch_outputs(
         entries = [each for each in found.results if each.path == name and each.output_sha256]
         if here is None or not entries or entries[0].output_sha256 == here.sha256:
             continue
-        with tempfile.TemporaryDirectory() as folder:
-            fetched = Path(folder) / "outputs.npz"
+        with held.temporary() as folder:
+            fetched = folder / "outputs.npz"
             workspace.fetch(_outputs_name(number), fetched)
             values = outputs.read(fetched)
         there[name] = outputs.Outputs(entries[0].output_sha256, entries[0].runtime, values)

@@ -6,10 +6,11 @@ import contextlib
 import hashlib
 import importlib.util
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from edgecnn.building import keras_config
+from edgecnn.building import keras_config, outside
 from edgecnn.errors import InputError
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def require_model(model: str) -> FileKind:
     if path.name.lower().endswith(".weights.h5"):
         raise InputError(
             f"{model} holds weights without a network.",
-            hint=f"Name the network: `NAME --weights {model}`.",
+            hint=f"Name the network: `NAME --weights {shlex.quote(model)}`.",
         )
     _require_magic(path)
     if path.suffix.lower() == ".keras":
@@ -125,6 +126,7 @@ def _require_saved_model(path: Path) -> FileKind:
             f"{path} is a folder, but no SavedModel: it has no saved_model.pb.",
             hint="Keras writes one with model.export(FOLDER).",
         )
+    outside.refuse(path)
     return "savedmodel"
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgecnn.building import keras2, keras2_functions, keras_config, precision, weights
+from edgecnn.building import hdf5, keras2, keras2_functions, keras_config, precision, weights
 from edgecnn.building.ends import last_line, unique
 from edgecnn.errors import InputError
 
@@ -38,6 +38,7 @@ def load(path: Path) -> keras.Model:
         InputError: Keras cannot load it, its weights are not finite, or its ends are not known.
     """
     saved = _read(path)
+    hdf5.require_own_bytes(path)
     config = precision.in_float32(saved.config)
     if keras2.is_keras2(saved.version):
         config = keras2.translate(config)

@@ -263,7 +263,7 @@ def _identify_file(request: BuildRequest, kind: Kind) -> ModelIdentity:
             raise InputError(f"{option}: the input of {path.name} is fixed.", hint="Drop it.")
     return ModelIdentity(
         kind=kind,
-        name=path.resolve().name if kind == "savedmodel" else path.stem,
+        name=_model_name(path, kind),
         input_size=_known_square(request),
         classes=None,
         preprocessing=None,
@@ -272,6 +272,17 @@ def _identify_file(request: BuildRequest, kind: Kind) -> ModelIdentity:
             kind, files.tree_sha256(path), request.size, sorted(request.input_shapes), signature
         ),
     )
+
+
+def _model_name(path: Path, kind: Kind) -> str:
+    """What a user's model is called: folders are named by it, here and on devices."""
+    name = path.resolve().name if kind == "savedmodel" else path.stem
+    if not name or name.startswith("."):
+        raise InputError(
+            f"{path}: {name!r} is no name for a model: its folder would be hidden, or another one.",
+            hint="Give the file another name, such as model" + path.suffix,
+        )
+    return name
 
 
 def _known_square(request: BuildRequest) -> int | None:

@@ -9,11 +9,13 @@ from __future__ import annotations
 import contextlib
 import io
 import re
+import shlex
 import zipfile
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from edgecnn.building import hdf5
 from edgecnn.errors import InputError
 
 if TYPE_CHECKING:
@@ -106,7 +108,7 @@ def read_legacy_config(path: Path) -> tuple[str, str | None]:
     if config is None:
         raise InputError(
             f"{path} holds weights without a network.",
-            hint=f"Name the network: `NAME --weights {path}`.",
+            hint=f"Name the network: `NAME --weights {shlex.quote(str(path))}`.",
         )
     return _text(config), None if version is None else _text(version)
 
@@ -140,6 +142,7 @@ def _read(path: Path, places: list[_Place], open_files: contextlib.ExitStack) ->
         with zipfile.ZipFile(path) as archive:
             source = io.BytesIO(archive.read("model.weights.h5"))
     file = open_files.enter_context(h5py.File(source, "r"))
+    hdf5.require_own(file, path)
     if "layer_names" in file.attrs:
         return _read_legacy(file, places)
     if "model_weights" in file:

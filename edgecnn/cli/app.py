@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgecnn.cli import failure
+from edgecnn.cli import console, failure
 from edgecnn.cli.group import LazyGroup
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ COMMANDS = {
     "report": "edgecnn.cli.report:report",
     "deploy": "edgecnn.cli.deploy:deploy",
     "devices": "edgecnn.cli.devices:devices",
+    "cache": "edgecnn.cli.cache:cache",
     "completion": "edgecnn.cli.completion:completion",
 }
 
@@ -54,7 +55,8 @@ def _print_version(context: click.Context, _option: click.Parameter, value: bool
     lazy_commands=COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Every command takes --json. Exit codes: 0 done, 1 a check does not hold, 2 wrong usage"
-    " or input, 3 a device failed, 4 an optional part is not installed.",
+    " or input, 3 a device failed, 4 an optional part is not installed, 74 the output cannot be"
+    " written.",
 )
 @click.option(
     "--version",
@@ -83,13 +85,17 @@ def run(args: Sequence[str]) -> int:
     except BrokenPipeError:  # the reader of our output (`| head`) has gone: nobody to tell
         _discard_output()
         return _BROKEN_PIPE_EXIT_CODE
+    except (OSError, console.OutputError):  # stderr takes nothing either
+        _discard_output()
+        return console.OutputError.exit_code
 
 
 def _run(args: Sequence[str]) -> int:
     try:
         code = _invoke(list(args))
         if sys.stdout is not None:  # None where the process was started with its stdout closed
-            sys.stdout.flush()
+            with console.writing():
+                sys.stdout.flush()
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except BrokenPipeError:
@@ -107,7 +113,9 @@ def _invoke(args: list[str]) -> int:
         from edgecnn.cli.shells import complete
 
         return complete(cli, PROGRAM, COMPLETE_VARIABLE, instruction)
-    with cli.make_context(PROGRAM, args) as context:
+    with console.writing():  # --help and --version
+        context = cli.make_context(PROGRAM, args)
+    with context:
         cli.invoke(context)
     return 0
 

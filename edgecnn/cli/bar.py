@@ -10,6 +10,7 @@ from rich.table import Column
 from rich.text import Text
 
 from edgecnn.cli import console
+from edgecnn.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -30,7 +31,7 @@ class Bar:
         """Put the new stage in the old one's place."""
         if self._task is not None:
             self._display.remove_task(self._task)
-        self._task = self._display.add_task(name, total=total)
+        self._task = self._display.add_task(one_line(name), total=total)
 
     def advance(self, steps: int = 1) -> None:
         """Move the bar."""

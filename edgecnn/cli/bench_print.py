@@ -56,9 +56,7 @@ def print_reports_end(report: BenchReport, commands: Iterable[str]) -> None:
 
 def print_failures(failures: Iterable[DeviceFailure]) -> None:
     """Each on stderr, with what to do; the JSON has them too."""
-    from edgecnn.text import printable_lines
-
     for failure in failures:
-        console.say("error", printable_lines(failure.message), style="bold red")
+        console.say("error", failure.message, style="bold red")
         if failure.hint:
-            console.say("", printable_lines(failure.hint))
+            console.say("", failure.hint)

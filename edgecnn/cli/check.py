@@ -84,15 +84,15 @@ def _budgets(flags: _Flags) -> dict[str, Any]:
 
 
 def _write_junit(report: CheckReport, path: Path, to: Path) -> None:
+    from edgecnn import store
     from edgecnn.reporting.junit import junit_xml
 
-    to.parent.mkdir(parents=True, exist_ok=True)
-    to.write_bytes(junit_xml(report, str(path)))
+    with store.file_errors(to):
+        store.write_file(to, junit_xml(report, str(path)))
 
 
 def _print(report: CheckReport, *, quiet: bool) -> None:
     from edgecnn.reporting import check as shown
-    from edgecnn.text import printable_lines
 
     if not quiet:
         console.print_table(shown.check_table(report))
@@ -100,8 +100,8 @@ def _print(report: CheckReport, *, quiet: bool) -> None:
     for line in shown.warning_lines(report):
         console.warn(line)
     for line in shown.reason_lines(report, "undecided"):
-        console.say("undecided", printable_lines(line), style="bold yellow")
+        console.say("undecided", line, style="bold yellow")
     for line in shown.reason_lines(report, "broken"):
-        console.say("BROKEN", printable_lines(line), style="bold red")
+        console.say("BROKEN", line, style="bold red")
     if not quiet and not report.broken and not report.undecided:
         console.print_line(shown.verdict(report), "bold green")

@@ -1,20 +1,51 @@
-"""Where output goes: results to stdout, everything else to stderr."""
+"""Where output goes: results to stdout, everything else to stderr.
+
+All that is printed passes here, and is cleaned here: what foreign files, folders and devices say of
+themselves may hold sequences that a terminal would obey. JSON keeps it, in ASCII.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from typing import TYPE_CHECKING
 
 import click
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from edgecnn.errors import EdgeCnnError
 
-    from rich.console import Console
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+
+    from rich.console import Console, RenderableType
 
     from edgecnn.reporting.json_objects import JsonObject
     from edgecnn.reporting.table import Table
+
+
+class OutputError(EdgeCnnError):
+    """What was asked for is done, and cannot be told: the output takes no more."""
+
+    exit_code = 74  # EX_IOERR of BSD's sysexits.h
+
+
+@contextlib.contextmanager
+def writing() -> Generator[None, None, None]:
+    """Tell an output that cannot be written from whatever else fails.
+
+    Raises:
+        OutputError: it cannot. A reader that has gone is a BrokenPipeError, as before.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError(
+            f"The output cannot be written: {error.strerror}.",
+            hint="Free some space where it goes, or send it elsewhere.",
+        ) from error
 
 
 def output() -> Console:
@@ -37,51 +68,61 @@ def say(title: str, message: str, *, style: str = "", to: Console | None = None)
     """Print one message on stderr: a coloured title, a colon and the sentence, wrapped by words."""
     from rich.text import Text
 
-    line = Text.assemble((f"{title}: ", style), message) if title else Text(message)
-    # Unwrapped where no person reads: a log line, or a path to be copied, stays whole.
-    console = to or messages()
-    console.print(line, soft_wrap=not console.is_terminal)
+    from edgecnn.text import one_line, printable_lines
+
+    said = printable_lines(message)
+    line = Text.assemble((f"{one_line(title)}: ", style), said) if title else Text(said)
+    _print(to or messages(), line)
 
 
 def warn(message: str, *, to: Console | None = None) -> None:
     """Print a warning on stderr."""
-    from edgecnn.text import printable_lines
-
-    say("warning", printable_lines(message), style="bold yellow", to=to)
+    say("warning", message, style="bold yellow", to=to)
 
 
 def print_table(table: Table) -> None:
     """Print a table on stdout."""
     from edgecnn.reporting.table import draw
 
-    output().print(draw(table))
+    _print(output(), draw(table), wrap=True)
 
 
 def print_pairs(pairs: Sequence[tuple[str, str]]) -> None:
     """Print names and values on stdout."""
     from edgecnn.reporting.table import draw_pairs
 
-    output().print(draw_pairs(pairs))
+    _print(output(), draw_pairs(pairs), wrap=True)
 
 
 def print_line(text: str = "", style: str = "") -> None:
     """Print one line on stdout, never wrapped: it may be pasted."""
     from rich.text import Text
 
-    output().print(Text(text, style), soft_wrap=True)
+    from edgecnn.text import one_line
+
+    _print(output(), Text(one_line(text), style), wrap=False)
 
 
 def print_paragraph(text: str, style: str = "") -> None:
     """Print sentences on stdout, wrapped by words where a person reads."""
     from rich.text import Text
 
-    console = output()
-    console.print(Text(text, style), soft_wrap=not console.is_terminal)
+    from edgecnn.text import printable_lines
+
+    _print(output(), Text(printable_lines(text), style))
+
+
+def _print(console: Console, what: RenderableType, *, wrap: bool | None = None) -> None:
+    """Unwrapped where no person reads: a log line, or a path to be copied, stays whole."""
+    wraps = console.is_terminal if wrap is None else wrap
+    with writing():
+        console.print(what, soft_wrap=not wraps)
 
 
 def print_json(value: JsonObject) -> None:
     """Print the one object of `--json` on stdout, in ASCII."""
-    click.echo(json.dumps(value, indent=2, allow_nan=False))
+    with writing():
+        click.echo(json.dumps(value, indent=2, allow_nan=False))
 
 
 def is_terminal() -> bool:

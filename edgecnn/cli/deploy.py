@@ -149,9 +149,8 @@ def _task(flags: _Flags) -> TaskOptions:
 
 def _print_deployment(result: Deployment) -> None:
     from edgecnn.reporting import deployment as report
-    from edgecnn.text import printable_lines
 
-    console.print_line(f"Deployed: {printable_lines(result.folder)}", "bold")
+    console.print_line(f"Deployed: {result.folder}", "bold")
     console.print_pairs(report.deployment_pairs(result))
     _print_cautions(report.cautions(result))
     console.print_line("There:")
@@ -183,9 +182,8 @@ def _bundle(artifact: Path, file: Path, flags: _Flags) -> None:
 
 def _print_bundle(result: Bundle) -> None:
     from edgecnn.reporting import deployment as report
-    from edgecnn.text import printable_lines
 
-    console.print_line(f"Written: {printable_lines(str(result.path))}", "bold")
+    console.print_line(f"Written: {result.path}", "bold")
     console.print_pairs(report.bundle_pairs(result))
     _print_cautions((*report.cautions(result), result.needs))
     console.print_line("On the device:")

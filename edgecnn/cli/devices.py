@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,13 +81,12 @@ def _probe(targets: tuple[str, ...], *, quiet: bool) -> DevicesReport:
 
 def _print(report: DevicesReport | None, known: tuple[KnownProfile, ...]) -> None:
     from edgecnn.reporting.devices import device_pairs, profiles_table
-    from edgecnn.text import printable_lines
 
     for probe in report.devices if report is not None else ():
-        console.print_line(printable_lines(probe.target), "bold")
+        console.print_line(probe.target, "bold")
         console.print_pairs(device_pairs(probe))
         if probe.problem:
-            console.warn(printable_lines(f"{probe.problem} {probe.hint}".strip()))
+            console.warn(f"{probe.problem} {probe.hint}".strip())
     for note in report.notes if report is not None else ():
         console.say("note", note, style="bold")
     if known:
@@ -131,10 +131,9 @@ def calibrate(target: str, *, out: Path, quiet: bool, as_json: bool) -> None:
 
 def _print_calibrated(result: CalibratedDevice) -> None:
     from edgecnn.reporting.devices import probes_table, profile_pairs
-    from edgecnn.text import printable_lines
 
-    console.print_line(f"Written: {printable_lines(result.path)}", "bold")
+    console.print_line(f"Written: {result.path}", "bold")
     console.print_pairs(profile_pairs(result.profile))
     console.print_table(probes_table(result.probes))
     console.print_line("Next:")
-    console.print_line(f"  edgecnn predict xception --device {result.path}", "bold")
+    console.print_line(f"  edgecnn predict xception --device {shlex.quote(result.path)}", "bold")

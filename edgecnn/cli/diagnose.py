@@ -86,9 +86,8 @@ def diagnose(path: Path, **flags: Unpack[_Flags]) -> None:
 
 def _print(found: Diagnosis, *, every: bool) -> None:
     from edgecnn.reporting import diagnosis as report
-    from edgecnn.text import printable_lines
 
-    console.print_line(printable_lines(found.file), "bold")
+    console.print_line(found.file, "bold")
     for line in report.summary_lines(found):
         console.print_line(line)
     console.print_line()
@@ -97,7 +96,7 @@ def _print(found: Diagnosis, *, every: bool) -> None:
     console.print_line()
     for cause in found.causes:
         console.print_line(report.cause_title(cause), "bold yellow")
-        console.print_paragraph(printable_lines(f"  {cause.finding}"))
+        console.print_paragraph(f"  {cause.finding}")
         console.print_line(f"  {cause.command}", "bold")
     if not found.causes:
         console.print_paragraph(report.no_cause(found), "green")

@@ -92,7 +92,12 @@ def tell(failure: Failure, *, as_json: bool) -> int:
         from edgecnn.reporting.json_objects import error_object
 
         told = error_object(failure.message, failure.hint, failure.exit_code)
-        click.echo(json.dumps(told))
+        try:
+            click.echo(json.dumps(told))
+        except BrokenPipeError:
+            raise
+        except OSError:  # stdout takes nothing: perhaps that is what is to be told
+            _tell_person(failure)
     else:
         _tell_person(failure)
     return failure.exit_code
@@ -100,8 +105,7 @@ def tell(failure: Failure, *, as_json: bool) -> int:
 
 def _tell_person(failure: Failure) -> None:
     from edgecnn.cli import console
-    from edgecnn.text import printable_lines
 
-    console.say(failure.title, printable_lines(failure.message), style="bold red")
+    console.say(failure.title, failure.message, style="bold red")
     if failure.hint:
-        console.say("", printable_lines(failure.hint))
+        console.say("", failure.hint)

@@ -44,9 +44,8 @@ def inspect(
 
 def _print(file: Path, inspection: Inspection) -> None:
     from edgecnn.reporting import inspection as report
-    from edgecnn.text import printable_lines
 
-    console.print_line(printable_lines(str(file)), "bold")
+    console.print_line(str(file), "bold")
     console.print_pairs(report.facts(inspection))
     console.print_line()
     console.print_table(report.tensors_table(inspection))
@@ -56,4 +55,4 @@ def _print(file: Path, inspection: Inspection) -> None:
     for caution in report.cautions(inspection.graph):
         console.warn(caution)
     for note in inspection.notes:
-        console.say("note", printable_lines(note), style="bold")
+        console.say("note", note, style="bold")

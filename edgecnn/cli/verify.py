@@ -47,11 +47,10 @@ def verify(
 def _print(result: VerifyResult, *, quiet: bool) -> None:
     from edgecnn import manifest
     from edgecnn.reporting import verification as report
-    from edgecnn.text import printable_lines
 
     if not quiet:
         recorded = manifest.load(result.folder / manifest.NAME)
-        console.print_line(f"{printable_lines(str(result.folder))} ({result.recipe})", "bold")
+        console.print_line(f"{result.folder} ({result.recipe})", "bold")
         console.print_table(report.verification_table(result, recorded))
         console.print_line()
     for problem in report.problem_lines(result):

@@ -6,27 +6,28 @@ for random weights the images that normalizations are adapted to.
 
 from __future__ import annotations
 
+import functools
 import importlib
 from dataclasses import dataclass, field
+from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
-from edgecnn import isolation, layouts, store
+from edgecnn import caching, isolation, layouts
 from edgecnn.convert import float_stage, proof
 from edgecnn.convert.float_stage import Feeding, Outcome, Samples
 from edgecnn.convert.versions import DECISIVE, digest, versions
-from edgecnn.errors import EdgeCnnError, InputError
 from edgecnn.records import EndLayouts, Endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
     from edgecnn.building import BuildRequest, ModelIdentity
     from edgecnn.calibration.sampleset import Split
     from edgecnn.calibration.sources import Sampling
+    from edgecnn.errors import EdgeCnnError
     from edgecnn.progress import Progress
     from edgecnn.records import Network, Preprocessing
 
@@ -106,9 +107,12 @@ def obtain(
     key = _key(identity, feeding)
     if quantizes:
         Thread(target=_import_ahead, daemon=True).start()
-    outcome = _fill(request, identity, formats, key, feeding, progress)
+    kept = {name: caching.find(_kind(name), key, warn=progress.warn) for name in formats}
+    outcome, made = None, dict[str, Path]()
+    if missing := tuple(name for name, folder in kept.items() if folder is None):
+        outcome, made = _fill(request, identity, missing, key, feeding, progress)
     refused = {} if outcome is None else outcome.refused
-    folders = {name: _folder(name, key) for name in formats if name not in refused}
+    folders = {n: folder for n in formats if (folder := made.get(n) or kept[n]) is not None}
     if not folders:
         raise refused[formats[0]]
     network, _, own_scaling = float_stage.read_info(next(iter(folders.values())))
@@ -122,16 +126,17 @@ def obtain(
 def _fill(
     request: BuildRequest,
     identity: ModelIdentity,
-    formats: Sequence[str],
+    missing: tuple[str, ...],
     key: str,
     feeding: Feeding,
     progress: Progress,
-) -> Outcome | None:
-    """Run the float stage once for all formats the cache lacks; None where it lacks none."""
-    missing = tuple(name for name in formats if not store.is_cached(_kind(name), key))
-    if not missing:
-        return None
-    with store.scratch("float-work", key) as part:
+) -> tuple[Outcome, dict[str, Path]]:
+    """Run the float stage once for all formats the cache lacks.
+
+    Returns:
+        What came out, and by format the cache's folder; not of formats that are refused.
+    """
+    with caching.scratch("float-work", key) as part:
         outcome: Outcome = isolation.run(
             "edgecnn.convert.float_stage:make",
             request,
@@ -142,21 +147,12 @@ def _fill(
             progress=progress,
             environment=float_stage.ENVIRONMENT,
         )
-        for name in missing:
-            if name not in outcome.refused:
-                store.cached(_kind(name), key, lambda to, name=name: _move(part, to, name))  # type: ignore[misc] # the default binds the loop's value
-    return outcome
-
-
-def _folder(file_format: str, key: str) -> Path:
-    return store.cached(_kind(file_format), key, _never)
-
-
-def _never(_part: Path) -> None:
-    raise InputError(
-        "The cache lost a file while it was being used.",
-        hint="Run the command again; $EDGECNN_CACHE names another folder for the cache.",
-    )
+        made = {
+            name: caching.cached(_kind(name), key, functools.partial(_move, part, name))
+            for name in missing
+            if name not in outcome.refused
+        }
+    return outcome, made
 
 
 def _load_early(identity: ModelIdentity, sampling: Sampling, progress: Progress) -> Split | None:
@@ -217,7 +213,7 @@ def _import_ahead() -> None:
         importlib.import_module(module)
 
 
-def _move(source: Path, to: Path, file_format: str) -> None:
+def _move(source: Path, file_format: str, to: Path) -> None:
     name = float_stage.FILES[file_format]
     (source / name).rename(to / name)
     for shared in (float_stage.INFO, proof.NAME):

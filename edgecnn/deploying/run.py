@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgecnn import held
 from edgecnn.deploying import archive, artifact, libraries, release, tasking
 from edgecnn.deploying.records import Bundle, Deployment, OutputProof, Proof
 from edgecnn.deploying.tasking import TaskOptions
@@ -95,8 +95,8 @@ def _deploy(
     facts = device.facts()
     brought = libraries.libraries_for(facts, progress)
     made = release.make(deployable, brought, task)
-    with tempfile.TemporaryDirectory(prefix="edgecnn-deploy-") as folder:
-        packed = Path(folder, _ARCHIVE)
+    with held.temporary() as folder:
+        packed = folder / _ARCHIVE
         progress.stage("packing")
         archive.write(made, packed)
         sent_bytes = packed.stat().st_size

@@ -44,6 +44,7 @@ def download(wheels: Sequence[Wheel], folder: Path) -> dict[Wheel, Path]:
     )
     if ended.returncode != 0:
         raise _failure(wheels, ended.stderr)
+    requirements.unlink()
     found = {digests.of_file(path): path for path in folder.glob("*.whl")}
     return {wheel: found[wheel.sha256] for wheel in wheels}
 

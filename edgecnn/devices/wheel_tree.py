@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import base64
+import csv
+import io
 import tarfile
 import zipfile
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from edgecnn import digests
 from edgecnn.errors import DeviceError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 # Patterns of files that no inference needs ("*" crosses folders). Measured with the aarch64 wheels
@@ -78,6 +82,62 @@ def pack(wheels: Iterable[Path], archive: Path) -> None:
                 tar.addfile(info, content)
     for source in opened.values():
         source.close()
+
+
+def is_packed_from(archive: Path, wheels: Iterable[Path]) -> bool:
+    """Whether a .tar holds what `pack` writes, by the sums that the wheels' own RECORDs give.
+
+    Each wheel is held to its pin before; nothing of it is unpacked again.
+
+    Raises:
+        DeviceError: as `pack`.
+        OSError: a file cannot be read.
+    """
+    wanted: dict[str, str] = {}
+    for wheel in wheels:
+        wanted.update(_sums(wheel))
+    try:
+        with tarfile.open(archive, "r:") as tar:
+            members = tar.getmembers()
+            names = [member.name for member in members if member.isreg()]
+            if sorted(wanted) != names or len(names) != len(members):
+                return False
+            sums = [digests.of_stream(content) for m in members if (content := tar.extractfile(m))]
+    except tarfile.TarError:
+        return False
+    return sums == [wanted[name] for name in sorted(wanted)] and _ends_well(archive, members)
+
+
+def _ends_well(archive: Path, members: list[tarfile.TarInfo]) -> bool:
+    """Whether zeros follow the last member, to the end of a record, and nothing else does."""
+    last = max((m.offset_data + m.size for m in members), default=0)
+    with archive.open("rb") as stream:
+        stream.seek(last)
+        rest = stream.read(2 * tarfile.RECORDSIZE)
+        size = last + len(rest)
+        return not rest.strip(b"\0") and not stream.read(1) and size % tarfile.RECORDSIZE == 0
+
+
+def _sums(wheel: Path) -> dict[str, str]:
+    """SHA-256 (hex) of each file that is needed; of those that no RECORD lists, by reading them."""
+    names = _names(wheel)
+    with zipfile.ZipFile(wheel) as content:
+        records = [name for name in content.namelist() if name.endswith(".dist-info/RECORD")]
+        listed = dict(pair for name in records for pair in _listed(content.read(name)))
+        return {name: listed.get(name) or _read_sum(content, name) for name in names}
+
+
+def _listed(record: bytes) -> Iterator[tuple[str, str]]:
+    """The files of a RECORD with their SHA-256, hex."""
+    for row in csv.reader(io.StringIO(record.decode())):
+        name, digest = row[0], row[1].partition("sha256=")[2]
+        if digest:
+            yield name, base64.urlsafe_b64decode(f"{digest}==").hex()
+
+
+def _read_sum(content: zipfile.ZipFile, name: str) -> str:
+    with content.open(name) as stream:
+        return digests.of_stream(stream)
 
 
 def _names(wheel: Path) -> list[str]:

@@ -11,11 +11,10 @@ import functools
 import hashlib
 import json
 import re
-import shutil
 from dataclasses import astuple, dataclass
 from typing import TYPE_CHECKING
 
-from edgecnn import digests, store
+from edgecnn import caching, digests
 from edgecnn.devices import wheel_download, wheel_fit, wheel_tree
 from edgecnn.errors import DeviceError
 
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 
 _CACHE_KIND = "runtimes"
 _ARCHIVE = "runtime.tar"
-_SUM = "runtime.tar.sha256"
+_WHEELS = "wheels"
 _ASK_VERSION = "import sys, {0}; sys.stdout.write({0}.__version__)"
 
 
@@ -168,8 +167,9 @@ def _version(text: str) -> tuple[int, ...]:
 def fetch(spec: RuntimeSpec, progress: Progress | None = None) -> Fetched:
     """The runtime's archive: from the cache, else fetched with pip (its settings hold) and kept.
 
-    Two calls at once both fetch, and leave the same file; one that is killed leaves none. A file
-    that was changed in the cache is fetched again.
+    Two calls at once both fetch, and leave the same file; one that is killed leaves none. The cache
+    keeps the wheels too: they are held to the pins, and the archive to them, at every use. What was
+    changed is fetched again.
 
     Raises:
         DeviceError: pip could not get a wheel.
@@ -177,33 +177,34 @@ def fetch(spec: RuntimeSpec, progress: Progress | None = None) -> Fetched:
         InputError: the cache cannot be written.
     """
     make = functools.partial(_make, spec, progress)
-    folder = store.cached(_CACHE_KIND, spec.key, make)
-    fetched = _checked(folder)
-    if fetched is None:
-        with store.new_folder(folder) as part:
-            make(part)
-        fetched = _checked(folder)
-    assert fetched  # noqa: S101 - for the type checker: it was written a moment ago
-    return fetched
+    folder = caching.cached(
+        _CACHE_KIND,
+        spec.key,
+        make,
+        warn=progress.warn if progress else None,
+        problem=functools.partial(_problem, spec),
+    )
+    archive = folder / _ARCHIVE
+    return Fetched(archive, digests.of_file(archive), archive.stat().st_size)
 
 
 def _make(spec: RuntimeSpec, progress: Progress | None, folder: Path) -> None:
     if progress:
         progress.stage(f"fetching {spec.title}")
-    downloaded = folder / "wheels"
+    downloaded = folder / _WHEELS
     downloaded.mkdir()
     files = wheel_download.download(spec.wheels, downloaded)
     wheel_tree.pack([files[wheel] for wheel in spec.wheels], folder / _ARCHIVE)
-    (folder / _SUM).write_text(digests.of_file(folder / _ARCHIVE), "ascii")
-    shutil.rmtree(downloaded)
 
 
-def _checked(folder: Path) -> Fetched | None:
-    """What the cache holds, or None when it holds nothing, or no longer what was put there."""
-    archive = folder / _ARCHIVE
+def _problem(spec: RuntimeSpec, entry: Path) -> str:
+    """What keeps a folder of the cache from being what the pins say; "" where nothing does."""
     try:
-        wanted = (folder / _SUM).read_text("ascii").strip()
-        total = digests.of_file(archive)
-    except (OSError, UnicodeDecodeError):
-        return None
-    return Fetched(archive, total, archive.stat().st_size) if total == wanted else None
+        kept = {digests.of_file(path): path for path in (entry / _WHEELS).glob("*.whl")}
+        if lost := [wheel.title for wheel in spec.wheels if wheel.sha256 not in kept]:
+            return f"it lacks the pinned wheel of {lost[0]}"
+        pinned = [kept[wheel.sha256] for wheel in spec.wheels]
+        whole = wheel_tree.is_packed_from(entry / _ARCHIVE, pinned)
+    except OSError as error:
+        return f"it cannot be read ({error.strerror})"
+    return "" if whole else f"{_ARCHIVE} was changed"

@@ -9,7 +9,7 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgecnn import isolation, layouts, parity, store
+from edgecnn import caching, isolation, layouts, parity
 from edgecnn.convert import float_stage, float_tflite
 from edgecnn.convert.float_cache import FloatModel
 from edgecnn.diagnosing.commands import scaling
@@ -105,9 +105,10 @@ def origin(twin: Path, ends: Ends, manifest: Manifest | None) -> Path:
     """
     if ends.are_the_files or manifest is None:
         return twin
-    kind = store.cache_folder() / _CACHE_KINDS["onnx"] / twin.parent.name
-    made = next((p for p in (twin.parent / _ONNX, kind / _ONNX) if p.is_file()), None)
-    return made or Path(manifest.model.weights)
+    if (twin.parent / _ONNX).is_file():
+        return twin.parent / _ONNX
+    made = caching.find(_CACHE_KINDS["onnx"], twin.parent.name)
+    return Path(manifest.model.weights) if made is None else made / _ONNX
 
 
 def _how_to_make(file: Path, artifact: Artifact | None) -> str:
@@ -132,7 +133,7 @@ def _how_to_make(file: Path, artifact: Artifact | None) -> str:
 
 def _in_cache(artifact: Artifact) -> Iterator[tuple[Path, bytes]]:
     """The float stages of the same ends whose answers on the reference are the same."""
-    folder = store.cache_folder() / _CACHE_KINDS["tflite"]
+    folder = caching.cache_folder() / _CACHE_KINDS["tflite"]
     for info in sorted(folder.glob(f"*/{float_stage.INFO}")):
         model = _of_cache(info.parent, artifact.manifest)
         if model is not None and _faithful(_read(model), artifact) >= _FAITHFUL_DB:
@@ -147,7 +148,9 @@ def _of_cache(folder: Path, manifest: Manifest) -> FloatModel | None:
         network, ends, _ = float_stage.read_info(folder)
     except (OSError, ValueError, KeyError, TypeError, cattrs.BaseValidationError):
         return None  # another version's, or being removed
-    return FloatModel(network, {"tflite": folder}, ends) if _is_of(network, manifest) else None
+    if not _is_of(network, manifest) or caching.problem_of(folder):
+        return None
+    return FloatModel(network, {"tflite": folder}, ends)
 
 
 def _read(model: FloatModel) -> bytes:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgecnn import held
 from edgecnn.datasets.arrays import ArraySet, open_arrays
 from edgecnn.datasets.coco import DetectionSet, open_coco
 from edgecnn.datasets.labelled import LabelledSet, existing_folder, open_labelled
@@ -59,8 +59,8 @@ def evaluate(
     subjects = find_subjects(Path(target))
     data = _open(chosen)
     _warn_of_weights(subjects, notes)
-    with tempfile.TemporaryDirectory(prefix="edgecnn-evaluate-") as folder:
-        report = _evaluate(subjects, data, Runner(chosen, Path(folder), notes))
+    with held.temporary() as folder:
+        report = _evaluate(subjects, data, Runner(chosen, folder, notes))
     return replace(report, warnings=tuple(notes.warnings))
 
 

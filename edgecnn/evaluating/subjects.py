@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -134,7 +135,8 @@ def _of_manifest(path: Path, named: Path) -> list[Subject]:
         file = path.parent / info.path
         if problems := check_bytes(file, info, path.parent):
             raise InputError(
-                f"{path.parent}: {problems[0]}.", hint=f"Export again; edgecnn verify {path.parent}"
+                f"{path.parent}: {problems[0]}.",
+                hint=f"Export again; edgecnn verify {shlex.quote(str(path.parent))}",
             )
         subjects.append(
             Subject(

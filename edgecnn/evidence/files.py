@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import secrets
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from edgecnn import store
 from edgecnn.errors import InputError
 from edgecnn.evidence.checks import problems
 from edgecnn.evidence.records import (
@@ -97,25 +96,12 @@ def write(record: Record, folder: Path) -> Path:
     content = {"schema": record.schema, **asdict(record)}
     text = json.dumps(content, indent=1, ensure_ascii=True, allow_nan=False)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        _replace(path, text + "\n")
+        store.write_file(path, f"{text}\n".encode("ascii"))
     except OSError as error:
         raise InputError(
             f"{path} cannot be written: {error.strerror}.", hint="Name another folder."
         ) from error
     return path
-
-
-def _replace(path: Path, text: str) -> None:
-    part = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
-    try:
-        with part.open("w", encoding="ascii") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def read_all(folder: Path) -> Evidence:

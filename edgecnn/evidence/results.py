@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -122,7 +123,9 @@ def _write_all(descriptor: int, data: bytes) -> None:
 def _locked(path: Path) -> Generator[int, None, None]:
     """The file, made if it is not there, open for appending and locked."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    # A link may lead to a file that is run: a shell's start-up file, with $(...) in a model's name.
+    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+    descriptor = os.open(path, flags, 0o666)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield descriptor
@@ -135,7 +138,8 @@ def _told(path: Path) -> Generator[None, None, None]:
     try:
         yield
     except OSError as error:
+        why = "it is a symbolic link" if error.errno == errno.ELOOP else error.strerror
         raise InputError(
-            f"Results cannot be kept in {path}: {error.strerror}.",
+            f"Results cannot be kept in {path}: {why}.",
             hint="Name another file with --results FILE, or keep none with --no-results.",
         ) from error

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgecnn import parity, store
+from edgecnn import caching, parity
 from edgecnn import reference as references
 from edgecnn.calibration import statistics
 from edgecnn.convert import float_tflite, proof
@@ -249,7 +249,7 @@ def make_reference(
         np.savez(part / _ANSWERS, **arrays)  # type: ignore[arg-type] # numpy means allow_pickle
 
     key = digest(_content(file), held_out.sha256, str(samples.preprocessing), _REFERENCE_VERSION)
-    folder = store.cached("reference", key, make)
+    folder = caching.cached("reference", key, make, warn=progress.warn)
     with np.load(folder / _ANSWERS, allow_pickle=False) as arrays:
         return references.answers_of(arrays, len(floats.outputs), held_out.samples)
 
@@ -297,4 +297,4 @@ def collect_statistics(
         )
         statistics.save(measured, part)
 
-    return statistics.load(store.cached("statistics", key, make))
+    return statistics.load(caching.cached("statistics", key, make, warn=progress.warn))

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import itertools
 import math
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgecnn import isolation, parity
+from edgecnn import held, isolation, parity
 from edgecnn.convert.float_tflite import name_ends
 from edgecnn.errors import CheckFailedError
 from edgecnn.exporting.options import MixedPrecision
@@ -17,6 +15,8 @@ from edgecnn.quantize.mixed import Mixture
 from edgecnn.quantize.passes import io_dtype, keep_float, round_trips
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from edgecnn.exporting.ingredients import Ingredients
     from edgecnn.exporting.plan import Job
     from edgecnn.formats.tflite_graph import Operator
@@ -198,8 +198,8 @@ def note(mixed: MixedPrecision) -> str:
 
 def latency_ms(before: bytes, after: Path) -> tuple[float, float]:
     """Median milliseconds of one inference of two files, in turns on one thread of this machine."""
-    with tempfile.TemporaryDirectory() as folder:
-        plain = Path(folder) / "plain.tflite"
+    with held.temporary() as folder:
+        plain = folder / "plain.tflite"
         plain.write_bytes(before)
         found: tuple[float, float] = isolation.run(
             "edgecnn.runtime.timing:medians_in_turns_ms",

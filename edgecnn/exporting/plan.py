@@ -82,8 +82,10 @@ def make_plan(model: str, options: ExportOptions) -> Plan:
         )
     jobs = tuple(_job(name, identity, options) for name in dict.fromkeys(options.recipes))
     _require_packages(identity, jobs)
-    out = options.out or Path("artifacts") / manifests.folder_name(identity.name)
-    return Plan(request, identity, jobs, Path(out), options.threads or _cores())
+    out = Path(options.out or Path("artifacts") / manifests.folder_name(identity.name))
+    for job in jobs:
+        manifests.require_replaceable(out / job.recipe.name)
+    return Plan(request, identity, jobs, out, options.threads or _cores())
 
 
 def _cores() -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import shlex
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -175,7 +176,7 @@ def _write_folder(
     job: Job, made: Ingredients, model: ModelInfo, refused: list[Refusal]
 ) -> tuple[Artifact, MixedPrecision | None]:
     final = made.plan.out / job.recipe.name
-    with store.new_folder(final) as part:
+    with store.new_folder(final, replaceable=manifests.require_replaceable) as part:
         written: dict[str, Written] = {}
         files: list[FileInfo] = []
         for file_format in job.formats:
@@ -273,8 +274,8 @@ def _tell_of_poor_files(artifacts: tuple[Artifact, ...], recorder: Recorder) -> 
                     path = artifact.folder / file.path
                     recorder.warn(
                         f"{path}: output {info.output} {reason}. `edgecnn diagnose"
-                        f" {artifact.folder}` shows where it is lost; --min-snr 25dB keeps the"
-                        " layers that cost most in float32."
+                        f" {shlex.quote(str(artifact.folder))}` shows where it is lost; --min-snr"
+                        " 25dB keeps the layers that cost most in float32."
                     )
 
 

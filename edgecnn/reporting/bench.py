@@ -13,7 +13,6 @@ from edgecnn.text import (
     ABSENT,
     milliseconds_text,
     printable,
-    printable_lines,
     size_text,
 )
 
@@ -238,4 +237,4 @@ def next_commands(report: BenchReport, said: str = "") -> tuple[str, ...]:
     if first.target.startswith("ssh:") and first.recipe and first.file.endswith(".tflite"):
         folder = shlex.quote(first.file.rpartition("/")[0] or ".")
         commands.append(f"edgecnn deploy {folder} {shlex.quote(first.target)}")
-    return tuple(printable_lines(command) for command in commands)
+    return tuple(commands)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgecnn.records import SCHEMA
 from edgecnn.reporting.table import Column, Table
-from edgecnn.text import ABSENT, percent_text, printable, printable_lines
+from edgecnn.text import ABSENT, percent_text, printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,7 +83,7 @@ def summary_lines(diagnosis: Diagnosis) -> tuple[str, ...]:
         f"against {diagnosis.against}, on {diagnosis.samples} samples of {diagnosis.source}",
         *map(_output_line, observed.outputs),
     ]
-    return tuple(map(printable_lines, lines))
+    return tuple(lines)
 
 
 def _output_line(output: OutputSeen) -> str:

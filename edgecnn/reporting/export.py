@@ -14,7 +14,6 @@ from edgecnn.text import (
     milliseconds_text,
     percent_text,
     printable,
-    printable_lines,
     size_text,
     snr_text,
 )
@@ -112,7 +111,7 @@ def outputs_table(result: ExportResult) -> Table | None:
 def refusal_text(refusal: Refusal) -> str:
     """What was not written, why, and what to do."""
     said = f"{refusal.recipe} .{refusal.format}: {refusal.error.message}"
-    return printable_lines(f"{said} {refusal.error.hint}".strip())
+    return f"{said} {refusal.error.hint}".strip()
 
 
 def parity_basis(result: ExportResult) -> str:

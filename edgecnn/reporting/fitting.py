@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from typing import TYPE_CHECKING
 
 from edgecnn.reporting.prediction import energy_text, interval_text
@@ -133,4 +134,4 @@ def export_command(candidate: Candidate, said: str = "") -> str:
     """The command that makes it; `said` are the options that fix open shapes."""
     size = f" --input-size {candidate.input_size}" if candidate.input_size else ""
     width = f" --width {candidate.width:g}" if candidate.width is not None else ""
-    return f"edgecnn export {candidate.model} --{candidate.recipe}{size}{width}{said}"
+    return f"edgecnn export {shlex.quote(candidate.model)} --{candidate.recipe}{size}{width}{said}"

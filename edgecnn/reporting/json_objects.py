@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from edgecnn.benchmark.own_profile import CalibratedDevice
     from edgecnn.benchmark.report import BenchReport, CheckReport, DevicesReport
+    from edgecnn.caching import CacheReport
     from edgecnn.convert.onnx_import import Support
     from edgecnn.evaluating import EvaluateReport
     from edgecnn.exporting import ExportResult
@@ -31,6 +32,11 @@ JsonObject: TypeAlias = dict[str, Any]
 def models_object(specs: Iterable[ModelSpec]) -> JsonObject:
     """The zoo, every field of every network."""
     return {"schema": SCHEMA, "models": [_plain(spec) for spec in specs]}
+
+
+def cache_object(report: CacheReport) -> JsonObject:
+    """What the cache holds, or held until it was cleared."""
+    return {"schema": SCHEMA, **_plain(report), "folder": str(report.folder)}
 
 
 def operators_object(rows: Iterable[Support]) -> JsonObject:

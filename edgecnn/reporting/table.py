@@ -1,9 +1,14 @@
-"""A table as data, and as rich draws it."""
+"""A table as data, and as rich draws it.
+
+Cells may hold what foreign files say of themselves: each is drawn on one line of printable text.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from edgecnn.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +44,7 @@ def draw_pairs(pairs: Sequence[tuple[str, str]]) -> rich.table.Table:
     drawn.add_column(no_wrap=True)
     drawn.add_column(overflow="fold")
     for name, value in pairs:
-        drawn.add_row(Text(f"  {name}"), Text(value))
+        drawn.add_row(Text(f"  {one_line(name)}"), Text(one_line(value)))
     return drawn
 
 
@@ -54,11 +59,11 @@ def draw(table: Table) -> rich.table.Table:
     )
     for column in table.columns:
         drawn.add_column(
-            Text(column.title),
+            Text(one_line(column.title)),
             justify="right" if column.number else "left",
             overflow="fold",
             header_style="bold",
         )
     for row in table.rows:
-        drawn.add_row(*(Text(cell) for cell in row))
+        drawn.add_row(*(Text(one_line(cell)) for cell in row))
     return drawn

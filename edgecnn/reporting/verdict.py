@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgecnn.records import SCHEMA
 from edgecnn.reporting.table import Column, Table
-from edgecnn.text import printable, printable_lines
+from edgecnn.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -41,7 +41,7 @@ def verdicts_table(report: VerdictReport, above: str = "") -> Table:
         (
             each.claim.id,
             _SHORT[each.outcome],
-            "see above" if each.claim.id == above else printable_lines(each.summary),
+            "see above" if each.claim.id == above else each.summary,
         )
         for each in report.verdicts
     ]
@@ -67,12 +67,12 @@ def paragraphs(verdict: Verdict) -> tuple[str, ...]:
     found = [verdict.summary]
     if verdict.conditions:
         found.append(f"Conditions: {'; '.join(verdict.conditions)}.")
-    return tuple(printable_lines(each) for each in found)
+    return tuple(found)
 
 
 def detail_pairs(verdict: Verdict) -> tuple[tuple[str, str], ...]:
     """The details, each with its label."""
-    pairs = (printable_lines(each).partition(": ") for each in verdict.details)
+    pairs = (each.partition(": ") for each in verdict.details)
     return tuple((label, text) for label, _, text in pairs)
 
 

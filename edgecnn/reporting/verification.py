@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edgecnn.reporting.table import Column, Table
-from edgecnn.text import ABSENT, agreement_text, printable, printable_lines, snr_text
+from edgecnn.text import ABSENT, agreement_text, printable, snr_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,7 +52,7 @@ def verdict(result: VerifyResult) -> str:
 def problem_lines(result: VerifyResult) -> tuple[str, ...]:
     """Why files failed, one line a reason."""
     return tuple(
-        printable_lines(problem if file.path in problem else f"{file.path}: {problem}")
+        problem if file.path in problem else f"{file.path}: {problem}"
         for file in result.files
         for problem in file.problems
     )
@@ -60,4 +60,4 @@ def problem_lines(result: VerifyResult) -> tuple[str, ...]:
 
 def note_lines(result: VerifyResult) -> tuple[str, ...]:
     """What could not be checked, and why."""
-    return tuple(printable_lines(f"{file.path}: {file.note}") for file in result.files if file.note)
+    return tuple(f"{file.path}: {file.note}" for file in result.files if file.note)

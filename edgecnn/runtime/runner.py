@@ -45,6 +45,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+# Before onnxruntime is imported, here and in the workers: it would send home what it runs, and keep
+# a number for the device.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
 Json = dict[str, Any]
 
 PLANS: dict[str, Json] = {

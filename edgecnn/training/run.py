@@ -56,7 +56,7 @@ def train(model: str, *, progress: Progress | None = None, **options: Any) -> Tr
     for note in training.notes:
         watcher.warn(note)
     out = chosen.out or Path("artifacts") / folder_name(identity.name) / "trained"
-    with store.new_folder(Path(out)) as part:
+    with store.new_folder(Path(out), replaceable=_require_replaceable) as part:
         fitted: Fitted = isolation.run(
             "edgecnn.training.loop:fit",
             request,
@@ -70,6 +70,10 @@ def train(model: str, *, progress: Progress | None = None, **options: Any) -> Tr
         record = _record(identity, chosen, fed, fitted)
         (part / RECORD).write_text(json.dumps(asdict(record), indent=1) + "\n", encoding="utf-8")
     return TrainResult(Path(out), record, _export_command(identity, chosen, record, Path(out)))
+
+
+def _require_replaceable(folder: Path) -> None:
+    store.require_own(folder, RECORD, lambda content: [MODEL] if "test_accuracy" in content else [])
 
 
 def _request(model: str, chosen: TrainOptions, classes: int) -> BuildRequest:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf  # noqa: TID251 - makes SavedModels as users do
 
-from edgecnn.building import BuildRequest, BuiltModel, build, identify
+from edgecnn.building import BuildRequest, BuiltModel, build, identify, outside
 from edgecnn.errors import InputError
 
 if TYPE_CHECKING:
@@ -197,6 +198,55 @@ def test_a_corrupt_saved_model_is_refused(tmp_path: Path) -> None:
     for file in (path / "variables").iterdir():
         file.unlink()
     assert "cannot load it" in str(_refusal(path))
+
+
+class _Outside(tf.Module):  # type: ignore[misc] # TensorFlow has no types
+    """A network that does something with a file of the user's each time it is called."""
+
+    def __init__(self, kind: str, file: str) -> None:
+        self.kind, self.file = kind, file
+        self.scale = tf.Variable(2.0)
+
+    @tf.function(input_signature=[tf.TensorSpec((1, 8, 8, 3))])  # type: ignore[untyped-decorator]
+    def __call__(self, image: Any) -> Any:  # noqa: ANN401 - tensors
+        if self.kind == "WriteFile":
+            tf.io.write_file(self.file, "changed")
+        elif self.kind == "ReadFile":
+            image += tf.strings.to_number(tf.io.read_file(self.file))
+        elif self.kind == "PrintV2":
+            tf.print("changed", output_stream=f"file://{self.file}")
+        elif self.kind == "EagerPyFunc":
+            image = tf.py_function(lambda each: each, [image], tf.float32)
+        else:
+            tf.raw_ops.SaveV2(
+                prefix=self.file, tensor_names=["a"], shape_and_slices=[""], tensors=[image]
+            )
+        return image * self.scale
+
+
+@pytest.mark.parametrize("kind", ["WriteFile", "ReadFile", "PrintV2", "EagerPyFunc", "SaveV2"])
+def test_a_saved_model_that_reaches_outside_is_refused_before_it_is_loaded(
+    tmp_path: Path, kind: str
+) -> None:
+    file = tmp_path / "precious.txt"
+    file.write_text("1")
+    model = _Outside(kind, str(file))
+    tf.saved_model.save(model, str(tmp_path / "net"), signatures=model.__call__)
+    file.write_text("1")
+    assert f"has the operator {kind}" in str(_refusal(tmp_path / "net"))
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["precious.txt"]
+    assert file.read_text() == "1"
+
+
+def test_the_operators_that_are_refused_are_tensorflows() -> None:
+    """A name that is misspelt refuses nothing."""
+    pattern = outside._OUTSIDE.pattern  # noqa: SLF001 - the table itself
+    plain = {name for name in re.split(r"[|()\[\]*?]+", pattern) if len(name) > len("Reader")}
+    known = " ".join(dir(tf.raw_ops))
+    unknown = [name for name in plain if name not in known and name.isalnum()]
+    assert len(plain) > len(unknown) + 10
+    # Registered, but no part of the public module.
+    assert sorted(unknown) == ["CalibrationStatisticsSaver", "DumpTensor"]
 
 
 def test_a_saved_model_without_signatures_is_refused(tmp_path: Path) -> None:

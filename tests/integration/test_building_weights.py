@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import zipfile
 from typing import TYPE_CHECKING, Any
 
 import h5py
@@ -131,6 +132,59 @@ def test_a_cut_file_is_refused(tmp_path: Path) -> None:
         path.write_bytes(path.read_bytes()[:20_000])
         with pytest.raises(InputError, match="cannot be read as weights"):
             build(BuildRequest("inception", weights=str(path)))
+
+
+def _outside(group: h5py.Group, kind: str, secret: Path) -> None:
+    """Put another file's bytes in the place of a group's first array."""
+    shape, dtype = group["0"].shape, group["0"].dtype
+    del group["0"]
+    if kind == "external storage":
+        group.create_dataset("0", shape, dtype, external=[(str(secret), 0, h5py.h5f.UNLIMITED)])
+    elif kind == "a virtual dataset":
+        layout = h5py.VirtualLayout(shape, dtype)
+        layout[...] = h5py.VirtualSource(str(secret), "data", shape, dtype)
+        group.create_virtual_dataset("0", layout)
+    else:
+        group["0"] = h5py.ExternalLink(str(secret), "/data")
+
+
+def _change(path: Path, kind: str, secret: Path) -> None:
+    """Bring a secret file into a file of weights, by its first array."""
+    with h5py.File(path, "r+") as file:
+        groups: list[h5py.Group] = []
+        file.visititems(
+            lambda _, found: (
+                groups.append(found) if isinstance(found, h5py.Group) and "0" in found else None
+            )
+        )
+        _outside(groups[0], kind, secret)
+
+
+def _change_archive(path: Path, kind: str, secret: Path) -> None:
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    weights = path.with_suffix(".h5")
+    weights.write_bytes(members["model.weights.h5"])
+    _change(weights, kind, secret)
+    members["model.weights.h5"] = weights.read_bytes()
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+
+
+@pytest.mark.parametrize("kind", ["external storage", "a virtual dataset", "an external link"])
+@pytest.mark.parametrize("name", ["w.weights.h5", "w.keras", "whole.keras"])
+def test_another_files_bytes_are_not_brought_in(tmp_path: Path, kind: str, name: str) -> None:
+    secret = tmp_path / "secret"
+    secret.write_bytes(b"root:x:0:0" * 10_000)
+    path = _save(_written("xception-mini"), tmp_path / name)
+    change = _change_archive if path.suffix == ".keras" else _change
+    change(path, kind, secret)
+    request = BuildRequest("xception-mini", input_size=32, weights=str(path))
+    if name.startswith("whole"):
+        request = BuildRequest(str(path))
+    with pytest.raises(InputError, match=r"which edgecnn does not read\.$"):
+        build(request)
 
 
 def test_a_pickle_in_an_npz_is_not_run(tmp_path: Path) -> None:

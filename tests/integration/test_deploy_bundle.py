@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import platform
+import signal
 import struct
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from command_line import run_json
+from command_line import COMMAND, run_json
 from small_disk import small_disk
 from tiny_artifact import write_artifact
 from tiny_release import PYTHON, environment, make_release, pack, run
@@ -112,6 +113,28 @@ def test_deploying_here_goes_the_way_it_goes_everywhere(artifact: Path, home: Pa
     assert again["release"] == first.release
     assert {each.name for each in home.rglob("*")}.isdisjoint({"hacked"})
     assert not list((home / ".cache" / "edgecnn" / "work").glob("*"))
+
+
+def test_what_a_killed_deploy_leaves_goes_with_the_next(
+    artifact: Path, home: Path, tmp_path: Path
+) -> None:
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    child = subprocess.Popen(
+        [*COMMAND, "deploy", artifact, "local"],
+        env={**os.environ, "TMPDIR": str(temporary)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with child:
+        assert child.stderr is not None
+        assert any(line.startswith("sending") for line in child.stderr)  # reads until it begins
+        child.send_signal(signal.SIGKILL)
+    assert [each.suffix for each in temporary.iterdir()] == [".tmp"]
+    assert run_json("deploy", artifact, "local", TMPDIR=temporary)["deployed"]["release"]
+    assert list(temporary.iterdir()) == []
+    assert [each.name for each in (home / "edgecnn").iterdir()] == ["tiny-float32"]
 
 
 def test_a_full_disk_leaves_what_was_there(artifact: Path, home: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -51,12 +52,6 @@ def fail(final: Path, error: BaseException) -> None:
 
 def whole(content: str) -> dict[str, str]:
     return dict.fromkeys(FILES, content)
-
-
-def dead_pid() -> int:
-    child = subprocess.Popen([sys.executable, "-c", ""])
-    child.wait()
-    return child.pid
 
 
 def test_a_folder_appears_only_when_the_block_ends(tmp_path: Path) -> None:
@@ -135,16 +130,128 @@ def test_a_reader_always_sees_a_whole_folder(tmp_path: Path) -> None:
 
 
 def test_leftovers_of_dead_processes_go_and_those_of_live_ones_stay(tmp_path: Path) -> None:
-    dead = tmp_path / f".int8.{dead_pid()}-0123abcd.part"
-    live = tmp_path / f".int8.{os.getppid()}-0123abcd.part"
-    other = tmp_path / f".float32.{dead_pid()}-0123abcd.part"
+    """Told by the lock: a process number may be another one's, in another container."""
+    dead = tmp_path / f".int8.{os.getpid()}-0123abcd.part"
+    live = tmp_path / f".int8.{2**22 + 1}-0123abcd.part"  # above any process number
+    other = tmp_path / ".float32.1-0123abcd.part"
     foreign = tmp_path / ".int8.backup"
     for folder in (dead, live, other, foreign):
         folder.mkdir()
         fill(folder, "half")
+    lock = os.open(live, os.O_RDONLY)
+    fcntl.flock(lock, fcntl.LOCK_EX)
     make(tmp_path / "int8", "new")
+    os.close(lock)
     assert not dead.exists()
     assert contents(live) == contents(other) == contents(foreign) == whole("half")
+
+
+def test_what_is_being_made_is_locked(tmp_path: Path) -> None:
+    with store.new_folder(tmp_path / "int8") as part:
+        lock = os.open(part, os.O_RDONLY)
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.close(lock)
+        make(tmp_path / "int8", "of another run meanwhile")
+        fill(part, "new")
+    assert contents(tmp_path / "int8") == whole("new")
+
+
+def listed(content: dict[str, list[str]]) -> list[str]:
+    return content["files"]
+
+
+def record(folder: Path) -> None:
+    (folder / "record.json").write_text('{"files": ["a", "b", "c"]}')
+
+
+def own(final: Path) -> None:
+    store.require_own(final, "record.json", listed)
+
+
+def make_own(final: Path, content: str) -> None:
+    with store.new_folder(final, replaceable=own) as part:
+        fill(part, content)
+        record(part)
+
+
+def test_a_folder_of_ours_and_an_empty_one_are_replaced(tmp_path: Path) -> None:
+    (tmp_path / "int8").mkdir()
+    make_own(tmp_path / "int8", "old")
+    make_own(tmp_path / "int8", "new")
+    assert (tmp_path / "int8" / "a").read_text() == "new"
+
+
+@pytest.mark.parametrize(
+    ("kind", "why"),
+    [
+        ("no record", "it holds thesis.txt, and no record.json of edgecnn's"),
+        ("another's record", "its record.json is not one of edgecnn's"),
+        ("no JSON", "its record.json is not one of edgecnn's"),
+        ("a pipe for a record", "it holds record.json, and no record.json of edgecnn's"),
+        ("a file in ours", "it holds thesis.txt, which edgecnn did not write"),
+        ("a link", "it is a symbolic link"),
+    ],
+)
+def test_what_is_not_ours_is_not_replaced(tmp_path: Path, kind: str, why: str) -> None:
+    final = folder = tmp_path / "int8"
+    if kind == "a link":
+        folder = tmp_path / "elsewhere"
+        final.symlink_to(folder)
+    folder.mkdir()
+    if kind == "a pipe for a record":
+        os.mkfifo(folder / "record.json")
+    else:
+        (folder / "thesis.txt").write_text("three years")
+    if kind == "a file in ours":
+        record(folder)
+    if kind in {"another's record", "no JSON"}:
+        (folder / "record.json").write_text('{"mine": 1}' if kind != "no JSON" else "{")
+    before = names(folder)
+    with pytest.raises(InputError) as caught:
+        make_own(final, "new")
+    assert caught.value.message == f"{final} is not replaced: {why}."
+    assert "--out" in caught.value.hint
+    assert names(folder) == before
+
+
+def test_what_was_put_there_while_we_worked_is_not_replaced_either(tmp_path: Path) -> None:
+    final = tmp_path / "int8"
+
+    def work() -> None:
+        with store.new_folder(final, replaceable=own) as part:
+            fill(part, "new")
+            final.mkdir()
+            (final / "thesis.txt").write_text("three years")
+
+    with pytest.raises(InputError, match=r"thesis\.txt"):
+        work()
+    assert (final / "thesis.txt").read_text() == "three years"
+    assert names(tmp_path) == ["int8"]
+
+
+def test_a_file_appears_whole_and_a_link_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "profile").write_text("precious")
+    (tmp_path / "junit.xml").symlink_to(tmp_path / "profile")
+    store.write_file(tmp_path / "junit.xml", b"<testsuites/>")
+    assert (tmp_path / "profile").read_text() == "precious"
+    assert (tmp_path / "junit.xml").read_bytes() == b"<testsuites/>"
+    assert not (tmp_path / "junit.xml").is_symlink()
+    assert names(tmp_path) == ["junit.xml", "profile"]
+
+
+def test_a_full_disk_leaves_the_old_file(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk") as disk:
+        store.write_file(disk / "junit.xml", b"old")
+        with pytest.raises(OSError, match="No space left"):
+            store.write_file(disk / "junit.xml", bytes(4 << 20))
+        assert (disk / "junit.xml").read_bytes() == b"old"
+        assert names(disk) == ["junit.xml"]
+
+
+def test_a_device_is_written_to_and_stays_one() -> None:
+    store.write_file(Path("/dev/null"), b"nobody reads this")
+    assert Path("/dev/null").is_char_device()
 
 
 def test_a_name_with_dots_and_regex_signs_is_taken_as_it_is(tmp_path: Path) -> None:
@@ -287,107 +394,6 @@ def test_two_runs_at_once_leave_one_whole_folder(tmp_path: Path) -> None:
     assert [child.wait() for child in children] == [0, 0]
     assert contents(final) == whole("40")
     assert names(tmp_path) == ["int8"]
-
-
-@pytest.fixture
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("EDGECNN_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache"
-
-
-KEY, OTHER_KEY, THIRD_KEY = "a" * 64, "b" * 64, "c" * 64
-
-
-def test_the_cache_makes_each_content_once(cache: Path) -> None:
-    made = []
-
-    def work(part: Path) -> None:
-        made.append(part)
-        fill(part, "content")
-
-    first = store.cached("float", KEY, work)
-    assert store.cached("float", KEY, work) == first == cache / "float" / KEY
-    assert contents(first) == whole("content")
-    assert len(made) == 1
-    store.cached("float", OTHER_KEY, work)
-    store.cached("statistics", KEY, work)
-    assert len(made) == 3
-
-
-def test_work_that_fails_is_not_kept(cache: Path) -> None:
-    def stop(part: Path) -> None:
-        fill(part, "half", ("a",))
-        raise InputError("no")
-
-    with pytest.raises(InputError):
-        store.cached("float", KEY, stop)
-    assert names(cache / "float") == []
-    assert contents(store.cached("float", KEY, lambda part: fill(part, "new"))) == whole("new")
-
-
-def _age(entry: Path, hours: float) -> None:
-    then = time.time() - 3600 * hours
-    os.utime(entry, (then, then))
-
-
-def test_the_cache_forgets_what_was_not_used_for_longest(
-    cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(store, "_CACHE_LIMIT_BYTES", 2500)
-    made = [store.cached("float", key, _kilobyte) for key in (KEY, OTHER_KEY)]
-    _age(made[0], hours=3)
-    _age(made[1], hours=5)
-    store.cached("float", OTHER_KEY, _kilobyte)  # a use makes it young again
-    third = store.cached("float", THIRD_KEY, _kilobyte)
-    assert set((cache / "float").iterdir()) == {made[1], third}
-
-
-def _kilobyte(part: Path) -> None:
-    (part / "data").write_bytes(bytes(1000))
-
-
-def test_the_cache_removes_what_killed_runs_left(cache: Path) -> None:
-    key, dead = "0" * 64, 2**22 + 1  # above any process number
-    part = cache / "float" / f".{key}.{dead}-abcd.part"
-    part.mkdir(parents=True)
-    alive = cache / "float" / f".{key}.{os.getpid()}-abcd.part"
-    alive.mkdir()
-    store.cached("float", "1" * 64, lambda folder: (folder / "file").touch())
-    assert not part.exists()
-    assert alive.exists()
-
-
-def test_the_cache_keeps_what_another_run_may_be_reading(
-    cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(store, "_CACHE_LIMIT_BYTES", 500)
-    for key in (KEY, OTHER_KEY, THIRD_KEY):
-        store.cached("float", key, _kilobyte)
-    assert len(list((cache / "float").iterdir())) == 3
-
-
-def test_the_cache_never_removes_what_is_not_its_own(
-    cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """EDGECNN_CACHE may name a folder in which the user keeps other things."""
-    monkeypatch.setattr(store, "_CACHE_LIMIT_BYTES", 500)
-    photographs = cache / "2019" / "holiday"
-    photographs.mkdir(parents=True)
-    _kilobyte(photographs)
-    _age(photographs, hours=10000)
-    store.cached("float", KEY, _kilobyte)
-    assert (photographs / "data").exists()
-
-
-def test_where_the_cache_lies(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("EDGECNN_CACHE", str(tmp_path))
-    assert store.cache_folder() == tmp_path
-    monkeypatch.delenv("EDGECNN_CACHE")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    assert store.cache_folder() == tmp_path / "xdg" / "edgecnn"
-    monkeypatch.delenv("XDG_CACHE_HOME")
-    monkeypatch.setenv("HOME", str(tmp_path))
-    assert store.cache_folder() == tmp_path / ".cache" / "edgecnn"
 
 
 _NAME_CHARACTERS = st.characters(exclude_categories=["Cs"], exclude_characters="\0/")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import secrets
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from edgecnn import store
 from edgecnn.errors import InputError
 from edgecnn.records import SCHEMA
 from edgecnn.reporting.page import html, markdown, tables
@@ -134,17 +134,8 @@ def _write(path: Path, text: str) -> Path:
     Raises:
         InputError: it cannot be written.
     """
-    part = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with part.open("w", encoding="utf-8", newline="\n") as stream:
-                stream.write(text)
-                stream.flush()
-                os.fsync(stream.fileno())
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
+        store.write_file(path, text.encode())
     except OSError as error:
         raise InputError(
             f"{path} cannot be written: {error.strerror}.", hint="Name another place."

@@ -216,7 +216,7 @@ def test_a_finished_file_takes_no_options(tmp_path: Path, options: dict[str, Any
     assert "Drop" in _refusal(str(path), **options).hint
 
 
-def _saved_model(folder: Path, content: bytes = b"graph") -> Path:
+def _saved_model(folder: Path, content: bytes = b"\x08\x01") -> Path:
     (folder / "variables").mkdir(parents=True)
     (folder / "saved_model.pb").write_bytes(content)
     (folder / "variables" / "variables.index").write_bytes(b"index")
@@ -226,7 +226,7 @@ def _saved_model(folder: Path, content: bytes = b"graph") -> Path:
 def test_a_saved_model_is_known_by_its_content_not_its_place(tmp_path: Path) -> None:
     one = identify(BuildRequest(str(_saved_model(tmp_path / "one" / "net"))))
     two = identify(BuildRequest(str(_saved_model(tmp_path / "two" / "net"))))
-    other = identify(BuildRequest(str(_saved_model(tmp_path / "three" / "net", b"graph2"))))
+    other = identify(BuildRequest(str(_saved_model(tmp_path / "three" / "net", b"\x08\x02"))))
     assert one == two
     assert (one.kind, one.name) == ("savedmodel", "net")
     assert other.cache_key != one.cache_key
@@ -303,7 +303,7 @@ def test_an_onnx_file_is_known_by_its_suffix(tmp_path: Path) -> None:
 
 
 def test_a_signature_behind_a_saved_model_is_part_of_the_request(tmp_path: Path) -> None:
-    (tmp_path / "saved_model.pb").write_bytes(b"")
+    (tmp_path / "saved_model.pb").write_bytes(b"\x08\x01")
     plain, chosen = (identify(BuildRequest(f"{tmp_path}{part}")) for part in ("", ":other"))
     assert (chosen.kind, chosen.name) == ("savedmodel", plain.name)
     assert chosen.cache_key != plain.cache_key

@@ -63,14 +63,24 @@ def test_a_reader_that_goes_away_is_no_error(args: tuple[str, ...]) -> None:
     assert done.stderr == b""
 
 
-def test_a_full_disk_under_stdout_is_an_error() -> None:
+@pytest.mark.parametrize(
+    "args", [("models",), ("models", "--json"), ("--help",), ("inspect", "nope", "--json")]
+)
+def test_a_full_disk_under_stdout_has_its_own_exit_code(args: tuple[str, ...]) -> None:
     with Path("/dev/full").open("wb") as full:
-        done = subprocess.run(
-            [*COMMAND, "models"], stdout=full, stderr=subprocess.PIPE, check=False
-        )
-    assert done.returncode == 2
-    assert b"No space left on device" in done.stderr
+        done = subprocess.run([*COMMAND, *args], stdout=full, stderr=subprocess.PIPE, check=False)
+    # What went wrong before is told with its own code, on stderr.
+    assert done.returncode == (2 if "inspect" in args else 74)
+    assert (
+        b"nope cannot be read" if "inspect" in args else b"No space left on device"
+    ) in done.stderr
     assert b"Traceback" not in done.stderr
+
+
+def test_a_full_disk_under_both_streams_is_no_traceback() -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run([*COMMAND, "models"], stdout=full, stderr=full, check=False)
+    assert done.returncode == 74
 
 
 def test_closed_streams_do_no_harm() -> None:

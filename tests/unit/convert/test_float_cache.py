@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from small_sources import litert_answers, onnx_source, tflite_source
 
-from edgecnn import store
+from edgecnn import caching
 from edgecnn.building import BuildRequest, identify
 from edgecnn.calibration.sources import Sampling
 from edgecnn.convert import float_cache, proof
@@ -32,6 +32,7 @@ class Stages(Silent):
     """Keeps the names of the stages."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.names: list[str] = []
 
     def stage(self, name: str, total: int | None = None) -> None:
@@ -110,6 +111,31 @@ def test_the_second_time_nothing_is_read_again(tmp_path: Path, file_format: str)
     assert READS & set(other.names)
 
 
+@pytest.mark.parametrize("damage", ["other weights", "cut off", "a file is gone"])
+def test_a_damaged_entry_is_told_and_made_again(tmp_path: Path, damage: str) -> None:
+    made = tflite_source(tmp_path)
+    model, _ = obtain(made, "tflite")
+    path = model.path("tflite")
+    whole = path.read_bytes()
+    if damage == "other weights":
+        half = len(whole) // 2
+        path.write_bytes(
+            whole[:half] + bytes(reversed(whole[half : half + 64])) + whole[half + 64 :]
+        )
+    elif damage == "cut off":
+        path.write_bytes(whole[:-100])
+    else:
+        (path.parent / "info.json").unlink()
+    stages = Stages()
+    again, _ = obtain(made, "tflite", stages=stages)
+    assert ["It is made again." in warning for warning in stages.warnings] == [True]
+    assert READS & set(stages.names)
+    assert again.path("tflite").read_bytes() == whole
+    quiet = Stages()
+    obtain(made, "tflite", stages=quiet)
+    assert quiet.warnings == []
+
+
 def test_the_proof_is_what_the_users_own_file_answers(tmp_path: Path) -> None:
     made = tflite_source(tmp_path)
     model, samples = obtain(made, "tflite")
@@ -138,4 +164,4 @@ def test_what_cannot_be_read_leaves_nothing_in_the_cache(tmp_path: Path) -> None
     made.path.write_bytes(made.path.read_bytes()[:400])
     with pytest.raises(InputError):
         obtain(made, "tflite")
-    assert list(store.cache_folder().glob("*/*")) == []
+    assert list(caching.cache_folder().glob("*/*")) == []

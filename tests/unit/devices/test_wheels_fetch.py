@@ -22,11 +22,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import edgecnn
+from edgecnn import caching
+from edgecnn.caching import cache_folder
 from edgecnn.devices import wheel_tree, wheels
 from edgecnn.devices.wheel_pins import Wheel
 from edgecnn.errors import DeviceError
-from edgecnn.store import cache_folder
+from edgecnn.progress import Silent
 
+WHEEL = "numpy-9.0-cp311-cp311-manylinux2014_aarch64.whl"
 _DIST_INFO = "numpy-9.0.dist-info"
 FILES = {
     "numpy/__init__.py": b"__version__ = '9.0'\n",
@@ -52,7 +55,7 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder that pip takes for its index, with one wheel, and a cache of our own."""
     folder = tmp_path / "index"
     folder.mkdir()
-    make_wheel(folder / "numpy-9.0-cp311-cp311-manylinux2014_aarch64.whl", FILES)
+    make_wheel(folder / WHEEL, FILES)
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
     monkeypatch.setenv("EDGECNN_CACHE", str(tmp_path / "cache"))
@@ -91,7 +94,7 @@ def test_what_was_fetched_once_needs_no_pip_and_no_network(
 ) -> None:
     spec = spec_of(index)
     first = wheels.fetch(spec)
-    (index / "numpy-9.0-cp311-cp311-manylinux2014_aarch64.whl").unlink()
+    (index / WHEEL).unlink()
     monkeypatch.setattr(sys, "executable", "/nonexistent")
     assert wheels.fetch(spec) == first
 
@@ -103,6 +106,24 @@ def test_an_archive_that_was_changed_in_the_cache_is_fetched_again(index: Path) 
     first.archive.write_bytes(content[:-1])
     assert wheels.fetch(spec) == first
     assert first.archive.read_bytes() == content
+
+
+@pytest.mark.parametrize("what", ["archive", "wheel"])
+def test_the_cache_is_held_to_the_pins_and_not_to_a_sum_beside_it(index: Path, what: str) -> None:
+    spec = spec_of(index)
+    first = wheels.fetch(spec)
+    content = first.archive.read_bytes()
+    if what == "archive":
+        first.archive.write_bytes(content.replace(b"ELF", b"EVL"))
+    else:
+        make_wheel(first.archive.parent / "wheels" / WHEEL, {**FILES, "numpy/core.so": b"evil"})
+    sums = first.archive.parent / caching.SUMS
+    sums.unlink()
+    caching._write_sums(sums.parent)  # noqa: SLF001 - as whoever changes both would
+    progress = Silent()
+    assert wheels.fetch(spec, progress) == first
+    assert first.archive.read_bytes() == content
+    assert ["is not used" in warning for warning in progress.warnings] == [True]
 
 
 def test_a_wheel_that_is_not_the_pinned_one_is_refused(index: Path) -> None:
@@ -178,7 +199,7 @@ def test_two_at_once_leave_one_whole_archive(index: Path) -> None:
         thread.join()
     assert len(set(found)) == 1
     assert len(found) == 2
-    assert [Path(name).name for name in cached_files()] == ["runtime.tar", "runtime.tar.sha256"]
+    assert [Path(name).name for name in cached_files()] == ["runtime.tar", "sums.json", WHEEL]
 
 
 def test_a_killed_fetch_leaves_nothing_that_the_next_one_takes_for_whole(index: Path) -> None:
@@ -190,7 +211,7 @@ def test_a_killed_fetch_leaves_nothing_that_the_next_one_takes_for_whole(index: 
     child.wait()
     assert not (runtimes / spec_of(index).key).exists()
     wheels.fetch(spec_of(index))
-    assert [Path(name).name for name in cached_files()] == ["runtime.tar", "runtime.tar.sha256"]
+    assert [Path(name).name for name in cached_files()] == ["runtime.tar", "sums.json", WHEEL]
 
 
 @given(st.permutations(sorted(FILES)), st.integers(1980, 2107))

@@ -15,6 +15,7 @@ from PIL import Image
 from random_nets import RandomNet
 
 import edgecnn
+from edgecnn import caching
 from edgecnn.cli.app import run
 from edgecnn.errors import InputError
 from edgecnn.formats.tflite_graph import Graph, Quantization
@@ -243,10 +244,12 @@ def test_the_twin_is_found_in_the_cache_by_what_it_answers(
         ("a" * 64, another_net(), info),
         ("b" * 64, (floats / "net.tflite").read_bytes(), info),
     ):
-        entry = tmp_path / "cache" / "float-tflite" / key
-        entry.mkdir(parents=True)
-        (entry / "model.tflite").write_bytes(data)
-        (entry / "info.json").write_text(json.dumps(told))
+
+        def fill(entry: Path, data: bytes = data, told: dict[str, Any] = told) -> None:
+            (entry / "model.tflite").write_bytes(data)
+            (entry / "info.json").write_text(json.dumps(told))
+
+        caching.cached("float-tflite", key, fill)
     found = edgecnn.diagnose(tmp_path / "int8")
     assert Path(found.against).parent.name == "b" * 64
     assert all(each.matched_by == "name" for each in found.layers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -97,6 +98,22 @@ def test_processes_that_append_at_once_lose_nothing(tmp_path: Path) -> None:
 def test_a_full_disk_is_told_and_cuts_no_line() -> None:
     with pytest.raises(InputError, match=r"/dev/full: No space left"):
         results.append(Path("/dev/full"), [TRUSTED])
+
+
+def test_a_link_to_a_file_that_is_run_is_not_followed(tmp_path: Path) -> None:
+    """A shell would run what a line holds."""
+    profile = tmp_path / ".profile"
+    profile.write_text("# the user's own\n")
+    (tmp_path / "artifacts").mkdir()
+    path = tmp_path / "artifacts" / "results.jsonl"
+    path.symlink_to(profile)
+    hostile = dataclasses.replace(TRUSTED, file="$(touch owned)/model.tflite")
+    with pytest.raises(InputError, match="it is a symbolic link") as caught:
+        results.check_writable(path)
+    assert "--results" in caught.value.hint
+    with pytest.raises(InputError, match="it is a symbolic link"):
+        results.append(path, [hostile])
+    assert profile.read_text() == "# the user's own\n"
 
 
 def test_a_place_that_cannot_be_written_is_told_beforehand(tmp_path: Path) -> None:

@@ -102,12 +102,35 @@ def test_the_ends_are_of_the_dtype_asked_for(own: Path, arrays: str, io: str) ->
 
 def test_a_second_export_takes_the_place_of_the_first(own: Path, arrays: str) -> None:
     (before,) = export(own, arrays).artifacts
-    (before.folder / "notes.txt").write_text("of the first")
     (after,) = export(own, arrays, io="uint8").artifacts
     assert after.folder == before.folder
-    assert not (after.folder / "notes.txt").exists()
+    assert after.manifest.files[0].inputs[0].dtype == "uint8"
     assert edgecnn.verify(after.folder).ok
     assert {path.name for path in after.folder.parent.iterdir()} == {"int8"}
+
+
+@pytest.mark.parametrize("beside", ["an export", "nothing"])
+def test_what_the_user_keeps_at_the_target_stays(own: Path, arrays: str, beside: str) -> None:
+    folder = own.parent / "out" / "int8"
+    if beside == "an export":
+        export(own, arrays)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "thesis.txt").write_text("three years")
+    with pytest.raises(InputError, match=r"int8 is not replaced: it holds thesis\.txt"):
+        export(own, arrays)
+    assert (folder / "thesis.txt").read_text() == "three years"
+
+
+@pytest.mark.parametrize("name", ["...tflite", "..tflite", ".hidden.tflite"])
+def test_a_name_that_is_no_folders_is_refused(
+    own: Path, arrays: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(own.parent)
+    own.rename(own.parent / name)
+    with pytest.raises(InputError, match="is no name for a model"):
+        edgecnn.export(name, recipes=["float32"], calibration=arrays)
+    assert not (own.parent / "artifacts").exists()
+    assert not (own.parent / "float32").exists()
 
 
 _EXPORT = (

@@ -10,6 +10,7 @@ from PIL import Image
 
 import edgecnn
 from edgecnn.errors import InputError
+from edgecnn.training import run as training_run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,3 +54,12 @@ def test_refusals(photos: Path, model: str, options: dict[str, Any], match: str)
 def test_data_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="nowhere"):
         edgecnn.train("vgg", data=str(tmp_path / "nowhere"))
+
+
+def test_a_training_replaces_an_earlier_one_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "training.json").write_text('{"model": "vgg", "test_accuracy": 0.9}')
+    (tmp_path / "model.keras").write_bytes(b"weights")
+    training_run._require_replaceable(tmp_path)  # noqa: SLF001 - else a network would be trained
+    (tmp_path / "thesis.txt").write_text("three years")
+    with pytest.raises(InputError, match=r"it holds thesis\.txt"):
+        training_run._require_replaceable(tmp_path)  # noqa: SLF001 - likewise
