@@ -7,8 +7,9 @@ A trial mutates one file of a corpus (a .tflite, .onnx, .keras, .npz, labels, or
 artifact, whose manifest then says the new hash) and runs one verb on it in this process, as the
 command line would. What is reported: exit code 70, more than 20 s, a child of more than a gigabyte
 for a file of less than a megabyte, and growth of this process. The corpus is a folder: files, and
-artifact folders (one of them `model`, beside its `float.tflite`, `data.npz` and `labels.txt`). A
-network of the zoo is exported for one where there is none.
+artifact folders (one of them `model`, beside its `float.tflite`, `data.npz` and `labels.txt`),
+`records` of experiments and a device's profile. Where there is none, a network of the zoo is
+exported for one.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from fuzzing.trials import Trial
 
+_ROOT = Path(__file__).parents[1]
 _SAMPLES, _SIZE, _CLASSES = 6, 32, 10
 _NETWORK: Any = {"input_size": _SIZE, "classes": _CLASSES, "width": 0.125}
 _SHOWN_BYTES = 6000
@@ -130,6 +132,14 @@ def make_corpus(folder: Path) -> None:
     labels = random.integers(0, _CLASSES, _SAMPLES)
     arrays: dict[str, Any] = {model.inputs[0].name: pictures, "labels": labels}
     np.savez(folder / "data.npz", **arrays)
+    records = folder / trials.RECORDS
+    records.mkdir()
+    for name in ("parameters", "gradients", "layers"):
+        shutil.copyfile(
+            _ROOT / "artifacts" / "experiments" / f"{name}.json", records / f"{name}.json"
+        )
+    profiles = _ROOT / "edgecnn" / "latency" / "profiles"
+    shutil.copyfile(profiles / "galaxy-s10.toml", folder / "device.toml")
     (folder / "labels.txt").write_text("".join(f"thing {k}\n" for k in range(_CLASSES)), "utf-8")
 
 

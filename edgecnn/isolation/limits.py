@@ -22,7 +22,7 @@ _NO_MEMORY = re.compile(
     r"|[Uu]nable to allocate|[Cc]an(?:not|'t) allocate|[Oo]ut of memory|RESOURCE_EXHAUSTED"
 )
 # A child that gets little of a busy machine's processors is waited for so many times as long.
-_PATIENCE = 6
+_PATIENCE = 4
 _BUSY_SHARE = 0.5
 _HOSTILE = "The file may be hostile: it asks for more than its size explains."
 
@@ -42,7 +42,7 @@ class Limits:
     Attributes:
         memory_bytes: private memory that it may ask for, beside its arguments.
         seconds: between two words of progress, and until it is done. Where it gets less than half
-            a processor, because others work, it is waited for up to six times as long.
+            a processor, because others work, it is waited for up to four times as long.
         hint: what the user is told to do when one is met.
     """
 

@@ -299,6 +299,7 @@ BY_SUFFIX: dict[str, tuple[Mutation, ...]] = {
     ".npz": (of_bytes, of_npz),
     ".json": (of_bytes, of_json),
     ".txt": (of_bytes, of_text),
+    ".toml": (of_bytes, of_text),
     ".keras": (of_bytes, of_keras, of_keras),
 }
 

@@ -9,18 +9,21 @@ import json
 import random
 import shutil
 import time
+import traceback
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgecnn.cli import app
+from edgecnn.cli import app, failure
+from edgecnn.deploying import artifact
+from edgecnn.progress import Silent
 from fuzzing import mutate
 from fuzzing.warm import Forked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-SLOW_S = 20.0
+SLOW_S, HANGS_S = 20.0, 90.0
 LARGE_BYTES = 1_000_000_000
 SMALL_FILE_BYTES = 1_000_000
 _GROWTH_BYTES = 500_000_000  # what this process may take in one trial, and give back
@@ -48,28 +51,45 @@ class Trial:
         number: which, of its run; with the run's seed it makes the same input again.
         verb: what was done.
         file: the mutated file's name.
+        file_bytes: its size.
         code: the exit code.
         seconds: it took.
+        worked_s: processor seconds of this process and its children.
         child_bytes: resident memory of the largest child.
         own_bytes: by how much this process grew meanwhile.
-        said: the traceback, where there is one, else the first line of the error.
-        wrong: what is wrong with it; "" for nothing.
+        said: the traceback, where there is one, else the end of the answer.
     """
 
     number: int
     verb: str
     file: str
+    file_bytes: int
     code: int
     seconds: float
+    worked_s: float
     child_bytes: int
     own_bytes: int
-    said: str
-    wrong: str
+    said: str = ""
+
+    @property
+    def wrong(self) -> str:
+        """What is wrong with it; "" for nothing."""
+        small = self.file_bytes < SMALL_FILE_BYTES
+        # On a busy machine it is not blamed for what others took.
+        hangs = self.worked_s > SLOW_S or self.seconds > HANGS_S
+        found = {
+            f"a traceback (exit {self.code})": self.code == _BUG,
+            f"{self.seconds:.0f} s": self.seconds > SLOW_S and hangs,
+            f"a child of {self.child_bytes / 1e6:.0f} MB": small and self.child_bytes > LARGE_BYTES,
+            f"this process grew by {self.own_bytes / 1e6:.0f} MB": small
+            and self.own_bytes > _GROWTH_BYTES,
+        }
+        return ", ".join(words for words, is_so in found.items() if is_so)
 
 
 def _export(path: Path, out: Path) -> list[str]:
     form = "tflite" if path.suffix == ".tflite" else "onnx"
-    data = ["--calibration-samples", "4"]
+    data = ["--calibration-samples", "4", "--input-range", "-1,1"]
     return ["export", str(path), "--int8", "--format", form, "--out", str(out), *data]
 
 
@@ -96,9 +116,16 @@ VERBS: dict[str, Callable[[Path, Path], list[str]]] = {
         *("evaluate", str(path.parent / "model"), "--data", str(path.parent / "data.npz")),
         *("--labels", str(path)),
     ],
+    "verdict": lambda path, _: ["verdict", "--records", str(path.parent)],
+    "profile": lambda path, _: [
+        *("predict", str(path.parent / "float.tflite"), "--device", str(path))
+    ],
 }  # fmt: skip
+_TEXTS = {".txt": "labels", ".toml": "profile"}
+RECORDS = "records"
+_DEPLOY = "deploy"  # what it reads before it needs a device
 OF_FILES = ("inspect", "predict", "export")
-OF_FOLDERS = ("verify", "verify", "check", "diagnose", "evaluate")
+OF_FOLDERS = ("verify", "verify", "check", "diagnose", "evaluate", _DEPLOY)
 
 
 def run(number: int, seed: Seed, work: Path, chance: random.Random) -> Trial:
@@ -106,27 +133,35 @@ def run(number: int, seed: Seed, work: Path, chance: random.Random) -> Trial:
     shutil.rmtree(work, ignore_errors=True)
     verb = chance.choice(seed.verbs)
     target = _written(seed, work, chance)
-    arguments = [*VERBS[verb](target, work / "out"), "--json", "--traceback"]
-    Forked.peak, before, start = 0, _reset_peak(), time.monotonic()
+    Forked.peak, Forked.worked_s = 0, 0.0
+    before, start, own = _reset_peak(), time.monotonic(), time.process_time()
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        code = app.run(arguments)
-    seconds = time.monotonic() - start
-    grown = _status("VmHWM") - before
-    said = err.getvalue() if code == _BUG else out.getvalue()[-300:]
-    wrong = _wrong(code, seconds, Forked.peak, grown, target)
-    return Trial(number, verb, target.name, code, seconds, Forked.peak, grown, said, wrong)
+        code = _done(verb, target, work / "out")
+    return Trial(
+        number=number,
+        verb=verb,
+        file=target.name,
+        file_bytes=target.stat().st_size,
+        code=code,
+        seconds=time.monotonic() - start,
+        worked_s=Forked.worked_s + time.process_time() - own,
+        child_bytes=Forked.peak,
+        own_bytes=_status("VmHWM") - before,
+        said=err.getvalue() if code == _BUG else out.getvalue()[-300:],
+    )
 
 
-def _wrong(code: int, seconds: float, child: int, grown: int, target: Path) -> str:
-    small = target.stat().st_size < SMALL_FILE_BYTES
-    found = {
-        f"a traceback (exit {code})": code == _BUG,
-        f"{seconds:.0f} s": seconds > SLOW_S,
-        f"a child of {child / 1e6:.0f} MB": small and child > LARGE_BYTES,
-        f"this process grew by {grown / 1e6:.0f} MB": small and grown > _GROWTH_BYTES,
-    }
-    return ", ".join(words for words, is_so in found.items() if is_so)
+def _done(verb: str, target: Path, out: Path) -> int:
+    """The exit code of one command."""
+    if verb != _DEPLOY:
+        return app.run([*VERBS[verb](target, out), "--json", "--traceback"])
+    try:
+        artifact.read(target.parent, Silent())
+    except Exception as error:  # noqa: BLE001 - told as the command line tells it
+        traceback.print_exception(error)
+        return failure.describe(error).exit_code
+    return 0
 
 
 def _written(seed: Seed, work: Path, chance: random.Random) -> Path:
@@ -171,20 +206,29 @@ def _status(field: str) -> int:
     return 0
 
 
-def seeds_in(folder: Path) -> tuple[Seed, ...]:
-    """What can be mutated in a folder: its model files and arrays, and the artifacts in it."""
-    found = []
+def seeds_in(folder: Path, *, with_keras: bool = True) -> tuple[Seed, ...]:
+    """What can be mutated in a folder: its model files and arrays, and the artifacts in it.
+
+    Args:
+        folder: see `fuzz`.
+        with_keras: Keras files too, each of which costs TensorFlow's seconds.
+    """
+    quick, slow = [], []
     for path in sorted(folder.iterdir()):
         if (path / "manifest.json").is_file():
-            found += [Seed(path, OF_FOLDERS)] * 3
-            found += [Seed(each, OF_FILES) for each in sorted(path.glob("model.*"))]
-        elif path.suffix in {".tflite", ".onnx", ".keras"}:
-            found.append(Seed(path, OF_FILES if path.suffix != ".keras" else ("export",)))
+            quick += [Seed(path, OF_FOLDERS)] * 3
+            quick += [Seed(each, OF_FILES) for each in sorted(path.glob("model.*"))]
+        elif path.suffix in {".tflite", ".onnx"}:
+            quick.append(Seed(path, OF_FILES))
         elif path.suffix == ".npz":
-            found.append(Seed(path, ("data", "calibrate")))
-        elif path.suffix == ".txt":
-            found.append(Seed(path, ("labels",)))
-    return tuple(found)
+            quick.append(Seed(path, ("data", "calibrate")))
+        elif path.suffix in _TEXTS:
+            quick.append(Seed(path, (_TEXTS[path.suffix],)))
+        elif path.name == RECORDS:
+            quick += [Seed(each, ("verdict",)) for each in sorted(path.glob("*.json"))]
+        elif path.suffix == ".keras" and with_keras:
+            slow.append(Seed(path, ("export",)))
+    return (*quick, *quick, *slow)
 
 
 def run_one(seeds: Sequence[Seed], work: Path, *, number: int, seed: int) -> Trial:

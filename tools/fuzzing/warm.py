@@ -37,9 +37,11 @@ class Forked:
 
     Attributes:
         peak: bytes of resident memory of the largest child so far; set to 0 by who asks.
+        worked_s: processor seconds of all children so far; likewise.
     """
 
     peak = 0
+    worked_s = 0.0
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
@@ -57,6 +59,7 @@ class Forked:
             _, status, used = os.wait4(self.pid, 0)
             self.returncode = os.waitstatus_to_exitcode(status)
             Forked.peak = max(Forked.peak, used.ru_maxrss * 1024)
+            Forked.worked_s += used.ru_utime + used.ru_stime
         return self.returncode
 
 
