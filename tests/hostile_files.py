@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
+import zipfile
 from typing import TYPE_CHECKING
 
 import flatbuffers
+import h5py
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from onnx import TensorProto, helper
@@ -150,3 +153,28 @@ def put_into(artifact: Path, name: str, data: bytes) -> None:
         if info["path"] == name:
             info["sha256"], info["bytes"] = hashlib.sha256(data).hexdigest(), len(data)
     manifest.write_text(json.dumps(content), "utf-8")
+
+
+def vast_dense(path: Path) -> Path:
+    """A .keras of some kilobytes whose one layer has 4.6 GB of weights that nobody wrote."""
+    units = 34_000
+    kind = {"class_name": "InputLayer", "module": "keras.layers", "registered_name": None}
+    dense = {"class_name": "Dense", "module": "keras.layers", "registered_name": None}
+    layers = [
+        {**kind, "config": {"batch_shape": [None, units], "dtype": "float32", "name": "x"}},
+        {**dense, "config": {"name": "dense", "units": units, "use_bias": False}},
+    ]
+    config = {
+        "module": "keras",
+        "class_name": "Sequential",
+        "registered_name": "Sequential",
+        "config": {"name": "vast", "trainable": True, "layers": layers},
+    }
+    weights = io.BytesIO()
+    with h5py.File(weights, "w") as file:
+        file.create_dataset("layers/dense/vars/0", (units, units), "f4", chunks=(100, units))
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("config.json", json.dumps(config))
+        archive.writestr("metadata.json", json.dumps({"keras_version": "3.0.0"}))
+        archive.writestr("model.weights.h5", weights.getvalue())
+    return path

@@ -139,6 +139,7 @@ def _read(path: Path, places: list[_Place], open_files: contextlib.ExitStack) ->
     source: Any = path
     if suffix == ".keras":
         with zipfile.ZipFile(path) as archive:
+            gate_arrays.check_sizes(archive, path.stat().st_size)
             source = io.BytesIO(archive.read("model.weights.h5"))
     file = open_files.enter_context(h5py.File(source, "r"))
     if "layer_names" in file.attrs:

@@ -57,7 +57,8 @@ def opened(path: Path, *, always_bytes: int = GIB) -> Generator[Arrays, None, No
         size = stream.seek(0, 2)
         stream.seek(0)
         with zipfile.ZipFile(stream) as archive:
-            _check(archive, max(always_bytes, _MOST_RATIO * size), size)
+            check_sizes(archive, size, always_bytes=always_bytes)
+            _check_headers(archive)
         stream.seek(0)
         with np.load(stream, allow_pickle=False) as arrays:
             yield arrays
@@ -84,17 +85,25 @@ def read_npy(path: Path, *, most_bytes: int = 256 * MIB) -> NDArray[Any]:
         return found
 
 
-def _check(archive: zipfile.ZipFile, most_bytes: int, size: int) -> None:
+def check_sizes(archive: zipfile.ZipFile, size: int, *, always_bytes: int = GIB) -> None:
+    """Hold what an archive would unpack to against its own size; see `opened`.
+
+    Raises:
+        ValueError: it promises more.
+    """
     members = archive.infolist()
     if len(members) > _MOST_ARRAYS:
         raise ValueError(f"it holds {len(members):,} arrays")
     whole = sum(member.file_size for member in members)
-    if whole > most_bytes:
+    if whole > max(always_bytes, _MOST_RATIO * size):
         raise ValueError(
-            f"its {size:,} bytes promise {whole:,} of arrays; written with numpy.savez, which does"
-            " not compress, they would be read"
+            f"its {size:,} bytes promise {whole:,} of arrays; written without compression"
+            " (numpy.savez), they would be read"
         )
-    for member in members:
+
+
+def _check_headers(archive: zipfile.ZipFile) -> None:
+    for member in archive.infolist():
         if member.filename.endswith(".npy"):
             with archive.open(member) as stream:
                 _check_header(stream, member.filename, member.file_size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,8 +57,13 @@ def run(
         )
 
 
+# An entry of TensorProto.external_data: key (field 1) "location", value (field 2) a name of less
+# than 128 bytes.
+_LOCATION = re.compile(rb"\x0a\x08location\x12([\x01-\x7f])")
+
+
 def size_of(path: Path | str) -> int:
-    """Bytes of a file, or of all files in a folder.
+    """Bytes of a file (an .onnx with the weights it keeps beside it), or of a folder's files.
 
     Raises:
         InputError: it cannot be read, or is (or holds) what is no regular file.
@@ -66,8 +72,16 @@ def size_of(path: Path | str) -> int:
     try:
         if path.is_dir():
             return sum(files.require(each) for each in path.rglob("*") if not each.is_dir())
-        return files.require(path)
+        return files.require(path) + (_beside(path) if path.suffix == ".onnx" else 0)
     except OSError as error:
         raise InputError(
             f"{error.filename or path} cannot be read: {error.strerror}.", hint="Check the path."
         ) from error
+
+
+def _beside(path: Path) -> int:
+    """Bytes of the files that an .onnx names for its weights."""
+    data = files.read_bytes(path)
+    names = {data[found.end() : found.end() + found[1][0]] for found in _LOCATION.finditer(data)}
+    places = (path.parent / name.decode(errors="replace").replace("\0", "") for name in names)
+    return sum(place.stat().st_size for place in places if place.is_file())

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # What Python, C++ and the runtimes say when the kernel gives no more memory.
 _NO_MEMORY = re.compile(
     r"bad_alloc|bad allocation|MemoryError|std::length_error|[Ff]ailed to allocate"
-    r"|[Uu]nable to allocate|[Cc]an(?:not|'t) allocate|[Oo]ut of memory|RESOURCE_EXHAUSTED"
+    r"|[Uu]nable to allocate|[Cc]an(?:not|'t) allocate|[Oo]ut of memory|OOM when|RESOURCE_EXHAUSTED"
 )
 # A child that gets little of a busy machine's processors is waited for so many times as long.
 _PATIENCE = 4

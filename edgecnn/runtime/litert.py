@@ -187,7 +187,8 @@ def _load(model: Path | str | bytes, threads: int, **options: Any) -> tuple[Any,
             interpreter = interpreter_class(**source, num_threads=threads, **options)
             interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:
-        text = f"{runtime} refuses {name}: {error}"
+        said = str(error).strip() or "it says nothing, as where tensors find no memory"
+        text = f"{runtime} refuses {name}: {said}"
         if any(words in str(error) for words in _NO_KERNEL):
             hint = "Convert without SELECT_TF_OPS and custom operators, or update the runtime."
             raise UnsupportedOpsError(text, hint=hint) from error

@@ -20,6 +20,7 @@ from hostile_files import (
     nested_functions,
     put_into,
     shared_buffers,
+    vast_dense,
 )
 from tiny_artifact import write_artifact
 from tiny_tflite import TinyModel, float_net
@@ -106,10 +107,10 @@ def test_a_reference_that_promises_gigabytes_is_not_unpacked(artifact: Path) -> 
         header, {"descr": "<f4", "fortran_order": False, "shape": (10**8, 8, 8, 3)}
     )
     with zipfile.ZipFile(artifact / "reference.npz", "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("x0.npy", header.getvalue() + bytes(400_000_000))
+        archive.writestr("x0.npy", header.getvalue() + bytes(100_000_000))
     assert (artifact / "reference.npz").stat().st_size < 1_000_000
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    with pytest.raises(InputError, match=r"promise 400,000,128 of arrays"):
+    with pytest.raises(InputError, match=r"promise 100,000,128 of arrays"):
         edgecnn.verify(artifact)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000
 
@@ -247,3 +248,11 @@ def test_a_tensor_that_no_machine_holds(written: Callable[[str, bytes], Path]) -
     net.border(ends[:1], ends[1:])
     with pytest.raises(InputError, match="has 2,199,023,255,552 elements"):
         edgecnn.inspect(written("vast.tflite", net.to_bytes()))
+
+
+@pytest.mark.tensorflow
+def test_weights_that_nobody_wrote_are_not_made(tmp_path: Path) -> None:
+    path = vast_dense(tmp_path / "vast.keras")
+    assert path.stat().st_size < 200_000
+    with pytest.raises(LimitError, match=r"it asked for more than the [\d,]+ MB of memory"):
+        edgecnn.export(str(path), recipes=["float32"], formats=["tflite"], out=tmp_path / "out")

@@ -7,7 +7,9 @@ import os
 import time
 from pathlib import Path
 
+import onnx
 import pytest
+from onnx import TensorProto, helper
 
 from edgecnn import gate, isolation
 from edgecnn.errors import InputError
@@ -134,6 +136,24 @@ def test_a_folder_is_as_large_as_its_files(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "in" / "c")
     with pytest.raises(InputError, match="it is a pipe"):
         gate.size_of(tmp_path)
+
+
+def test_the_weights_beside_an_onnx_count(tmp_path: Path) -> None:
+    tensor = helper.make_tensor("w", TensorProto.FLOAT, [4], bytes(16), raw=True)
+    graph = helper.make_graph([helper.make_node("Identity", ["w"], ["y"])], "g", [], [], [tensor])
+    path = tmp_path / "a.onnx"
+    onnx.save_model(
+        helper.make_model(graph),
+        path,
+        save_as_external_data=True,
+        location="w.bin",
+        size_threshold=0,
+    )
+    weights = (tmp_path / "w.bin").stat().st_size
+    assert weights
+    assert gate.size_of(path) == path.stat().st_size + weights
+    (tmp_path / "w.bin").unlink()
+    assert gate.size_of(path) == path.stat().st_size
 
 
 def fail(error: Exception) -> None:
