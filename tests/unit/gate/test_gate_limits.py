@@ -142,13 +142,8 @@ def test_the_weights_beside_an_onnx_count(tmp_path: Path) -> None:
     tensor = helper.make_tensor("w", TensorProto.FLOAT, [4], bytes(16), raw=True)
     graph = helper.make_graph([helper.make_node("Identity", ["w"], ["y"])], "g", [], [], [tensor])
     path = tmp_path / "a.onnx"
-    onnx.save_model(
-        helper.make_model(graph),
-        path,
-        save_as_external_data=True,
-        location="w.bin",
-        size_threshold=0,
-    )
+    model = helper.make_model(graph)
+    onnx.save_model(model, path, save_as_external_data=True, location="w.bin", size_threshold=0)
     weights = (tmp_path / "w.bin").stat().st_size
     assert weights
     assert gate.size_of(path) == path.stat().st_size + weights
