@@ -7,7 +7,7 @@ import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from edgecnn import store
+from edgecnn import files, store
 from edgecnn.errors import InputError
 from edgecnn.records import SCHEMA, Manifest
 
@@ -58,7 +58,7 @@ def load(path: Path) -> Manifest:
     import cattrs
 
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(files.read_text(path))
         schema = content["schema"]
     except FileNotFoundError as error:
         raise InputError(

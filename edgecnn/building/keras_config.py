@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-# A real configuration has some hundred kilobytes; more is a decompression bomb.
-_MAX_CONFIG_BYTES = 256 << 20
+# A real configuration has up to two megabytes; more is a decompression bomb, and what Python makes
+# of JSON is up to 30 times as large.
+_MAX_CONFIG_BYTES = 16 << 20
 # Keras 2 wrote them as plain functions without a home.
 _ACTIVATIONS = {
     "elu", "exponential", "gelu", "hard_sigmoid", "hard_swish", "leaky_relu", "linear", "mish",

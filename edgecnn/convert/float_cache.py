@@ -13,14 +13,15 @@ from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
-from edgecnn import caching, isolation, layouts
+from edgecnn import caching, gate, isolation, layouts
+from edgecnn.building import files as building_files
 from edgecnn.convert import float_stage, proof
 from edgecnn.convert.float_stage import Feeding, Outcome, Samples
 from edgecnn.convert.versions import DECISIVE, digest, versions
 from edgecnn.records import EndLayouts, Endpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -137,7 +138,7 @@ def _fill(
         What came out, and by format the cache's folder; not of formats that are refused.
     """
     with caching.scratch("float-work", key) as part:
-        outcome: Outcome = isolation.run(
+        outcome: Outcome = _runner(request, identity)(
             "edgecnn.convert.float_stage:make",
             request,
             str(part),
@@ -153,6 +154,15 @@ def _fill(
             if name not in outcome.refused
         }
     return outcome, made
+
+
+def _runner(request: BuildRequest, identity: ModelIdentity) -> Callable[..., Any]:
+    """What runs the stage: a user's own file with limits in proportion to its size."""
+    if identity.kind in {"zoo", "keras"}:
+        return isolation.run
+    source, _ = building_files.split_signature(request.model)
+    work = gate.CONVERT if identity.kind == "tflite" else gate.CONVERT_BY_TENSORFLOW
+    return functools.partial(gate.run, source=source, work=work)
 
 
 def _load_early(identity: ModelIdentity, sampling: Sampling, progress: Progress) -> Split | None:

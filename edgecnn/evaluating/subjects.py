@@ -7,6 +7,7 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from edgecnn import files
 from edgecnn import manifest as manifests
 from edgecnn.errors import InputError
 from edgecnn.inspection import inspect
@@ -214,7 +215,7 @@ def _read_training(path: Path) -> _Training | None:
     import cattrs
 
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(files.read_text(path))
         training: _Training = manifests.strict_converter().structure(content, _Training)
     except (OSError, ValueError, RecursionError, cattrs.BaseValidationError) as error:
         raise InputError(

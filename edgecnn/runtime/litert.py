@@ -7,11 +7,11 @@ import importlib
 import importlib.metadata
 import importlib.util
 from collections import Counter
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edgecnn import files
 from edgecnn.errors import InputError, MissingPartError
 from edgecnn.records import TensorInfo
 from edgecnn.runtime.quiet import quiet_stderr
@@ -19,6 +19,7 @@ from edgecnn.runtime.session import UnsupportedOpsError, check_inputs
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Sequence
+    from pathlib import Path
 
     from edgecnn.runtime.session import Array
 
@@ -186,7 +187,8 @@ def _load(model: Path | str | bytes, threads: int, **options: Any) -> tuple[Any,
             interpreter = interpreter_class(**source, num_threads=threads, **options)
             interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:
-        text = f"{runtime} refuses {name}: {error}"
+        said = str(error).strip() or "it says nothing, as where tensors find no memory"
+        text = f"{runtime} refuses {name}: {said}"
         if any(words in str(error) for words in _NO_KERNEL):
             hint = "Convert without SELECT_TF_OPS and custom operators, or update the runtime."
             raise UnsupportedOpsError(text, hint=hint) from error
@@ -211,7 +213,7 @@ def _source(path: str) -> dict[str, Any]:
     try:
         path.encode()
     except UnicodeEncodeError:
-        return {"model_content": Path(path).read_bytes()}
+        return {"model_content": files.read_bytes(path)}
     return {"model_path": path}
 
 

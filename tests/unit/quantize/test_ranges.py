@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from edgecnn.calibration.statistics import TensorStatistics
-from edgecnn.quantize.ranges import METHODS, choose, reached, with_margin
+from edgecnn.quantize.ranges import METHODS, Chooser, choose, reached, with_margin
 
 CLIPPING_WEIGHT = 32
 
@@ -133,5 +133,6 @@ def test_a_wide_range_ends_where_no_value_can_be() -> None:
     highs = np.array([[2], [4], [6]], np.float32)
     known = {"x": TensorStatistics(highs * 0, highs, highs)}
     assert choose(known, "minmax")["x"] == (0, 6)
-    assert choose(known, "minmax", wide=True)["x"][1] > 7
-    assert choose(known, "minmax", wide=True, largest={"x": 6.0})["x"] == (0, 6)
+    chooser = Chooser(known)
+    assert chooser.choose("minmax", wide=True)["x"][1] > 7
+    assert chooser.choose("minmax", wide=True, largest={"x": 6.0})["x"] == (0, 6)
