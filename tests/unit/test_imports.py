@@ -23,7 +23,7 @@ PACKAGE = Path(edgecnn.__file__).parent
 # other. "" is edgecnn/__init__.py, the public API.
 LAYERS = (
     {"digests", "errors", "progress", "recipes", "records", "tasks"},
-    {"isolation", "layouts", "measurements", "store", "text", "zoo"},
+    {"isolation", "layouts", "measurements", "store", "strict", "text", "zoo"},
     {"manifest", "formats", "runtime", "devices", "building"},
     {"evidence", "inspection", "calibration", "parity"},
     {"datasets", "reference", "quantize", "profiling"},
