@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import IO, TYPE_CHECKING
 
+from edgecnn import files
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -15,9 +17,9 @@ def of_file(path: Path) -> str:
     """Of a file's content, hex.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: it cannot be read, or is no regular file.
     """
-    with path.open("rb") as stream:
+    with files.open_binary(path) as stream:
         return of_stream(stream)
 
 

@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from edgecnn import files
 from edgecnn.errors import InputError
 from edgecnn.records import SCHEMA, Manifest
 from edgecnn.strict import strict_converter
@@ -41,7 +42,7 @@ def load(path: Path) -> Manifest:
     import cattrs
 
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(files.read_text(path))
         schema = content["schema"]
     except FileNotFoundError as error:
         raise InputError(

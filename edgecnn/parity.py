@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgecnn import layouts
+from edgecnn import files, layouts
 from edgecnn.errors import InputError
 from edgecnn.records import ParityInfo
 
@@ -344,7 +344,7 @@ def _joined(parts: Sequence[Array]) -> Array:
 
 def open_tapped(model: bytes | Path | str, threads: int) -> tuple[Session, tuple[int, ...]]:
     """Load a file with its logits as further outputs, and say to which outputs those belong."""
-    data = model if isinstance(model, bytes) else Path(model).read_bytes()
+    data = model if isinstance(model, bytes) else files.read_bytes(model)
     if not isinstance(model, bytes) and Path(model).suffix == ".onnx":
         from edgecnn.formats import onnx_taps
         from edgecnn.runtime.onnxrt import OnnxSession

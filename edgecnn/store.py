@@ -154,8 +154,19 @@ def cache_folder() -> Path:
     chosen = os.environ.get("EDGECNN_CACHE")
     if chosen:
         return Path(chosen)
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    base = os.environ.get("XDG_CACHE_HOME") or _home() / ".cache"
     return Path(base) / "edgecnn"
+
+
+def _home() -> Path:
+    try:
+        return Path.home()
+    except RuntimeError as error:
+        raise InputError(
+            "There is no place for the cache: HOME is not set, and the system knows no home folder"
+            " of this user.",
+            hint="Name a folder: EDGECNN_CACHE=FOLDER.",
+        ) from error
 
 
 def cached(kind: str, key: str, make: Callable[[Path], None]) -> Path:

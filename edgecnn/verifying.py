@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgecnn import digests, isolation, parity, reference
+from edgecnn import digests, gate, isolation, parity, reference
 from edgecnn import manifest as manifests
 from edgecnn.errors import InputError, MissingPartError
 from edgecnn.progress import Progress, Silent
@@ -67,6 +67,7 @@ class VerifyResult:
         return all(file.ok for file in self.files)
 
 
+@gate.guarded("Verifying")
 def verify(
     path: Path | str, *, threads: int | None = None, progress: Progress | None = None
 ) -> VerifyResult:
@@ -131,15 +132,17 @@ def _verify_file(
         return VerifiedFile(file.path, ok=False, problems=tuple(problems))
     progress.stage(f"running {file.path}", expected.inputs.samples)
     try:
-        measured = isolation.run(
+        measured = gate.run(
             "edgecnn.verifying:run_file",
             str(path),
             expected.inputs,
             manifest,
             file,
-            threads=threads,
+            source=path,
+            work=gate.RUN,
             what=f"running {path}",
             progress=progress,
+            threads=threads,
         )
         parities = parity.compare(
             expected.answers,

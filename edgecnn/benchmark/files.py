@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgecnn import digests
+from edgecnn import digests, gate
 from edgecnn import manifest as manifests
 from edgecnn.errors import InputError
 from edgecnn.inspection import inspect
@@ -55,6 +55,7 @@ class BenchFile:
     mixed: bool = False
 
 
+@gate.guarded("Reading")
 def collect(
     paths: Iterable[Path | str], formats: Sequence[str] = ("tflite",), given: Given | None = None
 ) -> tuple[BenchFile, ...]:

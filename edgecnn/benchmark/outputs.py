@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgecnn.errors import EdgeCnnError, InputError
+from edgecnn.progress import Progress, Silent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +36,6 @@ _LEAST_DB = 6.0
 _ROUNDING_STEPS = 3
 _SPARE_BYTES = 1 << 20  # headers, and outputs that are as good as empty here
 _LONGEST_NAME = 60
-_TIMEOUT_S = 600.0  # as the runner waits for an answer
 _FLOAT_RECIPES = {"float32", "float16"}
 
 
@@ -72,15 +72,17 @@ def compute_here(file: BenchFile) -> Outputs:
         OpenSizesError: the file leaves sizes open that nobody said.
         EdgeCnnError: the runtime is not installed, or refuses the file.
     """
-    from edgecnn import isolation
+    from edgecnn import gate
 
-    found: Outputs = isolation.run(
+    found: Outputs = gate.run(
         "edgecnn.benchmark.outputs:compute",
         str(file.path),
         file.inputs,
         file.shapes,
+        source=file.path,
+        work=gate.RUN,
         what=f"running {file.name}",
-        timeout_s=_TIMEOUT_S,
+        progress=Silent(),  # each run is a word of life
     )
     return found
 
@@ -89,6 +91,8 @@ def compute(
     path: str,
     inputs: Sequence[NDArray[Any]] | None,
     shapes: Sequence[tuple[int, ...]] | None = None,
+    *,
+    progress: Progress | None = None,
 ) -> Outputs:
     """Run a file in this process; called in a child.
 
@@ -107,7 +111,7 @@ def compute(
             for name, values in zip(job["inputs"], inputs, strict=True):
                 np.save(name, values)
         try:
-            _, facts = runner.load(job)
+            _, facts = runner.load(job, (progress or Silent()).advance)
         except runner.OpenError as error:
             raise OpenSizesError(f"{path}: {error}", hint=OPEN_HINT) from error
         except runner.RunError as error:

@@ -12,6 +12,7 @@ from edgecnn.benchmark.options import BenchOptions
 from edgecnn.benchmark.report import BenchReport, Comparison
 from edgecnn.errors import EdgeCnnError, InputError, MissingPartError
 from edgecnn.evidence import results as kept_results
+from edgecnn.isolation import LimitError
 from edgecnn.measurements import DeviceFailure
 from edgecnn.progress import Progress, Silent
 
@@ -76,7 +77,8 @@ def measure(
     if "local" in options.targets:
         _check_runtimes({file.format for file in files})
     gathered = Gathered(options.results_file, watcher)
-    job = replace(job, here=_outputs_here(files, gathered))
+    here, stopped = _outputs_here(files, gathered)
+    job = replace(job, here=here, files=_without(files, stopped, options.targets, gathered))
     for device in opened:
         measure_on(device, job, gathered, options.program)
     profiles = _operators(job, gathered) if options.operators else ()
@@ -178,21 +180,50 @@ class Gathered:
         )
 
 
-def _outputs_here(files: Sequence[BenchFile], gathered: Gathered) -> dict[str, Outputs]:
-    """What this machine computes for each file; what it cannot run is not compared, and told."""
+def _outputs_here(
+    files: Sequence[BenchFile], gathered: Gathered
+) -> tuple[dict[str, Outputs], dict[str, LimitError]]:
+    """What this machine computes for each file; what it cannot run is not compared, and told.
+
+    Behind that the files that would not end here, or asked for too much memory, by SHA-256.
+    """
     gathered.progress.stage("running the files here, to compare outputs", len(files))
     found: dict[str, Outputs] = {}
+    stopped: dict[str, LimitError] = {}
     for file in files:
         try:
             found[file.sha256] = outputs.compute_here(file)
         except outputs.OpenSizesError:
             raise  # no device can measure that either
+        except LimitError as error:
+            stopped[file.sha256] = error
         except EdgeCnnError as error:
             gathered.warn(
                 f"{file.name}: outputs are not compared with this machine's: {error.message}"
             )
         gathered.progress.advance()
-    return found
+    return found, stopped
+
+
+def _without(
+    files: Sequence[BenchFile],
+    stopped: dict[str, LimitError],
+    targets: Sequence[str],
+    gathered: Gathered,
+) -> Sequence[BenchFile]:
+    """The files that are measured: a network without end is sent nowhere.
+
+    Raises:
+        LimitError: none is left.
+    """
+    left = [file for file in files if file.sha256 not in stopped]
+    if not left:
+        raise stopped[files[0].sha256]
+    for file in files:
+        if error := stopped.get(file.sha256):
+            for target in targets:
+                gathered.fail(target, error, file.name)
+    return left
 
 
 def compared(

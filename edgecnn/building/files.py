@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from edgecnn import files as regular
 from edgecnn.building import keras_config
 from edgecnn.errors import InputError
 
@@ -133,7 +134,7 @@ def _require_magic(path: Path) -> None:
     if suffix not in _MAGIC:
         return  # .onnx is protobuf, which begins with nothing of its own
     offset, expected = _MAGIC[suffix]
-    with _reading(path), path.open("rb") as file:
+    with _reading(path), regular.open_binary(path) as file:
         file.seek(offset)
         found = file.read(len(expected))
     if found != expected:
@@ -162,7 +163,7 @@ def tree_sha256(path: Path) -> str:
 
 
 def _chunks(path: Path) -> Iterator[bytes]:
-    with _reading(path), path.open("rb") as file:
+    with _reading(path), regular.open_binary(path) as file:
         while chunk := file.read(_CHUNK_BYTES):
             yield chunk
 

@@ -137,6 +137,11 @@ def _kind(model: str) -> Kind:
     raise AssertionError(spec)
 
 
+def is_name(model: str) -> bool:
+    """Whether it is one of the zoo's or of Keras's own networks by name, and no file."""
+    return model.lower() in MODELS or model.lower().startswith(keras_applications.PREFIX)
+
+
 def _identify_zoo(request: BuildRequest) -> ModelIdentity:
     spec = find(request.model)
     if request.width is not None and not spec.has_width:
@@ -244,6 +249,7 @@ def _check_input_size(name: str, asked: int | None, smallest: int | None, defaul
 def _identify_file(request: BuildRequest, kind: Kind) -> ModelIdentity:
     folder, signature = files.split_signature(request.model)
     path = Path(folder)
+    _require_text(path)
     for option, value in (
         ("--classes", request.classes),
         ("--width", request.width),
@@ -272,6 +278,17 @@ def _identify_file(request: BuildRequest, kind: Kind) -> ModelIdentity:
             kind, files.tree_sha256(path), request.size, sorted(request.input_shapes), signature
         ),
     )
+
+
+def _require_text(path: Path) -> None:
+    """Every file that is written holds the model's name."""
+    try:
+        path.resolve().name.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"{path}: its name is no text in UTF-8, which a manifest's must be.",
+            hint="Rename it, or make a link to it with another name.",
+        ) from error
 
 
 def _known_square(request: BuildRequest) -> int | None:

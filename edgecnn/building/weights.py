@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from edgecnn.errors import InputError
+from edgecnn.gate import arrays as gate_arrays
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     import h5py
     import keras
 
-_RAISED_BY_READERS = (OSError, ValueError, KeyError, RuntimeError, EOFError, zipfile.BadZipFile)
+_RAISED_BY_READERS = gate_arrays.UNREADABLE
 
 
 @dataclass(frozen=True)
@@ -173,17 +174,15 @@ def _read_legacy(group: h5py.Group, places: list[_Place]) -> _Contents:
 
 
 def _read_npz(path: Path, places: list[_Place], open_files: contextlib.ExitStack) -> _Contents:
-    import numpy as np
-
-    # A pickled array would run code; numpy refuses it by a ValueError.
-    archive = open_files.enter_context(np.load(path, allow_pickle=False))
-    if "arr_0" in archive.files:
-        count = len(archive.files)
+    # A pickled array would run code: it is refused by a ValueError.
+    archive = open_files.enter_context(gate_arrays.opened(path))
+    if "arr_0" in archive:
+        count = len(archive)
         return _in_order([(f"arr_{i}", archive[f"arr_{i}"]) for i in range(count)], places)
     names = [[variable.path for variable in place.layer.weights] for place in places]
-    by_place = [[archive[name] for name in each if name in archive.files] for each in names]
+    by_place = [[archive[name] for name in each if name in archive] for each in names]
     known = {name for each in names for name in each}
-    return _Contents(by_place, [name for name in archive.files if name not in known])
+    return _Contents(by_place, [name for name in archive if name not in known])
 
 
 def _in_order(named: list[tuple[str, Any]], places: list[_Place]) -> _Contents:

@@ -16,6 +16,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
+from edgecnn import files
 from edgecnn.calibration.sampleset import rows_of
 from edgecnn.errors import InputError
 
@@ -94,7 +95,7 @@ def load(path: Path, inputs: Sequence[Endpoint], *, samples: int, held_out: int,
             of finite numbers of the input's shape and kind, two runs or more.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
+        with files.open_binary(path) as stream, zipfile.ZipFile(stream) as archive:
             return _read(archive, path.name, inputs, (samples, held_out), seed)
     except _DAMAGE as error:
         raise InputError(

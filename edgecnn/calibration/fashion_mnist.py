@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from edgecnn import files
 from edgecnn.errors import InputError
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def find() -> Path:
         InputError: none has them all; the hint says how to get them.
     """
     named = os.environ.get(VARIABLE)
-    folders = [Path(named).expanduser()] if named else usual_folders()
+    folders = [files.expanded(named)] if named else usual_folders()
     for folder in folders:
         if is_complete(folder):
             return folder
@@ -141,7 +142,7 @@ def _file_names() -> list[str]:
 
 def usual_folders() -> list[Path]:
     """Where the Debian package and Keras put the files."""
-    keras = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser()
+    keras = files.expanded(os.environ.get("KERAS_HOME", "~/.keras"))
     prefixes = dict.fromkeys([sys.prefix, "/usr/local", "/usr"])
     debian = [Path(prefix) / "share" / "datasets" / "fashion-mnist" for prefix in prefixes]
     return [*debian, keras / "datasets" / "fashion-mnist"]
@@ -158,7 +159,7 @@ def _ways() -> str:
 def _read_idx(path: Path, magic: int, item_shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
     """Read an IDX file of unsigned bytes, (N, *item_shape), and hold that nothing is off."""
     try:
-        with gzip.open(path) as stream:
+        with files.open_binary(path) as packed, gzip.open(packed) as stream:
             count = _read_header(stream, path, magic, item_shape)
             item = np.zeros(item_shape, np.uint8).size
             data = stream.read(count * item + 1)

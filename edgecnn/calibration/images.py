@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edgecnn import files
 from edgecnn.tasks.placing import letterbox
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def _read(
 
     try:
         _refuse_empty(path)
-        with Image.open(path, formats=_FORMATS) as image:
+        with files.open_binary(path) as stream, Image.open(stream, formats=_FORMATS) as image:
             width, height = image.size
             _prepare(image, size)
             # A phone's MPO is one picture, with its preview or depth map as another frame.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgecnn import layouts
+from edgecnn import files, layouts
 from edgecnn.calibration import arrays, fashion_mnist, folder, photographs
 from edgecnn.calibration.images import SUFFIXES
 from edgecnn.calibration.sampleset import (
@@ -167,7 +167,7 @@ def _existing(source: str) -> Path:
     Raises:
         InputError: it is not, or is something else.
     """
-    path = Path(source).expanduser()
+    path = files.expanded(source)
     if not source or not path.exists():
         close = difflib.get_close_matches(source.lower().replace("_", "-"), [fashion_mnist.SOURCE])
         kinds = "give a folder of images, an .npz file, or fashion-mnist"

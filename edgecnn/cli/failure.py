@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import click
 
 from edgecnn.errors import EdgeCnnError
+from edgecnn.files import RefusedFileError
 
 BUG_EXIT_CODE = 70  # EX_SOFTWARE of BSD's sysexits.h
 INTERRUPTED_EXIT_CODE = 130  # as a shell reports a program that SIGINT ended
@@ -44,7 +45,9 @@ def describe(error: BaseException) -> Failure:
         return Failure(_sentence(error), _usage_hint(error), error.exit_code)
     if isinstance(error, (KeyboardInterrupt, click.Abort)):
         return Failure("Interrupted.", "", INTERRUPTED_EXIT_CODE, title="")
-    if isinstance(error, OSError) and error.errno in _ENVIRONMENT:
+    if isinstance(error, RefusedFileError) or (
+        isinstance(error, OSError) and error.errno in _ENVIRONMENT
+    ):
         where = f"{error.filename}: " if error.filename else ""
         return Failure(f"{where}{error.strerror}.", "", _USAGE_EXIT_CODE)
     return Failure(

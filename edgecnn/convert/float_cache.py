@@ -6,12 +6,14 @@ for random weights the images that normalizations are adapted to.
 
 from __future__ import annotations
 
+import functools
 import importlib
 from dataclasses import dataclass, field
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
-from edgecnn import isolation, layouts, store
+from edgecnn import gate, isolation, layouts, store
+from edgecnn.building import files as building_files
 from edgecnn.convert import float_stage, proof
 from edgecnn.convert.float_stage import Feeding, Outcome, Samples
 from edgecnn.convert.versions import DECISIVE, digest, versions
@@ -19,7 +21,7 @@ from edgecnn.errors import EdgeCnnError, InputError
 from edgecnn.records import EndLayouts, Endpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -132,7 +134,7 @@ def _fill(
     if not missing:
         return None
     with store.scratch("float-work", key) as part:
-        outcome: Outcome = isolation.run(
+        outcome: Outcome = _runner(request, identity)(
             "edgecnn.convert.float_stage:make",
             request,
             str(part),
@@ -146,6 +148,15 @@ def _fill(
             if name not in outcome.refused:
                 store.cached(_kind(name), key, lambda to, name=name: _move(part, to, name))  # type: ignore[misc] # the default binds the loop's value
     return outcome
+
+
+def _runner(request: BuildRequest, identity: ModelIdentity) -> Callable[..., Any]:
+    """What runs the stage: a user's own file with limits in proportion to its size."""
+    if identity.kind in {"zoo", "keras"}:
+        return isolation.run
+    source, _ = building_files.split_signature(request.model)
+    work = gate.CONVERT if identity.kind == "tflite" else gate.CONVERT_BY_TENSORFLOW
+    return functools.partial(gate.run, source=source, work=work)
 
 
 def _folder(file_format: str, key: str) -> Path:

@@ -10,7 +10,7 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgecnn import inspection, isolation
+from edgecnn import gate, inspection
 from edgecnn.inspection import shapes
 from edgecnn.inspection.shapes import Given
 
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     Shape = tuple[int, ...]
 
 COUNTED_AT = "MACs are counted at"
-_TIMEOUT_S = 300.0
 # What hands a stored constant on in another form; folded, its dtype in the file would be lost.
 _UNPACKING = {"Cast", "DequantizeLinear", "Reshape", "Squeeze", "Transpose", "Unsqueeze"}
 
 
+@gate.guarded("Inspecting")
 def inspect(
     path: Path | str,
     *,
@@ -75,12 +75,13 @@ def at(path: Path, found: Inspection, given: Given) -> Inspection:
     fixed = shapes.resolve(
         found.inputs, given, found.format, str(path), overrides=found.format == "onnx"
     )
-    at_shapes: Inspection = isolation.run(
+    at_shapes: Inspection = gate.run(
         f"edgecnn.convert.inspecting:{found.format}_at",
         str(path),
         fixed,
+        source=path,
+        work=gate.RUN,
         what=f"fixing the shapes of {path}",
-        timeout_s=_TIMEOUT_S,
     )
     return dataclasses.replace(
         at_shapes,
@@ -132,7 +133,7 @@ def onnx_at(path: str, fixed: Sequence[Shape]) -> Inspection:
     onnx_folding.fold(working)
     folded = to_proto(working)
     _restore_stored(folded, shaped)
-    return onnx_inspection.counted(data, model, folded, ())
+    return onnx_inspection.counted(data, model, folded, (), path)
 
 
 def _restore_stored(folded: onnx.ModelProto, stored: onnx.ModelProto) -> None:

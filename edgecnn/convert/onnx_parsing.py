@@ -6,7 +6,9 @@ import importlib
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from edgecnn import files
 from edgecnn.errors import InputError
+from edgecnn.inspection.onnx_functions import refuse_growth
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,8 +17,6 @@ if TYPE_CHECKING:
     import onnx
 
 OLDEST_OPSET = 7
-# Functions that call functions multiply; real exports stay below ten thousand nodes.
-_MOST_NODES = 100_000
 _QUANTIZED = {
     "QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "QLinearConv", "QLinearMatMul",
     "ConvInteger", "MatMulInteger",
@@ -34,7 +34,7 @@ def parse(path: Path) -> onnx.ModelProto:
     import onnx
 
     try:
-        data = path.read_bytes()
+        data = files.read_bytes(path)
     except OSError as error:
         raise InputError(
             f"{path} cannot be read: {error.strerror}.", hint="Check the path."
@@ -127,37 +127,11 @@ def _inlined(model: onnx.ModelProto, what: str) -> onnx.ModelProto:
 
     if not model.functions:
         return model
-    _refuse_growth(model, what)
+    refuse_growth(model, what)
     try:
         return inliner.inline_local_functions(model)
     except (RuntimeError, ValueError) as error:
         raise InputError(f"The functions in {what} cannot be inlined: {error}") from error
-
-
-def _refuse_growth(model: onnx.ModelProto, what: str) -> None:
-    """Count the nodes that inlining would make before making them."""
-    functions = {(f.domain, f.name): f for f in model.functions}
-    sizes: dict[tuple[str, str], int] = {}
-
-    def size(key: tuple[str, str], above: tuple[tuple[str, str], ...]) -> int:
-        if key in above or len(above) > len(functions):
-            raise InputError(f"A function in {what} calls itself ({key[1]}).")
-        if key not in sizes:
-            sizes[key] = sum(
-                size(inner, (*above, key)) if (inner := (n.domain, n.op_type)) in functions else 1
-                for n in _all_nodes(functions[key].node)
-            )
-        return sizes[key]
-
-    total = sum(
-        size(key, ()) if (key := (n.domain, n.op_type)) in functions else 1
-        for n in _nodes(model.graph)
-    )
-    if total > _MOST_NODES:
-        raise InputError(
-            f"{what} holds functions within functions that make {total:,} operators.",
-            hint="The file is hostile, or no network; it is not read.",
-        )
 
 
 def _inner_graphs(node: onnx.NodeProto) -> list[onnx.GraphProto]:

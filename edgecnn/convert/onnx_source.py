@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgecnn import isolation
+from edgecnn import gate
 from edgecnn.convert import (
     onnx_folding,
     onnx_layout,
@@ -46,7 +46,6 @@ if TYPE_CHECKING:
 
     from edgecnn.progress import Progress
 
-_TIMEOUT_S = 600.0
 _MEAN, _VARIANCE = 3, 4  # BatchNormalization's inputs that training does not learn
 
 
@@ -91,14 +90,15 @@ def prepare(
     require_onnx()
     import onnx
 
-    data, network = isolation.run(
+    data, network = gate.run(
         "edgecnn.convert.onnx_source:prepare_bytes",
         str(path),
         dict(input_shapes or {}),
         input_size,
+        source=path,
+        work=gate.CONVERT,
         what=f"reading {path}",
         progress=progress,
-        timeout_s=_TIMEOUT_S,
     )
     return OnnxSource(onnx.load_model_from_string(data), network)
 

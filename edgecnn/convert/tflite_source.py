@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edgecnn import layouts
+from edgecnn import files, layouts
 from edgecnn.convert import input_scaling
 from edgecnn.errors import InputError
 from edgecnn.formats.tflite_graph import Graph
@@ -39,7 +39,7 @@ def prepare(path: Path) -> tuple[Network, str, bytes]:
             open that nobody fixed.
     """
     found = inspect(path)
-    graph = Graph.read(path.read_bytes())
+    graph = Graph.read(files.read_bytes(path))
     unpack_constants.apply(graph)
     transpose_conv_bias.apply(graph)
     _refuse(path, found, graph)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +10,7 @@ import numpy as np
 from edgecnn.calibration.folder import printable
 from edgecnn.datasets.pictures import chosen
 from edgecnn.errors import InputError
+from edgecnn.gate import arrays as gate_arrays
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,10 +18,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LABELS = "labels"
-_DAMAGE = (
-    OSError, ValueError, KeyError, EOFError, MemoryError, NotImplementedError, RuntimeError,
-    TypeError, zipfile.BadZipFile, zlib.error,
-)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,9 +74,8 @@ def open_arrays(path: Path, *, limit: int | None = None, seed: int = 0) -> Array
     """
     name = printable(path.name)
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            arrays = {each: np.asarray(stored[each]) for each in stored.files}
-    except _DAMAGE as error:
+        arrays = gate_arrays.read(path)
+    except gate_arrays.UNREADABLE as error:
         raise InputError(
             f"{name} is no .npz, or damaged: {error}.", hint="Write it with numpy.savez."
         ) from error

@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from edgecnn import files
 from edgecnn.calibration.folder import printable
 from edgecnn.datasets.folders import listed, require_pillow
 from edgecnn.datasets.pictures import PictureSet, chosen, open_named
@@ -136,7 +137,7 @@ def _parsed(path: Path) -> _Json:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(files.read_text(path, files.MOST_COLLECTION_BYTES))
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"--annotations: {path} cannot be read: {error}.", hint=_HINT) from error
     if not isinstance(content, dict):

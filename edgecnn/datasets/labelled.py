@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 
+from edgecnn import files
 from edgecnn.calibration import fashion_mnist
 from edgecnn.calibration.preprocessing import check_channels, preprocess
 from edgecnn.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -227,7 +228,7 @@ def existing_folder(source: str) -> Path:
     Raises:
         InputError: there is none.
     """
-    path = Path(source).expanduser()
+    path = files.expanded(source)
     try:
         if source and path.is_dir():
             return path

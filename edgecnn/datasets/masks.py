@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edgecnn import files
 from edgecnn.calibration.folder import list_images, printable
 from edgecnn.datasets.folders import listed
 from edgecnn.datasets.pictures import PictureSet, chosen, open_named, open_pictures
@@ -104,7 +105,7 @@ def read_mask(path: Path) -> NDArray[np.uint8]:
     from PIL import Image
 
     try:
-        with Image.open(path, formats=("PNG",)) as image:
+        with files.open_binary(path) as stream, Image.open(stream, formats=("PNG",)) as image:
             _check_kind(image)
             return np.array(image, np.uint8)
     except UnreadableMaskError:

@@ -7,10 +7,11 @@ import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from edgecnn import isolation, reference, verifying
+from edgecnn import gate, reference, verifying
 from edgecnn import manifest as manifests
 from edgecnn.deploying.device import ends as device_ends
 from edgecnn.errors import InputError
+from edgecnn.progress import Silent
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,6 +75,7 @@ class Deployable:
         return stream.getvalue()
 
 
+@gate.guarded("Reading")
 def read(path: Path, progress: Progress) -> Deployable:
     """Read, check and run an artifact's .tflite on its reference inputs.
 
@@ -158,12 +160,15 @@ def _check_ends(manifest: Manifest, file: FileInfo, folder: Path) -> None:
 
 def _expected(path: Path, manifest: Manifest, inputs: Arrays) -> tuple[Arrays, Arrays]:
     try:
-        outputs, real = isolation.run(
+        outputs, real = gate.run(
             "edgecnn.deploying.device.network:outputs",
             str(path),
             asdict(manifest),
             inputs,
+            source=path,
+            work=gate.RUN,
             what=f"running {path}",
+            progress=Silent(),  # each run is a word of life
         )
     except RuntimeError as error:  # network.UnusableError, and what fails while it runs
         raise InputError(f"{path}: {error}", hint="`edgecnn verify` says more.") from error

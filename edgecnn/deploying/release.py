@@ -30,7 +30,7 @@ exec python3 "$(dirname "$(readlink -f "$0")")/{name}.py" "$@"
 """
 # What a device runs, at the places it has in edgecnn. Its own __init__.py stand in for those that
 # would import the rest.
-_SENT = ("tasks/*.py", "deploying/device/*.py", "calibration/images.py")
+_SENT = ("files.py", "tasks/*.py", "deploying/device/*.py", "calibration/images.py")
 _STAND_INS = ("", "calibration/", "deploying/")
 _STAND_IN = b'"""The part of edgecnn that runs on this device."""\n'
 PROGRAMS = ("run", "classify")

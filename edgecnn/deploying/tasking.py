@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from edgecnn import files
 from edgecnn.errors import InputError
 from edgecnn.tasks import classify, detect, segment
 from edgecnn.tasks.outputs import Output, TaskError
@@ -185,9 +186,7 @@ def read_labels(path: Path) -> tuple[str, ...]:
         InputError: the file cannot be read, or a line is empty.
     """
     try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise InputError(f"{path} is too large for labels.", hint="One label a line.")
-        lines = path.read_text("utf-8-sig").rstrip().split("\n")
+        lines = files.read_text(path, _MOST_BYTES, "utf-8-sig").rstrip().split("\n")
     except (OSError, ValueError) as error:
         raise InputError(
             f"{path} cannot be read as labels: {error}.", hint="Name a text file in UTF-8."
@@ -233,5 +232,5 @@ def _is_numpy(path: Path) -> bool:
 def _numbers(path: Path) -> NDArray[Any]:
     import numpy as np
 
-    rows = path.read_text("utf-8-sig").replace(",", " ").splitlines()
+    rows = files.read_text(path, _MOST_BYTES, "utf-8-sig").replace(",", " ").splitlines()
     return np.array([[float(word) for word in row.split()] for row in rows if row.strip()])

@@ -8,12 +8,11 @@ user's files: call `observe` in a child process.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgecnn import layouts, parity
+from edgecnn import files, layouts, parity
 from edgecnn.calibration import statistics
 from edgecnn.diagnosing import seen
 from edgecnn.diagnosing.matching import Pair, match
@@ -116,7 +115,7 @@ def observe(
 
 
 def _read(quantized: str, real: bytes) -> Files:
-    data = Path(quantized).read_bytes()
+    data = files.read_bytes(quantized)
     graphs = Graph.read(data), Graph.read(real)
     ours, theirs = ([tensor.shape for tensor in graph.inputs] for graph in graphs)
     counts = [len(graph.outputs) for graph in graphs]

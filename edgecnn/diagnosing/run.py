@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgecnn import isolation, reference
+from edgecnn import gate, reference
 from edgecnn import manifest as manifests
 from edgecnn.calibration.preprocessing import AS_IT_IS
 from edgecnn.calibration.sampleset import holds_pixels
@@ -33,6 +33,7 @@ _WORTH_DB = 3.0
 _FEWEST_RUNS = 2  # that calibration takes
 
 
+@gate.guarded("Diagnosing")
 def diagnose(
     folder: Path | str,
     *,
@@ -66,13 +67,15 @@ def diagnose(
     path, real = twin.find(file, artifact, None if float_file is None else Path(float_file))
     ends = _foreign_ends(file, path, real) if artifact is None else artifact.ends
     fed = _samples(artifact, ends, data, samples)
-    observed: Observations = isolation.run(
+    observed: Observations = gate.run(
         "edgecnn.diagnosing.observe:observe",
         str(file),
         real,
         fed,
         ends,
         scaling,
+        source=file,
+        work=gate.DIAGNOSE,
         what=f"diagnosing {file}",
         threads=threads or os.cpu_count() or 1,
         progress=watcher,

@@ -9,7 +9,7 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgecnn import isolation, layouts, parity, store
+from edgecnn import files, gate, layouts, parity, store
 from edgecnn.convert import float_stage, float_tflite
 from edgecnn.convert.float_cache import FloatModel
 from edgecnn.diagnosing.commands import scaling
@@ -64,7 +64,7 @@ def find(file: Path, artifact: Artifact | None, named: Path | None) -> tuple[Pat
     beside = file.parent.parent / "float32" / _FILE
     about = f"no float file beside it to be compared with ({beside})"
     if beside.is_file() and beside.resolve() != file.resolve():
-        data = beside.read_bytes()
+        data = files.read_bytes(beside)
         if artifact is None or _faithful(data, artifact) >= _FAITHFUL_DB:
             return beside, data
         about = f"a float file beside it that is of another network or other weights ({beside})"
@@ -81,7 +81,7 @@ def _named(named: Path, artifact: Artifact | None) -> tuple[Path, bytes]:
     path = next((place for place in _places(named) if place.is_file()), named)
     if not path.is_file():
         raise InputError(f"--against: {path} does not exist.", hint="Name a float .tflite.")
-    data = path.read_bytes()
+    data = files.read_bytes(path)
     if artifact is not None and (ratio := _faithful(data, artifact)) < _FAITHFUL_DB:
         how = "cannot run it" if ratio == _NOT_ITS_NETWORK else f"{ratio:.1f} dB SNR"
         raise InputError(
@@ -172,10 +172,12 @@ def _faithful(data: bytes, artifact: Artifact) -> float:
     samples = artifact.reference.inputs.first(_PROBES, ends.inputs)
     feeds = samples.feeds(ends.inputs, manifest.preprocessing)
     try:
-        measured: parity.Answers = isolation.run(
+        measured: parity.Answers = gate.run(
             "edgecnn.parity:answers",
             data,
             list(itertools.islice(feeds, _PROBES)),
+            source=data,
+            work=gate.RUN,
             what="running the float file",
             inputs=ends.inputs,
             outputs=ends.outputs,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgecnn import layouts, parity
+from edgecnn import files, layouts, parity
 from edgecnn.calibration.preprocessing import preprocess
 from edgecnn.errors import InputError
 from edgecnn.evaluating.ends import (
@@ -179,7 +179,7 @@ def _zeros(info: TensorInfo) -> Array:
 
 def _bounded(path: Path) -> list[bool]:
     """Whether each output ends in a softmax or a sigmoid."""
-    data = path.read_bytes()
+    data = files.read_bytes(path)
     if path.suffix == ".onnx":
         from edgecnn.formats import onnx_taps
 

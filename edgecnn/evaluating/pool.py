@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgecnn import isolation
+from edgecnn import gate
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -115,11 +115,13 @@ def cores() -> int:
 
 
 def _share(job: Job, data: Data, judge: Judge, places: NDArray[np.int64], shared: _Shared) -> Share:
-    found: Share = isolation.run(
+    found: Share = gate.run(
         "edgecnn.evaluating.worker:answer",
         job,
         data.take(places),
         judge.take(places),
+        source=job.path,
+        work=gate.RUN_MANY,
         what=f"running {job.name}",
         progress=shared,
     )

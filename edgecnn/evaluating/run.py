@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgecnn import gate
 from edgecnn.datasets.arrays import ArraySet, open_arrays
 from edgecnn.datasets.coco import DetectionSet, open_coco
 from edgecnn.datasets.labelled import LabelledSet, existing_folder, open_labelled
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 _ARRAYS = ".npz"
 
 
+@gate.guarded("Evaluating")
 def evaluate(
     target: Path | str,
     *,

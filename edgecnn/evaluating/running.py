@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgecnn import isolation
+from edgecnn import gate
 from edgecnn.datasets.arrays import ArraySet
 from edgecnn.errors import InputError
 from edgecnn.evaluating import keras_float, pool
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from edgecnn.records import Preprocessing
 
 _NAMED = 3
-_LOOK_TIMEOUT_S = 120.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,13 +75,14 @@ class Runner:
             into = Path(tempfile.mkdtemp(dir=self._folder))
             path = keras_float.write_float(subject.path, into, scaling, self.notes)
         self.notes.stage(f"loading {subject.file}")
-        ends: Ends = isolation.run(
+        ends: Ends = gate.run(
             "edgecnn.evaluating.worker:look",
             str(path),
             subject.file,
             subject.ends,
+            source=path,
+            work=gate.RUN,
             what=f"running {subject.file}",
-            timeout_s=_LOOK_TIMEOUT_S,
         )
         if isinstance(data, ArraySet):
             _check_arrays(subject.file, ends, data)

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from edgecnn import files
 from edgecnn import manifest as manifests
 from edgecnn.errors import InputError
 from edgecnn.inspection import inspect
@@ -213,7 +214,7 @@ def _read_training(path: Path) -> _Training | None:
     import cattrs
 
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(files.read_text(path))
         training: _Training = strict_converter().structure(content, _Training)
     except (OSError, ValueError, RecursionError, cattrs.BaseValidationError) as error:
         raise InputError(

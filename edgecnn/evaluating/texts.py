@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edgecnn import files
 from edgecnn.errors import InputError
+from edgecnn.gate import arrays
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -40,7 +42,7 @@ def read_anchors(path: Path | str) -> NDArray[np.float32]:
     path = Path(path)
     try:
         anchors = np.asarray(_array(path), np.float32).reshape(-1, _BOX)
-    except (OSError, ValueError, TypeError, EOFError) as error:
+    except arrays.UNREADABLE as error:
         raise InputError(
             f"--anchors: {path} cannot be read: {error}.",
             hint="Name a .npy of shape (N, 4), or a text file with four numbers a line.",
@@ -52,16 +54,14 @@ def read_anchors(path: Path | str) -> NDArray[np.float32]:
 
 def _array(path: Path) -> Any:  # noqa: ANN401 - whatever the file holds
     if path.suffix == ".npy":
-        return np.load(path, allow_pickle=False)
+        return arrays.read_npy(path)
     rows = _text(path, "--anchors").replace(",", " ").splitlines()
     return [[float(word) for word in row.split()] for row in rows if row.strip()]
 
 
 def _text(path: Path, option: str) -> str:
     try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise InputError(f"{option}: {path} is too large.", hint="Name a text file.")
-        return path.read_text("utf-8-sig")
+        return files.read_text(path, _MOST_BYTES, "utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(
             f"{option}: {path} cannot be read: {error}.", hint="Name a text file in UTF-8."

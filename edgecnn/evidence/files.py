@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from edgecnn import files
 from edgecnn.errors import InputError
 from edgecnn.evidence.checks import problems
 from edgecnn.evidence.records import (
@@ -150,7 +151,7 @@ def read_all(folder: Path) -> Evidence:
 def _read(path: Path, name: str) -> Record | None:
     again = f"Make it again: `{command(name)}`."
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(files.read_text(path))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, RecursionError) as error:

@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgecnn import files
 from edgecnn.errors import InputError
 from edgecnn.measurements import BenchResult
 from edgecnn.records import SCHEMA
@@ -67,7 +68,7 @@ def read(path: Path) -> tuple[tuple[BenchResult, ...], tuple[str, ...]]:
         InputError: there is no such file, or it cannot be read.
     """
     try:
-        content = path.read_bytes()
+        content = files.read_bytes(path, files.MOST_COLLECTION_BYTES)
     except OSError as error:
         raise InputError(
             f"{path} cannot be read: {error.strerror}.", hint="Measure first: `edgecnn bench`."

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edgecnn.errors import InputError
 from edgecnn.formats import tflite_schema as schema
 from edgecnn.formats.tflite_graph import Graph, Metadata, Signature
 from edgecnn.formats.tflite_parts import Buffer, Operator, Quantization, Tensor
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 _IDENTIFIER = b"TFL3"
 _VERSION = 3
 _NO_TENSOR = -1
+# Labels and the like, which TFLite Metadata stores mostly as they are.
+_ALWAYS_UNPACKED_BYTES = 16 << 20
+_MOST_RATIO = 64
 _PLACEHOLDER = 1  # an offset that says "behind", and not yet where (schema.fbs)
 
 
@@ -63,9 +67,20 @@ def _packed_files(data: bytes) -> list[tuple[zipfile.ZipInfo, bytes]]:
         return []
     try:
         with zipfile.ZipFile(source) as archive:
+            _refuse_bomb(archive, len(data))
             return [(info, archive.read(info)) for info in archive.infolist()]
     except zipfile.BadZipFile:  # weights that look like an archive's end
         return []
+
+
+def _refuse_bomb(archive: zipfile.ZipFile, size: int) -> None:
+    unpacked = sum(info.file_size for info in archive.infolist())
+    if unpacked > max(_ALWAYS_UNPACKED_BYTES, _MOST_RATIO * size):
+        raise InputError(
+            f"The archive behind the .tflite promises {unpacked:,} bytes, and the file has"
+            f" {size:,}.",
+            hint="The file is hostile; it is not read.",
+        )
 
 
 def _numbers(values: Iterable[Any] | None) -> list[int]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from edgecnn import isolation
+from edgecnn import files, gate
 from edgecnn.errors import InputError, MissingPartError
 from edgecnn.inspection import flatbuffer, tflite
 from edgecnn.inspection.check import check_recipe
@@ -18,8 +18,6 @@ from edgecnn.runtime.session import UnsupportedOpsError
 
 __all__ = ["DYNAMIC", "Inspection", "Operator", "check_recipe", "inspect"]
 
-# Seconds a child may take; real files need one or two.
-_LOAD_TIMEOUT_S = 120.0
 _HEAD_BYTES = 8
 
 
@@ -41,11 +39,12 @@ def inspect(path: Path, *, delegate: bool = True) -> Inspection:
     if flatbuffer.is_tflite(head):
         return _tflite(path, delegate=delegate)
     if path.suffix == ".onnx":
-        found: Inspection = isolation.run(
+        found: Inspection = gate.run(
             "edgecnn.inspection.onnx:read",
             str(path),
+            source=path,
+            work=gate.READ,
             what=f"reading {path}",
-            timeout_s=_LOAD_TIMEOUT_S,
         )
         return found
     if path.suffix == ".tflite":
@@ -55,7 +54,7 @@ def inspect(path: Path, *, delegate: bool = True) -> Inspection:
 
 def _head(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
+        with files.open_binary(path) as file:
             return file.read(_HEAD_BYTES)
     except OSError as error:
         raise InputError(
@@ -64,17 +63,18 @@ def _head(path: Path) -> bytes:
 
 
 def _tflite(path: Path, *, delegate: bool) -> Inspection:
-    inspection = tflite.read(path.read_bytes(), str(path))
+    inspection = tflite.read(files.read_bytes(path), str(path))
     return _with_partitions(inspection, path) if delegate else inspection
 
 
 def _with_partitions(inspection: Inspection, path: Path) -> Inspection:
     try:
-        count, undelegated = isolation.run(
+        count, undelegated = gate.run(
             "edgecnn.runtime.litert:partitions",
             str(path),
+            source=path,
+            work=gate.READ,
             what=f"loading {path}",
-            timeout_s=_LOAD_TIMEOUT_S,
         )
     except (MissingPartError, UnsupportedOpsError) as error:
         note = f"Delegate partitions are not known: {error.message}"

@@ -13,6 +13,7 @@ import struct
 from typing import TYPE_CHECKING, Any
 
 from edgecnn.errors import InputError, MissingPartError
+from edgecnn.inspection.record import MOST_ELEMENTS
 from edgecnn.inspection.tflite_graph import Graph, Model, Node, Tensor
 
 if TYPE_CHECKING:
@@ -22,9 +23,14 @@ _IDENTIFIER = b"TFL3"
 _HEADER_BYTES = 8
 _MAX_RANK = 16
 # Entries and name bytes read in all, a table counting as several: far above the largest real
-# graphs, and seconds of work.
+# graphs, and seconds of work; of a small file no more than its bytes can hold, some shared.
 _MAX_ENTRIES = 5_000_000
 _ENTRIES_PER_TABLE = 10
+_ENTRIES_PER_BYTE = 4
+_FEWEST_ENTRIES = 10_000
+# Writers store a constant once and let tensors share its number; no writer lets thousands of
+# buffers share bytes, which every program that unpacks the file would copy.
+_BUFFERS_PER_FILE = 2
 _OFFSET_BYTES = 4
 _MAX_METADATA_TEXT = 200
 # Bits of one element, for the dtypes whose constants can be measured.
@@ -87,7 +93,8 @@ class _Reader:
         self._data = data
         self._name = name
         self._schema = schema
-        self._left = _MAX_ENTRIES
+        self._most = min(_MAX_ENTRIES, _FEWEST_ENTRIES + _ENTRIES_PER_BYTE * len(data))
+        self._left = self._most
         self._where = "the header"
         self._dtypes = {code: text.lower() for code, text in _names(schema.TensorType).items()}
         self._builtins = _names(schema.BuiltinOperator)
@@ -105,6 +112,8 @@ class _Reader:
             self._buffer_bytes(buffer)
             for buffer in self._tables("buffers", root.BuffersLength(), root.Buffers)
         ]
+        if sum(self._buffers) > _BUFFERS_PER_FILE * len(self._data):
+            raise self.damaged(f"they share bytes, {sum(self._buffers):,} in all")
         self._opcodes = [
             self._opcode(code)
             for code in self._tables(
@@ -140,7 +149,7 @@ class _Reader:
         if not 0 <= entries <= len(self._data):
             raise self.damaged(f"a length of {entries} exceeds the file")
         if self._left < 0:
-            raise self.damaged(f"more than {_MAX_ENTRIES} entries in all")
+            raise self.damaged(f"more than {self._most} entries in all")
 
     def _integers(self, length: int, read: Callable[[], Any]) -> tuple[int, ...]:
         self._spend(length)
@@ -262,6 +271,8 @@ class _Reader:
         return index if self._buffers[index] and not tensor.IsVariable() else None
 
     def _check_size(self, tensor: Tensor, *, is_sparse: bool) -> None:
+        if tensor.elements > MOST_ELEMENTS:
+            raise self.damaged(f"{tensor.name!r} has {tensor.elements:,} elements")
         bits = _BITS.get(tensor.dtype)
         if tensor.buffer is None or bits is None or is_sparse:
             return

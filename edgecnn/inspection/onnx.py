@@ -8,20 +8,34 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import math
 from collections import Counter
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgecnn import files
 from edgecnn.errors import InputError, MissingPartError
+from edgecnn.inspection.onnx_functions import refuse_growth
 from edgecnn.inspection.onnx_ops import NodeView, Values, dtype_name
-from edgecnn.inspection.record import Inspection, Operator, uncounted_note
+from edgecnn.inspection.record import (
+    MOST_ELEMENTS,
+    Inspection,
+    Operator,
+    check_plausible,
+    uncounted_note,
+)
 from edgecnn.records import GraphInfo, TensorInfo
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from onnx import GraphProto, ModelProto, NodeProto, ValueInfoProto
+    from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto
 
+# Bits of one element, for the dtypes whose constants can be measured.
+_BITS = {
+    "float32": 32, "float64": 64, "float16": 16, "bfloat16": 16, "int8": 8, "uint8": 8,
+    "int16": 16, "uint16": 16, "int32": 32, "uint32": 32, "int64": 64, "uint64": 64, "bool": 8,
+    "int4": 4, "uint4": 4,
+}  # fmt: skip
 # Domains onnxruntime brings along; operators of any other need a library of their own.
 _KNOWN_DOMAINS = {"", "ai.onnx", "ai.onnx.ml", "com.microsoft"}
 
@@ -36,14 +50,16 @@ def read(path: str) -> Inspection:
         InputError: not an ONNX model, or a damaged one.
         MissingPartError: the onnx package is not installed.
     """
-    data = Path(path).read_bytes()
+    data = files.read_bytes(path)
     model = parse(data, path)
     notes = _check(model)
     expanded, more = _expanded(model)
-    return counted(data, model, expanded, (*notes, *more))
+    return counted(data, model, expanded, (*notes, *more), path)
 
 
-def counted(data: bytes, model: ModelProto, shaped: ModelProto, notes: Sequence[str]) -> Inspection:
+def counted(
+    data: bytes, model: ModelProto, shaped: ModelProto, notes: Sequence[str], name: str
+) -> Inspection:
     """Count a model's operators.
 
     Args:
@@ -51,6 +67,10 @@ def counted(data: bytes, model: ModelProto, shaped: ModelProto, notes: Sequence[
         model: what they hold; the inputs and outputs are told as they are there.
         shaped: the same network with the shapes of its tensors, whose operators are counted.
         notes: what is known of it already.
+        name: what errors call it.
+
+    Raises:
+        InputError: its numbers cannot be.
     """
     nodes = list(_nodes(shaped.graph))
     values = Values(shaped.graph, nodes, _graphs(shaped.graph))
@@ -58,7 +78,7 @@ def counted(data: bytes, model: ModelProto, shaped: ModelProto, notes: Sequence[
     operators = [view.operator() for view in views]
     uncounted = [view.name for view in views if view.cost() is None]
     constants = {tensor.name for tensor in model.graph.initializer}
-    return Inspection(
+    found = Inspection(
         format="onnx",
         size_bytes=len(data),
         sha256=hashlib.sha256(data).hexdigest(),
@@ -73,6 +93,8 @@ def counted(data: bytes, model: ModelProto, shaped: ModelProto, notes: Sequence[
         metadata={entry.key: entry.value for entry in model.metadata_props},
         notes=(*notes, *uncounted_note(uncounted)),
     )
+    check_plausible(found, name)
+    return found
 
 
 def parse(data: bytes, path: str) -> ModelProto:
@@ -95,7 +117,32 @@ def parse(data: bytes, path: str) -> ModelProto:
         raise InputError(f"{path} is not an ONNX model: it holds no graph.", hint=hint)
     if not all(isinstance(name, str) for name in _all_names(model)):  # protobuf hands out bytes
         raise InputError(f"{path} is damaged: a name in it is no text.", hint=hint)
+    refuse_growth(model, path)
+    _check_constants(model, path)
     return model
+
+
+def _check_constants(model: ModelProto, path: str) -> None:
+    """Hold the sizes of constants against their shapes, before anybody makes arrays of them."""
+    for tensor in _constants(model):
+        elements = math.prod(tensor.dims)
+        bits = _BITS.get(dtype_name(tensor.data_type))
+        wrong = any(size < 0 for size in tensor.dims) or elements > MOST_ELEMENTS
+        if not wrong and bits and tensor.HasField("raw_data"):
+            wrong = len(tensor.raw_data) != -(-elements * bits // 8)
+        if wrong:
+            raise InputError(
+                f"{path} is damaged: the constant {tensor.name!r} of shape {tuple(tensor.dims)}"
+                f" holds {len(tensor.raw_data)} bytes.",
+                hint="Get or make the file again.",
+            )
+
+
+def _constants(model: ModelProto) -> Iterator[TensorProto]:
+    for graph in _graphs(model.graph):
+        yield from graph.initializer
+        for node in graph.node:
+            yield from (each.t for each in node.attribute if each.HasField("t"))
 
 
 def _all_names(model: ModelProto) -> Iterator[object]:

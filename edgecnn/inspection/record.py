@@ -6,12 +6,19 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from edgecnn.errors import InputError
+from edgecnn.text import count_text, shape_text
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from edgecnn.records import GraphInfo, TensorInfo
 
 DYNAMIC = "dynamic"
+# No machine holds such a tensor, and none runs such a network within an hour: the numbers of a
+# file that says so are damaged.
+MOST_ELEMENTS = 1 << 40
+_MOST_MACS = 10**15
 
 
 @dataclass(frozen=True)
@@ -95,6 +102,20 @@ class Inspection:
         """Operators that multiply nobody can say how often, name to count."""
         names = Counter(operator.name for operator in self.operators if not operator.counted)
         return dict(sorted(names.items()))
+
+
+def check_plausible(found: Inspection, name: str) -> None:
+    """Raise InputError for numbers that no network for any device has."""
+    macs = sum(found.graph.macs_by_dtype.values())
+    if macs <= _MOST_MACS:
+        return
+    heaviest = max(found.operators, key=lambda operator: operator.macs)
+    raise InputError(
+        f"{name} is damaged: it says {count_text(macs)} multiply-accumulates, {heaviest.name} from"
+        f" {shape_text(next(iter(heaviest.input_shapes), ()))} to"
+        f" {shape_text(next(iter(heaviest.output_shapes), ()))} the most of them.",
+        hint="Get or make the file again.",
+    )
 
 
 def uncounted_note(names: Sequence[str]) -> list[str]:

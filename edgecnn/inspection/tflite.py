@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from edgecnn.inspection import flatbuffer
-from edgecnn.inspection.record import Inspection, uncounted_note
+from edgecnn.inspection.record import Inspection, check_plausible, uncounted_note
 from edgecnn.inspection.tflite_ops import GraphView
 from edgecnn.records import GraphInfo, TensorInfo
 
@@ -45,7 +45,7 @@ def read(data: bytes, name: str, shapes: Mapping[int, tuple[int, ...]] | None = 
         first = len(counted)
         counted += [view.count(node, first) for node in view.graph.nodes]
     main = model.graphs[0]
-    return Inspection(
+    found = Inspection(
         format="tflite",
         size_bytes=len(data),
         sha256=hashlib.sha256(data).hexdigest(),
@@ -59,6 +59,8 @@ def read(data: bytes, name: str, shapes: Mapping[int, tuple[int, ...]] | None = 
         metadata=model.metadata,
         notes=_notes(main, [operator.name for operator, known in counted if not known]),
     )
+    check_plausible(found, name)
+    return found
 
 
 def _at(graph: Graph, shapes: Mapping[int, tuple[int, ...]]) -> Graph:

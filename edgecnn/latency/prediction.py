@@ -6,6 +6,8 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from edgecnn import gate
+from edgecnn.building.request import is_name
 from edgecnn.errors import InputError
 from edgecnn.latency import predictor, profiles, sizes
 from edgecnn.latency.alternatives import alternatives
@@ -26,6 +28,11 @@ if TYPE_CHECKING:
 EVERY_DEVICE = "all"
 
 
+def _is_file(model: Path | str) -> bool:
+    return not is_name(str(model))
+
+
+@gate.guarded("Predicting", _is_file)
 def predict(
     model: Path | str,
     *,

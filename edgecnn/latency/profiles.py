@@ -32,6 +32,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from edgecnn import files
 from edgecnn.errors import InputError
 from edgecnn.latency import cores
 from edgecnn.zoo.suggest import suggest
@@ -146,7 +147,7 @@ def load(path: Path) -> DeviceProfile:
         InputError: the file cannot be read, or is no valid profile.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = files.read_text(path)
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path} cannot be read: {error}.", hint="Check the path.") from error
     return parse(text, path.stem, where=str(path))

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from edgecnn import isolation
+from edgecnn import files, gate
 from edgecnn.errors import InputError, MissingPartError
 from edgecnn.inspection import flatbuffer
 from edgecnn.isolation import CrashedError
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from edgecnn.profiling.operator_record import Ceilings, Method
     from edgecnn.profiling.operator_sums import TimedOperator
 
-_LIMIT_S = 300.0
+_START_S, _TIMES_SECONDS = 60.0, 4.0  # until a child is killed
 _STEADY = 0.1
 _EXPLAINED = 0.5  # a profile that accounts for less of the time it ran is not believed
 _LITERT = (
@@ -55,6 +55,7 @@ class Measured(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
+@gate.guarded("Profiling")
 def profile_operators(
     path: Path,
     threads: int = 1,
@@ -129,7 +130,7 @@ def _ways(path: Path, data: bytes, method: Method | None) -> Sequence[Callable[[
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return files.read_bytes(path)
     except OSError as error:
         raise InputError(
             f"{path} cannot be read: {error.strerror}.", hint="Check the path."
@@ -146,11 +147,12 @@ class Job(NamedTuple):
 
     def in_child(self, function: str) -> Any:  # noqa: ANN401 - whatever the function returns
         """Call a function of this room with path, threads and seconds."""
-        return isolation.run(
+        return gate.run(
             function,
             *(str(self.path), self.threads, self.seconds),
+            source=self.path,
+            work=replace(gate.RUN, seconds=_START_S + _TIMES_SECONDS * self.seconds),
             what=f"profiling {self.path}",
-            timeout_s=_LIMIT_S + self.seconds,
         )
 
 

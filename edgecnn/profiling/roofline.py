@@ -53,7 +53,7 @@ def measure(threads: int = 1, seconds: float = 4.0) -> Ceilings:
         "edgecnn.profiling.roofline:measure_here",
         *(threads, seconds),
         what="measuring what this CPU does at best",
-        timeout_s=_LIMIT_S + seconds,
+        limits=isolation.Limits(seconds=_LIMIT_S + seconds),
     )
     return found
 

@@ -7,11 +7,11 @@ import importlib
 import importlib.metadata
 import importlib.util
 from collections import Counter
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edgecnn import files
 from edgecnn.errors import InputError, MissingPartError
 from edgecnn.records import TensorInfo
 from edgecnn.runtime.quiet import quiet_stderr
@@ -19,6 +19,7 @@ from edgecnn.runtime.session import UnsupportedOpsError, check_inputs
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Sequence
+    from pathlib import Path
 
     from edgecnn.runtime.session import Array
 
@@ -211,7 +212,7 @@ def _source(path: str) -> dict[str, Any]:
     try:
         path.encode()
     except UnicodeEncodeError:
-        return {"model_content": Path(path).read_bytes()}
+        return {"model_content": files.read_bytes(path)}
     return {"model_path": path}
 
 

@@ -447,7 +447,9 @@ def _feeds(job: Json, inputs: Sequence[Input]) -> Iterator[list[Any]]:
         yield [*fed, *made[len(fed) :]]
 
 
-def load(job: Json) -> tuple[TfliteNet | OnnxNet, Json]:
+def load(
+    job: Json, after_run: Callable[[], object] = lambda: None
+) -> tuple[TfliteNet | OnnxNet, Json]:
     """Load, compute every run's outputs, and feed the first run again.
 
     Args:
@@ -455,6 +457,7 @@ def load(job: Json) -> tuple[TfliteNet | OnnxNet, Json]:
             "seed", "threads", "shapes" (of the inputs, where the file leaves them open, or None);
             and "outputs", where the outputs of all runs are wanted as an .npz: y0, y1, ..., the
             runs one behind the other.
+        after_run: called after each run, to say that it goes on.
 
     Returns:
         The network, and what is known of it; `output_sha256` is of all outputs' bytes, run by run,
@@ -470,6 +473,7 @@ def load(job: Json) -> tuple[TfliteNet | OnnxNet, Json]:
         start = time.perf_counter()
         net.invoke()
         times_ms.append((time.perf_counter() - start) * 1e3)
+        after_run()
         made.append([np.asarray(output) for output in net.outputs()])
         for output in made[-1]:
             digest.update(output.tobytes())

@@ -22,8 +22,10 @@ PACKAGE = Path(edgecnn.__file__).parent
 # From the bottom up. A room imports rooms of lower layers only: rooms of one layer do not know each
 # other. "" is edgecnn/__init__.py, the public API.
 LAYERS = (
+    {"files"},
     {"digests", "errors", "progress", "recipes", "records", "tasks"},
     {"isolation", "layouts", "measurements", "store", "strict", "text", "zoo"},
+    {"gate"},
     {"manifest", "formats", "runtime", "devices", "building"},
     {"evidence", "inspection", "calibration", "parity"},
     {"datasets", "reference", "quantize", "profiling"},

@@ -16,6 +16,7 @@ import pytest
 import edgecnn
 from edgecnn import isolation
 from edgecnn.errors import EdgeCnnError, InputError
+from edgecnn.isolation import Limits
 from edgecnn.progress import Progress, Silent
 
 if TYPE_CHECKING:
@@ -176,14 +177,17 @@ def test_a_signal_without_a_name_is_told_by_number() -> None:
 
 
 def test_a_child_that_takes_too_long_is_stopped(tmp_path: Path) -> None:
-    with pytest.raises(isolation.CrashedError, match=r"took more than 1\.5 s"):
+    with pytest.raises(isolation.CrashedError, match=r"took more than 0\.5 s"):
         isolation.run(
-            f"{HERE}:sleep_forever", str(tmp_path / "pid"), what="sleeping", timeout_s=1.5
+            f"{HERE}:sleep_forever",
+            str(tmp_path / "pid"),
+            what="sleeping",
+            limits=Limits(seconds=0.5),
         )
 
 
 def test_a_deadline_that_is_kept_changes_nothing() -> None:
-    assert isolation.run(f"{HERE}:add", 1, what="adding", timeout_s=60) == 1
+    assert isolation.run(f"{HERE}:add", 1, what="adding", limits=Limits(seconds=60)) == 1
 
 
 def test_progress_passes() -> None:

@@ -399,3 +399,15 @@ def test_any_name_a_folder_may_have_works(name: str) -> None:
         final = make(make(Path(folder) / name, "old"), "new")
         assert contents(final) == whole("new")
         assert names(Path(folder)) == [name]
+
+
+def test_a_user_without_a_home_is_asked_for_a_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("EDGECNN_CACHE", raising=False)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", homeless)
+    with pytest.raises(InputError, match="no home folder") as caught:
+        store.cache_folder()
+    assert "EDGECNN_CACHE" in caught.value.hint

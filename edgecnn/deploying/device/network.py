@@ -138,17 +138,25 @@ def _interpreter_class() -> Any:  # noqa: ANN401 - likewise
 
 
 def outputs(
-    path: str, manifest: dict[str, Any], arrays: Sequence[NDArray[Any]], threads: int = 1
+    path: str,
+    manifest: dict[str, Any],
+    arrays: Sequence[NDArray[Any]],
+    threads: int = 1,
+    progress: Any = None,  # noqa: ANN401 - a Progress, which devices do not have
 ) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]:
     """Run a file on arrays of many runs, as reference.npz has its inputs.
 
-    For a foreign file call it through `isolation.run`: the runtime is native code.
+    For a foreign file call it through `gate.run`: the runtime is native code.
 
     Returns:
         Every output (runs, *shape) as the file gives it, and as the source model does.
     """
     network = Network(path, manifest, threads)
-    raw = [network.run(feeds) for feeds in runs_of(arrays, network.inputs, _scaling(manifest))]
+    raw = []
+    for feeds in runs_of(arrays, network.inputs, _scaling(manifest)):
+        raw.append(network.run(feeds))
+        if progress is not None:
+            progress.advance()
     real = [network.real(values) for values in raw]
     each = range(len(network.outputs))
     return [np.stack([run[k] for run in raw]) for k in each], [

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgecnn import manifest
+from edgecnn import files, manifest
 from edgecnn.errors import InputError
 from edgecnn.evidence.files import DEFAULT as RECORDS
 from edgecnn.evidence.files import Evidence, read_all
@@ -114,7 +114,7 @@ def _benchmarks(folder: Path, problems: list[str]) -> dict[str, Mapping[str, Any
 
 def _parsed(path: Path, problems: list[str]) -> Mapping[str, Any] | None:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(files.read_text(path))
     except (OSError, ValueError, RecursionError) as error:
         problems.append(f"{path} cannot be read: {error}.")
         return None

@@ -44,7 +44,9 @@ SENT = [
     *sorted((PACKAGE / "deploying" / "device").glob("*.py")),
     *sorted((PACKAGE / "tasks").glob("*.py")),
 ]
-OURS = ("edgecnn.tasks", "edgecnn.deploying.device", "edgecnn.calibration.images")
+OURS = (
+    "edgecnn.tasks", "edgecnn.deploying.device", "edgecnn.calibration.images", "edgecnn.files",
+)  # fmt: skip
 ODD_NAME = "a 'b' \"c\" $(touch hacked).png"
 
 

@@ -98,7 +98,7 @@ def test_a_model_of_any_name_has_a_readme(deployable: Deployable) -> None:
         (b"a\nb\n\nd\ne\n", "1 of them empty"),
         (b"", "1 lines"),
         (b"\xff\xfe\n", "cannot be read"),
-        (b"\0" * 10_000_001, "too large"),
+        (b"\0" * 10_000_001, "10,000,001 bytes"),
     ],
 )
 def test_labels_that_do_not_fit(folder: Path, tmp_path: Path, content: bytes, words: str) -> None:

@@ -1,0 +1,154 @@
+"""What a child process may use, and how it is told when it asked for more."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgecnn.errors import EdgeCnnError
+
+if TYPE_CHECKING:
+    import subprocess
+
+# What Python, C++ and the runtimes say when the kernel gives no more memory.
+_NO_MEMORY = re.compile(
+    r"bad_alloc|bad allocation|MemoryError|std::length_error|[Ff]ailed to allocate"
+    r"|[Uu]nable to allocate|[Cc]an(?:not|'t) allocate|[Oo]ut of memory|RESOURCE_EXHAUSTED"
+)
+# A child that gets little of a busy machine's processors is waited for so many times as long.
+_PATIENCE = 4
+_BUSY_SHARE = 0.5
+_HOSTILE = "The file may be hostile: it asks for more than its size explains."
+
+
+class CrashedError(EdgeCnnError):
+    """The child process died (a segfault, an abort, the out-of-memory killer) or took too long."""
+
+
+class LimitError(CrashedError):
+    """The child met a limit that it was given."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a child may use; None for as much as there is.
+
+    Attributes:
+        memory_bytes: private memory that it may ask for, beside its arguments.
+        seconds: between two words of progress, and until it is done. Where it gets less than half
+            a processor, because others work, it is waited for up to four times as long.
+        hint: what the user is told to do when one is met.
+    """
+
+    memory_bytes: int | None = None
+    seconds: float | None = None
+    hint: str = ""
+
+
+NO_LIMITS = Limits()
+
+
+class Watch:
+    """Kills a child that says nothing for too long; `passed` tells that it did."""
+
+    def __init__(self, child: subprocess.Popen[bytes], seconds: float | None) -> None:
+        self.passed = False
+        self._child, self._seconds = child, seconds
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._wait, daemon=True)
+        self.heard()
+
+    def heard(self) -> None:
+        """It said something: its time begins anew."""
+        if self._seconds is not None:
+            self._since = time.monotonic(), _processor_s(self._child.pid)
+
+    def __enter__(self) -> None:
+        """Begin to watch, where there is a limit."""
+        if self._seconds is not None:
+            self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        """Watch no more: it is done, or somebody else ends it."""
+        self._done.set()
+        if self._seconds is not None:
+            self._thread.join()
+
+    def _wait(self) -> None:
+        while not self._done.wait(self._left_s()):
+            if self._left_s() <= 0:
+                self.passed = True
+                self._child.kill()
+                return
+
+    def _left_s(self) -> float:
+        """Seconds it has left; a second more, while it cannot be blamed for being slow."""
+        assert self._seconds is not None  # noqa: S101 - for the type checker: the thread runs
+        began, used = self._since
+        waited = time.monotonic() - began
+        if waited < self._seconds:
+            return self._seconds - waited
+        now = _processor_s(self._child.pid)
+        starved = now is not None and used is not None and now - used < _BUSY_SHARE * waited
+        return 1.0 if starved and waited < _PATIENCE * self._seconds else 0.0
+
+
+def _processor_s(pid: int) -> float | None:
+    """Processor time a process has used; None where the system has no /proc."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return None
+    user, system = fields.rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # a real-time signal has no name
+        return f"signal {number}"
+
+
+def too_late(what: str, limits: Limits) -> LimitError:
+    """What is said of a child that was killed for taking too long."""
+    return LimitError(
+        f"{what}: it took more than {limits.seconds:g} s without an answer and was stopped.",
+        hint=limits.hint or _HOSTILE,
+    )
+
+
+def out_of_memory(what: str, limits: Limits) -> LimitError:
+    """What is said of a child that the kernel refused more memory."""
+    megabytes = (limits.memory_bytes or 0) / 1e6
+    return LimitError(
+        f"{what}: it asked for more than the {megabytes:,.0f} MB of memory that it may have.",
+        hint=limits.hint or _HOSTILE,
+    )
+
+
+def met_memory(error: BaseException, limits: Limits) -> bool:
+    """Whether the limit of memory is what stands behind an error; some runtimes only quote it."""
+    if limits.memory_bytes is None:
+        return False
+    return isinstance(error, MemoryError) or _NO_MEMORY.search(str(error)) is not None
+
+
+def crash(return_code: int, what: str, tail: str, limits: Limits) -> CrashedError:
+    """What is said of a child that died; `tail` is the end of what it printed."""
+    if limits.memory_bytes is not None and _NO_MEMORY.search(tail):
+        return out_of_memory(what, limits)
+    name = _signal_name(-return_code) if return_code < 0 else f"exit code {return_code}"
+    hint = "The file is corrupt, hostile, or uses what this runtime does not support."
+    if name == "SIGKILL":
+        hint = "Out of memory? Close other programs."
+    elif limits.memory_bytes is not None:  # native code that looks at no answer of malloc's
+        hint += f" It might have no more than {limits.memory_bytes / 1e6:,.0f} MB of memory."
+    said = f" Its last words:\n{tail}" if tail else ""
+    return CrashedError(f"{what}: the process that did it crashed ({name}).{said}", hint=hint)

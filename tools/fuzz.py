@@ -1,0 +1,147 @@
+"""Hostile files under every verb that reads one: no traceback, no hang, no gigabytes.
+
+    python tools/fuzz.py --count 10000             # hours
+    python tools/fuzz.py --seed 3 --only 1234      # one input again, and what it said
+
+A trial mutates one file of a corpus (a .tflite, .onnx, .keras, .npz, labels, or a file of an
+artifact, whose manifest then says the new hash) and runs one verb on it in this process, as the
+command line would. What is reported: exit code 70, more than 20 s, a child of more than a gigabyte
+for a file of less than a megabyte, and growth of this process. The corpus is a folder: files, and
+artifact folders (one of them `model`, beside its `float.tflite`, `data.npz` and `labels.txt`),
+`records` of experiments and a device's profile. Where there is none, a network of the zoo is
+exported for one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from fuzzing import trials, warm
+
+import edgecnn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fuzzing.trials import Trial
+
+_ROOT = Path(__file__).parents[1]
+_SAMPLES, _SIZE, _CLASSES = 6, 32, 10
+_NETWORK: Any = {"input_size": _SIZE, "classes": _CLASSES, "width": 0.125}
+_SHOWN_BYTES = 6000
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit code 1 where something is wrong."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--count", type=int, default=1000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", type=int, help="the number of one trial, to see it again")
+    parser.add_argument("--corpus", type=Path, default=Path(tempfile.gettempdir(), "edgecnn-fuzz"))
+    parser.add_argument("--keep", type=Path, help="a folder for the inputs of what is wrong")
+    asked = parser.parse_args(arguments)
+    if not asked.corpus.exists():
+        make_corpus(asked.corpus)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["EDGECNN_CACHE"] = str(Path(folder) / "cache")
+        watcher = _Watcher(Path(folder) / "work", asked.keep)
+        with warm.children():
+            _run(asked, watcher)
+    print(watcher.summary())
+    return 1 if watcher.wrong else 0
+
+
+def _run(asked: argparse.Namespace, watcher: _Watcher) -> None:
+    seeds = trials.seeds_in(asked.corpus)
+    numbers = range(asked.count) if asked.only is None else [asked.only]
+    for number in numbers:
+        watcher.take(trials.run_one(seeds, watcher.work, number=number, seed=asked.seed))
+        if asked.only is not None:
+            print(watcher.last)
+
+
+class _Watcher:
+    """Tells of each trial with something wrong, and counts them all."""
+
+    def __init__(self, work: Path, keep: Path | None) -> None:
+        self.work, self._keep = work, keep
+        self.wrong = 0
+        self.last: Trial | None = None
+        self._codes: Counter[tuple[str, int]] = Counter()
+        self._slowest, self._largest, self._grown = 0.0, 0, 0
+
+    def take(self, trial: Trial) -> None:
+        """Count one."""
+        self.last = trial
+        self._codes[trial.verb, trial.code] += 1
+        self._slowest = max(self._slowest, trial.seconds)
+        self._largest = max(self._largest, trial.child_bytes)
+        self._grown = max(self._grown, trial.own_bytes)
+        if trial.wrong:
+            self.wrong += 1
+            print(f"{trial.number}: {trial.verb} {trial.file}: {trial.wrong}", flush=True)
+            print(trial.said[-_SHOWN_BYTES:], flush=True)
+            if self._keep is not None:
+                shutil.copytree(self.work, self._keep / str(trial.number), dirs_exist_ok=True)
+
+    def summary(self) -> str:
+        """All of it in some lines."""
+        verbs = sorted({verb for verb, _ in self._codes})
+        lines = [
+            f"{verb}: "
+            + ", ".join(f"exit {c} x{n}" for (v, c), n in sorted(self._codes.items()) if v == verb)
+            for verb in verbs
+        ]
+        total = sum(self._codes.values())
+        lines.append(
+            f"{total} inputs, {self.wrong} with something wrong; the slowest took"
+            f" {self._slowest:.1f} s, the largest child {self._largest / 1e6:.0f} MB, and this"
+            f" process grew by at most {self._grown / 1e6:.0f} MB in one."
+        )
+        return "\n".join(lines)
+
+
+def make_corpus(folder: Path) -> None:
+    """Export a small network of the zoo, and put samples and labels beside it."""
+    with tempfile.TemporaryDirectory() as out:
+        edgecnn.export(
+            "xception-mini",
+            recipes=["float32", "int8"],
+            formats=["tflite", "onnx"],
+            **_NETWORK,
+            calibration_samples=8,
+            out=Path(out),
+        )
+        folder.mkdir(parents=True)
+        shutil.copytree(Path(out) / "int8", folder / "model")
+        for form in ("tflite", "onnx"):
+            shutil.copyfile(Path(out) / "float32" / f"model.{form}", folder / f"float.{form}")
+    model = edgecnn.build("xception-mini", **_NETWORK)
+    model.save(folder / "own.keras")
+    random = np.random.default_rng(0)
+    pictures = random.uniform(-1, 1, (_SAMPLES, _SIZE, _SIZE, 3)).astype(np.float32)
+    labels = random.integers(0, _CLASSES, _SAMPLES)
+    arrays: dict[str, Any] = {model.inputs[0].name: pictures, "labels": labels}
+    np.savez(folder / "data.npz", **arrays)
+    records = folder / trials.RECORDS
+    records.mkdir()
+    for name in ("parameters", "gradients", "layers"):
+        shutil.copyfile(
+            _ROOT / "artifacts" / "experiments" / f"{name}.json", records / f"{name}.json"
+        )
+    profiles = _ROOT / "edgecnn" / "latency" / "profiles"
+    shutil.copyfile(profiles / "galaxy-s10.toml", folder / "device.toml")
+    (folder / "labels.txt").write_text("".join(f"thing {k}\n" for k in range(_CLASSES)), "utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

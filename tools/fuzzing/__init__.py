@@ -1,0 +1,1 @@
+"""Hostile input: what `fuzz.py` is made of."""
