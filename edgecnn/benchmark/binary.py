@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from edgecnn.benchmark import parsing
+from edgecnn.benchmark.answer import Content, Entry
 from edgecnn.devices import benchmark_model, phone_watch
 from edgecnn.errors import DeviceError, InputError
 from edgecnn.measurements import DeviceFailure, Latency, Trust
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     Sink = Callable[[Sequence[BenchResult], Sequence[DeviceFailure]], None]
 
 _PROGRAM = "benchmark_model"
+_STARTING_S = 600.0  # to load a network and warm it up
 _UPPER_BOUNDS = (
     "benchmark_model keeps no samples: its p95 stands for p90, and its slowest run for p99"
 )
@@ -120,11 +122,12 @@ def _run(folder: AdbFolder, pairs: Sequence[Pair], plan: BenchPlan, progress: Pr
 def _run_once(folder: AdbFolder, pair: Pair, plan: BenchPlan) -> None:
     """Run the program; what it cannot do with this file is this file's failure alone."""
     asked = benchmark_model.arguments(pair.there, pair.threads, plan)
-    watched = phone_watch.run(folder, [f"./{_PROGRAM}", *asked])
+    limit_s = benchmark_model.longest_s(plan) + _STARTING_S
+    watched = phone_watch.run(folder, [f"./{_PROGRAM}", *asked], timeout_s=limit_s)
     memory = None
     if not pair.peak_rss_bytes:
         asked = benchmark_model.memory_arguments(pair.there, pair.threads)
-        memory = folder.run([f"./{_PROGRAM}", *asked])
+        memory = folder.run([f"./{_PROGRAM}", *asked], timeout_s=limit_s)
     try:
         pair.runs.append(benchmark_model.parse(watched.done.stdout + watched.done.stderr))
         pair.watched.append(watched)
@@ -156,7 +159,7 @@ def _failure(pair: Pair, target: str) -> DeviceFailure:
 
 def _result(pair: Pair, context: parsing.Context, runtime: str, cut: str) -> BenchResult:
     made = parsing.result(
-        parsing.Entry(
+        Entry(
             path=pair.there,
             threads=pair.threads,
             sha256=pair.file.sha256,
@@ -184,12 +187,12 @@ def _result(pair: Pair, context: parsing.Context, runtime: str, cut: str) -> Ben
     )
 
 
-def _content(pair: Pair) -> parsing.Content:
+def _content(pair: Pair) -> Content:
     """The phone's state; how busy others kept it is the worst of all repeats."""
     first, last = pair.watched[0], pair.watched[-1]
     busy = [each.after.busy_share for each in pair.watched if each.after.busy_share is not None]
     after = replace(last.after, busy_share=max(busy, default=None))
-    return parsing.Content(before=first.before, after=after)
+    return Content(before=first.before, after=after)
 
 
 def _latency(runs: Sequence[Summary]) -> Latency:

@@ -34,11 +34,14 @@ _ROUNDED_DB = 30.0
 _LEAST_DB = 6.0
 # Seen between LiteRT's kernels and those of tflite-runtime; see above.
 _ROUNDING_STEPS = 3
+_SPARE_BYTES = 1 << 20  # headers, and outputs that are as good as empty here
+_LONGEST_NAME = 60
 _FLOAT_RECIPES = {"float32", "float16"}
 
 
 # What numpy and zipfile raise at a file that was cut or changed.
-_UNREADABLE = (ValueError, EOFError, OSError, KeyError, zipfile.BadZipFile, zlib.error)
+_UNREADABLE = (ValueError, EOFError, OSError, KeyError, OverflowError, NotImplementedError,
+               RuntimeError, zipfile.BadZipFile, zlib.error)  # fmt: skip
 OPEN_HINT = "Say them: --input-shape [NAME=]1x3x320x320, or --input-size H,W for an image."
 
 
@@ -118,21 +121,47 @@ def compute(
         return Outputs(facts["output_sha256"], facts["runtime"], read(Path(job["outputs"])))
 
 
-def read(path: Path) -> tuple[NDArray[Any], ...] | None:
+def most_bytes(here: Outputs) -> int:
+    """The most that an .npz of the same network's outputs has: their number may depend on it."""
+    return _SPARE_BYTES + 4 * sum(values.nbytes for values in here.values or ())
+
+
+def read(path: Path, most: int | None = None) -> tuple[NDArray[Any], ...] | None:
     """The outputs in an .npz of the runner's; None where it wrote none.
 
+    Args:
+        path: of the .npz.
+        most: bytes that its arrays may have; None where this machine's own runner wrote it.
+
     Raises:
-        EdgeCnnError: the file is damaged.
+        EdgeCnnError: the file is damaged, or holds more.
     """
     import numpy as np
 
     if not path.exists():
         return None
     try:
+        if most is not None:
+            _check_sizes(path, most)
         with np.load(path, allow_pickle=False) as arrays:
             return tuple(arrays[f"y{place}"] for place in range(len(arrays.files)))
     except _UNREADABLE as error:
         raise EdgeCnnError(f"The outputs that came back cannot be read: {error}") from error
+
+
+def _check_sizes(path: Path, most: int) -> None:
+    """Hold the sizes that the headers promise, before numpy makes room for them."""
+    import numpy as np
+
+    left, readers = most, {(1, 0): np.lib.format.read_array_header_1_0,
+                           (2, 0): np.lib.format.read_array_header_2_0}  # fmt: skip
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.infolist():
+            with archive.open(member) as stream:
+                shape, _, dtype = readers[np.lib.format.read_magic(stream)](stream)
+            left -= max(member.file_size, math.prod(shape) * dtype.itemsize)
+            if left < 0 or min(shape, default=0) < 0:
+                raise ValueError(f"{member.filename[:_LONGEST_NAME]!r} has {shape} values")
 
 
 def agree(

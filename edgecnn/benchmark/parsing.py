@@ -1,21 +1,15 @@
-"""From the runner's JSON object to results. It comes from a device: every field is checked."""
+"""From what the runner told to results, and to what failed."""
 
 from __future__ import annotations
 
 import datetime as dt
 import importlib.metadata
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from edgecnn.benchmark import outputs, statistics, trust
-from edgecnn.errors import DeviceError
-from edgecnn.measurements import (
-    BenchResult,
-    DeviceFailure,
-    DeviceState,
-    Interval,
-    Trust,
-)
+from edgecnn.benchmark import answer, outputs, statistics, trust
+from edgecnn.benchmark.answer import LONGEST_ERROR, Content, Entry
+from edgecnn.measurements import BenchResult, DeviceFailure, Trust
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,58 +18,6 @@ if TYPE_CHECKING:
     from edgecnn.benchmark.outputs import Outputs
     from edgecnn.benchmark.session import Job
     from edgecnn.measurements import DeviceFacts
-
-_LONGEST_ERROR = 1000
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One file at one number of threads, as runner.py prints it."""
-
-    path: str
-    threads: int
-    sha256: str = ""
-    runtime: str = ""
-    load_ms: float = 0.0
-    first_ms: float = 0.0
-    repeats: tuple[tuple[float, ...], ...] = ()
-    samples_every: int = 1
-    peak_rss_bytes: int = 0
-    output_sha256: str = ""
-    inputs: str = ""
-    timeline: tuple[Interval, ...] = ()
-    error: str | None = None
-
-
-@dataclass(frozen=True)
-class Content:
-    """What runner.py prints, and sends before it is done; an empty one is of a run cut early."""
-
-    results: tuple[Entry, ...] = ()
-    before: DeviceState = field(default_factory=DeviceState)
-    after: DeviceState = field(default_factory=DeviceState)
-    emulator: str = ""
-
-
-def content(target: str, parsed: Mapping[str, Any]) -> Content:
-    """Check the runner's object.
-
-    Raises:
-        DeviceError: it is not what runner.py prints.
-    """
-    import cattrs
-
-    from edgecnn.manifest import strict_converter
-
-    try:
-        found: Content = strict_converter().structure(parsed, Content)
-    except cattrs.BaseValidationError as error:
-        problems = "; ".join(cattrs.transform_error(error))[:_LONGEST_ERROR]
-        raise DeviceError(
-            f"{target}: what the runner printed is damaged: {problems}",
-            hint="Run the command again; if it stays so, look at the device's memory and disk.",
-        ) from error
-    return found
 
 
 @dataclass(frozen=True)
@@ -100,17 +42,22 @@ def results(
     """
     measured: list[BenchResult] = []
     problems: list[tuple[str, Entry, BenchFile]] = []
-    files = {f"{i}.{file.format}": file for i, file in enumerate(context.job.files)}
+    places = answer.names(context.job)
     for entry in found.results:
-        file = files.get(entry.path)
-        if file is None:
-            continue
+        file = context.job.files[places[entry.path]]
         problem = _problem(entry, file)
         if not problem:
             outputs_there = there.get(entry.path)
             measured.append(result(entry, file, found, context, there=outputs_there, cut=cut))
         elif entry.error or not cut:  # what had not begun when the connection went is no failure
             problems.append((problem, entry, file))
+    told = {(entry.path, entry.threads) for entry in found.results}
+    if not cut:
+        problems += [
+            ("the device says nothing of it", Entry(path, threads), context.job.files[places[path]])
+            for path, threads in answer.asked(context.job)
+            if (path, threads) not in told
+        ]
     return measured, _failures(problems, context)
 
 
@@ -141,7 +88,7 @@ def _failure(
 ) -> DeviceFailure:
     threads = ", ".join(dict.fromkeys(str(entry.threads) for entry, _ in places))
     names = tuple(dict.fromkeys(file.name for _, file in places))
-    sentence = problem.rstrip(".")[:_LONGEST_ERROR]
+    sentence = problem.rstrip(".")[:LONGEST_ERROR]
     return DeviceFailure(
         context.target,
         f"{context.target}: {', '.join(names)} (threads {threads}): {sentence}.",

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgecnn import strict
+from edgecnn.benchmark import answer
 from edgecnn.benchmark.report import DeviceProbe, DevicesReport
 from edgecnn.errors import DeviceError, EdgeCnnError
-from edgecnn.measurements import DeviceFailure, DeviceState
+from edgecnn.measurements import DeviceFailure
 from edgecnn.progress import Progress, Silent
 from edgecnn.runtime import runner
+from edgecnn.strict import UnfitError
+from edgecnn.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from edgecnn.devices.device import Device
-    from edgecnn.measurements import DeviceFacts
+    from edgecnn.measurements import DeviceFacts, DeviceState
 
 _RUNNER = "runner.py"
 _STATE = "import json, runner; print(json.dumps(runner.read_state(runner.fastest_cores()[0])))"
@@ -102,16 +105,13 @@ def _runtime(target: str, facts: DeviceFacts) -> tuple[str, str, str]:
 
 
 def _state(device: Device) -> DeviceState:
-    import cattrs
-
-    from edgecnn.manifest import strict_converter
-
     with device.workspace() as workspace:
         workspace.send({_RUNNER: Path(runner.__file__)})
         done = workspace.run([workspace.python, "-c", _STATE], timeout_s=_STATE_LIMIT_S)
     try:
-        state: DeviceState = strict_converter().structure(json.loads(done.stdout), DeviceState)
-    except (ValueError, cattrs.BaseValidationError) as error:
-        said = " ".join((done.stderr or done.stdout).split())[-300:]
-        raise DeviceError(f"{device.target}: its state cannot be read: {said}") from error
-    return state
+        return answer.state(strict.parse(done.stdout))
+    except UnfitError as error:
+        said = printable(" ".join((done.stderr or done.stdout).split())[-300:], 300)
+        raise DeviceError(
+            f"{device.target}: its state cannot be read ({error}): {said}", hint=answer.DAMAGED
+        ) from error

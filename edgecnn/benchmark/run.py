@@ -76,16 +76,16 @@ def measure(
         binary.check_program(options.program)
     if "local" in options.targets:
         _check_runtimes({file.format for file in files})
-    gathered = _Gathered(options.results_file, watcher)
+    gathered = Gathered(options.results_file, watcher)
     here, stopped = _outputs_here(files, gathered)
     job = replace(job, here=here, files=_without(files, stopped, options.targets, gathered))
     for device in opened:
-        _measure_on(device, job, gathered, options.program)
+        measure_on(device, job, gathered, options.program)
     profiles = _operators(job, gathered) if options.operators else ()
     return replace(gathered.report(files), operators=profiles)
 
 
-def _operators(job: session.Job, gathered: _Gathered) -> tuple[OperatorProfile, ...]:
+def _operators(job: session.Job, gathered: Gathered) -> tuple[OperatorProfile, ...]:
     """Where each file's time goes on this machine; one that cannot be told does not stop others."""
     from edgecnn.profiling.operators import profile_operators
 
@@ -105,9 +105,10 @@ def _operators(job: session.Job, gathered: _Gathered) -> tuple[OperatorProfile, 
     return tuple(found)
 
 
-def _measure_on(
-    device: Device, job: session.Job, gathered: _Gathered, program: Path | None
+def measure_on(
+    device: Device, job: session.Job, gathered: Gathered, program: Path | None = None
 ) -> None:
+    """Measure a job on one device; whatever is wrong with it is its failure, and told as one."""
     from edgecnn.devices.adb import AdbDevice
 
     try:
@@ -134,7 +135,7 @@ def _check_runtimes(formats: set[str]) -> None:
 
 
 @dataclass
-class _Gathered:
+class Gathered:
     """What has arrived so far; each device's results are on the disk before the next begins."""
 
     path: Path | None
@@ -180,7 +181,7 @@ class _Gathered:
 
 
 def _outputs_here(
-    files: Sequence[BenchFile], gathered: _Gathered
+    files: Sequence[BenchFile], gathered: Gathered
 ) -> tuple[dict[str, Outputs], dict[str, LimitError]]:
     """What this machine computes for each file; what it cannot run is not compared, and told.
 
@@ -208,7 +209,7 @@ def _without(
     files: Sequence[BenchFile],
     stopped: dict[str, LimitError],
     targets: Sequence[str],
-    gathered: _Gathered,
+    gathered: Gathered,
 ) -> Sequence[BenchFile]:
     """The files that are measured: a network without end is sent nowhere.
 

@@ -8,11 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgecnn import held
-from edgecnn.benchmark import outputs, parsing
-from edgecnn.errors import DeviceError
+from edgecnn import held, strict
+from edgecnn.benchmark import answer, outputs, parsing
+from edgecnn.benchmark.answer import Content
+from edgecnn.errors import DeviceError, EdgeCnnError
 from edgecnn.progress import Progress, Silent
 from edgecnn.runtime import runner
+from edgecnn.strict import UnfitError, structured
+from edgecnn.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
 _RUNNER = "runner.py"
 _REQUEST = "request.json"
 _KILLED = 128 + 9
+_ALL = 1.01  # shares are rounded
 
 
 @dataclass(frozen=True)
@@ -77,15 +81,20 @@ def measure(
         command = [workspace.python, _RUNNER, "--with-parent", _REQUEST]
         listener = _Listener(device.target, watcher)
         try:
-            done = workspace.run(command, environment=environment, on_error_line=listener.hear)
-            found = parsing.content(device.target, _answer(done, device.target))
+            done = workspace.run(
+                command,
+                environment=environment,
+                on_error_line=listener.hear,
+                limits=answer.limits(job),
+            )
+            found = answer.content(device.target, _answer(done, device.target), job)
         except BaseException as error:
-            partial = _partial(device.target, listener)
+            partial = _partial(device.target, listener, job)
             sink(*parsing.results(partial, context, {}, cut=_why(error)))
             raise
         there: dict[str, Outputs] = {}
         try:
-            _fetch_outputs(workspace, found, job, there)
+            _fetch_outputs(device.target, workspace, found, job, there)
         finally:  # what was measured is kept, also when the connection breaks here
             sink(*parsing.results(found, context, there))
 
@@ -173,16 +182,16 @@ def _outputs_name(number: int) -> str:
     return f"{number}.out.npz"
 
 
-def _partial(target: str, listener: _Listener) -> parsing.Content:
-    """What the runner had sent before it was cut; half an object is nothing."""
+def _partial(target: str, listener: _Listener, job: Job) -> Content:
+    """What the runner had sent before it was cut; half an object, or a wrong one, is nothing."""
     try:
-        return parsing.content(target, listener.partial)
+        return answer.content(target, listener.partial, job)
     except DeviceError:
-        return parsing.Content()
+        return Content()
 
 
 def _fetch_outputs(
-    workspace: Workspace, found: parsing.Content, job: Job, there: dict[str, Outputs]
+    target: str, workspace: Workspace, found: Content, job: Job, there: dict[str, Outputs]
 ) -> None:
     """Bring back the outputs whose hash is not this machine's, to see how far they are apart."""
     for number, file in enumerate(job.files):
@@ -192,8 +201,14 @@ def _fetch_outputs(
             continue
         with held.temporary() as folder:
             fetched = folder / "outputs.npz"
-            workspace.fetch(_outputs_name(number), fetched)
-            values = outputs.read(fetched)
+            most = outputs.most_bytes(here)
+            workspace.fetch(_outputs_name(number), fetched, most)
+            try:
+                values = outputs.read(fetched, most)
+            except EdgeCnnError as error:
+                raise DeviceError(
+                    f"{target}: {file.name}: {error.message}.", hint=answer.DAMAGED
+                ) from error
         there[name] = outputs.Outputs(entries[0].output_sha256, entries[0].runtime, values)
 
 
@@ -202,43 +217,66 @@ class _Listener:
 
     def __init__(self, target: str, progress: Progress) -> None:
         self._progress, self._shown = progress, 0
-        self.partial: dict[str, Any] = {}
-        self.said: list[str] = []
+        self.partial: object = {}
+        self._target = target
         progress.stage(f"{target}: measuring, %", 100)
 
     def hear(self, line: str) -> None:
-        """Take one line."""
+        """Take one line.
+
+        Raises:
+            DeviceError: it tells of a progress that cannot be.
+        """
         try:
-            event = json.loads(line)
-            kind = event["event"]
-        except (ValueError, TypeError, KeyError):
-            self.said.append(line)
+            event = strict.parse(line)
+        except UnfitError:  # a library's complaint
             return
+        kind = event.get("event") if isinstance(event, dict) else None
         if kind == "partial":
             self.partial = event
         elif kind == "progress":
-            percent = int(100 * float(event["done"]))
+            percent = int(100 * self._share(event))
             self._progress.advance(max(0, percent - self._shown))
             self._shown = max(self._shown, percent)
 
+    def _share(self, event: object) -> float:
+        try:
+            return structured(event, _Progressed).done
+        except UnfitError as error:
+            raise DeviceError(
+                f"{self._target}: what the runner tells of its progress is damaged: {error}.",
+                hint=answer.DAMAGED,
+            ) from error
 
-def _answer(done: Completed, target: str) -> dict[str, Any]:
-    """The runner's one object."""
+
+@dataclass(frozen=True)
+class _Progressed:
+    """How much is done, as a share."""
+
+    done: float
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.done <= _ALL:
+            raise ValueError(f"done {self.done!r} is no share")
+
+
+def _answer(done: Completed, target: str) -> object:
+    """The runner's one object, still to be checked."""
     try:
-        content: dict[str, Any] = json.loads(done.stdout)
-    except ValueError:
-        content = {}
-    if "results" in content:
+        content = strict.parse(done.stdout)
+    except UnfitError:
+        content = None
+    if content is not None:
         return content
     if done.exit_code == _KILLED:
         raise DeviceError(
             f"{target}: the runner was killed by signal 9 (probably out of memory).",
             hint="Close other programs on the device, or measure a smaller file.",
         )
-    said = " ".join(done.stderr.split())[-500:] or "nothing"
+    said = printable(" ".join(done.stderr.split())[-500:], 500) or "nothing"
     raise DeviceError(
         f"{target}: the runner ended with exit code {done.exit_code} and no result. It said:"
-        f" {said}",
+        f" {said}.",
         hint="Run the command again with --traceback, and report what it prints.",
     )
 

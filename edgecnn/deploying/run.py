@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from edgecnn import held
 from edgecnn.deploying import archive, artifact, libraries, release, tasking
-from edgecnn.deploying.records import Bundle, Deployment, OutputProof, Proof
+from edgecnn.deploying import told as answers
+from edgecnn.deploying.records import Bundle, Deployment
 from edgecnn.deploying.tasking import TaskOptions
 from edgecnn.devices import open_device, parse
-from edgecnn.errors import DeviceError, InputError
+from edgecnn.errors import InputError
 from edgecnn.progress import Progress, Silent
 
 if TYPE_CHECKING:
@@ -26,14 +26,6 @@ if TYPE_CHECKING:
 _ARCHIVE, _PROGRAM = "release.tar.gz", "install.py"
 _PARENT = "~/edgecnn"
 _MINUTES = 30  # the slowest network on the slowest device takes a fraction of it
-_LAST_WORDS = 1500
-_UNCHANGED = "Nothing was changed there."
-_HINTS = {
-    "full": f"Free some space there, or choose another place with --to. {_UNCHANGED}",
-    "busy": f"Deploy again when it has ended. {_UNCHANGED}",
-    "place": f"Choose another place with --to. {_UNCHANGED}",
-    "proof": f"{_UNCHANGED} What ran before still runs.",
-}
 
 
 def deploy(
@@ -104,21 +96,21 @@ def _deploy(
             brought.require(workspace)
             progress.stage(f"sending {sent_bytes / 1e6:.1f} MB to {device.target}")
             done = _install(workspace, packed, to or f"{_PARENT}/{made.folder}", progress)
-    told = _understood(device.target, done)
+    told = answers.understood(device.target, done, deployable, made)
     return Deployment(
         target=device.target,
         device=facts,
-        folder=told["folder"],
-        release=told["release"],
-        previous=told["previous"] if told["previous"] != told["release"] else "",
-        removed=tuple(told["removed"]),
-        unchanged=told["unchanged"],
+        folder=told.folder,
+        release=told.release,
+        previous=told.previous if told.previous != told.release else "",
+        removed=told.removed,
+        unchanged=told.unchanged,
         model=deployable.manifest.model.name,
         recipe=deployable.manifest.recipe,
         weights=deployable.manifest.model.weights,
         runtime=brought.runtime,
         sent_bytes=sent_bytes,
-        proof=_proof(told["proof"]),
+        proof=answers.proof(told.proof),
         task=task.name,
         head=task.head,
     )
@@ -129,29 +121,6 @@ def _install(workspace: Workspace, packed: Path, place: str, progress: Progress)
     workspace.send({_PROGRAM: program, _ARCHIVE: packed})
     progress.stage("proving it there")
     return workspace.run([workspace.python, _PROGRAM, _ARCHIVE, place], timeout_s=_MINUTES * 60.0)
-
-
-def _understood(target: str, done: Completed) -> dict[str, Any]:
-    try:
-        told: dict[str, Any] = json.loads(done.stdout)
-    except ValueError:
-        words = done.stderr.strip()[-_LAST_WORDS:]
-        raise DeviceError(
-            f"{target}: installing ended with exit code {done.exit_code}. {words}".strip(),
-            hint=_HINTS["proof"],
-        ) from None
-    if told["ok"]:
-        return told
-    message = str(told["message"]).strip().rstrip(".")
-    raise DeviceError(f"{target}: {message}.", hint=_HINTS.get(told["kind"], _UNCHANGED))
-
-
-def _proof(told: dict[str, Any]) -> Proof:
-    outputs = tuple(
-        OutputProof(each["name"], each["rule"], each["limit"], each["max_difference"])
-        for each in told["outputs"]
-    )
-    return Proof(told["images"], outputs, told["output_sha256"])
 
 
 def _check_place(to: str | None) -> None:

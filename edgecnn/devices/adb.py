@@ -39,22 +39,21 @@ class AdbDevice(ShellDevice):
         self._asked_for = target.address
         self._command: list[str] | None = None
 
-    def shell(self, errors: IO[bytes]) -> subprocess.Popen[bytes]:
+    def shell(self) -> subprocess.Popen[bytes]:
         """Start `sh` over there.
 
         Raises:
             DeviceError: there is no adb, or no such device, or it is not ready.
         """
-        return self.start(adb_guard.environment(), errors)
+        return self.start(adb_guard.environment())
 
     def start(
-        self, script: str, errors: IO[bytes] | int, stdin: IO[bytes] | int = subprocess.PIPE
+        self, script: str, stdin: IO[bytes] | int = subprocess.PIPE
     ) -> subprocess.Popen[bytes]:
-        """Start a shell command over there, without a terminal.
+        """Start a shell command over there, without a terminal, with pipes for what it writes.
 
         Args:
             script: what the phone's `sh` gets to read.
-            errors: takes its stderr.
             stdin: what it reads.
 
         Raises:
@@ -66,7 +65,7 @@ class AdbDevice(ShellDevice):
             [*self._command, "shell", "-T", script],
             stdin=stdin,
             stdout=subprocess.PIPE,
-            stderr=errors,
+            stderr=subprocess.PIPE,
             bufsize=0,
             start_new_session=True,  # Ctrl-C is ours: what runs over there ends in good order
         )

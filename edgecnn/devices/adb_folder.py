@@ -16,23 +16,36 @@ import socket
 import subprocess
 import tempfile
 import threading
+import time
 from typing import IO, TYPE_CHECKING, Protocol
 
 from edgecnn import digests
 from edgecnn.devices import adb_guard
-from edgecnn.devices.channel import tail
 from edgecnn.devices.device import Completed
 from edgecnn.devices.facts import printable
+from edgecnn.devices.hearing import (
+    Incoming,
+    SilentError,
+    Tail,
+    TooMuchError,
+    lines_within,
+    stopping,
+    stream,
+)
 from edgecnn.errors import DeviceError, InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping, Sequence
+    from collections.abc import Generator, Iterator, Mapping, Sequence
     from pathlib import Path
 
 _START_S = 60.0
 _END_S = 30.0
+_LONGEST_S = 3600.0  # for what is given no limit: files that are sent over a slow cable
 _CHECK_S = 0.2
+_MAX_SAID = 8 << 20
 _SUM = re.compile(rb"\b[0-9a-f]{64}\b")
+_CODE = re.compile(r"[0-9]{1,3}\n")
+_FOLDER = re.compile(r"/[^\x00]{1,4000}")
 
 
 class Adb(Protocol):
@@ -41,7 +54,7 @@ class Adb(Protocol):
     target: str
 
     def start(
-        self, script: str, errors: IO[bytes] | int, stdin: IO[bytes] | int = subprocess.PIPE
+        self, script: str, stdin: IO[bytes] | int = subprocess.PIPE
     ) -> subprocess.Popen[bytes]:
         """Start one."""
 
@@ -57,37 +70,61 @@ def open_folder(adb: Adb) -> Generator[AdbFolder, None, None]:
         DeviceError: it cannot be started or refuses; or, after a block without an error, it did
             not say that all is removed.
     """
-    with tempfile.TemporaryFile() as errors:
-        guard = adb.start(adb_guard.guard(_who()), errors)
+    guard = _Guard(adb)
+    try:
+        folder = guard.greeted()
+        yield AdbFolder(adb, guard.process, folder)
+    except BaseException:
+        guard.end()
+        raise
+    if not guard.end():
+        raise DeviceError(
+            f"{adb.target}: the connection broke while clearing up.",
+            hint="The device removes what was brought there by itself.",
+        )
+
+
+class _Guard:
+    """The guard's process; what it says is bounded, and has to come in time."""
+
+    def __init__(self, adb: Adb) -> None:
+        self._adb = adb
+        self.process = adb.start(adb_guard.guard(_who()))
+        self._said = Tail(stream(self.process.stderr))
+        self._out = Incoming(stream(self.process.stdout))
+
+    def greeted(self) -> str:
+        """The folder that it has made."""
+        step = "preparing a folder there"
         try:
-            folder = _greeted(adb, guard, errors)
-            yield AdbFolder(adb, guard, folder)
-        except BaseException:
-            _end(guard)
-            raise
-        if not _end(guard):
-            raise DeviceError(
-                f"{adb.target}: the connection broke while clearing up.",
-                hint="The device removes what was brought there by itself.",
-            )
+            for line in self._lines(_START_S):
+                word, _, rest = line.decode(errors="replace").strip().partition(" ")
+                if word == "edgecnn-folder" and _FOLDER.fullmatch(rest):
+                    return rest
+                if word == "edgecnn-refused":
+                    raise _refusal(self._adb.target, printable(rest))
+        except (SilentError, TooMuchError):
+            self.process.kill()
+        raise self._adb.lost(step, self.process.wait(), self._said.text())
+
+    def end(self) -> bool:
+        """End it; whether it said that nothing is left."""
+        left = True
+        with (
+            stopping(self.process),
+            contextlib.suppress(OSError, SilentError, TooMuchError, subprocess.TimeoutExpired),
+        ):
+            stream(self.process.stdin).close()
+            left = b"edgecnn-bye" not in b"".join(self._lines(_END_S))
+            self.process.wait(_END_S)
+        return not left
+
+    def _lines(self, within_s: float) -> Iterator[bytes]:
+        return lines_within(self._out, _MAX_SAID, _MAX_SAID, time.monotonic() + within_s)
 
 
 def _who() -> str:
     return printable(f"{getpass.getuser()}@{socket.gethostname()}, process {os.getpid()}")
-
-
-def _greeted(adb: Adb, guard: subprocess.Popen[bytes], errors: IO[bytes]) -> str:
-    """The folder that the guard has made."""
-    assert guard.stdout is not None  # noqa: S101 - for the type checker: a pipe
-    step = "preparing a folder there"
-    with _deadline(guard, _START_S):
-        for line in iter(guard.stdout.readline, b""):
-            word, _, rest = line.decode(errors="replace").strip().partition(" ")
-            if word == "edgecnn-folder":
-                return rest
-            if word == "edgecnn-refused":
-                raise _refusal(adb.target, printable(rest))
-    raise adb.lost(step, guard.wait(), tail(errors))
 
 
 def _refusal(target: str, text: str) -> DeviceError:
@@ -107,28 +144,12 @@ def _refusal(target: str, text: str) -> DeviceError:
     )
 
 
-def _end(guard: subprocess.Popen[bytes]) -> bool:
-    """End the guard; whether it said that nothing is left."""
-    assert guard.stdin is not None  # noqa: S101 - for the type checker: both are pipes
-    assert guard.stdout is not None  # noqa: S101 - likewise
-    with _deadline(guard, _END_S):
-        with contextlib.suppress(OSError):
-            guard.stdin.close()
-        said = guard.stdout.read()
-        guard.wait()
-    guard.stdout.close()
-    return b"edgecnn-bye" in said
-
-
 @contextlib.contextmanager
 def _deadline(
-    process: subprocess.Popen[bytes], seconds: float | None
+    process: subprocess.Popen[bytes], seconds: float
 ) -> Generator[threading.Event, None, None]:
     """Kill a process when its time is up; the event says so."""
     late = threading.Event()
-    if seconds is None:
-        yield late
-        return
 
     def stop() -> None:
         late.set()
@@ -216,36 +237,49 @@ class AdbFolder:
         if self._guard.poll() is not None:
             raise self._adb.lost(step, None, "")
         mark = f"edgecnn-ended-{secrets.token_hex(8)}"
-        with tempfile.TemporaryFile() as errors:
-            process = self._adb.start(
-                f"( {script} ); printf '\\n%s %s\\n' {mark} $?", errors, stdin or subprocess.DEVNULL
-            )
-            try:
-                with _deadline(process, timeout_s) as late, _ending_with(self._guard, process):
-                    stdout, _ = process.communicate()
-            except BaseException:
-                process.kill()
-                process.wait()
-                self._stop_all()
-                raise
-            said = tail(errors)
-        body, marked, ending = stdout.decode(errors="replace").rpartition(f"\n{mark} ")
+        process = self._adb.start(
+            f"( {script} ); printf '\\n%s %s\\n' {mark} $?", stdin or subprocess.DEVNULL
+        )
+        said = Tail(stream(process.stderr))
+        limit_s = _LONGEST_S if timeout_s is None else timeout_s
+        stdout, code = b"", None
+        try:
+            with (
+                stopping(process),
+                _deadline(process, limit_s) as late,
+                _ending_with(self._guard, process),
+                contextlib.suppress(SilentError),  # then it is late
+            ):
+                until = time.monotonic() + limit_s + _END_S
+                stdout = Incoming(stream(process.stdout)).rest(_MAX_SAID, until)
+                code = process.wait()
+        except TooMuchError:
+            self._stop_all()
+            raise DeviceError(
+                f"{self._adb.target}: a program printed without end ({step}); it was stopped.",
+                hint="Run it there by hand, and see what it prints.",
+            ) from None
+        except BaseException:
+            self._stop_all()
+            raise
         if late.is_set():
             self._stop_all()
             raise DeviceError(
-                f"{self._adb.target}: the time was up after {timeout_s} s ({step}); it was stopped."
+                f"{self._adb.target}: the time was up after {limit_s:g} s ({step}); it was stopped."
             )
-        if not marked:
-            raise self._adb.lost(step, process.returncode or None, said)
-        return Completed(int(ending), body, said)
+        body, marked, ending = stdout.decode(errors="replace").rpartition(f"\n{mark} ")
+        if not marked or not _CODE.fullmatch(ending):
+            raise self._adb.lost(step, code or None, said.text())
+        return Completed(int(ending), body, said.text())
 
     def _stop_all(self) -> None:
         """End whatever runs in the folder; where the connection is gone, the guard does it."""
         if self._guard.poll() is None:
             script = adb_guard.kill_all_in(self.folder)
-            ending = self._adb.start(script, subprocess.DEVNULL, subprocess.DEVNULL)
-            with _deadline(ending, _END_S):
-                ending.communicate()
+            ending = self._adb.start(script, subprocess.DEVNULL)
+            Tail(stream(ending.stderr))
+            with stopping(ending), contextlib.suppress(SilentError, TooMuchError):
+                Incoming(stream(ending.stdout)).rest(_MAX_SAID, time.monotonic() + _END_S)
 
 
 @contextlib.contextmanager

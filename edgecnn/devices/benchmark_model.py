@@ -39,7 +39,11 @@ _PEAK = re.compile(
 _FAILURES = re.compile(r"^(?:ERROR: |[^\n]*\berror\b)[^\n]*", re.MULTILINE | re.IGNORECASE)
 _NEWER = "Build or download a benchmark_model of TensorFlow 2.16 or newer."
 _MEBIBYTE = 1 << 20
-_LONGEST_RUN_S = 86400
+# What a run may take: a network that needs longer than that for one inference is not measured.
+_SECONDS_A_RUN = 10
+_SPARE_S = 600
+_MOST_RUNS = 10_000_000
+_DIGITS = 12  # of a count; more are too many runs in any case
 # Both the mean of the line of timings and that of the statistics have six digits.
 _SAME_MEAN = 1e-4
 
@@ -69,6 +73,11 @@ class Summary:
     p95_ms: float
 
 
+def longest_s(plan: BenchPlan) -> float:
+    """The seconds after which the program is asked to stop, whatever it has measured."""
+    return _SPARE_S + max(plan.min_s, _SECONDS_A_RUN * plan.min_runs)
+
+
 def arguments(graph: str, threads: int, plan: BenchPlan) -> list[str]:
     """The options for one repeat of a plan.
 
@@ -81,7 +90,7 @@ def arguments(graph: str, threads: int, plan: BenchPlan) -> list[str]:
         f"--warmup_min_secs={plan.warmup_s:g}",
         f"--num_runs={plan.min_runs}",
         f"--min_secs={plan.min_s:g}",
-        f"--max_secs={_LONGEST_RUN_S}",  # else it stops after 150 s, whatever is asked for
+        f"--max_secs={longest_s(plan):g}",  # else it stops after 150 s, whatever is asked for
     ]
 
 
@@ -126,7 +135,7 @@ def _summary(found: re.Match[str], said: dict[str, float]) -> Summary:
     return Summary(
         init_ms=said["init"] / 1e3,
         first_ms=said["first"] / 1e3,
-        runs=int(found["count"]),
+        runs=int(found["count"][:_DIGITS]),
         min_ms=float(found["min"] or alike) / 1e3,
         mean_ms=float(found["avg"] or alike) / 1e3,
         max_ms=float(found["max"] or alike) / 1e3,
@@ -139,7 +148,7 @@ def _check(summary: Summary, mean_ms: float, text: str) -> None:
     """Refuse figures that no run gives: a line was lost, or came from elsewhere."""
     ordered = (summary.min_ms, summary.p50_ms, summary.p95_ms, summary.max_ms)
     values = (*ordered, summary.mean_ms, summary.init_ms, summary.first_ms)
-    if not all(map(math.isfinite, values)) or summary.runs < 1:
+    if not all(map(math.isfinite, values)) or not 1 <= summary.runs <= _MOST_RUNS:
         raise _no_answer(text, "its figures are no times")
     slack = 1 + _SAME_MEAN
     in_order = all(a <= b for a, b in itertools.pairwise(ordered))

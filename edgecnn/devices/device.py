@@ -28,6 +28,23 @@ class Completed:
     stderr: str
 
 
+@dataclass(frozen=True)
+class Limits:
+    """What a program on a device may give; beyond, it is stopped and is the device's failure.
+
+    Attributes:
+        stdout_bytes: all that it prints.
+        stderr_bytes: all that it complains of; it is not kept.
+        line_bytes: of one line of stderr; a longer one is handed on in pieces.
+        silence_s: between two things that it prints.
+    """
+
+    stdout_bytes: int = 8 << 20
+    stderr_bytes: int = 64 << 20
+    line_bytes: int = 1 << 20
+    silence_s: float = 1800.0
+
+
 class Workspace(Protocol):
     """A folder on a device, ours alone, that is gone when we are gone, however we go.
 
@@ -50,11 +67,12 @@ class Workspace(Protocol):
             DeviceError: the connection broke, the device's disk is full, or a sum differs.
         """
 
-    def fetch(self, name: str, to: Path) -> None:
+    def fetch(self, name: str, to: Path, most_bytes: int = ...) -> None:
         """Bring one file back, likewise checked.
 
         Raises:
-            DeviceError: it is not there, the connection broke, or the sum differs.
+            DeviceError: it is not there or has more bytes, the connection broke, or the sum
+                differs.
         """
 
     def run(
@@ -64,12 +82,13 @@ class Workspace(Protocol):
         environment: Mapping[str, str] | None = None,
         on_error_line: Callable[[str], None] | None = None,
         timeout_s: float | None = None,
+        limits: Limits = ...,
     ) -> Completed:
         """Run a program in the folder; each line of its stderr is handed on as it comes.
 
         Raises:
-            DeviceError: it could not be started, the connection broke, or the time is up;
-                the program does not go on over there.
+            DeviceError: it could not be started, the connection broke, the time is up, or it gave
+                more than its limits allow; the program does not go on over there.
         """
 
     def runtime(self, key: str, archive: Path) -> str:

@@ -7,7 +7,6 @@ import struct
 import subprocess
 import sys
 from dataclasses import replace
-from typing import IO
 
 from edgecnn.devices.facts import Probed, printable
 from edgecnn.devices.shell import ShellDevice
@@ -17,7 +16,7 @@ from edgecnn.errors import DeviceError
 class LocalDevice(ShellDevice):
     """The machine and the Python that this process runs in."""
 
-    def shell(self, errors: IO[bytes]) -> subprocess.Popen[bytes]:
+    def shell(self) -> subprocess.Popen[bytes]:
         """Start a shell that no signal to this process group reaches.
 
         Raises:
@@ -28,7 +27,7 @@ class LocalDevice(ShellDevice):
                 ["sh"],  # noqa: S607 - whichever is on PATH: POSIX asks for one
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=errors,
+                stderr=subprocess.PIPE,
                 bufsize=0,
                 start_new_session=True,
             )

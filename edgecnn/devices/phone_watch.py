@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from edgecnn.devices.device import Completed
+from edgecnn.devices.facts import printable
 from edgecnn.measurements import DeviceState
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from edgecnn.devices.adb_folder import AdbFolder
 
 _MARK = "edgecnn-state"
+_TICKS = re.compile(r"[0-9]{1,18}")
 # The clock is that of the core that runs fastest: the scheduler gives it to whoever works most. A
 # cooling device that holds a clock down stands for bit 2 of `vcgencmd get_throttled`.
 _SCRIPT = r"""
@@ -129,7 +131,7 @@ def _state(told: dict[str, list[list[str]]], when: str) -> DeviceState:
     return DeviceState(
         clock_mhz=first("clock", 1e3),
         max_clock_mhz=first("max_clock", 1e3),
-        governor=governor[0][0] if governor else None,
+        governor=printable(governor[0][0]) if governor else None,
         temperature_c=_temperature(told.get(f"{when} temperature", [])),
         throttled=(4 if any(held) else 0) if held else None,
         load_average=first("load"),
@@ -156,9 +158,9 @@ def _busy_share(told: dict[str, list[list[str]]]) -> float | None:
         ticks, own = told.get(f"{when} ticks"), told.get(f"{when} own")
         if not ticks or not own:
             return None
-        cores = [int(word) for word in ticks[0][1:9] if word.isdecimal()]
+        cores = [int(word) for word in ticks[0][1:9] if _TICKS.fullmatch(word)]
         process = " ".join(own[0]).rpartition(")")[2].split()
-        times = [int(word) for word in process[11:15] if word.isdecimal()]
+        times = [int(word) for word in process[11:15] if _TICKS.fullmatch(word)]
         if len(cores) != 8 or len(times) != 4:  # noqa: PLR2004 - proc(5) has so many
             return None
         counts.append((sum(cores), sum(cores) - cores[3] - cores[4] - sum(times)))

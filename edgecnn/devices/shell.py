@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import subprocess
-import tempfile
 from abc import ABC, abstractmethod
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
-from edgecnn.devices.channel import tail
 from edgecnn.devices.facts import Probed, is_python_new_enough, parse, printable
+from edgecnn.devices.hearing import TooMuchError, converse
 from edgecnn.devices.probe import SCRIPT
 from edgecnn.devices.workspace import open_workspace
 from edgecnn.errors import DeviceError
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Generator
 
     from edgecnn.devices.device import Workspace
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from edgecnn.measurements import DeviceFacts
 
 _PROBE_S = 60.0
+_MOST_BYTES = 1 << 20
 
 
 class ShellDevice(ABC):
@@ -36,7 +36,7 @@ class ShellDevice(ABC):
         self._probed: Probed | None = None
 
     @abstractmethod
-    def shell(self, errors: IO[bytes]) -> subprocess.Popen[bytes]:
+    def shell(self) -> subprocess.Popen[bytes]:
         """Start `sh` over there; see `edgecnn.devices.channel.Link`."""
 
     @abstractmethod
@@ -75,28 +75,21 @@ class ShellDevice(ABC):
 
     def _ask(self) -> Probed:
         step = "asking what it is"
-        with tempfile.TemporaryFile() as errors:
-            process = self.shell(errors)
-            code: int | None
-            try:
-                out, _ = process.communicate(SCRIPT.encode(), timeout=_PROBE_S)
-                code = process.returncode
-            except subprocess.TimeoutExpired:
-                process.kill()
-                out, _ = process.communicate()
-                code = None
-            except BaseException:
-                process.kill()
-                process.wait()
-                raise
-            said = tail(errors) or out[-200:].decode(errors="replace")
-        probed = parse(out.decode(errors="replace"))
+        try:
+            heard = converse(self.shell(), SCRIPT.encode(), within_s=_PROBE_S, most=_MOST_BYTES)
+        except TooMuchError:
+            raise DeviceError(
+                f"{self.target}: its answer does not end while {step}.",
+                hint="Does its login script print without end? Try the login by hand.",
+            ) from None
+        probed = parse(heard.stdout.decode(errors="replace"))
         if probed is not None:
             return probed
-        if code == 0:
+        said = heard.said or heard.stdout[-200:].decode(errors="replace")
+        if heard.code == 0:
             words = printable(said)
             raise DeviceError(
                 f"{self.target}: it did not answer as a POSIX shell does while {step}.",
                 hint=f"It said: {words or 'nothing'}",
             )
-        raise self.lost(step, code, said)
+        raise self.lost(step, heard.code, said)

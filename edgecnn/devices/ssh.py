@@ -19,11 +19,11 @@ import time
 import weakref
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from edgecnn.devices import ssh_errors
-from edgecnn.devices.channel import tail
 from edgecnn.devices.facts import printable
+from edgecnn.devices.hearing import Tail, stream
 from edgecnn.devices.shell import ShellDevice
 from edgecnn.errors import DeviceError
 
@@ -68,7 +68,7 @@ class SshDevice(ShellDevice):
         self._parsed = target
         self._connection: _Connection | None = None
 
-    def shell(self, errors: IO[bytes]) -> subprocess.Popen[bytes]:
+    def shell(self) -> subprocess.Popen[bytes]:
         """Start `sh` over there, in the one connection.
 
         Raises:
@@ -78,7 +78,7 @@ class SshDevice(ShellDevice):
             self.close()  # the device was started anew, say
         if self._connection is None:
             self._connection = self._connect()
-        return self._connection.shell(errors)
+        return self._connection.shell()
 
     def lost(self, step: str, code: int | None, said: str) -> DeviceError:
         """The error for a shell over there that ended too soon."""
@@ -186,7 +186,7 @@ class _Parts:
 
     folder: str
     process: subprocess.Popen[bytes]
-    errors: IO[bytes]
+    said: Tail
 
     def release(self) -> None:
         """End the process: by the end of its stdin, by force if need be."""
@@ -198,7 +198,6 @@ class _Parts:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-        self.errors.close()
         shutil.rmtree(self.folder)
 
 
@@ -210,16 +209,15 @@ class _Connection:
         self._socket = f"{folder}/s"
         self._command = command
         self._host = host
-        errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the connection
         process = subprocess.Popen(
             [*command, "-o", "ControlMaster=yes", "-o", "ControlPersist=no", "-S", self._socket,
              "--", host, "cat"],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
-            stderr=errors,
+            stderr=subprocess.PIPE,
             start_new_session=True,  # Ctrl-C is ours: the guard ends in good order
         )  # fmt: skip
-        self._parts = _Parts(folder, process, errors)
+        self._parts = _Parts(folder, process, Tail(stream(process.stderr)))
         # Also when nobody calls close: at the latest when this process ends in good order.
         self.close = weakref.finalize(self, self._parts.release)
 
@@ -244,16 +242,16 @@ class _Connection:
 
     def said(self) -> str:
         """What it wrote to stderr."""
-        return tail(self._parts.errors)
+        return self._parts.said.text()
 
-    def shell(self, errors: IO[bytes]) -> subprocess.Popen[bytes]:
+    def shell(self) -> subprocess.Popen[bytes]:
         """Start `sh` through it, and never by a connection of its own."""
         return subprocess.Popen(
             [*self._command, "-o", "ControlMaster=no", "-o", "ProxyCommand=false",
              "-S", self._socket, "--", self._host, "sh"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=errors,
+            stderr=subprocess.PIPE,
             bufsize=0,
             start_new_session=True,
         )  # fmt: skip

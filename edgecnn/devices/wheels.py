@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from edgecnn import caching, digests
 from edgecnn.devices import wheel_download, wheel_fit, wheel_tree
+from edgecnn.devices.facts import printable
 from edgecnn.errors import DeviceError
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 _CACHE_KIND = "runtimes"
 _ARCHIVE = "runtime.tar"
 _WHEELS = "wheels"
+_ASKING_S = 120.0
 _ASK_VERSION = "import sys, {0}; sys.stdout.write({0}.__version__)"
 
 
@@ -143,7 +145,8 @@ def require_own_modules(spec: RuntimeSpec, workspace: Workspace) -> None:
         DeviceError: one is missing, too old or too new; the hint has the command to run there.
     """
     for own in spec.own_modules:
-        asked = workspace.run([workspace.python, "-c", _ASK_VERSION.format(own.module)])
+        question = [workspace.python, "-c", _ASK_VERSION.format(own.module)]
+        asked = workspace.run(question, timeout_s=_ASKING_S)
         install = f"Run there: sudo apt install {own.debian}"
         if asked.exit_code != 0:
             raise DeviceError(
@@ -154,14 +157,14 @@ def require_own_modules(spec: RuntimeSpec, workspace: Workspace) -> None:
         has = _version(asked.stdout)
         if has < _version(own.at_least) or (own.below and has >= _version(own.below)):
             raise DeviceError(
-                f"The device's {own.module} is {asked.stdout.strip()}; {spec.title} needs"
+                f"The device's {own.module} is {printable(asked.stdout)}; {spec.title} needs"
                 f" {own.at_least} or newer, below {own.below}.",
                 hint=f"{install} (its system's own version fits).",
             )
 
 
 def _version(text: str) -> tuple[int, ...]:
-    return tuple(int(number) for number in re.findall(r"\d+", text)[:3])
+    return tuple(int(number) for number in re.findall(r"[0-9]{1,9}", text)[:3])
 
 
 def fetch(spec: RuntimeSpec, progress: Progress | None = None) -> Fetched:

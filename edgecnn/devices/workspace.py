@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import math
 import os
 import re
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgecnn.devices.channel import Channel, Link, disk_full, megabytes
-from edgecnn.devices.device import Completed
+from edgecnn.devices import frames
+from edgecnn.devices.channel import Channel, Link
+from edgecnn.devices.device import Completed, Limits
 from edgecnn.devices.facts import printable
+from edgecnn.devices.hearing import Lines
+from edgecnn.devices.refusals import disk_full, megabytes
 from edgecnn.errors import DeviceError, InputError
 
 if TYPE_CHECKING:
@@ -21,10 +26,12 @@ if TYPE_CHECKING:
 
 _CHUNK = 1 << 18
 _KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,200}")
-_MAX_STDERR = 64 << 10
-_MAX_STDOUT = 256 << 20
-_MAX_ERROR_LINE = 1 << 20
+_MOST_FETCHED = 1 << 30
+_UNPACKING_S = 900.0  # a runtime is written to a slow card, and read back
+_LATE_S = 60.0  # the guard itself stops a program; so much later, it is the guard that hangs
+_LIMITS = Limits()
 _SLACK_BYTES = 64 << 10  # what the folders themselves take
+_DAMAGED = "Run it again; if it stays so, look at the device's memory and disk."
 
 
 @contextlib.contextmanager
@@ -60,8 +67,8 @@ class GuardWorkspace:
         self._target = target
         self._channel = channel
         self._keep = keep
-        self.folder: str = channel.hello["folder"]
-        self.python: str = channel.hello["python"] or python
+        self.folder: str = channel.hello.folder
+        self.python: str = channel.hello.python or python
 
     def send(self, files: Mapping[str, Path | bytes]) -> None:
         """Put files into the folder; each is read back by its SHA-256 before this returns.
@@ -81,14 +88,14 @@ class GuardWorkspace:
                 "sha256": source.sha256,
                 "mode": source.mode,
             }
-            reply = self._channel.ask(step, header, source.chunks())
-            if reply["sha256"] != source.sha256:
+            reply = self._channel.ask(step, header, frames.Sum, source.chunks())
+            if reply.sha256 != source.sha256:
                 raise self._differs(step)
 
     def _make_sure_of(self, needed: int, free: int | None = None) -> None:
         step = "looking for room"
         if free is None:
-            free = int(self._channel.ask(step, {"op": "space"})["free"])
+            free = self._channel.ask(step, {"op": "space"}, frames.Space).free
         if needed + _SLACK_BYTES > free:
             raise disk_full(self._target, step, free, needed + _SLACK_BYTES)
 
@@ -98,15 +105,22 @@ class GuardWorkspace:
             hint="The file changed meanwhile, or the device's disk or memory is failing.",
         )
 
-    def fetch(self, name: str, to: Path) -> None:
+    def fetch(self, name: str, to: Path, most_bytes: int = _MOST_FETCHED) -> None:
         """Bring one file back, checked; `to` appears whole or not at all.
 
         Raises:
-            DeviceError: it is not there, the connection broke, or the sum differs.
+            DeviceError: it is not there or has more bytes, the connection broke, or the sum
+                differs.
             InputError: it cannot be written here.
         """
         step = f"fetching {printable(name)}"
-        left = int(self._channel.ask(step, {"op": "fetch", "name": name})["size"])
+        left = self._channel.ask(step, {"op": "fetch", "name": name}, frames.Data).size
+        if left > most_bytes:
+            raise self._channel.give_up(
+                f"{printable(name)} has {megabytes(left)} there, and {megabytes(most_bytes)} are"
+                " the most that it can have.",
+                _DAMAGED,
+            )
         total = hashlib.sha256()
         with self._local_errors(to), _appearing(to) as part:
             with part.open("wb") as file:
@@ -115,7 +129,7 @@ class GuardWorkspace:
                     total.update(chunk)
                     file.write(chunk)
                     left -= len(chunk)
-            if self._channel.hear(step)["sha256"] != total.hexdigest():
+            if self._channel.hear(step, frames.Sum).sha256 != total.hexdigest():
                 raise self._differs(step)
 
     @contextlib.contextmanager
@@ -133,6 +147,7 @@ class GuardWorkspace:
         environment: Mapping[str, str] | None = None,
         on_error_line: Callable[[str], None] | None = None,
         timeout_s: float | None = None,
+        limits: Limits = _LIMITS,
     ) -> Completed:
         """Run a program in the folder; each line of its stderr is handed on as it comes.
 
@@ -140,8 +155,8 @@ class GuardWorkspace:
         that it started and left running is ended too.
 
         Raises:
-            DeviceError: it could not be started, the connection broke, or the time is up;
-                the program does not go on over there.
+            DeviceError: it could not be started, the connection broke, the time is up, or it gave
+                more than its limits allow; the program does not go on over there.
         """
         step = f"running {printable(' '.join(command[:2]))}"
         header = {
@@ -150,35 +165,59 @@ class GuardWorkspace:
             "environment": dict(environment or {}),
             "timeout_s": timeout_s,
         }
-        lines = _Lines(on_error_line)
-        stdout = bytearray()
-        reply = self._channel.ask(step, header)
-        while reply["op"] != "exit":
-            data = self._channel.read(step, int(reply["size"]))
-            self._take(reply["op"], data, lines, stdout)
-            reply = self._channel.hear(step)
+        lines = Lines(on_error_line, limits.line_bytes)
+        self._channel.tell(step, header)
+        stdout, ended = self._listen(step, lines, limits, timeout_s)
         lines.end()
-        if reply["late"]:
+        if ended.late:
             raise DeviceError(
                 f"{self._target}: the time was up after {timeout_s} s ({step}); it was stopped."
             )
-        return Completed(reply["code"], stdout.decode(errors="replace"), lines.tail())
+        return Completed(ended.code, stdout.decode(errors="replace"), lines.tail())
 
-    def _take(self, op: str, data: bytes, lines: _Lines, stdout: bytearray) -> None:
+    def _listen(
+        self, step: str, lines: Lines, limits: Limits, timeout_s: float | None
+    ) -> tuple[bytes, frames.Exit]:
+        """What a program prints until it ends, within its limits."""
+        stdout, left = bytearray(), {"out": limits.stdout_bytes, "err": limits.stderr_bytes}
+        end = math.inf if timeout_s is None else time.monotonic() + timeout_s + _LATE_S
+        heard = time.monotonic()
+        while True:
+            said = self._channel.hear_program(step)
+            now = time.monotonic()
+            if isinstance(said, frames.Exit):
+                return bytes(stdout), said
+            if said is not None:
+                left[said.op] -= said.size
+                if left[said.op] < 0:
+                    raise self._flooded(step, limits.stdout_bytes if said.op == "out" else None)
+                self._take(said.op, self._channel.read(step, said.size), lines, stdout)
+                heard = now
+            if now > end:
+                raise self._hanging(step, f"did not end within {timeout_s:g} s")
+            if now > heard + limits.silence_s:
+                raise self._hanging(step, f"said nothing for {limits.silence_s:g} s")
+
+    def _hanging(self, step: str, what: str) -> DeviceError:
+        return self._channel.give_up(
+            f"the program there {what} ({step}).",
+            "It was stopped. Is the device out of memory, or does the file run without end?",
+        )
+
+    def _flooded(self, step: str, most: int | None) -> DeviceError:
+        much = "without end" if most is None else f"more than {megabytes(most)}"
+        return self._channel.give_up(f"a program printed {much} ({step}).", _DAMAGED)
+
+    def _take(self, op: str, data: bytes, lines: Lines, stdout: bytearray) -> None:
         """Keep what a program printed; a caller's error ends the program with the connection."""
-        if op == "err":
-            try:
-                lines.add(data)
-            except BaseException:
-                self._channel.broken = True
-                raise
+        if op == "out":
+            stdout += data
             return
-        stdout += data
-        if len(stdout) > _MAX_STDOUT:
+        try:
+            lines.add(data)
+        except BaseException:
             self._channel.broken = True
-            raise DeviceError(
-                f"{self._target}: a program printed more than {megabytes(_MAX_STDOUT)}."
-            )
+            raise
 
     def runtime(self, key: str, archive: Path) -> str:
         """The folder over there that holds a runtime's libraries, for PYTHONPATH.
@@ -190,11 +229,12 @@ class GuardWorkspace:
         if not _KEY.fullmatch(key):
             raise InputError(f"{key!r} does not name a runtime: letters, digits, '._+-'.")
         step = f"sending the runtime {key}"
-        reply = self._channel.ask(step, {"op": "runtime", "key": key})
-        if reply["folder"]:
-            return str(reply["folder"])
+        self._channel.tell(step, {"op": "runtime", "key": key})
+        kept = self._channel.hear(step, frames.Kept, _UNPACKING_S)
+        if kept.folder:
+            return kept.folder
         source = _source(archive)
-        self._make_sure_of(source.size, int(reply["free"]))
+        self._make_sure_of(source.size, kept.free)
         header = {
             "op": "unpack",
             "key": key,
@@ -202,7 +242,8 @@ class GuardWorkspace:
             "sha256": source.sha256,
             "keep": self._keep,
         }
-        return str(self._channel.ask(step, header, source.chunks())["folder"])
+        self._channel.tell(step, header, source.chunks())
+        return self._channel.hear(step, frames.Unpacked, _UNPACKING_S).folder
 
 
 @dataclass(frozen=True)
@@ -259,31 +300,3 @@ def _appearing(final: Path) -> Generator[Path, None, None]:
         part.replace(final)
     finally:
         part.unlink(missing_ok=True)
-
-
-class _Lines:
-    """Cuts stderr into lines as it comes, and keeps its end."""
-
-    def __init__(self, on_line: Callable[[str], None] | None) -> None:
-        self._on_line = on_line
-        self._pending = b""
-        self._tail = b""
-
-    def add(self, data: bytes) -> None:
-        self._tail = (self._tail + data)[-_MAX_STDERR:]
-        if self._on_line is None:
-            return
-        *lines, self._pending = (self._pending + data).split(b"\n")
-        for line in lines:
-            self._on_line(line.decode(errors="replace"))
-        if len(self._pending) > _MAX_ERROR_LINE:
-            self.end()
-
-    def end(self) -> None:
-        """Hand on a last line that has no end."""
-        if self._pending and self._on_line is not None:
-            self._on_line(self._pending.decode(errors="replace"))
-        self._pending = b""
-
-    def tail(self) -> str:
-        return self._tail.decode(errors="replace")

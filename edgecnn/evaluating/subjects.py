@@ -13,6 +13,7 @@ from edgecnn.errors import InputError
 from edgecnn.inspection import inspect
 from edgecnn.recipes import RECIPES
 from edgecnn.records import Preprocessing  # noqa: TC001 - cattrs reads the annotation
+from edgecnn.strict import strict_converter
 from edgecnn.verifying import check_bytes
 
 if TYPE_CHECKING:
@@ -216,7 +217,7 @@ def _read_training(path: Path) -> _Training | None:
 
     try:
         content = json.loads(files.read_text(path))
-        training: _Training = manifests.strict_converter().structure(content, _Training)
+        training: _Training = strict_converter().structure(content, _Training)
     except (OSError, ValueError, RecursionError, cattrs.BaseValidationError) as error:
         raise InputError(
             f"{path} is damaged: {error}.", hint="Train again, or name the model file alone."

@@ -157,7 +157,7 @@ def _read(path: Path, name: str) -> Record | None:
 def _structure(content: dict[str, Any], path: Path, name: str, hint: str) -> Record:
     import cattrs
 
-    from edgecnn.manifest import strict_converter
+    from edgecnn.strict import strict_converter
 
     try:
         record: Record = strict_converter().structure(content, _KINDS[name])

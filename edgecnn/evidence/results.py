@@ -94,7 +94,7 @@ def from_json_object(content: object) -> BenchResult:
     """
     import cattrs
 
-    from edgecnn.manifest import strict_converter
+    from edgecnn.strict import strict_converter
 
     if not isinstance(content, dict):
         raise ValueError("it is no object")  # noqa: TRY004 - one kind of error for damaged lines

@@ -5,14 +5,18 @@
 
 from __future__ import annotations
 
-import json
+import re
 from collections import Counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from edgecnn import strict
 from edgecnn.devices import cpus
+from edgecnn.devices.facts import printable
 from edgecnn.errors import DeviceError, InputError
 from edgecnn.latency import cores
 from edgecnn.latency.profiles import Cluster
+from edgecnn.strict import UnfitError, structured
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,6 +69,44 @@ _SAME_DESIGN = {
 }
 _KHZ_PER_GHZ = 1e6
 _KIB = {"K": 1, "M": 1024}
+_SIZE = re.compile(r"[0-9]{1,6}[KM]")
+_PART = re.compile(r"0x[0-9A-Fa-f]{1,8}|[1-9][0-9]{0,7}")
+_CLOCK_KHZ = re.compile(r"[1-9][0-9]{3,8}")
+_MOST_CORES, _MOST_GBPS = 1024, 1e4
+_LAST_WORDS = 200
+
+
+@dataclass(frozen=True)
+class _Cpu:
+    """One core, as the script prints it; the texts are those of /proc and /sys."""
+
+    implementer: str
+    part: str
+    dot: bool
+    max_khz: str
+    l2: str
+
+    def __post_init__(self) -> None:
+        said = ((self.implementer, _PART), (self.part, _PART), (self.max_khz, _CLOCK_KHZ))
+        for text, pattern in said if self.implementer else ():
+            if not pattern.fullmatch(text):
+                raise ValueError(f"{text[:60]!r} is of no core")
+
+    @property
+    def clock_ghz(self) -> float:
+        return int(self.max_khz) / _KHZ_PER_GHZ
+
+
+@dataclass(frozen=True)
+class _Said:
+    """All that the script prints."""
+
+    cpus: tuple[_Cpu, ...]
+    dram_gbps: float
+
+    def __post_init__(self) -> None:
+        if len(self.cpus) > _MOST_CORES or not 0 < self.dram_gbps < _MOST_GBPS:
+            raise ValueError("so many cores, or so fast a memory, cannot be")
 
 
 class Hardware(NamedTuple):
@@ -93,32 +135,31 @@ def parse(target: str, text: str) -> Hardware:
         InputError: a core of a design that profiles do not know.
     """
     try:
-        answer = json.loads(text)
-        each = [(_core(target, cpu), _clock_ghz(cpu), str(cpu["l2"])) for cpu in answer["cpus"]]
-        dram_gbps = float(answer["dram_gbps"])
-    except (ValueError, TypeError, KeyError) as error:
-        said = " ".join(text.split())[-200:]
+        said = structured(strict.parse(text), _Said)
+        each = [(_core(target, cpu), cpu.clock_ghz, cpu.l2) for cpu in said.cpus]
+    except UnfitError as error:
+        words = printable(text[-_LAST_WORDS:])
         raise DeviceError(
-            f"{target}: what its cores are cannot be read: {said}",
+            f"{target}: what its cores are cannot be read: {words}",
             hint="The system must show /proc/cpuinfo and the cores' cpufreq in /sys.",
         ) from error
     if not each:
         raise DeviceError(f"{target}: its /proc/cpuinfo names no core.")
     clusters, usual = _clusters(each)
-    return Hardware(clusters, dram_gbps, usual)
+    return Hardware(clusters, said.dram_gbps, usual)
 
 
-def _core(target: str, cpu: dict[str, str | bool]) -> str:
+def _core(target: str, cpu: _Cpu) -> str:
     """The design's name as profiles have it."""
-    if not cpu["implementer"]:
+    if not cpu.implementer:
         raise InputError(
             f"{target}: profiles are of ARM cores, and this machine says of none.",
             hint="Name an ARM device: ssh://[USER@]HOST or adb://SERIAL.",
         )
-    named = cpus.core_name(int(str(cpu["implementer"]), 0), int(str(cpu["part"]), 0))
+    named = cpus.core_name(int(cpu.implementer, 0), int(cpu.part, 0))
     name = named.lower().replace(" ", "-")
     name = _SAME_DESIGN.get(name, name)
-    if not cpu["dot"] and name + cores.NO_DOT in cores.CORES:
+    if not cpu.dot and name + cores.NO_DOT in cores.CORES:
         name += cores.NO_DOT
     try:
         return cores.find(name).name
@@ -127,10 +168,6 @@ def _core(target: str, cpu: dict[str, str | bool]) -> str:
             f"{target}: no latency of a {named} was ever published; a profile cannot name it.",
             hint=f"Name the nearest in a profile of your own. {error.hint}",
         ) from error
-
-
-def _clock_ghz(cpu: dict[str, str | bool]) -> float:
-    return int(str(cpu["max_khz"])) / _KHZ_PER_GHZ
 
 
 def _clusters(each: Sequence[tuple[str, float, str]]) -> tuple[tuple[Cluster, ...], bool]:
@@ -147,4 +184,4 @@ def _clusters(each: Sequence[tuple[str, float, str]]) -> tuple[tuple[Cluster, ..
 def _kib(text: str) -> int | None:
     """A cache's size as /sys writes it: "512K"."""
     number, unit = text[:-1], text[-1:]
-    return int(number) * _KIB[unit] if number.isdecimal() and unit in _KIB else None
+    return int(number) * _KIB[unit] if _SIZE.fullmatch(text) else None

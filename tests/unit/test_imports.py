@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import importlib.util
 import re
 import subprocess
@@ -24,7 +25,7 @@ PACKAGE = Path(edgecnn.__file__).parent
 LAYERS = (
     {"files"},
     {"digests", "errors", "held", "progress", "recipes", "records", "tasks"},
-    {"isolation", "layouts", "measurements", "store", "text", "zoo"},
+    {"isolation", "layouts", "measurements", "store", "strict", "text", "zoo"},
     {"caching", "gate"},
     {"manifest", "formats", "runtime", "devices", "building"},
     {"evidence", "inspection", "calibration", "parity"},
@@ -77,9 +78,20 @@ def targets(node: ast.AST) -> list[str]:
     return [f"edgecnn.{a.name}" if a.name in RANKS else "edgecnn" for a in node.names]
 
 
-def imports() -> Iterator[Import]:
+@functools.cache
+def nodes(file: Path) -> tuple[ast.AST, ...]:
+    """Every node of a source, which is parsed once for all tests."""
+    return tuple(ast.walk(ast.parse(file.read_text(encoding="utf-8"))))
+
+
+@functools.cache
+def imports() -> tuple[Import, ...]:
+    return tuple(_imports())
+
+
+def _imports() -> Iterator[Import]:
     for file in SOURCES:
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        for node in nodes(file):
             for target in targets(node):
                 yield Import(file, getattr(node, "lineno", 0), target)
             if module := named_module(node):
@@ -137,7 +149,7 @@ def test_rooms_that_once_reached_up_or_across(room: str, other: str) -> None:
 
 def type_checking_lines(file: Path) -> set[int]:
     lines: set[int] = set()
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    for node in nodes(file):
         if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
             lines.update(range(node.lineno, (node.body[-1].end_lineno or node.lineno) + 1))
     return lines
@@ -168,7 +180,7 @@ def test_nothing_heavy_is_imported_at_the_top_of_the_command_line() -> None:
 def named_by_text() -> Iterator[tuple[str, str]]:
     """Every "edgecnn.module:attribute" in the sources, for isolation.run and lazy tables."""
     for file in SOURCES:
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        for node in nodes(file):
             if (
                 isinstance(node, ast.Constant)
                 and isinstance(node.value, str)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _LAST_OUTPUT_S = 2.0
+_ALIVE_S = 10.0
 _PR_SET_PDEATHSIG = 1
 # The out-of-memory killer shall take the program, not the guard or sshd.
 _OOM_SCORE = "500"
@@ -57,9 +58,9 @@ class Programs:
         assert child.stdout is not None  # noqa: S101 - for the type checker: both are pipes
         assert child.stderr is not None  # noqa: S101 - likewise
         streams = {child.stdout.fileno(): "out", child.stderr.fileno(): "err"}
-        ended = False
+        ended, tell_at = False, time.monotonic() + _ALIVE_S
         while streams or not ended:
-            for each in self._pipe.wait([*streams, self._ended], until):
+            for each in self._pipe.wait([*streams, self._ended], min(until, tell_at)):
                 chunk = os.read(each, CHUNK)
                 if chunk and each in streams:
                     self._pipe.reply(streams[each], chunk)
@@ -71,6 +72,9 @@ class Programs:
                 until = time.monotonic() + _LAST_OUTPUT_S
             if time.monotonic() >= until:
                 break
+            if time.monotonic() >= tell_at:  # a program may be silent for long, we are not
+                self._pipe.reply("alive")
+                tell_at = time.monotonic() + _ALIVE_S
         return ended
 
 

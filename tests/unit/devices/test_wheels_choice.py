@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from edgecnn.devices import wheels
-from edgecnn.devices.device import Completed
+from edgecnn.devices.device import Completed, Limits
 from edgecnn.devices.wheel_pins import WHEELS
 from edgecnn.errors import DeviceError
 from edgecnn.measurements import DeviceFacts
@@ -161,6 +161,7 @@ class OneAnswer:
         environment: Mapping[str, str] | None = None,  # noqa: ARG002 - as the protocol has it
         on_error_line: Callable[[str], None] | None = None,  # noqa: ARG002 - likewise
         timeout_s: float | None = None,  # noqa: ARG002 - likewise
+        limits: Limits = Limits(),  # noqa: ARG002, B008 - likewise, and frozen
     ) -> Completed:
         """Answer."""
         self.asked.append(command)
@@ -170,7 +171,7 @@ class OneAnswer:
         """Not asked."""
         raise NotImplementedError
 
-    def fetch(self, name: str, to: Path) -> None:
+    def fetch(self, name: str, to: Path, most_bytes: int = 0) -> None:
         """Not asked."""
         raise NotImplementedError
 
