@@ -15,10 +15,12 @@ exported for one.
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import shutil
 import sys
 import tempfile
+import time
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,6 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Exit code 1 where something is wrong."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--count", type=int, default=1000)
+    parser.add_argument("--minutes", type=float, default=math.inf, help="stop after so long")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", type=int, help="the number of one trial, to see it again")
     parser.add_argument("--corpus", type=Path, default=Path(tempfile.gettempdir(), "edgecnn-fuzz"))
@@ -63,7 +66,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(asked: argparse.Namespace, watcher: _Watcher) -> None:
     seeds = trials.seeds_in(asked.corpus)
     numbers = range(asked.count) if asked.only is None else [asked.only]
+    end = time.monotonic() + 60 * asked.minutes
     for number in numbers:
+        if time.monotonic() > end:
+            break
         watcher.take(trials.run_one(seeds, watcher.work, number=number, seed=asked.seed))
         if asked.only is not None:
             print(watcher.last)

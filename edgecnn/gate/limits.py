@@ -23,7 +23,8 @@ class Work:
     Attributes:
         memory_mb: private memory of the libraries themselves, and of a network whose activations
             are large and whose weights are not.
-        memory_per_byte: how often the file lies in memory at once.
+        memory_per_byte: more for each byte beyond the first megabyte: the file's own copies, and
+            the activations of a network that grows with its weights.
         seconds: to start, and to run a network that is slow and small.
         seconds_per_mb: more for each megabyte of the file.
     """
@@ -38,13 +39,13 @@ class Work:
 # 90 MB once NumPy, LiteRT or onnx are imported, 120 MB with onnxruntime, 260 MB with TensorFlow and
 # 390 MB once that has converted a small network; it maps 290 MB more of its libraries. So a child
 # for a small file stays below a gigabyte in all.
-READ = Work(600, 30, 15, 1)
-RUN = Work(850, 20, 15, 25)
+READ = Work(600, 60, 15, 1)
+RUN = Work(850, 60, 15, 25)
 # A file that was run before, and now on 32 samples between two words.
-RUN_MANY = Work(850, 20, 300, 100)
-DIAGNOSE = Work(900, 60, 20, 25)
-CONVERT = Work(900, 60, 15, 25)
-CONVERT_BY_TENSORFLOW = Work(700, 40, 60, 25)
+RUN_MANY = Work(850, 60, 300, 100)
+DIAGNOSE = Work(900, 200, 20, 25)
+CONVERT = Work(900, 100, 15, 25)
+CONVERT_BY_TENSORFLOW = Work(700, 200, 60, 25)
 # Each thread of NumPy's OpenBLAS and of TensorFlow's pools has a stack and buffers of its own.
 _MB_PER_CORE, _CORES_MEASURED = 60, 2
 
@@ -63,7 +64,8 @@ def limits_for(work: Work, size_bytes: int) -> Limits:
         InputError: one of the two variables is no number above 0.
     """
     cores = max(0, (os.cpu_count() or 1) - _CORES_MEASURED)
-    memory = (work.memory_mb + _MB_PER_CORE * cores) * _MB + work.memory_per_byte * size_bytes
+    memory = (work.memory_mb + _MB_PER_CORE * cores) * _MB
+    memory += work.memory_per_byte * max(0, size_bytes - _MB)
     seconds = work.seconds + work.seconds_per_mb * size_bytes / _MB
     named_mb, named_s = _from_environment(MEMORY), _from_environment(SECONDS)
     if named_mb is not None:

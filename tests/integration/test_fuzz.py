@@ -32,7 +32,7 @@ def corpus(tmp_path: Path) -> Path:
 
 
 def test_hostile_inputs_end_in_sentences(corpus: Path, tmp_path: Path) -> None:
-    seeds = trials.seeds_in(corpus, with_keras=False)
+    seeds = trials.seeds_in(corpus, with_slow=False)
     with warm.children():
         done = [
             trials.run_one(seeds, tmp_path / "work", number=number, seed=_SEED)

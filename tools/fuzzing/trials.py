@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgecnn.cli import app, failure
-from edgecnn.deploying import artifact
+from edgecnn.deploying import artifact, tasking
 from edgecnn.progress import Silent
 from fuzzing import mutate
 from fuzzing.warm import Forked
@@ -112,10 +112,6 @@ VERBS: dict[str, Callable[[Path, Path], list[str]]] = {
         *("export", str(path.parent / "float.tflite"), "--int8", "--format", "tflite"),
         *("--calibration", str(path), "--out", str(out)),
     ],
-    "labels": lambda path, _: [
-        *("evaluate", str(path.parent / "model"), "--data", str(path.parent / "data.npz")),
-        *("--labels", str(path)),
-    ],
     "verdict": lambda path, _: ["verdict", "--records", str(path.parent)],
     "profile": lambda path, _: [
         *("predict", str(path.parent / "float.tflite"), "--device", str(path))
@@ -123,9 +119,14 @@ VERBS: dict[str, Callable[[Path, Path], list[str]]] = {
 }  # fmt: skip
 _TEXTS = {".txt": "labels", ".toml": "profile"}
 RECORDS = "records"
-_DEPLOY = "deploy"  # what it reads before it needs a device
+# What `deploy` reads before it needs a device.
+_DEPLOY: dict[str, Callable[[Path], object]] = {
+    "deploy": lambda path: artifact.read(path.parent, Silent()),
+    "labels": tasking.read_labels,
+}
 OF_FILES = ("inspect", "predict", "export")
-OF_FOLDERS = ("verify", "verify", "check", "diagnose", "evaluate", _DEPLOY)
+SLOW = ("bench",)  # it measures
+OF_FOLDERS = ("verify", "verify", "check", "diagnose", "evaluate", "deploy")
 
 
 def run(number: int, seed: Seed, work: Path, chance: random.Random) -> Trial:
@@ -154,10 +155,10 @@ def run(number: int, seed: Seed, work: Path, chance: random.Random) -> Trial:
 
 def _done(verb: str, target: Path, out: Path) -> int:
     """The exit code of one command."""
-    if verb != _DEPLOY:
+    if verb not in _DEPLOY:
         return app.run([*VERBS[verb](target, out), "--json", "--traceback"])
     try:
-        artifact.read(target.parent, Silent())
+        _DEPLOY[verb](target)
     except Exception as error:  # noqa: BLE001 - told as the command line tells it
         traceback.print_exception(error)
         return failure.describe(error).exit_code
@@ -206,27 +207,28 @@ def _status(field: str) -> int:
     return 0
 
 
-def seeds_in(folder: Path, *, with_keras: bool = True) -> tuple[Seed, ...]:
+def seeds_in(folder: Path, *, with_slow: bool = True) -> tuple[Seed, ...]:
     """What can be mutated in a folder: its model files and arrays, and the artifacts in it.
 
     Args:
         folder: see `fuzz`.
-        with_keras: Keras files too, each of which costs TensorFlow's seconds.
+        with_slow: Keras files too, each of which costs TensorFlow's seconds, and `bench`.
     """
+    of_files = (*OF_FILES, *(SLOW if with_slow else ()))
     quick, slow = [], []
     for path in sorted(folder.iterdir()):
         if (path / "manifest.json").is_file():
             quick += [Seed(path, OF_FOLDERS)] * 3
-            quick += [Seed(each, OF_FILES) for each in sorted(path.glob("model.*"))]
+            quick += [Seed(each, of_files) for each in sorted(path.glob("model.*"))]
         elif path.suffix in {".tflite", ".onnx"}:
-            quick.append(Seed(path, OF_FILES))
+            quick.append(Seed(path, of_files))
         elif path.suffix == ".npz":
             quick.append(Seed(path, ("data", "calibrate")))
         elif path.suffix in _TEXTS:
             quick.append(Seed(path, (_TEXTS[path.suffix],)))
         elif path.name == RECORDS:
             quick += [Seed(each, ("verdict",)) for each in sorted(path.glob("*.json"))]
-        elif path.suffix == ".keras" and with_keras:
+        elif path.suffix == ".keras" and with_slow:
             slow.append(Seed(path, ("export",)))
     return (*quick, *quick, *slow)
 

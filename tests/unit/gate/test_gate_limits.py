@@ -58,7 +58,7 @@ def small(tmp_path: Path) -> Path:
 def test_limits_grow_with_the_file() -> None:
     work = Work(memory_mb=100, memory_per_byte=10, seconds=15, seconds_per_mb=25)
     small, large = limits_for(work, 0), limits_for(work, 2_000_000)
-    assert (large.memory_bytes or 0) - (small.memory_bytes or 0) == 20_000_000
+    assert (large.memory_bytes or 0) - (small.memory_bytes or 0) == 10_000_000
     assert (small.seconds, large.seconds) == (15, 65)
 
 
