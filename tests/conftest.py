@@ -5,6 +5,7 @@ Its place puts this folder on the module path: helper modules beside it can be i
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -16,6 +17,8 @@ from hypothesis import settings
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+
+    from warm_children import Nursery
 
 REQUIRE_ALL = "EDGECNN_REQUIRE_ALL"
 CACHE = "EDGECNN_CACHE"
@@ -59,13 +62,50 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
     return _refuse_skip((yield))
 
 
+@pytest.fixture(scope="session")
+def nursery() -> Generator[Nursery, None, None]:
+    """What forks the children of `warm_children`."""
+    from warm_children import Nursery
+
+    made = Nursery()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def warm_children(nursery: Nursery) -> Generator[None, None, None]:
+    """Fork the module's children of `edgecnn.isolation`: a third of a second less for each.
+
+    For tests of what comes of them; how a child starts, is limited and ends is tested elsewhere.
+    """
+    from warm_children import forked_by
+
+    with forked_by(nursery):
+        yield
+
+
 @pytest.fixture
-def float_stage_here(monkeypatch: pytest.MonkeyPatch) -> None:
+def float_stage_here(warm_children: None) -> Generator[None, None, None]:  # noqa: ARG001 - forked
     """Run the float stage in this process, where the test has imported TensorFlow already.
 
     For tests of what is exported. The child process that it usually has is tested by those that
-    start the command line, and in test_export_own_models.py.
+    start the command line, and in test_export_own_models.py. The other children are forked.
     """
+    with _float_stage_here():
+        yield
+
+
+@pytest.fixture(scope="module")
+def float_stage_here_throughout(
+    warm_children: None,  # noqa: ARG001 - forked
+) -> Generator[None, None, None]:
+    """The same for a module whose exports are fixtures that its tests share."""
+    with _float_stage_here():
+        yield
+
+
+@contextlib.contextmanager
+def _float_stage_here() -> Generator[None, None, None]:
     from edgecnn import isolation
     from edgecnn.convert import float_stage
 
@@ -77,9 +117,11 @@ def float_stage_here(monkeypatch: pytest.MonkeyPatch) -> None:
         theirs = ("formats", "feeding", "progress")
         return float_stage.make(*args, **{name: kwargs[name] for name in theirs})
 
-    for name, value in float_stage.ENVIRONMENT.items():  # the stage sets them; here they are undone
-        monkeypatch.setenv(name, value)
-    monkeypatch.setattr(isolation, "run", run)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in float_stage.ENVIRONMENT.items():  # the stage sets them; here undone
+            patch.setenv(name, value)
+        patch.setattr(isolation, "run", run)
+        yield
 
 
 def _refuse_skip(report: _Report) -> _Report:

@@ -27,6 +27,8 @@ from edgecnn.errors import DeviceError, InputError
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.usefixtures("warm_children")
+
 ODD = "some 'net' \"here\" $(touch hacked)"
 ELF_MACHINES = {"aarch64": 183, "armv7l": 40, "x86_64": 62}
 

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import edgecnn
+from edgecnn.cli.app import run
 from edgecnn.runtime.session import open_session
 
 pytestmark = pytest.mark.tensorflow
@@ -20,15 +21,39 @@ pytestmark = pytest.mark.tensorflow
 FEW = ("--calibration-samples", "8")
 
 
-def export(out: Path, *args: str) -> dict[str, Any]:
-    """Run `edgecnn export ARGS`; returns the manifest of its one artifact."""
-    (artifact,) = command_line.run_json("export", *args, *FEW, "--out", out)["artifacts"]
-    manifest: dict[str, Any] = artifact["manifest"]
-    assert json.loads((Path(artifact["folder"]) / "manifest.json").read_text("utf-8")) == manifest
-    return manifest
+class Exports:
+    """`edgecnn export` in this process, which imports TensorFlow once for all.
+
+    Those below that are about what a user sees start the command as a user does.
+    """
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self._capsys = capsys
+
+    def all(self, out: Path, *args: str) -> list[dict[str, Any]]:
+        """Run `edgecnn export ARGS`; returns the artifacts."""
+        self._capsys.readouterr()
+        code = run(["export", *args, *FEW, "--out", str(out), "--json"])
+        shown = self._capsys.readouterr()
+        assert code == 0, shown.out + shown.err
+        artifacts: list[dict[str, Any]] = json.loads(shown.out)["artifacts"]
+        return artifacts
+
+    def __call__(self, out: Path, *args: str) -> dict[str, Any]:
+        """The manifest of the one artifact."""
+        (artifact,) = self.all(out, *args)
+        manifest: dict[str, Any] = artifact["manifest"]
+        written = json.loads((Path(artifact["folder"]) / "manifest.json").read_text("utf-8"))
+        assert written == manifest
+        return manifest
 
 
-def test_a_network_of_keras_applications(tmp_path: Path) -> None:
+@pytest.fixture
+def export(capsys: pytest.CaptureFixture[str], float_stage_here: None) -> Exports:  # noqa: ARG001 - in this process
+    return Exports(capsys)
+
+
+def test_a_network_of_keras_applications(export: Exports, tmp_path: Path) -> None:
     manifest = export(tmp_path, "keras:MobileNetV2", "--input-size", "96", "--weights", "none")
     assert manifest["model"]["name"] == "keras:MobileNetV2"
     assert manifest["model"]["input_shape"] == [1, 96, 96, 3]
@@ -41,7 +66,7 @@ def test_a_network_of_keras_applications(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("io", ["float32", "uint8"])
-def test_the_ends_of_the_int8_file(tmp_path: Path, io: str) -> None:
+def test_the_ends_of_the_int8_file(export: Exports, tmp_path: Path, io: str) -> None:
     manifest = export(tmp_path, "vgg", "--int8", "--io", io, "--format", "tflite")
     (file,) = manifest["files"]
     assert (file["inputs"][0]["dtype"], file["outputs"][0]["dtype"]) == (io, io)
@@ -55,40 +80,39 @@ def test_the_ends_of_the_int8_file(tmp_path: Path, io: str) -> None:
     assert edgecnn.verify(tmp_path / "int8").ok
 
 
-def test_classes(tmp_path: Path) -> None:
+def test_classes(export: Exports, tmp_path: Path) -> None:
     manifest = export(tmp_path, "vgg", "--classes", "7", "--float16")
     assert manifest["model"]["classes"] == 7
     assert [file["outputs"][0]["shape"] for file in manifest["files"]] == [[1, 7], [1, 7]]
 
 
-def test_width_and_input_size(tmp_path: Path) -> None:
+def test_width_and_input_size(export: Exports, tmp_path: Path) -> None:
     small = ("xception", "--width", "0.25", "--input-size", "71", "--classes", "10")
     manifest = export(tmp_path, *small, "--float32", "--format", "tflite")
     assert manifest["model"]["input_shape"] == [1, 71, 71, 3]
     assert manifest["model"]["parameters"] < 22_910_480 / 10
 
 
-def test_another_seed_is_another_network(tmp_path: Path) -> None:
+def test_another_seed_is_another_network(export: Exports, tmp_path: Path) -> None:
     args = ("vgg", "--float32", "--format", "tflite", "--seed")
     digests = [export(tmp_path / s, *args, s)["files"][0]["sha256"] for s in ("0", "1")]
     assert len(set(digests)) == 2
 
 
-def test_fashion_mnist(tmp_path: Path) -> None:
+def test_fashion_mnist(export: Exports, tmp_path: Path) -> None:
     args = ("vgg", "--int8", "--calibration", "fashion-mnist", "--calibration-method", "percentile")
     manifest = export(tmp_path, *args)
     assert manifest["calibration"]["source"] == "fashion-mnist"
     assert manifest["calibration"]["method"] == "percentile"
 
 
-def test_all_formats_and_recipes_that_the_format_has(tmp_path: Path) -> None:
-    found = command_line.run_json("export", "vgg", "--all", "--format", "onnx", *FEW,
-                                  "--out", tmp_path)  # fmt: skip
-    recipes = [artifact["manifest"]["recipe"] for artifact in found["artifacts"]]
+def test_all_formats_and_recipes_that_the_format_has(export: Exports, tmp_path: Path) -> None:
+    found = export.all(tmp_path, "vgg", "--all", "--format", "onnx")
+    recipes = [artifact["manifest"]["recipe"] for artifact in found]
     assert recipes == ["float32", "float16", "dynamic", "int8"]
 
 
-def test_weights_of_a_file_are_named_and_kept(tmp_path: Path) -> None:
+def test_weights_of_a_file_are_named_and_kept(export: Exports, tmp_path: Path) -> None:
     from edgecnn.building import BuildRequest, build
 
     model: Any = build(BuildRequest("vgg", seed=5)).keras_model

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from edgecnn.latency.cost import NetCost, OperatorCost
     from edgecnn.records import FileInfo
 
-pytestmark = pytest.mark.tensorflow
+pytestmark = [pytest.mark.tensorflow, pytest.mark.usefixtures("float_stage_here_throughout")]
 
 # Sizes that are quick, of the same operators; the full ones are in test_export_full_size.py.
 SMALLER: dict[str, dict[str, Any]] = {

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     from edgecnn.verifying import VerifiedFile
 
+pytestmark = pytest.mark.usefixtures("warm_children")
+
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
     Change: TypeAlias = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
+pytestmark = pytest.mark.usefixtures("warm_children")
+
 PACKAGE = Path(edgecnn.__file__).parent
 SENT = [
     PACKAGE / "deploying" / "install.py",

@@ -19,6 +19,8 @@ from edgecnn.reporting import deployment as report
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+pytestmark = pytest.mark.usefixtures("warm_children")
+
 FACTS = DeviceFacts("Raspberry Pi 5", "aarch64", 64, "Debian", "6.1", "glibc 2.36", "Cortex-A76",
                     4, 4 << 30, "3.11.2")  # fmt: skip
 PROOF = Proof(4, (OutputProof("logits", "absolute", 0.0, 0.0),), "ab" * 32)

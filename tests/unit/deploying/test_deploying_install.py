@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from edgecnn.deploying.release import Release
 
+pytestmark = pytest.mark.usefixtures("warm_children")
+
 PROGRAM = Path(edgecnn.__file__).parent / "deploying" / "install.py"
 ODD = "a 'net' \"of\" $(touch hacked) ours"
 HANGS = b"#!/bin/sh\nexec sleep 600\n"

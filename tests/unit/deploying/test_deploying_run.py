@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+pytestmark = pytest.mark.usefixtures("warm_children")
+
 BOXES = [(32, 32, 20, 10, 1, 0.9), (33, 32, 20, 10, 1, 0.8), (10, 40, 8, 8, 0, 0.6),
          (50, 50, 4, 4, 0, 0.1)]  # fmt: skip
 

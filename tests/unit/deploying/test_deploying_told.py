@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from edgecnn.deploying.artifact import Deployable
     from edgecnn.deploying.release import Release
 
+pytestmark = pytest.mark.usefixtures("warm_children")
+
 TARGET = "ssh://pi@host"
 Sent = tuple["Deployable", "Release"]
 

@@ -25,6 +25,8 @@ from edgecnn.reporting.diagnosis import worst
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+pytestmark = pytest.mark.usefixtures("warm_children")
+
 UNIT = Preprocessing()  # pixels to 0..1
 
 

@@ -20,6 +20,8 @@ from edgecnn.recipes import RECIPES
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.usefixtures("warm_children")
+
 TFLITE, ONNX = ("tflite",), ("onnx",)
 SIZES = {"image": (1, 3, 12, 16)}
 LEAST_DB = {"float16": 45.0, "dynamic": 18.0, "int8": 18.0, "int16x8": 18.0}

@@ -25,6 +25,8 @@ from edgecnn.records import Preprocessing
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.usefixtures("warm_children")
+
 SAMPLES = 8
 
 
