@@ -172,6 +172,7 @@ def _live(asked: dict[str, Any], handed: int, log: int, reply: int) -> NoReturn:
             os.dup2(source, target)
         os.environ.clear()
         os.environ.update(asked["environment"])
+        tempfile.tempdir = None  # $TMPDIR is another now
         os.chdir(asked["folder"])
         sys.path[:] = asked["path"]
         sys.stdin = os.fdopen(0, closefd=False)
