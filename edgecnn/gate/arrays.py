@@ -13,8 +13,6 @@ import zipfile
 import zlib
 from typing import IO, TYPE_CHECKING, Any
 
-import numpy as np
-
 from edgecnn import files
 from edgecnn.files import GIB, MIB
 
@@ -33,10 +31,6 @@ UNREADABLE = (
     zlib.error,
 )  # fmt: skip
 _MOST_ARRAYS = 100_000
-_HEADERS = {
-    (1, 0): np.lib.format.read_array_header_1_0,
-    (2, 0): np.lib.format.read_array_header_2_0,
-}
 # Packed numbers of a network or of pictures shrink to a tenth, masks to a hundredth.
 _MOST_RATIO = 64
 
@@ -53,6 +47,8 @@ def opened(path: Path, *, always_bytes: int = GIB) -> Generator[Arrays, None, No
     Raises:
         UNREADABLE: it is no such file, or not what its own sizes say.
     """
+    import numpy as np
+
     with files.open_binary(path) as stream:
         size = stream.seek(0, 2)
         stream.seek(0)
@@ -66,6 +62,8 @@ def opened(path: Path, *, always_bytes: int = GIB) -> Generator[Arrays, None, No
 
 def read(path: Path, *, always_bytes: int = GIB) -> dict[str, NDArray[Any]]:
     """All arrays of an .npz; see `opened`."""
+    import numpy as np
+
     with opened(path, always_bytes=always_bytes) as arrays:
         return {name: np.asarray(arrays[name]) for name in arrays}
 
@@ -76,6 +74,8 @@ def read_npy(path: Path, *, most_bytes: int = 256 * MIB) -> NDArray[Any]:
     Raises:
         UNREADABLE: it is no such file, or not what its header says.
     """
+    import numpy as np
+
     with files.open_binary(path, most_bytes) as stream:
         size = stream.seek(0, 2)
         stream.seek(0)
@@ -110,10 +110,13 @@ def _check_headers(archive: zipfile.ZipFile) -> None:
 
 
 def _check_header(stream: IO[bytes], name: str, size: int) -> None:
-    version = np.lib.format.read_magic(stream)
-    if version not in _HEADERS:
+    from numpy.lib import format as npy
+
+    headers = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+    version = npy.read_magic(stream)
+    if version not in headers:
         raise ValueError(f"{name} is of version {version}, which plain arrays do not need")
-    shape, _, dtype = _HEADERS[version](stream)
+    shape, _, dtype = headers[version](stream)
     if dtype.hasobject:
         raise ValueError(f"{name} holds pickled Python objects, which are never loaded")
     if any(length < 0 for length in shape):
