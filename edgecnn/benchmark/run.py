@@ -77,11 +77,20 @@ def measure(
     if "local" in options.targets:
         _check_runtimes({file.format for file in files})
     gathered = Gathered(options.results_file, watcher)
-    here, stopped = _outputs_here(files, gathered)
+    here, stopped, refused = _outputs_here(files, gathered)
     job = replace(job, here=here, files=_without(files, stopped, options.targets, gathered))
+    runnable = replace(job, files=[file for file in job.files if file.sha256 not in refused])
+    for file in job.files:
+        if "local" in options.targets and (error := refused.get(file.sha256)):
+            told = EdgeCnnError(f"local: {file.name}: {error.message}", hint=error.hint)
+            gathered.fail("local", told, file.name)
     for device in opened:
-        measure_on(device, job, gathered, options.program)
-    profiles = _operators(job, gathered) if options.operators else ()
+        # What the runtime refused within limits gets no worker without them: XNNPACK does not say
+        # that memory was what it lacked.
+        own = runnable if device.target == "local" else job
+        if own.files:
+            measure_on(device, own, gathered, options.program)
+    profiles = _operators(runnable, gathered) if options.operators else ()
     return replace(gathered.report(files), operators=profiles)
 
 
@@ -182,14 +191,16 @@ class Gathered:
 
 def _outputs_here(
     files: Sequence[BenchFile], gathered: Gathered
-) -> tuple[dict[str, Outputs], dict[str, LimitError]]:
+) -> tuple[dict[str, Outputs], dict[str, LimitError], dict[str, EdgeCnnError]]:
     """What this machine computes for each file; what it cannot run is not compared, and told.
 
-    Behind that the files that would not end here, or asked for too much memory, by SHA-256.
+    Behind that the files that would not end here, or asked for too much memory, and those that the
+    runtime here refuses, by SHA-256.
     """
     gathered.progress.stage("running the files here, to compare outputs", len(files))
     found: dict[str, Outputs] = {}
     stopped: dict[str, LimitError] = {}
+    refused: dict[str, EdgeCnnError] = {}
     for file in files:
         try:
             found[file.sha256] = outputs.compute_here(file)
@@ -198,11 +209,12 @@ def _outputs_here(
         except LimitError as error:
             stopped[file.sha256] = error
         except EdgeCnnError as error:
+            refused[file.sha256] = error
             gathered.warn(
                 f"{file.name}: outputs are not compared with this machine's: {error.message}"
             )
         gathered.progress.advance()
-    return found, stopped
+    return found, stopped, refused
 
 
 def _without(
