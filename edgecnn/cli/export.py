@@ -18,7 +18,7 @@ from edgecnn.cli.options import (
     quiet_option,
     threads_option,
 )
-from edgecnn.cli.progress import watching
+from edgecnn.cli.progress import Timed, watching
 from edgecnn.cli.scaling_options import SCALING
 from edgecnn.recipes import RECIPES
 
@@ -114,6 +114,7 @@ _WHERE = (
     ),
     threads_option("all cores"),
     quiet_option,
+    click.option("--verbose", "-v", is_flag=True, help="Say how long each stage took."),
     common_options,
 )
 
@@ -155,8 +156,12 @@ def export(model: str, **flags: Unpack[export_request.Flags]) -> None:
     """
     options = export_request.api_options(model, flags)
     _say_what_was_chosen(flags)
-    with watching(quiet=flags["quiet"]) as progress:
+    with watching(quiet=flags["quiet"]) as watcher:
+        progress = Timed(watcher)
         result = edgecnn.export(model, progress=progress, **options)
+    if flags["verbose"]:
+        for line in progress.lines():
+            console.say("", line)
     from edgecnn.reporting import export as report
 
     if flags["as_json"]:

@@ -45,6 +45,7 @@ class Flags(ScalingFlags):
     out: Path | None
     threads: int | None
     quiet: bool
+    verbose: bool
     as_json: bool
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from typing import TYPE_CHECKING
 
 from edgecnn.cli import console
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
     from edgecnn.progress import Progress
 
@@ -33,6 +34,39 @@ class Lines(Quiet):
     def stage(self, name: str, total: int | None = None) -> None:
         """Print the stage's name."""
         console.say("", f"{name} ({total})" if total else name)
+
+
+class Timed:
+    """Passes progress on, and keeps how long each stage took.
+
+    Args:
+        watcher: who is told.
+        clock: seconds, of any beginning.
+    """
+
+    def __init__(self, watcher: Progress, clock: Callable[[], float] = time.monotonic) -> None:
+        self._watcher, self._clock = watcher, clock
+        self._begun: list[tuple[str, float]] = [("beginning", clock())]
+
+    def stage(self, name: str, total: int | None = None) -> None:
+        """Another stage begins, and the last one is over."""
+        self._begun.append((name, self._clock()))
+        self._watcher.stage(name, total)
+
+    def advance(self, steps: int = 1) -> None:
+        """Pass it on."""
+        self._watcher.advance(steps)
+
+    def warn(self, message: str) -> None:
+        """Pass it on."""
+        self._watcher.warn(message)
+
+    def lines(self) -> tuple[str, ...]:
+        """A line a stage, until now: its seconds, measured on this machine, and its name."""
+        ends = [since for _, since in self._begun[1:]] + [self._clock()]
+        times = [(name, end - since) for (name, since), end in zip(self._begun, ends, strict=True)]
+        rows = [*times, ("in all", sum(seconds for _, seconds in times))]
+        return tuple(f"{seconds:7.1f} s  {name}" for name, seconds in rows)
 
 
 @contextlib.contextmanager
