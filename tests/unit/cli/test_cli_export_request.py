@@ -19,7 +19,8 @@ def flags(**given: object) -> Flags:
         format="both", weights=None, classes=None, input_size=None, width=None, seed=0, io=None,
         calibration=None, calibration_samples=100, calibration_method=None, min_snr=None,
         convolution=None, input_range=None, mean=None, std=None, channel_order=None, out=None,
-        threads=None, quiet=False, as_json=False, input_shapes={}, outputs={}, strict=False,
+        threads=None, quiet=False, verbose=False, as_json=False, input_shapes={}, outputs={},
+        strict=False,
     )  # fmt: skip
     assert given.keys() <= defaults.keys()
     return cast("Flags", {**defaults, **given})
