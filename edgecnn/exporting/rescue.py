@@ -69,6 +69,20 @@ def needed(parities: Sequence[ParityInfo]) -> bool:
     return worst_db(parities) < LEAST_DB
 
 
+def wanted_of_logits_db(parities: Sequence[ParityInfo]) -> float:
+    """What is asked of logits so that the outputs have `WANTED_DB`.
+
+    A softmax can make little of much: the probability of a class that hardly ever comes moves less
+    than its logit's error lets it.
+
+    Args:
+        parities: of both.
+    """
+    of_logits = [info for info in parities if info.measured_on == "logits"]
+    lost_db = worst_db(of_logits) - worst_db(parities)
+    return WANTED_DB + (lost_db if of_logits and math.isfinite(lost_db) else 0.0)
+
+
 def all_parities(expected: Answers, measured: Answers, made: Ingredients) -> list[ParityInfo]:
     """Of the outputs, and of the logits in front of them."""
     outputs = made.floats.outputs
@@ -97,6 +111,7 @@ def attempt(
     quantized: IntegerModel,
     made: Ingredients,
     finish: Callable[[Graph], None],
+    wanted_db: float = WANTED_DB,
     *,
     float_ends: bool = False,
 ) -> Rescue | None:
@@ -106,6 +121,7 @@ def attempt(
         quantized: with its source.
         made: the samples to choose on.
         finish: gives a graph its ends, in place.
+        wanted_db: of the worst group of what is judged, the logits or the outputs.
         float_ends: whether those are float32.
     """
     known = made.statistics
@@ -124,7 +140,7 @@ def attempt(
     before_db, best_db = mixture.snr_db(frozenset()), mixture.snr_db(mixture.everything())
     if best_db < before_db + _WORTH_DB:
         return None
-    layers = mixture.fewest(min(WANTED_DB, best_db - _WORTH_DB / 2))
+    layers = mixture.fewest(min(wanted_db, best_db - _WORTH_DB / 2))
     if not layers:
         return None
     graph = mixture.build(layers)

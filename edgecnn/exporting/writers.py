@@ -113,12 +113,15 @@ def _rescued(
     """The file as it is, or with layers in float where integers alone are too far off."""
     if not rescue.allowed(made, _macs(made)):
         return written
-    if not rescue.needed(_unseen_parities(job, made, quantized)):
+    parities = _unseen_parities(job, made, quantized)
+    if not rescue.needed(parities):
         return written
-    mended = rescue.attempt(quantized, made, partial(finish, job=job, made=made))
+    wanted_db = rescue.wanted_of_logits_db(parities)
+    mended = rescue.attempt(quantized, made, partial(finish, job=job, made=made), wanted_db)
     if mended is None or mended.after_db < rescue.LEAST_DB:
         float_outputs = partial(finish, job=job, made=made, float_outputs=True)
-        mended = rescue.attempt(quantized, made, float_outputs, float_ends=True) or mended
+        roomy = rescue.attempt(quantized, made, float_outputs, wanted_db, float_ends=True)
+        mended = roomy or mended
     if mended is None:
         return written
     path.write_bytes(mended.graph.write())

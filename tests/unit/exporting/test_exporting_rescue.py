@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from edgecnn.exporting import rescue, rescue_onnx
+from edgecnn.records import ParityInfo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -54,3 +55,16 @@ def test_a_quarter_of_many_samples_is_left_out_and_none_of_few(samples: int, see
     assert set(runs) <= set(range(samples))
     assert not runs or 8 <= len(runs) <= 0.4 * samples
     assert bool(runs) == (samples > 22)  # dealt out to 20 parts: 8 of 23 lie in a quarter of them
+
+
+def test_logits_are_asked_for_what_the_softmax_behind_them_loses() -> None:
+    def of(measured_on: Literal["logits", "values"], snr_db: float, group_db: float) -> ParityInfo:
+        return ParityInfo(
+            snr_db, 1.0, 0.1, None, 12, measured_on=measured_on, worst_group_db=group_db
+        )
+
+    logits, values = of("logits", 27.0, 26.0), of("values", 24.0, 17.0)
+    assert rescue.wanted_of_logits_db([logits, values]) == rescue.WANTED_DB + 9.0
+    assert rescue.wanted_of_logits_db([values]) == rescue.WANTED_DB
+    same = ParityInfo(None, 1.0, 0.0, None, 12, measured_on="logits")
+    assert rescue.wanted_of_logits_db([same, values]) == rescue.WANTED_DB
