@@ -127,6 +127,15 @@ def test_two_benches_on_one_device_the_second_is_told(int8: Path, tmp_path: Path
     assert edgecnn.bench(int8, results=None).failures == ()
 
 
+def test_what_the_runtime_here_refuses_gets_no_worker(int8: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.tflite"
+    broken.write_bytes(int8.read_bytes()[:300])
+    with open_device("local").workspace():  # whoever measured now would be told so
+        report = edgecnn.bench(broken, results=None)
+    (failure,) = report.failures
+    assert failure.message.startswith(f"local: {broken}: The runtime refuses the file")
+
+
 class _Interrupting(Silent):
     """A user who presses Ctrl-C when half is done."""
 
