@@ -126,10 +126,43 @@ class Statistics:
         return replace(self, tensors=tensors)
 
 
+def views_joined(known: Statistics) -> Statistics:
+    """What views tell counted to the parts of their samples; see `parts_of`.
+
+    Args:
+        known: as many parts of views as of samples, behind them.
+    """
+    tensors = {
+        name: TensorStatistics(_halves(s.lows).min(axis=0), _halves(s.highs).max(axis=0), s.sample)
+        for name, s in known.tensors.items()
+    }
+    return replace(known, tensors=tensors)
+
+
+def _halves(extremes: NDArray[np.float32]) -> NDArray[np.float32]:
+    return extremes.reshape(2, -1, extremes.shape[1])
+
+
 def deal(runs: int, seed: int) -> NDArray[np.int64]:
     """The part that each run belongs to: neighbours, often of one kind, come into several."""
     shuffled: NDArray[np.int64] = np.random.default_rng((seed, 2)).permutation(runs)
     return shuffled % _MOST_PARTS
+
+
+def parts_of(origin: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
+    """As `deal`, where runs behind the first are views of them.
+
+    The views of the samples of part p are part p + P, with P parts of samples: they can be left out
+    with their samples, or all of them alone.
+
+    Args:
+        origin: of each run, the sample that it is, or is a view of; the samples come first.
+        seed: of the parts.
+    """
+    samples = int(origin.max(initial=-1)) + 1
+    dealt = deal(samples, seed)
+    views = np.arange(len(origin)) >= samples
+    return dealt[origin] + views * (int(dealt.max(initial=-1)) + 1)
 
 
 def _of_parts(
@@ -191,7 +224,8 @@ def collect(
         runs: how many there are.
         threads: for the interpreter.
         seed: of the positions that are sampled.
-        origin: of each run, the one whose part it shares: a view is left out with its picture.
+        origin: of each run, the run it is a view of, or its own number. Views have parts of their
+            own, see `parts_of`.
         progress: advanced by one for each run.
 
     Raises:
@@ -208,7 +242,7 @@ def collect(
     asked = [graph[name] for name in answers]
     tapped = [*watched, *(t for t in dict.fromkeys(asked) if t in made and t not in set(watched))]
     session = LiteRTSession(graph.tapped(tapped), threads=threads)
-    parts = deal(runs, seed) if origin is None else deal(int(origin.max()) + 1, seed)[origin]
+    parts = deal(runs, seed) if origin is None else parts_of(origin, seed)
     tensors = {t: _TensorAccumulator(t, parts, (seed, places[t])) for t in (*entries, *watched)}
     layers = _layer_accumulators(graph, tensors, runs, seed, places)
     kept: dict[str, list[Array]] = {tensor.name: [] for tensor in asked}

@@ -60,7 +60,9 @@ class Enlarged:
 
 
 def enlarge(samples: SampleSet, inputs: Sequence[Endpoint], seed: int | None) -> Enlarged:
-    """Add views until there are `ENOUGH` samples; none to a network of other inputs than a picture.
+    """Add views until there are `ENOUGH` samples, one of each at least.
+
+    None to a network of other inputs than a picture.
 
     Args:
         samples: to calibrate on.
@@ -68,15 +70,16 @@ def enlarge(samples: SampleSet, inputs: Sequence[Endpoint], seed: int | None) ->
         seed: of the views; None for no views.
     """
     origin = np.arange(samples.samples)
-    missing = ENOUGH - samples.samples
-    if seed is None or missing <= 0 or not _is_picture(samples, inputs):
+    count = samples.samples
+    missing = max(ENOUGH - count, count)
+    if seed is None or count >= ENOUGH or not _is_picture(samples, inputs):
         return Enlarged(samples, origin)
     (image,), (pictures,) = inputs, samples.arrays
     layout = "NHWC" if holds_pixels(pictures, image) else image.layout
     by_axes = layouts.convert(pictures, layout, "NHWC")
     limits = float(by_axes.min()), float(by_axes.max())
     rng = np.random.default_rng((seed, 3))
-    of = np.arange(missing) % samples.samples
+    of = np.arange(missing) % count
     made = np.stack([_view(by_axes[run], limits, rng) for run in of])
     joined = np.concatenate([pictures, layouts.convert(made, "NHWC", layout)])
     enlarged = SampleSet(

@@ -102,7 +102,7 @@ class Ingredients:
         options: what was asked for.
         floats: the float files.
         samples: to calibrate on, and to compare on.
-        calibration: the former, and views of them where they are few.
+        calibration: the former, and views of them where they are few, for statistics alone.
         proven: by format, how close the float file is to the source's own framework.
         reference: what the float network gives for the samples that calibration does not see.
         statistics: of the activations of `floats.tflite`; None where no recipe needs them.
@@ -126,7 +126,7 @@ class Ingredients:
 
     def calibration_feeds(self) -> Iterator[tuple[NDArray[Any], ...]]:
         """Of each calibration run an array for every input, in the source's layout."""
-        calibration = self.calibration.samples
+        calibration = self.samples.split.calibration
         return calibration.feeds(self.network.inputs, self.samples.preprocessing)
 
     def held_out_feeds(self) -> Iterator[tuple[NDArray[Any], ...]]:

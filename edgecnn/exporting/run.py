@@ -198,9 +198,7 @@ def _write_folder(
         reference.write(
             part / reference.NAME, Reference(made.samples.split.held_out, made.reference)
         )
-        of_views = made.calibration.note if job.recipe.calibrated else ""
-        notes = [of_views] if of_views else []
-        notes += [note for file in files for note in written[file.format].notes]
+        notes = [note for file in files for note in written[file.format].notes]
         manifest = _manifest(job, made, model, tuple(files), notes)
         manifests.write(manifest, part)
     mixed = next((w.mixed for w in written.values() if w.mixed is not None), None)

@@ -101,9 +101,8 @@ def _integer_tflite(job: Job, path: Path, made: Ingredients) -> Written:
     graph = quantized.graph.copy()
     finish(graph, job, made)
     path.write_bytes(graph.write())
-    written = Written(
-        path.name, quantized.notes, integer=quantized.integer, float_ops=quantized.float_ops
-    )
+    notes = (*filter(None, [made.calibration.note]), *quantized.notes)
+    written = Written(path.name, notes, integer=quantized.integer, float_ops=quantized.float_ops)
     return _rescued(job, path, made, quantized, written) if may_mix else written
 
 
@@ -239,7 +238,7 @@ def _onnx_draft(made: Ingredients, last_float: int = 0, left_out: Sequence[int] 
         _float_onnx(made),
         (feed for run, feed in enumerate(made.file_feeds("onnx")) if run not in left_out),
         method="mse" if method == integer.AUTO else method,  # type: ignore[arg-type] # one of plan.METHODS
-        runs=made.calibration.samples.samples - len(left_out),
+        runs=made.samples.split.calibration.samples - len(left_out),
         last_float=last_float,
         threads=made.plan.threads,
         progress=made.progress,

@@ -42,6 +42,7 @@ class Settings:
         method: how ranges are chosen: minmax, percentile or mse.
         equalized: channels scaled against each other (`equalize`).
         wide: ranges stretched as other images may reach beyond the calibration's.
+        views: ranges taken from views of few pictures as well, where there are any.
         ends: what the ranges of what is judged are multiplied by.
         adaptive: weights rounded together (`rounding`), not each to the nearest.
     """
@@ -49,6 +50,7 @@ class Settings:
     method: str = "mse"
     equalized: bool = False
     wide: bool = False
+    views: bool = True
     ends: float = 1.0
     adaptive: bool = True
 
@@ -57,6 +59,7 @@ class Settings:
         """In a few words."""
         words = [f"{self.method} ranges"]
         words += ["stretched"] if self.wide else []
+        words += [] if self.views else ["without views"]
         words += [f"of the ends {self.ends:g} times as wide"] if self.ends > 1 else []
         words += ["equalized"] if self.equalized else []
         words += [] if self.adaptive else ["rounded to nearest"]

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgecnn import parity
+from edgecnn.calibration.statistics import views_joined
 from edgecnn.quantize import assembly, measured
 from edgecnn.quantize.assembly import Seen, Settings
 
@@ -142,7 +143,10 @@ class Trial:
         samples: int | None = None,
         most: int = MOST_IMAGES,
     ) -> None:
-        self.folds = folds(known.parts[:samples], most)
+        own = known.parts[:samples]
+        self.parts = int(own.max(initial=-1)) + 1
+        self.views = tuple(range(self.parts, int(known.parts.max(initial=-1)) + 1))
+        self.folds = folds(own, most)
         self._judged, self._threads = judged, threads
         wanted = {run for fold in self.folds for run in fold.runs}
         self._feeds = {run: feed for run, feed in enumerate(feeds) if run in wanted}
@@ -155,9 +159,20 @@ class Trial:
         """How many are measured on."""
         return len(self._feeds)
 
-    def seen(self, known: Statistics) -> Statistics:
-        """What is known without the first fold."""
-        return known.without(self.folds[0].parts)
+    def without(self, known: Statistics, fold: Fold, settings: Settings) -> Statistics:
+        """What is known without a fold and the views of its images, or without any views."""
+        if not self.views:
+            return known.without(fold.parts)
+        if not settings.views:
+            return known.without(fold.parts + self.views)
+        of_views = tuple(part + self.parts for part in fold.parts)
+        return views_joined(known.without(fold.parts + of_views))
+
+    def whole(self, known: Statistics, settings: Settings) -> Statistics:
+        """All that is known, or all but what views tell."""
+        if not self.views:
+            return known
+        return views_joined(known) if settings.views else known.without(self.views)
 
     def noise(self, files: Sequence[tuple[Graph, tuple[int, ...]]]) -> NDArray[np.float64]:
         """Of the worst group of what is judged: each image's error over the signal of all."""
@@ -223,22 +238,26 @@ class Search:
         self._plain, self._trial, self._judged = prepared, trial, judged
         self._judge, self._threads, self._progress = judge, threads, progress
         self._noise: dict[Settings, NDArray[np.float64]] = {}
-        self._prepared = {False: prepared}
-        self._weighed: dict[tuple[bool, bool], Weighed] = {}
-        self._seen: dict[bool, list[Seen]] = {}
+        self._prepared: dict[tuple[bool, bool], Prepared] = {}
+        self._weighed: dict[tuple[bool, bool, bool], Weighed] = {}
+        self._seen: dict[tuple[bool, bool], list[Seen]] = {}
 
     def prepared(self, settings: Settings) -> Prepared:
         """The float graph that settings ask for."""
-        if settings.equalized not in self._prepared:
-            seen = self._plain.known
-            if self._trial.folds:
-                seen = self._trial.seen(seen)
-            self._prepared[True] = assembly.equalized(self._plain, seen, self._judged)
-        return self._prepared[settings.equalized]
+        if not settings.equalized:
+            return self._plain
+        key = settings.equalized, settings.views
+        if key not in self._prepared:
+            known, folds = self._plain.known, self._trial.folds
+            whole = self._trial.whole(known, settings)
+            seen = self._trial.without(known, folds[0], settings) if folds else whole
+            self._prepared[key] = assembly.equalized(self._plain, seen, self._judged)
+        return self._prepared[key]
 
     def weighed(self, settings: Settings) -> Weighed:
         """Its weights."""
-        key = (settings.equalized, settings.adaptive)
+        views = settings.views or not settings.equalized  # weights do not depend on it otherwise
+        key = (settings.equalized, views, settings.adaptive)
         if key not in self._weighed:
             self._weighed[key] = assembly.weigh(
                 self.prepared(settings), 8, adaptive=settings.adaptive, judge=self._judge,
@@ -248,10 +267,13 @@ class Search:
 
     def run(self, methods: Sequence[str]) -> Choice:
         """Choose; the first of the methods is the one that others have to beat."""
-        few = int(self._plain.known.parts.max(initial=-1)) + 1 < _FEW
+        few = self._trial.parts < _FEW
         best = Settings(method=methods[0], wide=few)
         if not self._trial.folds:
             return Choice(best)
+        alone = replace(best, views=False)
+        if self._trial.views and self._cuts_off_little(alone, best):
+            best = alone  # such as noise, of which no part is like a picture
         scaled = replace(best, equalized=True)
         if self._is_worth_weighing(scaled) and self._beats(
             scaled, best, _LEAST_GAIN_OF_EQUALIZING_DB
@@ -309,8 +331,10 @@ class Search:
     def _files(self, settings: Settings) -> Iterator[tuple[Graph, tuple[int, ...]]]:
         """For each fold the file made without it, and the runs to measure it on."""
         weighed, folds = self.weighed(settings), self._trial.folds
-        if settings.equalized not in self._seen:
-            left = [Seen.of(weighed.known.without(fold.parts)) for fold in folds]
-            self._seen[settings.equalized] = left
-        for fold, seen in zip(folds, self._seen[settings.equalized], strict=True):
+        key = settings.equalized, settings.views
+        if key not in self._seen:
+            known = weighed.known
+            left = [Seen.of(self._trial.without(known, fold, settings)) for fold in folds]
+            self._seen[key] = left
+        for fold, seen in zip(folds, self._seen[key], strict=True):
             yield assembly.assemble(weighed, settings, seen, self._judged), fold.runs

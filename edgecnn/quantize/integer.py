@@ -8,7 +8,7 @@ here runs TensorFlow.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from edgecnn.progress import Progress, Silent
@@ -126,6 +126,7 @@ def quantize(  # noqa: PLR0913 - all but one have defaults
         search = Search(plain, measuring, judged, judge=judge, threads=threads, progress=told)
         choice = search.run(_CANDIDATES if method == AUTO else (method,))
         prepared, weighed = search.prepared(choice.settings), search.weighed(choice.settings)
+        weighed = replace(weighed, known=measuring.whole(weighed.known, choice.settings))
     else:
         prepared = _as_predicted(plain, judged)
         weighed = assembly.weigh(

@@ -12,7 +12,13 @@ from random_nets import Drawn, RandomNet, networks, run
 from tiny_tflite import TinyModel
 
 from edgecnn.calibration import statistics
-from edgecnn.calibration.statistics import Statistics, collect
+from edgecnn.calibration.statistics import (
+    Statistics,
+    TensorStatistics,
+    collect,
+    parts_of,
+    views_joined,
+)
 from edgecnn.errors import InputError
 from edgecnn.formats.tflite_graph import Graph
 from edgecnn.progress import Silent
@@ -272,3 +278,15 @@ def test_a_part_of_the_runs_left_out_is_as_if_it_had_not_been_there() -> None:
         np.testing.assert_array_equal(known.high, rows.max(axis=0))
         assert set(known.sample.flat) <= set(rows.flat)
         assert len(known.sample) * 30 == len(found.tensors[tensor].sample) * (30 - left_out.sum())
+
+
+def test_views_have_parts_of_their_own_and_can_be_counted_to_their_samples() -> None:
+    origin = np.array([0, 1, 2, 0, 1, 2, 0])
+    parts = parts_of(origin, 5)
+    assert np.array_equal(np.sort(parts[:3]), [0, 1, 2])
+    assert np.array_equal(parts[3:], (parts[:3] + 3)[origin[3:]])
+    extremes = np.array([[1], [2], [3], [0], [5], [1]], np.float32)
+    tensor = TensorStatistics(-extremes, extremes, extremes)
+    joined = views_joined(Statistics({"x": tensor}, {}, {}, parts)).tensors["x"]
+    assert joined.highs.ravel().tolist() == [1, 5, 3]
+    assert joined.lows.ravel().tolist() == [-1, -5, -3]

@@ -26,8 +26,9 @@ def test_few_pictures_get_views_and_stay_in_front(count: int, dtype: str, seed: 
     given_pictures = pictures(count, dtype)
     enlarged = views.enlarge(from_arrays("mine", count, (given_pictures,)), (IMAGE,), seed)
     (values,) = enlarged.samples.arrays
-    assert len(values) == enlarged.samples.samples == max(count, views.ENOUGH)
-    assert enlarged.views == len(values) - count
+    missing = max(views.ENOUGH - count, count) if count < views.ENOUGH else 0
+    assert len(values) == enlarged.samples.samples == count + missing
+    assert enlarged.views == missing
     assert np.array_equal(values[:count], given_pictures)
     assert values.dtype == dtype
     assert values.min() >= given_pictures.min()

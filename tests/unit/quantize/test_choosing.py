@@ -240,5 +240,14 @@ def test_a_poor_calibration_set_gives_better_files_than_plain_minmax(kind: str) 
 def test_a_view_is_left_out_with_its_picture() -> None:
     known, made = with_views(trained(), gratings(8, 7)[0])
     assert len(known.parts) == views.ENOUGH
-    assert np.array_equal(known.parts[8:16], known.parts[:8])
+    assert np.array_equal(known.parts[8:16], known.parts[:8] + 8)
     assert {run for _, runs in made.choice.unseen for run in runs} == set(range(8))
+
+
+def test_views_of_what_is_no_picture_are_left_out() -> None:
+    noise = np.random.default_rng(3).uniform(-1, 1, (24, SIDE, SIDE, 3)).astype(np.float32)
+    _, made = with_views(trained(), noise)
+    assert any("without views" in text for text in made.choice.tried)
+    alone = quantized(trained(), noise)
+    others = np.random.default_rng(4).uniform(-1, 1, (100, SIDE, SIDE, 3)).astype(np.float32)
+    assert snr_db(trained(), made.graph, others) > snr_db(trained(), alone.graph, others) - 1
