@@ -36,6 +36,7 @@ LEAST_DB = 20.0
 # What is asked of the calibration samples, so that others have the least.
 WANTED_DB = 23.0
 _WORTH_DB = 2.0
+_MOST_LOST_DB = 12.0
 _MOST_MACS = 100_000_000
 _QUARTER, _FEWEST = 4, 8
 _CONVERSIONS = {"QUANTIZE", "DEQUANTIZE"}
@@ -70,17 +71,19 @@ def needed(parities: Sequence[ParityInfo]) -> bool:
 
 
 def wanted_of_logits_db(parities: Sequence[ParityInfo]) -> float:
-    """What is asked of logits so that the outputs have `WANTED_DB`.
+    """What is asked of logits so that the outputs have `LEAST_DB`.
 
-    A softmax can make little of much: the probability of a class that hardly ever comes moves less
-    than its logit's error lets it.
+    A softmax can make little of much: the probability of a class that seldom comes moves less than
+    its logit's error lets it. Where it makes next to nothing of it, the samples do not show what
+    the class is like, and logits are asked for no more than otherwise.
 
     Args:
         parities: of both.
     """
     of_logits = [info for info in parities if info.measured_on == "logits"]
     lost_db = worst_db(of_logits) - worst_db(parities)
-    return WANTED_DB + (lost_db if of_logits and math.isfinite(lost_db) else 0.0)
+    known = of_logits and lost_db <= _MOST_LOST_DB
+    return max(WANTED_DB, LEAST_DB + lost_db) if known else WANTED_DB
 
 
 def all_parities(expected: Answers, measured: Answers, made: Ingredients) -> list[ParityInfo]:

@@ -64,7 +64,8 @@ def test_logits_are_asked_for_what_the_softmax_behind_them_loses() -> None:
         )
 
     logits, values = of("logits", 27.0, 26.0), of("values", 24.0, 17.0)
-    assert rescue.wanted_of_logits_db([logits, values]) == rescue.WANTED_DB + 9.0
+    assert rescue.wanted_of_logits_db([logits, values]) == rescue.LEAST_DB + 9.0
     assert rescue.wanted_of_logits_db([values]) == rescue.WANTED_DB
+    assert rescue.wanted_of_logits_db([logits, of("values", 24.0, -7.0)]) == rescue.WANTED_DB
     same = ParityInfo(None, 1.0, 0.0, None, 12, measured_on="logits")
     assert rescue.wanted_of_logits_db([same, values]) == rescue.WANTED_DB
