@@ -47,6 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--minutes", type=float, default=math.inf, help="stop after so long")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--quick", action="store_true", help="leave out what takes TensorFlow")
     parser.add_argument("--only", type=int, help="the number of one trial, to see it again")
     parser.add_argument("--corpus", type=Path, default=Path(tempfile.gettempdir(), "edgecnn-fuzz"))
     parser.add_argument("--keep", type=Path, help="a folder for the inputs of what is wrong")
@@ -64,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(asked: argparse.Namespace, watcher: _Watcher) -> None:
-    seeds = trials.seeds_in(asked.corpus)
+    seeds = trials.seeds_in(asked.corpus, with_slow=not asked.quick)
     numbers = range(asked.count) if asked.only is None else [asked.only]
     end = time.monotonic() + 60 * asked.minutes
     for number in numbers:

@@ -15,7 +15,7 @@ import pytest
 
 import edgecnn
 from edgecnn import held, isolation
-from edgecnn.isolation import CrashedError
+from edgecnn.isolation import CrashedError, Limits
 
 ROOT = str(Path(edgecnn.__file__).parents[1])
 HERE = "test_held"
@@ -56,7 +56,7 @@ def test_what_a_child_leaves_behind_goes_with_it(temporary: Path) -> None:
     with pytest.raises(CrashedError):
         isolation.run(f"{HERE}:litter_and_die", what="littering")
     with pytest.raises(CrashedError):
-        isolation.run(f"{HERE}:litter_and_hang", what="littering", timeout_s=3.0)
+        isolation.run(f"{HERE}:litter_and_hang", what="littering", limits=Limits(seconds=3.0))
     assert list(temporary.iterdir()) == []
 
 
