@@ -3,7 +3,8 @@
 A file of eight pictures clips what the ninth stirs. Mirrored, cut out, and under another contrast
 and light the same eight stir channels further, in the directions in which other pictures would; so
 that equalized channels, of which each has to be known, gain as well. (Trained xception-mini, 8
-images: 25.3 dB with the images alone, 35.6 with 24 views of them.)
+images: 27.2 dB before there were views, 33.2 with 24 of them; for a trained twin of xception, which
+has nothing to equalize, 28.1 and 26.8.)
 """
 
 from __future__ import annotations

@@ -150,8 +150,8 @@ def attempt(
     finish(graph)
     after_db = mixture.snr_db(layers)
     note = (
-        f"integers alone keep {before_db:.1f} dB in the worst group of the outputs on calibration"
-        f" samples: {len(layers)} of {mixture.layers} layers stay in float32 ({after_db:.1f} dB);"
+        f"integers alone keep {before_db:.1f} dB in the worst group of the logits or outputs on"
+        f" calibration samples: {len(layers)} of {mixture.layers} layers stay in float32 ({after_db:.1f} dB);"
         f" they are: {', '.join(sorted(layers))}"
     )
     return Rescue(graph, after_db, _float_operators(graph), note)
