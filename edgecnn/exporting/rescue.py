@@ -151,8 +151,8 @@ def attempt(
     after_db = mixture.snr_db(layers)
     note = (
         f"integers alone keep {before_db:.1f} dB in the worst group of the logits or outputs on"
-        f" calibration samples: {len(layers)} of {mixture.layers} layers stay in float32 ({after_db:.1f} dB);"
-        f" they are: {', '.join(sorted(layers))}"
+        f" calibration samples: {len(layers)} of {mixture.layers} layers stay in float32"
+        f" ({after_db:.1f} dB); they are: {', '.join(sorted(layers))}"
     )
     return Rescue(graph, after_db, _float_operators(graph), note)
 
