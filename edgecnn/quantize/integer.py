@@ -119,23 +119,32 @@ def quantize(  # noqa: PLR0913 - all but one have defaults
     Raises:
         InputError: the model has loops, branches or a state.
     """
-    plain = assembly.prepare(graph, statistics)
-    told = progress or Silent()
-    if activation_bits == _INT8_BITS:
-        measuring = Trial(statistics, trial, judged, threads=threads, samples=samples, most=images)
-        search = Search(plain, measuring, judged, judge=judge, threads=threads, progress=told)
-        choice = search.run(_CANDIDATES if method == AUTO else (method,))
-        prepared, weighed = search.prepared(choice.settings), search.weighed(choice.settings)
-        weighed = replace(weighed, known=measuring.whole(weighed.known, choice.settings))
-    else:
-        prepared = _as_predicted(plain, judged)
-        weighed = assembly.weigh(
-            prepared, activation_bits, judge=judge, threads=threads, progress=told
-        )
-        # 16 bits have levels to spare, and nothing is worth cutting off.
-        settings = Settings("minmax" if method == AUTO else method, equalized=prepared is not plain)
-        choice = Choice(settings)
-    return _made(prepared, weighed, choice, judged, with_source=with_source)
+    from threadpoolctl import threadpool_limits
+
+    # OpenBLAS's threads spin on the products of a matrix and a vector that equalizing is made of:
+    # with two cores 25 times the time of one thread.
+    with threadpool_limits(1, "blas"):
+        plain = assembly.prepare(graph, statistics)
+        told = progress or Silent()
+        if activation_bits == _INT8_BITS:
+            measuring = Trial(
+                statistics, trial, judged, threads=threads, samples=samples, most=images
+            )
+            search = Search(plain, measuring, judged, judge=judge, threads=threads, progress=told)
+            choice = search.run(_CANDIDATES if method == AUTO else (method,))
+            prepared, weighed = search.prepared(choice.settings), search.weighed(choice.settings)
+            weighed = replace(weighed, known=measuring.whole(weighed.known, choice.settings))
+        else:
+            prepared = _as_predicted(plain, judged)
+            weighed = assembly.weigh(
+                prepared, activation_bits, judge=judge, threads=threads, progress=told
+            )
+            # 16 bits have levels to spare, and nothing is worth cutting off.
+            settings = Settings(
+                "minmax" if method == AUTO else method, equalized=prepared is not plain
+            )
+            choice = Choice(settings)
+        return _made(prepared, weighed, choice, judged, with_source=with_source)
 
 
 def _as_predicted(plain: Prepared, judged: Sequence[str]) -> Prepared:
