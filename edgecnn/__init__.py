@@ -33,6 +33,7 @@ from typing import TYPE_CHECKING
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 if TYPE_CHECKING:
+    from edgecnn.accuracy_budget import BudgetedExport, export_within
     from edgecnn.benchmark.checking import check
     from edgecnn.benchmark.compare import compare
     from edgecnn.benchmark.options import BenchOptions
@@ -120,6 +121,7 @@ __all__ = [
     "BenchReport",
     "BenchResult",
     "BudgetCheck",
+    "BudgetedExport",
     "Bundle",
     "CacheEntry",
     "CacheReport",
@@ -197,6 +199,7 @@ __all__ = [
     "diagnose",
     "evaluate",
     "export",
+    "export_within",
     "fit",
     "inspect",
     "list_devices",
@@ -215,6 +218,7 @@ __all__ = [
 
 # A verb never has the name of a submodule, which importing would put in the verb's place.
 _HOMES = {
+    "edgecnn.accuracy_budget": ("BudgetedExport", "export_within"),
     "edgecnn.benchmark.checking": ("check",),
     "edgecnn.benchmark.compare": ("compare",),
     "edgecnn.benchmark.options": ("BenchOptions",),

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
+    from edgecnn.accuracy_budget import BudgetedExport
     from edgecnn.exporting import ExportResult
 
     AnyFunction = Callable[..., Any]
@@ -105,6 +106,39 @@ _CALIBRATION = (
     ),
     *SCALING,
 )
+_FILE = click.Path(path_type=Path)
+_BUDGET = (
+    click.option(
+        "--max-drop",
+        type=float,
+        metavar="POINTS",
+        help="Accuracy that int8 may lose on --data, in percentage points of top-1, mAP or mIoU;"
+        " without labels, of agreement with the float model. Layers stay in float32 as needed.",
+    ),
+    click.option(
+        "--data",
+        metavar="NAME|DIR|FILE.npz",
+        shell_complete=completers.complete_calibration,
+        help="For --max-drop: what `edgecnn evaluate --data` takes.",
+    ),
+    click.option(
+        "--task",
+        type=click.Choice(("classify", "detect", "segment")),
+        help="For --max-drop: what the network does; classify by default.",
+    ),
+    click.option(
+        "--annotations", type=_FILE, metavar="JSON", help="For --max-drop: boxes in COCO's format."
+    ),
+    click.option(
+        "--masks", type=_FILE, metavar="DIR", help="For --max-drop: PNGs of class indices."
+    ),
+    click.option(
+        "--limit",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="For --max-drop: evaluate at most N images.",
+    ),
+)
 _WHERE = (
     click.option(
         "--out",
@@ -146,7 +180,7 @@ class _ExportCommand(click.Command):
     cls=_ExportCommand, short_help="Build or load MODEL, quantize it, write .tflite and .onnx."
 )
 @click.argument("model", shell_complete=completers.complete_model)
-@in_order(*_recipe_flags(), *_WHAT, *_CALIBRATION, *_WHERE)
+@in_order(*_recipe_flags(), *_WHAT, *_CALIBRATION, *_BUDGET, *_WHERE)
 def export(model: str, **flags: Unpack[export_request.Flags]) -> None:
     """Build or load MODEL and export it, proved against the float original.
 
@@ -155,10 +189,16 @@ def export(model: str, **flags: Unpack[export_request.Flags]) -> None:
     Each recipe gets a folder with model.tflite, model.onnx, manifest.json and reference.npz.
     """
     options = export_request.api_options(model, flags)
+    budget = export_request.budget_options(flags)
     _say_what_was_chosen(flags)
+    held: BudgetedExport | None = None
     with watching(quiet=flags["quiet"]) as watcher:
         progress = Timed(watcher)
-        result = edgecnn.export(model, progress=progress, **options)
+        if budget is None:
+            result = edgecnn.export(model, progress=progress, **options)
+        else:
+            held = edgecnn.export_within(model, progress=progress, **budget, **options)
+            result = held.result
     if flags["verbose"]:
         for line in progress.lines():
             console.say("", line)
@@ -167,9 +207,9 @@ def export(model: str, **flags: Unpack[export_request.Flags]) -> None:
     if flags["as_json"]:
         from edgecnn.reporting.json_objects import export_object
 
-        console.print_json(export_object(result))
+        console.print_json(export_object(result, held))
     elif not flags["quiet"]:
-        _print(result)
+        _print(result, held)
     for refusal in result.refused:
         console.say("refused", report.refusal_text(refusal), style="bold red")
     if result.refused:
@@ -187,7 +227,7 @@ def _say_what_was_chosen(flags: export_request.Flags) -> None:
         console.say("note", f"{name} is left out: it exists as {only} only.", style="bold")
 
 
-def _print(result: ExportResult) -> None:
+def _print(result: ExportResult, held: BudgetedExport | None) -> None:
     from edgecnn.reporting import export as report
 
     console.print_table(report.export_table(result))
@@ -202,6 +242,9 @@ def _print(result: ExportResult) -> None:
         console.print_line()
         console.print_paragraph(caution, "yellow")
     for paragraph in report.mixed_paragraphs(result):
+        console.print_line()
+        console.print_paragraph(paragraph)
+    for paragraph in report.budget_paragraphs(held):
         console.print_line()
         console.print_paragraph(paragraph)
     console.print_line()

@@ -40,6 +40,12 @@ class Flags(ScalingFlags):
     calibration_samples: int
     calibration_method: str | None
     min_snr: str | None
+    max_drop: float | None
+    data: str | None
+    task: str | None
+    annotations: Path | None
+    masks: Path | None
+    limit: int | None
     outputs: dict[str, OutputKind]
     strict: bool
     out: Path | None
@@ -88,6 +94,35 @@ def api_options(model: str, flags: Flags) -> dict[str, Any]:
         "preprocessing": _preprocessing(model, flags),
         "min_snr_db": _min_snr_db(flags, recipes, formats),
     }
+
+
+# What measures a loss, and goes to `edgecnn.evaluate`.
+_EVALUATION = ("task", "annotations", "masks", "limit")
+
+
+def budget_options(flags: Flags) -> dict[str, Any] | None:
+    """What `edgecnn.export_within` takes besides; None where no budget is set.
+
+    Raises:
+        HintedUsageError: flags of a budget without one, or one without data.
+    """
+    given: dict[str, object] = {**flags}
+    evaluation = {name: given[name] for name in _EVALUATION if given[name] is not None}
+    most, data = flags["max_drop"], flags["data"]
+    if most is None:
+        named = next(iter(evaluation), "data" if data is not None else None)
+        if named is None:
+            return None
+        raise HintedUsageError(
+            f"--{named} goes with --max-drop.",
+            hint="Add --max-drop POINTS, or measure accuracy with `edgecnn evaluate`.",
+        )
+    if data is None:
+        raise HintedUsageError(
+            "--max-drop needs data to measure accuracy on.",
+            hint="Add --data DIR: images in folders of classes, or without labels.",
+        )
+    return {"max_drop_points": most, "data": data, "evaluation": evaluation}
 
 
 def chosen_formats(flags: Flags) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from edgecnn.text import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from edgecnn.accuracy_budget import Attempt, BudgetedExport
     from edgecnn.exporting import ExportResult
     from edgecnn.exporting.options import MixedPrecision, Refusal
     from edgecnn.records import FileInfo
@@ -175,6 +176,27 @@ def _cost(mixed: MixedPrecision, on: str) -> str:
 
 def _decibel(snr_db: float) -> str:
     return f"{snr_db:.1f} dB" if math.isfinite(snr_db) else "no error"
+
+
+def budget_paragraphs(held: BudgetedExport | None) -> tuple[str, ...]:
+    """What `--max-drop` measured, and what it tried; () where it was not asked for."""
+    if held is None:
+        return ()
+    told = "; ".join(f"the .{loss.format} loses {loss.text}" for loss in held.losses)
+    within = (
+        f"--max-drop {held.max_drop_points:g}: {told} (95 % interval; measured, against the float32"
+        " file on the same images)."
+    )
+    if len(held.attempts) == 1:
+        return (within,)
+    tried = "; ".join(_attempt_text(attempt) for attempt in held.attempts)
+    return within, f"Tried in turn: {tried}."
+
+
+def _attempt_text(attempt: Attempt) -> str:
+    count = attempt.float_layers
+    kept = f"{count} layers in float32 lose" if count else "integers throughout lose"
+    return f"{kept} {attempt.loss.text}"
 
 
 def weights_caution(result: ExportResult) -> str:

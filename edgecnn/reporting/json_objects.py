@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from edgecnn.accuracy_budget import BudgetedExport
     from edgecnn.benchmark.own_profile import CalibratedDevice
     from edgecnn.benchmark.report import BenchReport, CheckReport, DevicesReport
     from edgecnn.caching import CacheReport
@@ -49,8 +50,8 @@ def inspection_object(path: Path, inspection: Inspection) -> JsonObject:
     return {"schema": SCHEMA, "path": str(path), **_plain(inspection)}
 
 
-def export_object(result: ExportResult) -> JsonObject:
-    """The manifests of what was written, and where."""
+def export_object(result: ExportResult, held: BudgetedExport | None = None) -> JsonObject:
+    """The manifests of what was written, and where; with a budget, what was lost of it."""
     artifacts = [
         {"folder": str(artifact.folder), "manifest": _plain(to_json_object(artifact.manifest))}
         for artifact in result.artifacts
@@ -64,13 +65,21 @@ def export_object(result: ExportResult) -> JsonObject:
         }
         for refusal in result.refused
     ]
-    exported = {
+    exported: JsonObject = {
         "schema": SCHEMA,
         "artifacts": artifacts,
         "warnings": list(result.warnings),
         "refused": refused,
     }
-    return exported if result.mixed is None else {**exported, "mixed": _plain(result.mixed)}
+    if result.mixed is not None:
+        exported["mixed"] = _plain(result.mixed)
+    if held is not None:
+        exported["max_drop"] = {
+            "points": held.max_drop_points,
+            "losses": [_plain(loss) for loss in held.losses],
+            "attempts": [_plain(attempt) for attempt in held.attempts],
+        }
+    return exported
 
 
 def verification_object(result: VerifyResult) -> JsonObject:

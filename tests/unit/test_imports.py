@@ -32,7 +32,7 @@ LAYERS = (
     {"datasets", "reference", "quantize", "profiling"},
     {"verifying", "convert"},
     {"exporting", "training", "evaluating", "diagnosing", "deploying", "latency", "claims"},
-    {"benchmark"},
+    {"accuracy_budget", "benchmark"},
     {"reporting"},
     {""},
     {"cli"},
