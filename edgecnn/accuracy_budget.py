@@ -276,7 +276,7 @@ class _Search:
         if enough is not None:
             return CheckFailedError(
                 f"--max-drop {self._most:g}: the data are too few to tell: {told}.",
-                hint=f"Give about {enough} images, or allow more.",
+                hint=f"Give about {float(f'{enough:.1g}'):,.0f} images, or allow more.",
             )
         least = min(loss.points for loss in measured.values())
         kept = "" if "tflite" not in measured else ", with ever more layers in float32"

@@ -138,6 +138,11 @@ class Ingredients:
         """Calibration runs in the layout of a format's file."""
         return self.floats.model.in_file_layout(self.calibration_feeds(), file_format)
 
+    def enlarged_feeds(self, file_format: str) -> Iterator[tuple[NDArray[Any], ...]]:
+        """As `file_feeds`, with views behind."""
+        feeds = self.calibration.samples.feeds(self.network.inputs, self.samples.preprocessing)
+        return self.floats.model.in_file_layout(feeds, file_format)
+
     def calibration_answers(
         self, file: bytes | Path, file_format: str, runs: Sequence[int] | None = None
     ) -> Answers:

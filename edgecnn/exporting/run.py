@@ -187,7 +187,7 @@ def _write_folder(
         written: dict[str, Written] = {}
         files: list[FileInfo] = []
         for file_format in job.formats:
-            attempt = _attempt(job, file_format, part, made)
+            attempt = _attempt(job, file_format, part, made, written.get("tflite"))
             if isinstance(attempt, Refusal):
                 refused.append(attempt)
             else:
@@ -206,11 +206,11 @@ def _write_folder(
 
 
 def _attempt(
-    job: Job, file_format: str, folder: Path, made: Ingredients
+    job: Job, file_format: str, folder: Path, made: Ingredients, beside: Written | None
 ) -> tuple[FileInfo, Written] | Refusal:
     """One file, inspected and compared; or why it cannot be had."""
     try:
-        written = _write(job, file_format, folder, made)
+        written = _write(job, file_format, folder, made, beside)
         return _describe(folder, written, job, file_format, made), written
     except MissingPartError:
         raise
@@ -219,11 +219,13 @@ def _attempt(
         return Refusal(job.recipe.name, file_format, error)
 
 
-def _write(job: Job, file_format: str, folder: Path, made: Ingredients) -> Written:
+def _write(
+    job: Job, file_format: str, folder: Path, made: Ingredients, beside: Written | None
+) -> Written:
     reason = made.floats.model.refused.get(file_format)
     if reason is not None:
         raise reason
-    return writers.write(job, file_format, folder, made)
+    return writers.write(job, file_format, folder, made, beside)
 
 
 def _manifest(

@@ -6,16 +6,22 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
-from edgecnn import parity
+import numpy as np
+
+from edgecnn import held, parity
+from edgecnn.calibration import statistics
 from edgecnn.convert.float_tflite import name_ends
 from edgecnn.exporting import min_snr, rescue
 from edgecnn.inspection import inspect, tflite
 from edgecnn.quantize import choosing, integer, litert
+from edgecnn.quantize.assembly import Settings
 from edgecnn.quantize.passes import float16, io_dtype, round_trips
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from edgecnn.convert.float_tflite import FloatTflite
     from edgecnn.exporting.ingredients import Ingredients
@@ -25,6 +31,10 @@ if TYPE_CHECKING:
     from edgecnn.quantize.integer import IntegerModel
     from edgecnn.quantize.onnx_draft import Draft
     from edgecnn.records import ParityInfo
+
+
+# Scaling channels rounds float32 weights anew, and nothing else.
+_SAME_FUNCTION_DB, _FEW_RUNS = 80.0, (0, 1)
 
 
 @dataclass(frozen=True)
@@ -38,6 +48,8 @@ class Written:
         integer: of a quantized file: "full", or "mixed" where operators stayed float.
         float_ops: those operators, name to count.
         float_places: of the operators that work on floats for `min_snr_db`.
+        settings: how it was quantized, where that was decided by measuring.
+        scale: of the channels of the float .tflite's tensors, by name, where they were scaled.
     """
 
     name: str
@@ -46,13 +58,27 @@ class Written:
     integer: Literal["full", "mixed"] | None = None
     float_ops: dict[str, int] = field(default_factory=dict)
     float_places: tuple[int, ...] = ()
+    settings: Settings | None = None
+    scale: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
 
-def write(job: Job, file_format: str, folder: Path, made: Ingredients) -> Written:
-    """Write one file of an artifact."""
+def write(
+    job: Job, file_format: str, folder: Path, made: Ingredients, beside: Written | None = None
+) -> Written:
+    """Write one file of an artifact.
+
+    Args:
+        job: the recipe.
+        file_format: of the file.
+        folder: where it goes.
+        made: what it is made of.
+        beside: the .tflite of the same recipe, where it was written.
+    """
     path = folder / f"model.{file_format}"
     if is_mixed(job, file_format, made):
         return _mixed_tflite(job, path, made)
+    if (file_format, job.recipe.name) == ("onnx", "int8"):
+        return _integer_onnx(path, made, beside)
     return _WRITERS[file_format, job.recipe.name](job, path, made)
 
 
@@ -102,7 +128,14 @@ def _integer_tflite(job: Job, path: Path, made: Ingredients) -> Written:
     finish(graph, job, made)
     path.write_bytes(graph.write())
     notes = (*filter(None, [made.calibration.note]), *quantized.notes)
-    written = Written(path.name, notes, integer=quantized.integer, float_ops=quantized.float_ops)
+    written = Written(
+        path.name,
+        notes,
+        integer=quantized.integer,
+        float_ops=quantized.float_ops,
+        settings=quantized.choice.measured,
+        scale=quantized.scale,
+    )
     return _rescued(job, path, made, quantized, written) if may_mix else written
 
 
@@ -191,6 +224,8 @@ def _mixed_tflite(job: Job, path: Path, made: Ingredients) -> Written:
         integer="mixed" if mixed.layers else quantized.integer,
         float_ops=quantized.float_ops,
         float_places=places,
+        settings=quantized.choice.measured,
+        scale=quantized.scale,
     )
 
 
@@ -213,32 +248,85 @@ def _dynamic_onnx(_job: Job, path: Path, made: Ingredients) -> Written:
     return Written(path.name)
 
 
-def _integer_onnx(_job: Job, path: Path, made: Ingredients) -> Written:
+def _integer_onnx(path: Path, made: Ingredients, beside: Written | None) -> Written:
+    """An int8 .onnx.
+
+    Args:
+        path: of the file.
+        made: what it is made of.
+        beside: the .tflite, where there is one: its settings were measured, and the network is the
+            same. Without it they are what is best where nothing was measured.
+    """
     from edgecnn.exporting import rescue_onnx
 
-    macs = inspect(_float_onnx(made), delegate=False).graph.macs_by_dtype
-    mended = None
-    if rescue.allowed(made, sum(macs.values())):
-        mended = rescue_onnx.attempt(partial(_onnx_draft, made), path, made)
-    draft = _onnx_draft(made, mended.last if mended else 0)
-    result = draft.write(path, mended.activations if mended else ())
+    settings = beside.settings if beside else None
+    with held.temporary() as folder:
+        source, note = _scaled_onnx(folder, made, beside.scale if beside else {})
+        drafting = partial(_onnx_draft, source, made, settings or _unmeasured(made))
+        macs = inspect(_float_onnx(made), delegate=False).graph.macs_by_dtype
+        mended = None
+        if rescue.allowed(made, sum(macs.values())):
+            mended = rescue_onnx.attempt(drafting, path, made)
+        draft = drafting(mended.last if mended else 0)
+        result = draft.write(path, mended.activations if mended else ())
+    notes = [*result.notes, mended.note if mended else "", note]
     return Written(
         path.name,
-        (*result.notes, *([mended.note] if mended else [])),
+        tuple(filter(None, notes)),
         integer="mixed" if result.float_ops else "full",
         float_ops=result.float_ops,
     )
 
 
-def _onnx_draft(made: Ingredients, last_float: int = 0, left_out: Sequence[int] = ()) -> Draft:
+def _scaled_onnx(
+    folder: Path, made: Ingredients, scale: Mapping[str, NDArray[np.float64]]
+) -> tuple[Path, str]:
+    """The float .onnx with its channels scaled as the .tflite's, and a note; or as it was."""
+    from edgecnn.formats import onnx_file
+    from edgecnn.quantize import onnx_equalize
+
+    plain = _float_onnx(made)
+    if not scale:
+        return plain, ""
+    feeds = next(made.file_feeds("tflite")), next(made.file_feeds("onnx"))
+    model = onnx_equalize.transferred(plain, _float_tflite(made).folded, scale, feeds)
+    path = folder / "scaled.onnx"
+    onnx_file.save(model, path)
+    expected, measured = (made.calibration_answers(p, "onnx", _FEW_RUNS) for p in (plain, path))
+    parities = parity.compare(expected, measured, made.floats.outputs, on_values=True)
+    snr_db = parity.worst(parities).snr_db
+    if snr_db is not None and snr_db < _SAME_FUNCTION_DB:
+        return plain, f"the .onnx is not equalized: scaled, it has {snr_db:.0f} dB of the float one"
+    return path, "the .onnx is equalized as the .tflite is"
+
+
+def _unmeasured(made: Ingredients) -> Settings:
+    few = made.samples.split.calibration.samples < choosing.FEW
+    return Settings(wide=few, views=False)
+
+
+def _onnx_draft(
+    source: Path,
+    made: Ingredients,
+    settings: Settings,
+    last_float: int = 0,
+    left_out: Sequence[int] = (),
+) -> Draft:
     from edgecnn.quantize import onnx_qdq
 
     method = made.options.calibration_method
+    origin = made.calibration.origin
+    samples = made.samples.split.calibration.samples
+    kept = ~np.isin(origin, left_out)
+    if not settings.views:
+        kept[samples:] = False
+    parts = statistics.deal(samples, made.options.seed)[origin]
     return onnx_qdq.draft(
-        _float_onnx(made),
-        (feed for run, feed in enumerate(made.file_feeds("onnx")) if run not in left_out),
-        method="mse" if method == integer.AUTO else method,  # type: ignore[arg-type] # one of plan.METHODS
-        runs=made.samples.split.calibration.samples - len(left_out),
+        source,
+        (feed for feed, wanted in zip(made.enlarged_feeds("onnx"), kept, strict=True) if wanted),
+        method=settings.method if method == integer.AUTO else method,  # type: ignore[arg-type] # one of plan.METHODS
+        dealt=parts[kept] if settings.wide else None,
+        runs=int(kept.sum()),
         last_float=last_float,
         threads=made.plan.threads,
         progress=made.progress,
@@ -254,5 +342,4 @@ _WRITERS: dict[tuple[str, str], Callable[[Job, Path, Ingredients], Written]] = {
     ("onnx", "float32"): _float32_onnx,
     ("onnx", "float16"): _float16_onnx,
     ("onnx", "dynamic"): _dynamic_onnx,
-    ("onnx", "int8"): _integer_onnx,
 }

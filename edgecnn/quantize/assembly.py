@@ -6,7 +6,7 @@ laid out under as many ranges as are wanted (`assemble`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,6 +24,8 @@ from edgecnn.quantize.weights import quantize_layers, write_layers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
 
     from edgecnn.calibration.layer_inputs import LayerInputs
     from edgecnn.calibration.statistics import Statistics
@@ -74,11 +76,13 @@ class Prepared:
         graph: the same function as the float file's.
         known: statistics of that very graph.
         gain_db: what equalizing is predicted to gain; 0.0: not done, or nothing to scale.
+        scale: by tensor name, what its channels were multiplied by, (C,).
     """
 
     graph: Graph
     known: Statistics
     gain_db: float = 0.0
+    scale: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -120,7 +124,8 @@ def equalized(prepared: Prepared, seen: Statistics, judged: Sequence[str]) -> Pr
     """
     model = prepared.graph.copy()
     done = equalize.apply(model, seen.tensors, judged)
-    return Prepared(model, equalize.rescaled(model, prepared.known, done), done.gain_db)
+    known = equalize.rescaled(model, prepared.known, done)
+    return Prepared(model, known, done.gain_db, done.scale)
 
 
 def _give_biases(graph: Graph) -> None:

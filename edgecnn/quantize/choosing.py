@@ -41,7 +41,7 @@ _LARGE_SHARE = 5
 # that are left out hardly tell. So ranges are stretched, unless they win by more than others are
 # expected to lose: a hundredth of the signal's power is what was cut off of unseen images where 8
 # were calibrated on. (Trained Xception: 25 dB, 32 stretched; on the 8 themselves no gain.)
-_FEW = 16
+FEW = 16
 _CUT_OFF = 0.01
 # A change has to gain so much, and so many standard errors of its gain over the images: few images
 # that lost most make up both, and two would ask for more of them than there are.
@@ -85,6 +85,11 @@ class Choice:
     images: int = 0
     spread_db: float = 0.0
     unseen: tuple[tuple[Graph, tuple[int, ...]], ...] = ()
+
+    @property
+    def measured(self) -> Settings | None:
+        """What was taken, where measuring decided it."""
+        return self.settings if self.tried else None
 
     @property
     def expected_db(self) -> float | None:
@@ -267,7 +272,7 @@ class Search:
 
     def run(self, methods: Sequence[str]) -> Choice:
         """Choose; the first of the methods is the one that others have to beat."""
-        few = self._trial.parts < _FEW
+        few = self._trial.parts < FEW
         best = Settings(method=methods[0], wide=few)
         if not self._trial.folds:
             return Choice(best)

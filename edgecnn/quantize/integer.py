@@ -17,9 +17,10 @@ from edgecnn.quantize.assembly import Seen, Settings
 from edgecnn.quantize.choosing import MOST_IMAGES, Choice, Search, Trial
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import Any, Literal
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from edgecnn.calibration.statistics import Statistics
@@ -55,6 +56,7 @@ class IntegerModel:
         source: what it was laid out from, where that was asked for.
         float_ops: operators that compute on real numbers, name to count.
         float_notes: which and why, a sentence a reason.
+        scale: by name of the float file's tensors, what its channels were multiplied by, (C,).
     """
 
     graph: Graph
@@ -62,6 +64,7 @@ class IntegerModel:
     source: FloatSource | None = None
     float_ops: dict[str, int] = field(default_factory=dict)
     float_notes: tuple[str, ...] = ()
+    scale: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
     @property
     def data(self) -> bytes:
@@ -168,4 +171,5 @@ def _made(
     return IntegerModel(
         assembly.assemble(weighed, choice.settings, Seen.of(weighed.known), judged), choice, source,
         float_operators.counts(weighed.in_float), float_operators.notes(weighed.in_float),
+        prepared.scale,
     )  # fmt: skip

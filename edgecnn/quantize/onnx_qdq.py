@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import onnx_ir as ir
+    from numpy.typing import NDArray
 
     from edgecnn.quantize.onnx_draft import ActivationDtype, Int8Result
 
@@ -47,6 +48,7 @@ def draft(  # noqa: PLR0913 - one call does it all
     feeds: Iterable[onnx_ranges.Feed],
     *,
     method: onnx_ranges.Method = "mse",
+    dealt: NDArray[np.int64] | None = None,
     ranges: Mapping[str, tuple[float, float]] | None = None,
     activations: ActivationDtype = "uint8",
     runs: int = 100,
@@ -69,6 +71,7 @@ def draft(  # noqa: PLR0913 - one call does it all
         float_path: a float file of ours (`convert.onnx_float`, `convert.onnx_source`).
         feeds: for each run one array for every input, as `onnx_ranges.measure` takes them.
         method: how a range is chosen, see `onnx_ranges.measure`.
+        dealt: the part that each run belongs to, where ranges are stretched; see likewise.
         ranges: (low, high) by tensor name of the float file, in place of the measured ones.
         activations: `uint8` or `int8`.
         runs: about how many feeds there are; says how many positions of each are looked at.
@@ -90,7 +93,13 @@ def draft(  # noqa: PLR0913 - one call does it all
     prepare(prepared)
     seen = _Watched.of(model, prepared, runs)
     measured = onnx_ranges.measure(
-        model, feeds, method=method, threads=threads, progress=watcher, watchers=seen.by_tensor
+        model,
+        feeds,
+        method=method,
+        parts=dealt,
+        threads=threads,
+        progress=watcher,
+        watchers=seen.by_tensor,
     )
     watcher.stage("quantizing ONNX")
     graph = prepared.graph

@@ -14,6 +14,7 @@ import numpy as np
 from edgecnn.errors import InputError
 from edgecnn.formats.onnx_graph import is_float, name_of, sole_reader, tensors_of, to_proto
 from edgecnn.progress import Progress, Silent
+from edgecnn.quantize import ranges
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -70,8 +71,8 @@ class Histogram:
 
     def __init__(self) -> None:
 
-        self.low = np.inf
-        self.high = -np.inf
+        self.lows: list[float] = []
+        self.highs: list[float] = []
         self.is_finite = True
         self.limit = 0.0
         self.counts = np.zeros(_BINS, dtype=np.int64)
@@ -83,7 +84,8 @@ class Histogram:
         if not np.isfinite(low + high):  # NaN among the values makes both NaN
             self.is_finite = False
             return
-        self.low, self.high = min(self.low, low), max(self.high, high)
+        self.lows.append(low)
+        self.highs.append(high)
         self._reach(max(-low, high))
         stride = -(-flat.size // _VALUES_PER_IMAGE)
         # An odd stride visits every channel and column, whose number is even as a rule.
@@ -92,6 +94,29 @@ class Histogram:
         if some.size:
             bins = ((some + self.limit) * (_BINS / (2 * self.limit))).astype(np.int64)
             self.counts += np.bincount(np.minimum(bins, _BINS - 1), minlength=_BINS)
+
+    @property
+    def low(self) -> float:
+        """Smallest value of all; infinite of none."""
+        return min(self.lows, default=np.inf)
+
+    @property
+    def high(self) -> float:
+        """Largest value of all; minus infinity of none."""
+        return max(self.highs, default=-np.inf)
+
+    def extremes(self, parts: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Smallest and largest value of each part of the images, (parts,) both.
+
+        Args:
+            parts: the part that each belongs to, (images,).
+        """
+        lows = np.full(int(parts.max()) + 1, np.inf)
+        highs = np.full(len(lows), -np.inf)
+        np.minimum.at(lows, parts, self.lows)
+        np.maximum.at(highs, parts, self.highs)
+        kept = np.isfinite(lows)
+        return lows[kept], highs[kept]
 
     def _reach(self, extreme: float) -> None:
 
@@ -183,9 +208,19 @@ def inherit(graph: ir.Graph, ranges: Mapping[str, tuple[float, float]]) -> Range
     return every
 
 
-def choose(histogram: Histogram, method: Method) -> tuple[float, float]:
-    """The range that `method` makes of what was seen; low <= 0 <= high."""
-    return _CHOICE[method](histogram)
+def choose(
+    histogram: Histogram, method: Method, parts: NDArray[np.int64] | None = None
+) -> tuple[float, float]:
+    """The range that `method` makes of what was seen; low <= 0 <= high.
+
+    Args:
+        histogram: of the tensor.
+        method: how.
+        parts: the part that each image belongs to: the range is stretched as other images may reach
+            beyond these (`ranges.stretched`). None: it is not.
+    """
+    limits = _CHOICE[method](histogram)
+    return limits if parts is None else ranges.stretched(limits, *histogram.extremes(parts))
 
 
 def watched_tensors(graph: ir.Graph) -> list[str]:
@@ -208,6 +243,7 @@ def measure(
     feeds: Iterable[Feed],
     *,
     method: Method = "mse",
+    parts: NDArray[np.int64] | None = None,
     threads: int = 0,
     progress: Progress | None = None,
     watchers: Mapping[str, Sequence[Watcher]] | None = None,
@@ -219,6 +255,7 @@ def measure(
         feeds: for each run one array for every input, in order, of the input's shape and dtype; an
             array alone stands for the only input. Read once, one at a time.
         method: `minmax`, `percentile` (99.99) or `mse`.
+        parts: for ranges that are stretched, the part that each run belongs to.
         threads: for onnxruntime and for the statistics; 0 takes all cores.
         progress: advanced by one for each run.
         watchers: by tensor name: are given each run's values as well.
@@ -250,7 +287,7 @@ def measure(
             runs += 1
             (progress or Silent()).advance()
     _refuse_unusable(histograms, runs)
-    return inherit(graph, {name: choose(seen, method) for name, seen in histograms.items()})
+    return inherit(graph, {name: choose(seen, method, parts) for name, seen in histograms.items()})
 
 
 def _add(values: Mapping[str, NDArray[Any]], some: Sequence[tuple[str, Watcher]]) -> None:

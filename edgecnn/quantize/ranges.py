@@ -79,15 +79,26 @@ def _error(
 
 
 def reached(statistics: TensorStatistics, deviations: float = _REACH) -> Range:
+    """How far other images may reach: `beyond` of the parts' extremes."""
+    return beyond(statistics.lows.min(axis=1), statistics.highs.max(axis=1), deviations)
+
+
+def beyond(
+    lows: NDArray[np.floating], highs: NDArray[np.floating], deviations: float = _REACH
+) -> Range:
     """How far other images may reach, told from how far the extremes of these lie apart.
 
     Each part of the images has its own largest value. Their mean and four standard deviations is
     passed by one in three hundred such parts, three by one in ninety (of a Gumbel distribution,
     which extremes tend to), however few parts there are; never less than what was seen. Of one part
     alone nothing is told.
+
+    Args:
+        lows: smallest value of each part, (parts,).
+        highs: largest likewise.
+        deviations: how many.
     """
-    low, high = minmax(statistics)
-    lows, highs = statistics.lows.min(axis=1), statistics.highs.max(axis=1)
+    low, high = min(float(lows.min()), 0.0), max(float(highs.max()), 0.0)
     if len(lows) < _FEWEST_EXTREMES:
         return low, high
     below = float(lows.mean(dtype=np.float64) - deviations * lows.std(ddof=1, dtype=np.float64))
@@ -178,12 +189,25 @@ def choose(statistics: Mapping[str, TensorStatistics], method: str) -> dict[str,
 
 
 def _stretched(statistics: TensorStatistics, limits: Range, largest: float | None) -> Range:
-    seen, others = minmax(statistics), reached(statistics, _STRETCH)
+    lows, highs = statistics.lows.min(axis=1), statistics.highs.max(axis=1)
+    low, high = stretched(limits, lows, highs)
+    return low, high if largest is None else max(min(high, largest), limits[1])
+
+
+def stretched(limits: Range, lows: NDArray[np.floating], highs: NDArray[np.floating]) -> Range:
+    """A range as much wider as other images may reach beyond these (`beyond`).
+
+    Args:
+        limits: (low, high), zero inside.
+        lows: smallest value of each part of the images, (parts,).
+        highs: largest likewise.
+    """
+    seen = min(float(lows.min()), 0.0), max(float(highs.max()), 0.0)
     low, high = (
         limit * (other / extreme) if extreme else limit
-        for limit, extreme, other in zip(limits, seen, others, strict=True)
+        for limit, extreme, other in zip(limits, seen, beyond(lows, highs, _STRETCH), strict=True)
     )
-    return low, high if largest is None else max(min(high, largest), limits[1])
+    return low, high
 
 
 def _with_width(limits: Range) -> Range:

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 import edgecnn
+from edgecnn.errors import CheckFailedError
 from edgecnn.records import Preprocessing
 
 if TYPE_CHECKING:
@@ -84,3 +85,32 @@ def test_the_model_and_its_exports(folder: Path, tmp_path: Path) -> None:
         assert change.low <= change.difference <= change.high
         assert abs(change.difference) < 0.1
     assert report.warnings == ()
+
+
+def test_a_budget_of_accuracy_is_held_or_refused(folder: Path, tmp_path: Path) -> None:
+    images = str(folder / "images")
+    given: dict[str, Any] = {
+        "data": images,
+        "calibration": str(folder / "images" / "test" / "class-1"),
+        "preprocessing": FED,
+        "formats": ("tflite",),
+        "out": tmp_path / "net",
+    }
+    model = str(folder / "net.keras")
+    with pytest.raises(CheckFailedError, match="too few to tell") as refusal:
+        edgecnn.export_within(model, max_drop_points=0.3, **given)
+    assert "images" in str(refusal.value.hint)
+    assert not (tmp_path / "net").exists()
+
+    held = edgecnn.export_within(model, max_drop_points=8.0, **given)
+    (loss,) = held.losses
+    assert loss.high is not None
+    assert loss.points <= loss.high <= 8.0
+    assert [artifact.folder.name for artifact in held.result.artifacts] == ["int8"]
+    edgecnn.export(
+        model,
+        recipes=("float32",),
+        **{name: value for name, value in given.items() if name != "data"},
+    )
+    (change,) = edgecnn.evaluate(tmp_path / "net", data=images).differences
+    assert -100 * change.difference == pytest.approx(loss.points)

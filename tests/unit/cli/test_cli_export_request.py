@@ -6,7 +6,7 @@ from typing import cast
 
 import pytest
 
-from edgecnn.cli.export_request import Flags, api_options, left_out
+from edgecnn.cli.export_request import Flags, api_options, budget_options, left_out
 from edgecnn.cli.group import HintedUsageError
 from edgecnn.errors import InputError
 from edgecnn.recipes import RECIPES
@@ -20,7 +20,7 @@ def flags(**given: object) -> Flags:
         calibration=None, calibration_samples=100, calibration_method=None, min_snr=None,
         convolution=None, input_range=None, mean=None, std=None, channel_order=None, out=None,
         threads=None, quiet=False, verbose=False, as_json=False, input_shapes={}, outputs={},
-        strict=False,
+        strict=False, max_drop=None, data=None, task=None, annotations=None, masks=None, limit=None,
     )  # fmt: skip
     assert given.keys() <= defaults.keys()
     return cast("Flags", {**defaults, **given})
@@ -95,3 +95,14 @@ def test_range_and_mean_contradict_each_other() -> None:
 @pytest.mark.parametrize("text", ["25", "25dB", "25 dB", "25.0db"])
 def test_min_snr_is_read_with_or_without_its_unit(text: str) -> None:
     assert api_options("vgg", flags(min_snr=text))["min_snr_db"] == 25
+
+
+def test_a_budget_and_its_data_go_together() -> None:
+    assert budget_options(flags()) is None
+    given = budget_options(flags(max_drop=0.5, data="photos", limit=20))
+    assert given == {"max_drop_points": 0.5, "data": "photos", "evaluation": {"limit": 20}}
+    with pytest.raises(HintedUsageError, match="--max-drop needs data"):
+        budget_options(flags(max_drop=0.5))
+    for name in ("data", "task", "limit"):
+        with pytest.raises(HintedUsageError, match=f"--{name} goes with --max-drop"):
+            budget_options(flags(**{name: "x"}))

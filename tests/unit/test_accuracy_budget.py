@@ -1,0 +1,83 @@
+"""What counts as a loss, and when it is told to be within a budget."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from edgecnn.accuracy_budget import Loss, export_within, losses_of
+from edgecnn.errors import InputError
+from edgecnn.evaluating import Agreement, Detection, EvaluateReport, Evaluation
+from edgecnn.evaluating.records import Difference
+
+
+def run(file: str, recipe: str) -> dict[str, Any]:
+    return {
+        "file": file, "recipe": recipe, "format": file.rpartition(".")[2], "data": "photos",
+        "split": "", "images": 200, "unusable": 0, "runtime": "LiteRT", "processes": 1,
+        "seconds": 1.0,
+    }  # fmt: skip
+
+
+def test_a_loss_of_accuracy_is_the_difference_with_its_interval() -> None:
+    file = "int8/model.tflite"
+    accuracy: dict[str, Any] = {"top1": 0.9, "low": 0.8, "high": 0.95, "top5": None, "classes": ()}
+    report = EvaluateReport(
+        (Evaluation(**run("float32/model.tflite", "float32"), **accuracy),
+         Evaluation(**run(file, "int8"), **accuracy)),
+        (Difference(file, "int8", "float32/model.tflite", 200, -0.01, -0.03, 0.005, 3, 1),),
+    )  # fmt: skip
+    (loss,) = losses_of(report)
+    assert (loss.format, loss.metric, loss.images) == ("tflite", "top-1", 200)
+    assert (loss.points, loss.low, loss.high) == pytest.approx((1.0, -0.5, 3.0))
+
+
+def test_without_labels_it_is_the_answers_that_differ_from_floats() -> None:
+    shares: dict[str, Any] = {
+        "against": "f",
+        "task": "classify",
+        "top1": 0.97,
+        "low": 0.94,
+        "high": 0.99,
+    }
+    report = EvaluateReport(agreements=(Agreement(**run("int8/model.onnx", "int8"), **shares),))
+    (loss,) = losses_of(report)
+    assert (loss.format, loss.metric) == ("onnx", "agreement")
+    assert (loss.points, loss.low, loss.high) == pytest.approx((3.0, 1.0, 6.0))
+
+
+def test_of_boxes_it_is_the_precision_of_the_float_file_less_its_own() -> None:
+    def boxes(recipe: str, precision: float) -> Detection:
+        of_run = run(f"{recipe}/model.tflite", recipe)
+        return Detection(**of_run, map=precision, map50=0, map75=0, boxes=9, found=9, head="ssd",
+                         categories=())  # fmt: skip
+
+    (loss,) = losses_of(EvaluateReport(detections=(boxes("float32", 0.5), boxes("int8", 0.48))))
+    assert (loss.metric, loss.low, loss.high) == ("mAP", None, None)
+    assert loss.points == pytest.approx(2.0)
+    assert loss.is_within(2.1)
+    assert not loss.is_within(1.9)
+
+
+def test_it_is_within_when_the_whole_interval_is() -> None:
+    loss = Loss("tflite", "top-1", 0.3, -0.3, 0.9, 400)
+    assert loss.is_within(0.9)
+    assert not loss.is_within(0.5)
+    # The interval shrinks with the square root of the images: a third of its half, nine times.
+    assert loss.images_to_tell(0.5) == pytest.approx(400 * 9, rel=0.05)
+    assert loss.images_to_tell(0.2) is None
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"max_drop_points": 0.0}, "points above 0"),
+        ({"recipes": ("float16",)}, "int8 recipe"),
+        ({"min_snr_db": 20.0}, "both decide"),
+        ({"calibration": "photos"}, "calibrated on"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_before_any_work(options: dict[str, Any], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        export_within("xception", **{"max_drop_points": 1.0, "data": "photos", **options})
