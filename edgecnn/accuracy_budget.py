@@ -271,12 +271,10 @@ class _Search:
 
     def _refusal(self, measured: dict[str, Loss]) -> CheckFailedError:
         told = "; ".join(f"the .{name} loses {loss.text}" for name, loss in measured.items())
-        counts = [loss.images_to_tell(self._most) for loss in measured.values()]
-        enough = min((count for count in counts if count is not None), default=None)
-        if enough is not None:
+        if any(loss.low is not None and loss.low <= self._most for loss in measured.values()):
             return CheckFailedError(
                 f"--max-drop {self._most:g}: the data are too few to tell: {told}.",
-                hint=f"Give about {float(f'{enough:.1g}'):,.0f} images, or allow more.",
+                hint=f"Give {self._enough(measured)} images, or allow more.",
             )
         least = min(loss.points for loss in measured.values())
         kept = "" if "tflite" not in measured else ", with ever more layers in float32"
@@ -285,6 +283,11 @@ class _Search:
             hint=f"Allow more than {least:.2f} points, calibrate on images like those of --data,"
             " or take --float16.",
         )
+
+    def _enough(self, measured: dict[str, Loss]) -> str:
+        counts = [loss.images_to_tell(self._most) for loss in measured.values()]
+        enough = min((count for count in counts if count is not None), default=None)
+        return "more" if enough is None else f"about {float(f'{enough:.1g}'):,.0f}"
 
     def _require_same(self, result: ExportResult, measured: dict[str, str]) -> None:
         for artifact in result.artifacts:

@@ -41,7 +41,11 @@ def test_without_labels_it_is_the_answers_that_differ_from_floats() -> None:
         "low": 0.94,
         "high": 0.99,
     }
-    report = EvaluateReport(agreements=(Agreement(**run("int8/model.onnx", "int8"), **shares),))
+    report = EvaluateReport(
+        agreements=(
+            Agreement(**run("int8/model.onnx", "int8"), against="f", task="classify", **shares),
+        )
+    )
     (loss,) = losses_of(report)
     assert (loss.format, loss.metric) == ("onnx", "agreement")
     assert (loss.points, loss.low, loss.high) == pytest.approx((3.0, 1.0, 6.0))
