@@ -34,18 +34,9 @@ def test_a_loss_of_accuracy_is_the_difference_with_its_interval() -> None:
 
 
 def test_without_labels_it_is_the_answers_that_differ_from_floats() -> None:
-    shares: dict[str, Any] = {
-        "against": "f",
-        "task": "classify",
-        "top1": 0.97,
-        "low": 0.94,
-        "high": 0.99,
-    }
-    report = EvaluateReport(
-        agreements=(
-            Agreement(**run("int8/model.onnx", "int8"), against="f", task="classify", **shares),
-        )
-    )
+    shares: dict[str, Any] = {"top1": 0.97, "low": 0.94, "high": 0.99}
+    file = run("int8/model.onnx", "int8")
+    report = EvaluateReport(agreements=(Agreement(**file, against="f", task="classify", **shares),))
     (loss,) = losses_of(report)
     assert (loss.format, loss.metric) == ("onnx", "agreement")
     assert (loss.points, loss.low, loss.high) == pytest.approx((3.0, 1.0, 6.0))
