@@ -37,6 +37,7 @@ COMMANDS = {
     "report": "edgecnn.cli.report:report",
     "deploy": "edgecnn.cli.deploy:deploy",
     "devices": "edgecnn.cli.devices:devices",
+    "guide": "edgecnn.cli.guide:guide",
     "cache": "edgecnn.cli.cache:cache",
     "completion": "edgecnn.cli.completion:completion",
 }

@@ -100,6 +100,10 @@ def _print_answer(verdict: Verdict) -> None:
     for text in shown.paragraphs(verdict):
         console.print_paragraph(text)
         console.print_line()
+    if verdict.devices:
+        console.print_table(shown.devices_table(verdict))
+        console.print_paragraph(shown.devices_legend(verdict), "dim")
+        console.print_line()
     if verdict.details:
         console.print_pairs(shown.detail_pairs(verdict))
         console.print_line()

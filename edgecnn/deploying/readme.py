@@ -30,8 +30,8 @@ _TEXT = """\
 The milliseconds are those of the inference alone. A file that cannot be read is reported on
 stderr; the others are still run, and the exit code is 2. `--json` prints one JSON object a line.
 `--task none` describes the outputs, `--out FILE.npz` saves them, `--draw DIR` writes the images
-with the results drawn on them; see `--help` for more. `classify` is `run --task classify` with its old
-output format; it will be removed in the next release of edgecnn.
+with the results drawn on them; see `--help` for more. `classify` is `run --task classify` with its
+old output format; it will be removed in the next release of edgecnn.
 
 ## Files
 
