@@ -24,7 +24,7 @@ _MUCH = 0.25
 _BASES = {
     "interpolated": "interpolated: similar networks were measured on this device",
     "extrapolated": "extrapolated: this device was measured, but not with a network of this kind",
-    "no rows": "no rows: no latencies of this device are published; its cores' are used",
+    "no rows": "no rows: no published latencies of this device; predicted from its type of cores",
 }
 _KINDS = {
     "convolution": "convolutions",
