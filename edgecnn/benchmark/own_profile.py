@@ -79,7 +79,7 @@ def calibrate_device(
     """
     path, watcher = Path(out), progress or Silent()
     _check_out(path)
-    watcher.stage(f"{target}: identifying it")
+    watcher.stage(f"{target}: identifying the device")
     facts, found = _ask(target)
     plain = _plain_profile(path.stem, facts, found)
     probes, reasons = _measure(target, plain, watcher)

@@ -175,7 +175,7 @@ def test_images_need_to_know_how_the_network_is_fed(own: Path, tmp_path: Path) -
         pixels = random.integers(0, 256, (20, 20, 3), np.uint8)
         Image.fromarray(pixels).save(photographs / f"{number}.png")
     error = refusal(own, str(photographs))
-    assert "How the network's input is scaled is unknown" in error.message
+    assert "How the network's input is scaled is not known" in error.message
     assert "--input-range" in error.hint
     fed = Preprocessing(mean=(10.0, 20.0, 30.0), std=(50.0, 60.0, 70.0), channel_order="BGR")
     (artifact,) = export(own, str(photographs), preprocessing=fed).artifacts

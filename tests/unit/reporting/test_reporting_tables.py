@@ -207,7 +207,7 @@ def test_inspection_facts_are_safe_to_print() -> None:
 
 @pytest.mark.parametrize(
     ("count", "outside", "said"),
-    [(None, {}, "not known"), (0, {"ADD": 1}, "none: XNNPACK takes no operator of this graph"),
+    [(None, {}, "not known"), (0, {"ADD": 1}, "none: XNNPACK supports no operator of this graph"),
      (2, {}, "2 XNNPACK partitions, with every operator in them"),
      (1, {"SOFTMAX": 1}, "1 XNNPACK partition; outside it: SOFTMAX"),
      (4, {"PACK": 1, "RELU": 2}, "4 XNNPACK partitions; outside them: RELU x2, PACK")],
