@@ -8,7 +8,7 @@ JOBS ?= 2
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL: # two pips must not write one .venv
-.PHONY: help export test lint unit constraints clean
+.PHONY: help export report test lint unit constraints clean
 
 # A shell may carry these: the first three would change what runs, a fixed hash seed would hide
 # output that depends on the order of a set.
@@ -30,6 +30,9 @@ help: ## this list
 export: .venv/.export ## set up, and write Xception as int8 .tflite and .onnx into artifacts/xception/int8
 	$(BIN)/edgecnn export xception --int8
 
+report: .venv/.export ## set up, and draw the verdicts and their evidence as report.html
+	$(BIN)/edgecnn report
+
 test: .venv/.dev lint ## set up, check style and types, run every test
 	$(PYTEST)
 
@@ -45,7 +48,7 @@ unit: .venv/.unit ## the unit tests alone: seconds, and no TensorFlow is install
 # `dev` holds all that the other two do.
 .venv/.export: $(PINNED)
 	@echo "Installing edgecnn with TensorFlow into .venv (about a minute) ..."
-	@$(INSTALL) --editable '.[export]'
+	@$(INSTALL) --editable '.[all]'
 	@touch $@
 
 .venv/.unit: $(PINNED)

@@ -175,7 +175,7 @@ def find(
     why = (problem or problem_of)(final)
     if why:
         if warn is not None:
-            warn(f"The cache's {kind} entry {key[:12]} is not used: {why}. It is made again.")
+            warn(f"The cache's {kind} entry {key[:12]} is not used: {why}. It is rebuilt.")
         return None
     with contextlib.suppress(OSError):  # a read-only cache is still a cache
         os.utime(final)

@@ -36,15 +36,15 @@ class Recipe:
 
 _ALL = (
     Recipe("float32", "float32", "float32", "float32", calibrated=False, formats=FORMATS,
-           summary="as trained"),
+           summary="32-bit floats, as trained"),
     Recipe("float16", "float16", "float32", "float32", calibrated=False, formats=FORMATS,
            summary="half-precision weights, half the size"),
     Recipe("dynamic", "int8", "float32", "float32", calibrated=False, formats=FORMATS,
-           summary="int8 weights, activations quantized as they come"),
+           summary="int8 weights, activations quantized at run time"),
     Recipe("int8", "int8", "int8", "int8", calibrated=True, formats=FORMATS,
-           summary="full integer, per-channel weights: the fast one on ARM"),
+           summary="full integer, per-channel weights; fastest on ARM"),
     Recipe("int16x8", "int8", "int16", "int16", calibrated=True, formats=("tflite",),
-           summary="int16 activations, int8 weights: the faithful one, and slow"),
+           summary="int16 activations, int8 weights; most accurate, slow"),
 )  # fmt: skip
 
 RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in _ALL}

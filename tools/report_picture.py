@@ -1,4 +1,4 @@
-"""Draw the README's picture of the report: its verdicts, and its first charts beside them.
+"""Draw the README's picture of the report: its first chart, and the main verdict beside it.
 
     python tools/report_picture.py [--records DIR] [--out artifacts/experiments/report.png]
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _CHROMIUM = "/usr/bin/chromium"
 _FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
 _SIZE: ViewportSize = {"width": 1180, "height": 1400}
-_PLACES = ("top", "on-devices")  # anchors of the page, side by side in the picture
+_PLACES = ("top", "verdicts")  # anchors of the page, side by side in the picture
 _SCALE = 0.66
 _GAP_PX = 16
 _COLOURS = 128

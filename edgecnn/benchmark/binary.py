@@ -65,7 +65,7 @@ def measure(device: AdbDevice, job: Job, program: Path, sink: Sink, progress: Pr
     Raises:
         DeviceError: the device cannot be reached, or failed.
     """
-    progress.stage(f"{device.target}: what it is")
+    progress.stage(f"{device.target}: identifying the device")
     facts = device.facts()
     pairs = [
         Pair(f"{number}.tflite", file, threads)

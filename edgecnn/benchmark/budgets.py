@@ -75,7 +75,7 @@ def check_result(budgets: Budgets, result: BenchResult) -> Iterator[BudgetCheck]
 
 def _size(file: BenchFile, limit: int) -> BudgetCheck:
     fits = file.size_bytes <= limit
-    reason = f"the file has {file.size_bytes} bytes, {limit} are allowed"
+    reason = f"the file has {file.size_bytes} bytes; {limit} are allowed"
     return BudgetCheck(
         "size", limit, file.size_bytes, "B", file.name, "", None, _outcome(fits), reason
     )
@@ -83,13 +83,13 @@ def _size(file: BenchFile, limit: int) -> BudgetCheck:
 
 def _snr(file: BenchFile, limit: float) -> BudgetCheck:
     if file.parity is None:
-        reason = "no manifest says how close the file is to its float network"
+        reason = "no manifest records the SNR of the file"
         return BudgetCheck("snr", limit, None, "dB", file.name, "", None, "undecided", reason)
     found = file.parity.snr_db
     if found is None:
-        reason = "the logits are the float network's own"
+        reason = "the logits equal the float model's"
         return BudgetCheck("snr", limit, None, "dB", file.name, "", None, "holds", reason)
-    reason = f"the logits are {found:.2f} dB from the float network's, {limit:g} dB are asked for"
+    reason = f"the logits have {found:.2f} dB SNR against float; {limit:g} dB are required"
     return BudgetCheck(
         "snr", limit, found, "dB", file.name, "", None, _outcome(found >= limit), reason
     )
@@ -97,7 +97,7 @@ def _snr(file: BenchFile, limit: float) -> BudgetCheck:
 
 def _p90(result: BenchResult, limit: float) -> BudgetCheck:
     if result.emulated:
-        reason = f"{result.target} is emulated: its times say nothing of the device it imitates"
+        reason = f"{result.target} is emulated: its timings are not representative"
         return _of(result, "p90", limit, None, "ms", "undecided", reason)
     low, high = _p90_limits(result)
     found = result.latency_ms.p90
@@ -107,8 +107,8 @@ def _p90(result: BenchResult, limit: float) -> BudgetCheck:
         reason, warning = f"{interval}, within {limit:g} ms", ""
     elif low <= limit:
         outcome = "holds"
-        reason = f"{interval}: {limit:g} ms lies within the noise"
-        warning = "the budget lies within the noise: measure longer with --profile publish"
+        reason = f"{interval}: {limit:g} ms is within the noise"
+        warning = "the budget is within the noise: measure longer with --plan publish"
     else:
         outcome, warning = "broken", ""
         reason = f"{interval}, above {limit:g} ms"
@@ -125,7 +125,7 @@ def _p90_limits(result: BenchResult) -> tuple[float, float]:
 
 
 def _void(result: BenchResult, limit: float, outcome: Outcome, reason: str) -> BudgetCheck:
-    why = f"the measurement is void ({'; '.join(result.trust.reasons)})"
+    why = f"the measurement is invalid ({'; '.join(result.trust.reasons)})"
     if outcome == "broken" and result.latency_ms.min > limit:
         reason = f"{reason}; even the fastest run took {result.latency_ms.min:.4g} ms"
     elif outcome == "broken":
@@ -137,21 +137,21 @@ def _void(result: BenchResult, limit: float, outcome: Outcome, reason: str) -> B
 def _memory(result: BenchResult, limit: int) -> BudgetCheck:
     found = result.peak_rss_bytes
     reason = (
-        f"the process that ran the file had {found / 1e6:.1f} MB at its peak, libraries included;"
-        f" {limit / 1e6:g} MB are allowed"
+        f"the process peaked at {found / 1e6:.1f} MB, libraries included; {limit / 1e6:g} MB are"
+        " allowed"
     )
     outcome, warning = _outcome(found <= limit), ""
     if result.emulated:
         # The emulator's own memory is in it: what is small enough is so on the device too.
         outcome = "holds" if found <= limit else "undecided"
-        warning = f"{result.target} is emulated, and the emulator's own memory is counted"
+        warning = f"{result.target} is emulated, and the emulator's own memory is included"
         reason = reason if outcome == "holds" else f"{reason}, but {warning}"
     return _of(result, "memory", limit, found, "B", outcome, reason, warning)
 
 
 def _outputs(result: BenchResult, *, same: bool) -> BudgetCheck:
-    does = "computes what" if same else "computes something else than what"
-    reason = f"{result.target} {does} this machine does, on the {result.inputs} inputs"
+    relation = "match" if same else "differ from"
+    reason = f"outputs on {result.target} {relation} this machine's on the {result.inputs} inputs"
     return _of(result, "outputs", None, None, "", _outcome(same), reason)
 
 

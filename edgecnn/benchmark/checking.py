@@ -53,7 +53,7 @@ def check(
     asked = held.Budgets(p90_ms, size_bytes, memory_bytes, snr_db)
     if not asked.any:
         raise InputError(
-            "No budget is given: there is nothing to check.",
+            "No budget is given, so there is nothing to check.",
             hint="Give at least one: --p90 40ms --size 6MB --memory 64MB --snr 20dB",
         )
     chosen = BenchOptions(**options)

@@ -52,7 +52,7 @@ class BenchOptions:
         """
         found = (self.on,) if isinstance(self.on, str) else tuple(dict.fromkeys(self.on))
         if not found:
-            raise InputError("No device is named.", hint="Name one: --on local")
+            raise InputError("No device is given.", hint="For example --on local")
         return found
 
     @property
@@ -64,7 +64,9 @@ class BenchOptions:
         """
         threads = (self.threads,) if isinstance(self.threads, int) else self.threads
         if not threads or min(threads) < 1:
-            raise InputError("At least 1 thread computes.", hint="For example --threads 1,2,4")
+            raise InputError(
+                "The number of threads must be 1 or more.", hint="For example --threads 1,2,4"
+            )
         return tuple(dict.fromkeys(threads))
 
     @property
@@ -99,7 +101,7 @@ class BenchOptions:
             return None
         if not any(target.startswith("adb:") for target in self.targets):
             raise InputError(
-                "benchmark_model is for phones, and none is named.",
+                "benchmark_model is for phones, and no phone is given.",
                 hint="Add --on adb://SERIAL; `adb devices` lists the serials.",
             )
         return Path(self.benchmark_model)

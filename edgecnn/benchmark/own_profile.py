@@ -79,7 +79,7 @@ def calibrate_device(
     """
     path, watcher = Path(out), progress or Silent()
     _check_out(path)
-    watcher.stage(f"{target}: what it is")
+    watcher.stage(f"{target}: identifying the device")
     facts, found = _ask(target)
     plain = _plain_profile(path.stem, facts, found)
     probes, reasons = _measure(target, plain, watcher)
@@ -114,7 +114,7 @@ def _ask(target: str) -> tuple[DeviceFacts, Hardware]:
         facts = device.facts()
         if facts.emulated:
             raise DeviceError(
-                f"{target} is emulated by {facts.emulator}: its times say nothing of a device.",
+                f"{target} is emulated by {facts.emulator}: its timings are not representative.",
                 hint="Name a real one.",
             )
         with device.workspace() as workspace:
@@ -176,7 +176,7 @@ def _reasons(target: str, results: Sequence[BenchResult]) -> list[str]:
     void = [each.trust for each in results if each.trust.grade == "void"]
     if void:
         raise DeviceError(
-            f"{target}: it was disturbed while it was measured: {void[0].reasons[0]}.",
+            f"{target}: it was disturbed during the measurement: {void[0].reasons[0]}.",
             hint="Close other programs there, let it cool down, and measure again.",
         )
     return list(dict.fromkeys(reason for each in results for reason in each.trust.reasons))

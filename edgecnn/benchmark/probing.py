@@ -72,7 +72,7 @@ def list_devices(targets: Iterable[str] = (), *, progress: Progress | None = Non
     found: list[DeviceProbe] = []
     failures: list[DeviceFailure] = []
     for target in named:
-        watcher.stage(f"{target}: what it is")
+        watcher.stage(f"{target}: identifying the device")
         try:
             found.append(probe(target))
         except EdgeCnnError as error:

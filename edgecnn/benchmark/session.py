@@ -72,7 +72,7 @@ def measure(
         DeviceError: the device cannot be reached, cannot run the files, or failed.
     """
     watcher = progress or Silent()
-    watcher.stage(f"{device.target}: what it is")
+    watcher.stage(f"{device.target}: identifying the device")
     facts = device.facts()
     runtime = _runtime(device, facts, job)
     context = parsing.Context(device.target, facts, job)

@@ -158,7 +158,7 @@ def _over_units(a: Sequence[float], b: Sequence[float], process_effect: float) -
     if not len(a) == len(b) >= LEAST_UNITS:
         raise InputError(
             f"Too few measurements for a comparison: {len(a)} and {len(b)} units.",
-            hint="Measure longer: --profile publish.",
+            hint="Measure longer: --plan publish.",
         )
     if min(*a, *b) <= 0:
         raise InputError("A latency of 0 ms or less is none: there is nothing to compare.")

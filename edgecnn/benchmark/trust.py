@@ -52,20 +52,20 @@ def grade(result: BenchResult, plan: BenchPlan) -> Trust:
     if plan.interval_s is None:
         void += heat
     else:
-        warned += [f"{reason}; the percentiles of the whole mix several speeds" for reason in heat]
+        warned += [f"{reason}; the percentiles mix several speeds" for reason in heat]
     reasons = (*void, *warned)
     return Trust("void" if void else "warned" if warned else "trusted", reasons)
 
 
 def _void(result: BenchResult, plan: BenchPlan) -> Iterator[str]:
     if result.outputs_match is False:
-        yield "its outputs are not those that this machine computes"
+        yield "its outputs differ from this machine's"
     bits = _bits_that_count(result) & _POWER_BITS
     if bits:
         yield f"the power supply failed: {_bit_names(bits)}"
     busy = result.after.busy_share
     if busy is not None and busy > BUSY_VOID:
-        yield f"other programs took {busy:.1%} of the CPU (at most {BUSY_VOID:.0%} is allowed)"
+        yield f"other programs used {busy:.1%} of the CPU (at most {BUSY_VOID:.0%} is allowed)"
     if plan.agree_within is not None and len(result.repeat_p50_ms) > 1:
         spread = statistics.spread(result.repeat_p50_ms)
         if spread > plan.agree_within:
@@ -86,7 +86,7 @@ def _heat(result: BenchResult) -> Iterator[str]:
 def _warned(result: BenchResult, plan: BenchPlan) -> Iterator[str]:
     if result.emulated:
         name = result.device.emulator or "an emulator"
-        yield f"{name} imitates the device: its milliseconds say nothing of a real one"
+        yield f"{name} emulates the device: emulated timings are not representative"
     governor = result.before.governor
     if governor is not None and governor != "performance":
         yield f"the frequency governor is {governor}, not performance"
@@ -95,16 +95,16 @@ def _warned(result: BenchResult, plan: BenchPlan) -> Iterator[str]:
         yield f"the clock was {clock:.0f} MHz of {highest:.0f} MHz while measuring"
     busy = result.after.busy_share
     if busy is None:
-        yield "whether other programs ran is not known here"
+        yield "whether other programs were running is unknown"
     elif BUSY_WARNED < busy <= BUSY_VOID:
-        yield f"other programs took {busy:.1%} of the CPU"
+        yield f"other programs used {busy:.1%} of the CPU"
     yield from _too_few(result, plan)
 
 
 def _too_few(result: BenchResult, plan: BenchPlan) -> Iterator[str]:
     repeats, count = len(result.repeat_p50_ms), len(result.samples_ms)
     if repeats < plan.repeats:
-        yield f"{repeats} of {plan.repeats} repeats were made"
+        yield f"only {repeats} of {plan.repeats} repeats were completed"
     asked = max(FEWEST_SAMPLES, plan.min_runs * plan.repeats)
     if count < asked:
         yield f"there are only {count} samples (at least {asked} are needed)"

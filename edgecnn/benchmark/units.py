@@ -24,7 +24,7 @@ def milliseconds(option: str, text: str) -> float:
     >>> milliseconds("--p90", "40ms"), milliseconds("--p90", "0.5 s")
     (40.0, 500.0)
     """
-    return _read(option, text, _TIME, "a time, such as 40ms")
+    return _read(option, text, _TIME, "a time, e.g. 40ms")
 
 
 def size_bytes(option: str, text: str) -> int:
@@ -36,7 +36,7 @@ def size_bytes(option: str, text: str) -> int:
     >>> size_bytes("--size", "6MB"), size_bytes("--size", "1.5MiB")
     (6000000, 1572864)
     """
-    return round(_read(option, text, _SIZE, "a size, such as 6MB"))
+    return round(_read(option, text, _SIZE, "a size, e.g. 6MB"))
 
 
 def decibels(option: str, text: str) -> float:
@@ -48,7 +48,7 @@ def decibels(option: str, text: str) -> float:
     >>> decibels("--snr", "20dB")
     20.0
     """
-    return _read(option, text, _RATIO, "a ratio in decibels, such as 20dB")
+    return _read(option, text, _RATIO, "a ratio in decibels, e.g. 20dB")
 
 
 def _read(option: str, text: str, units: dict[str, float] | dict[str, int], what: str) -> float:

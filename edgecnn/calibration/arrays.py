@@ -257,8 +257,8 @@ def _collect(
     warnings += _sentences(name, copies, constant)
     if runs < sum(wanted):
         warnings.append(
-            f"{name} holds {runs} samples: {len(calibration)} are calibrated on "
-            f"(asked for: {wanted[0]}), {len(held_out)} are kept to check with."
+            f"{name} has {runs} samples: {len(calibration)} for calibration "
+            f"(requested: {wanted[0]}), {len(held_out)} held out to measure fidelity."
         )
     return Rows(
         _stacked(taken, calibration),

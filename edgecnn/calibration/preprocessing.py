@@ -86,9 +86,9 @@ def resolve(
     if own_scaling:
         return AS_IT_IS, (_SCALES_ITSELF.format(own_scaling=own_scaling),)
     raise InputError(
-        "How the network's input is scaled is not known, and images scaled wrongly would spoil"
-        " the calibration unseen.",
-        hint="Say it: --input-range 0,1 (or -1,1, or 0,255), or --mean and --std;"
+        "How the network's input is scaled is not known, and wrongly scaled images would silently"
+        " spoil the calibration.",
+        hint="Give --input-range 0,1 (or -1,1, or 0,255), or --mean and --std;"
         " or give --calibration FILE.npz with arrays that are fed as they are.",
     )
 

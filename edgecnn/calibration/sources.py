@@ -35,8 +35,8 @@ NOISE = "random numbers"
 
 _FEW = 10
 _DEFAULT_WARNING = (
-    "Calibrated on crops of the photographs that scikit-image ships; images like those the "
-    "network will see give better answers: --calibration FOLDER."
+    "Calibrated on photographs bundled with scikit-image; images like those the network will see "
+    "give better accuracy: --calibration FOLDER."
 )
 
 
@@ -234,7 +234,7 @@ def _from_folder(path: Path, request: _Request) -> Split:
     source = folder.printable(path.resolve().name or "/")
     if len(pixels) == 1:
         only = (
-            f"{source} holds one usable image: it is calibrated on, and parity is measured on "
+            f"{source} has only one usable image, used for calibration; fidelity is measured on "
             f"{photographs.SOURCE} instead. Give more images."
         )
         apart = _crops(photographs.HELD_OUT, request.held_out, request)
@@ -267,8 +267,8 @@ def _from_npz(path: Path, inputs: Sequence[Endpoint], sampling: Sampling) -> Spl
 
 
 def _fewer(source: str, found: int, samples: int, request: _Request) -> str:
-    rough = " Ranges measured on so few are rough." if samples < _FEW else ""
+    rough = " Ranges from so few are rough." if samples < _FEW else ""
     return (
-        f"{source} holds {found} usable images: {samples} are calibrated on (asked for: "
-        f"{request.samples}), {found - samples} are kept for parity.{rough}"
+        f"{source} has {found} usable images: {samples} for calibration (requested: "
+        f"{request.samples}), {found - samples} held out to measure fidelity.{rough}"
     )

@@ -55,8 +55,8 @@ class Enlarged:
         if not self.views:
             return ""
         return (
-            f"{len(self.origin) - self.views} calibration samples are few: {self.views} views of"
-            " them (mirrored, cut out, in another contrast and light) were calibrated on as well"
+            f"only {len(self.origin) - self.views} calibration samples: {self.views} augmented"
+            " views of them (flipped, cropped, other contrast and brightness) were added"
         )
 
 

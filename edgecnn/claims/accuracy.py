@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edgecnn.claims import statistics
-from edgecnn.claims.record import Finding
+from edgecnn.claims.record import Detail, Finding
 from edgecnn.claims.sources import listed, missing, number, untestable
 from edgecnn.evidence.files import command
 
@@ -153,7 +153,7 @@ def _caveats(record: Twins, found: Sequence[Comparison], outcome: Outcome) -> It
         yield f"One network was tried: {found[0].network}."
 
 
-def _costs(record: Twins) -> Iterator[str]:
+def _costs(record: Twins) -> Iterator[Detail]:
     """What each recipe costs each network, on average over seeds."""
     kinds = dict.fromkeys((run.network, run.convolution, run.match) for run in record.recipes)
     for network, convolution, match in kinds:
@@ -169,9 +169,10 @@ def _costs(record: Twins) -> Iterator[str]:
         ]
         twin = "" if match == "itself" else f" ({match})"
         if parts:
-            yield (
-                f"Recipes: {network}, {convolution}{twin}, points of accuracy against float:"
-                f" {listed(parts)}."
+            yield Detail(
+                "Recipes",
+                f"{network}, {convolution}{twin}, points of accuracy against float:"
+                f" {listed(parts)}.",
             )
 
 

@@ -4,22 +4,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edgecnn.claims.low_power_text import WORDS, interval, ms
+from edgecnn.claims.low_power_text import interval, ms
+from edgecnn.claims.record import Detail
 from edgecnn.claims.standings import FRAME_MS, device_name, grade, of_contender, reaches
 from edgecnn.text import milliseconds_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from edgecnn.claims.standings import Row
+    from edgecnn.claims.standings import Grade, Row
     from edgecnn.evidence.records import Contender, Devices
 
 _XCEPTIONS = {"xception", "keras:Xception"}
 
+_MAKES: dict[Grade, str] = {
+    "meets": "does too",
+    "likely": "likely does too",
+    "unlikely": "probably does not",
+    "misses": "does not",
+}
+
 
 def twin(
     twins: Sequence[Contender], full: Sequence[Contender], usable: Iterable[Row], reference: Row
-) -> Iterator[str]:
+) -> Iterator[Detail]:
     """The same network with normal convolutions, on the same device under the same recipe."""
     usable = tuple(usable)
     recipe = reference.latency.recipe
@@ -29,16 +37,16 @@ def twin(
         return
     ours = next(each for each in full if each.recipe == recipe)
     times = row.latency.latency_ms / reference.latency.latency_ms
-    yield (
-        f"Twin: with normal convolutions of the same widths it multiplies"
-        f" {other.macs / ours.macs:.1f} times as much and has"
-        f" {other.parameters / ours.parameters:.1f} times the parameters;"
+    yield Detail(
+        "Twin",
+        f"with normal convolutions of the same widths it has {other.macs / ours.macs:.1f} times"
+        f" the multiplications and {other.parameters / ours.parameters:.1f} times the parameters;"
         f" {_place(reference)} it takes {ms(row.latency)} ms ({row.latency.provenance},"
-        f" {interval(row.latency)}), {times:.1f} times as long."
+        f" {interval(row.latency)}), {times:.1f} times as long.",
     )
 
 
-def small_twins(record: Devices) -> Iterator[str]:
+def small_twins(record: Devices) -> Iterator[Detail]:
     """Narrower twins whose files were both run on the record's machine."""
     normal = [
         each
@@ -52,15 +60,16 @@ def small_twins(record: Devices) -> Iterator[str]:
             if same and each.convolution != "normal" and each.local_latency_ms is not None:
                 ratio = (twin.local_latency_ms or 0) / each.local_latency_ms
                 cpu = record.header.machine.cpu
-                yield (
-                    f"Small twin: measured on {cpu}, one thread, {each.recipe}:"
-                    f" {each.label} {milliseconds_text(each.local_latency_ms)} ms, its twin with"
-                    f" normal convolutions {ratio:.1f} times as long for"
-                    f" {twin.macs / each.macs:.1f} times the multiplications."
+                yield Detail(
+                    "Small twin",
+                    f"measured on {cpu}, one thread, {each.recipe}:"
+                    f" {each.label} {milliseconds_text(each.local_latency_ms)} ms; its twin with"
+                    f" normal convolutions takes {ratio:.1f} times as long for"
+                    f" {twin.macs / each.macs:.1f} times the multiplications.",
                 )
 
 
-def others(record: Devices, usable: Iterable[Row], reference: Row) -> Iterator[str]:
+def others(record: Devices, usable: Iterable[Row], reference: Row) -> Iterator[Detail]:
     """Other networks under equal treatment: time and published accuracy beside Xception's."""
     usable = tuple(usable)
     rivals = [
@@ -74,9 +83,10 @@ def others(record: Devices, usable: Iterable[Row], reference: Row) -> Iterator[s
         return
     rivals.sort(key=lambda pair: pair[1].latency.latency_ms)
     parts = [_rival(each, row, reference) for each, row in rivals]
-    yield (
-        f"Others: under equal treatment ({_place(reference)}, each at its own input size; Xception"
-        f" {ms(reference.latency)} ms): {'; '.join(parts)}."
+    yield Detail(
+        "Others",
+        f"under equal treatment ({_place(reference)}, each at its own input size; Xception"
+        f" {ms(reference.latency)} ms): {'; '.join(parts)}.",
     )
     yield from _best(rivals, reference)
 
@@ -88,19 +98,20 @@ def _rival(each: Contender, row: Row, reference: Row) -> str:
     return f"{each.label} {share:.2f} of the time ({source} {ms(row.latency)} ms){top1}"
 
 
-def _best(rivals: Sequence[tuple[Contender, Row]], reference: Row) -> Iterator[str]:
+def _best(rivals: Sequence[tuple[Contender, Row]], reference: Row) -> Iterator[Detail]:
     """The most accurate of those that make 10 frames a second where Xception is compared."""
     able = [
         (each.published_top1, each.label)
         for each, row in rivals
         if each.published_top1 is not None and reaches(row.latency, FRAME_MS[10])
     ]
-    verdict = WORDS[grade(reference.latency, FRAME_MS[10])]
+    does = _MAKES[grade(reference.latency, FRAME_MS[10])]
     if able:
         top1, label = max(able)
-        yield (
-            f"Best: of those that make 10 a second there {label} has the highest published"
-            f" top-1, {top1:.3f}; Xception's 10 are {verdict}."
+        yield Detail(
+            "Best",
+            f"of the networks that make 10 frames a second there, {label} has the highest published"
+            f" top-1, {top1:.3f}; Xception itself {does}.",
         )
 
 

@@ -51,7 +51,7 @@ def judge(entry: Entry, evidence: Evidence) -> Verdict:
     """The verdict on one claim."""
     finding = entry.judge(evidence)
     values = {each.name: getattr(finding, each.name) for each in fields(finding)}
-    return Verdict(entry.claim, **values)
+    return Verdict(claim=entry.claim, **values)
 
 
 def _chosen(claims: Iterable[str]) -> list[Entry]:

@@ -13,7 +13,6 @@ from edgecnn.claims.standings import (
     FRAME_MS,
     MEMORY_BYTES,
     fastest,
-    is_phone,
     of_contender,
     order,
     reaches,
@@ -25,7 +24,7 @@ from edgecnn.claims.standings import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from edgecnn.claims.record import Outcome
+    from edgecnn.claims.record import Detail, Outcome
     from edgecnn.claims.standings import Row
     from edgecnn.evidence.files import Evidence
     from edgecnn.evidence.records import Contender, Devices
@@ -72,6 +71,8 @@ def judge(evidence: Evidence) -> Finding:
         numbers=tuple(_numbers(record, full, usable, reference)),
         caveats=tuple(told.caveats(record)),
         details=tuple(_details(record, places, usable, reference)),
+        headline=told.headline(places),
+        devices=tuple(told.device(place, full) for place in places),
     )
 
 
@@ -128,13 +129,9 @@ def pick_reference(full: list[Contender], usable: tuple[Row, ...]) -> Row | None
 
 def _details(
     record: Devices, places: list[Standing], usable: tuple[Row, ...], reference: Row | None
-) -> Iterator[str]:
+) -> Iterator[Detail]:
     full = xceptions(record)
     yield told.network(full, record)
-    for place in places:
-        if not is_phone(place.device):
-            yield told.device(place, full)
-    yield from told.phones(places)
     yield from told.basis(places)
     yield told.sizes(full, record)
     if reference is not None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from edgecnn.evidence.files import Measurement
 from edgecnn.evidence.records import DeviceLatency
+from edgecnn.evidence.words import Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,18 +51,20 @@ def with_measurements(evidence: Evidence, results: Path | None) -> Evidence:
     measurements = tuple(
         measurement
         for number, result in enumerate(found, start=1)
-        for measurement in _measurements(result, evidence.devices, f"{results.name} #{number}")
+        for measurement in _measurements(result, evidence.devices, results.name, number)
     )
     return replace(evidence, measurements=measurements)
 
 
-def _measurements(result: BenchResult, record: Devices, place: str) -> Iterator[Measurement]:
+def _measurements(
+    result: BenchResult, record: Devices, file: str, number: int
+) -> Iterator[Measurement]:
     device = profile_of(result.device.model)
     if result.emulated or result.trust.grade == "void" or device is None:
         return
     for each in record.contenders:
         if each.file_sha256 and each.file_sha256 == result.file_sha256:
-            source = f"{place}; {result.measured_at[:10]}, {result.device.model}"
+            source = Source(file, f"#{number}", result.measured_at[:10], result.device.model)
             yield Measurement(_latency(result, each, record, device), source)
 
 

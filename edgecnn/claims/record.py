@@ -9,6 +9,7 @@ from edgecnn.records import SCHEMA
 
 if TYPE_CHECKING:
     from edgecnn.evidence.records import Header, Provenance
+    from edgecnn.evidence.words import Source
 
 Outcome = Literal["holds", "fails", "holds with conditions", "not testable here"]
 
@@ -47,49 +48,87 @@ class Number:
         value: the number.
         unit: "ms", "1" for a ratio, "MACs", "weights", ...
         provenance: how it came about.
-        source: the record's file and entry, with its date and machine.
+        source: where it stands.
     """
 
     name: str
     value: float
     unit: str
     provenance: Provenance
-    source: str
+    source: Source
+
+
+@dataclass(frozen=True)
+class Detail:
+    """One paragraph of a verdict: what it is about, and sentences."""
+
+    label: str
+    text: str
+
+
+@dataclass(frozen=True)
+class DeviceSpeed:
+    """How fast the network is on one device, under the fastest recipe and number of threads.
+
+    Attributes:
+        device: its name.
+        frames: of each recipe, the most frames a second.
+        recipe: the fastest.
+        threads: likewise.
+        latency_ms: of those.
+        low_ms: lower end of its interval.
+        high_ms: upper end.
+        provenance: how it came about.
+        power_w: of the whole device; None: not known.
+        energy_mj: of one frame.
+        frugal: the most frames a second within the power budget; None: none, or power not known.
+        enough_for: the highest rate it is fast enough for, and how sure that is.
+    """
+
+    device: str
+    frames: dict[str, float]
+    recipe: str
+    threads: int
+    latency_ms: float
+    low_ms: float
+    high_ms: float
+    provenance: Provenance
+    power_w: float | None
+    energy_mj: float | None
+    frugal: float | None
+    enough_for: str
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What a judge makes of the evidence; the fields are `Verdict`'s."""
-
-    outcome: Outcome
-    summary: str
-    conditions: tuple[str, ...] = ()
-    numbers: tuple[Number, ...] = ()
-    caveats: tuple[str, ...] = ()
-    details: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """The answer to one claim.
+    """What a judge makes of the evidence.
 
     Attributes:
-        claim: what was asked.
         outcome: computed from the records.
         summary: one or two sentences with the decisive numbers.
         conditions: under what it holds, where it does so with conditions.
         numbers: the evidence in full.
         caveats: what else a reader should know.
-        details: paragraphs, each "Label: sentences"; empty where the summary says it all.
+        details: empty where the summary says it all.
+        headline: the answer in one plain sentence; empty where the summary is one.
+        devices: how fast the network is where; empty where the claim is about something else.
     """
 
-    claim: Claim
     outcome: Outcome
     summary: str
     conditions: tuple[str, ...] = ()
     numbers: tuple[Number, ...] = ()
     caveats: tuple[str, ...] = ()
-    details: tuple[str, ...] = ()
+    details: tuple[Detail, ...] = ()
+    headline: str = ""
+    devices: tuple[DeviceSpeed, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict(Finding):
+    """The finding on one claim."""
+
+    claim: Claim
 
 
 @dataclass(frozen=True)

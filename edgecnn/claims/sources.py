@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from edgecnn.claims.record import Finding, Number
 from edgecnn.evidence.files import command
+from edgecnn.evidence.words import Source
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,9 +21,9 @@ def number(
     return Number(name, value, unit, provenance, where(header, entry))
 
 
-def where(header: Header, entry: str) -> str:
+def where(header: Header, entry: str) -> Source:
     """The file of a record and an entry of it, with its date and machine."""
-    return f"{header.experiment}.json {entry}; {header.date[:10]}, {header.machine.cpu}"
+    return Source(f"{header.experiment}.json", entry, header.date[:10], header.machine.cpu)
 
 
 def missing(name: str) -> Finding:

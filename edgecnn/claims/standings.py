@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from edgecnn.evidence.files import Evidence
     from edgecnn.evidence.records import Contender, DeviceLatency, Devices, Fitted
+    from edgecnn.evidence.words import Source
 
 Grade = Literal["meets", "likely", "unlikely", "misses"]
 
@@ -40,7 +41,7 @@ class Row:
     """One latency, and the file and entry it comes from."""
 
     latency: DeviceLatency
-    source: str
+    source: Source
 
     @property
     def frames(self) -> float:

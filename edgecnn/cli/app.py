@@ -37,6 +37,7 @@ COMMANDS = {
     "report": "edgecnn.cli.report:report",
     "deploy": "edgecnn.cli.deploy:deploy",
     "devices": "edgecnn.cli.devices:devices",
+    "guide": "edgecnn.cli.guide:guide",
     "cache": "edgecnn.cli.cache:cache",
     "completion": "edgecnn.cli.completion:completion",
 }
@@ -54,9 +55,9 @@ def _print_version(context: click.Context, _option: click.Parameter, value: bool
     cls=LazyGroup,
     lazy_commands=COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Every command takes --json. Exit codes: 0 done, 1 a check does not hold, 2 wrong usage"
-    " or input, 3 a device failed, 4 an optional part is not installed, 74 the output cannot be"
-    " written.",
+    epilog="Every command takes --json; `edgecnn guide` lists the guides. Exit codes: 0 success,"
+    " 1 a check failed, 2 wrong usage or input, 3 a device failed, 4 an optional part is not"
+    " installed, 74 output cannot be written.",
 )
 @click.option(
     "--version",
@@ -67,10 +68,10 @@ def _print_version(context: click.Context, _option: click.Parameter, value: bool
     help="Show the version and exit.",
 )
 def cli() -> None:
-    """Take a CNN to a Raspberry Pi or a phone: build, quantize, export, prove, measure.
+    """Take a CNN to a Raspberry Pi or a phone: build, quantize, verify, measure, deploy.
 
     \b
-    Begin with:
+    Start with:
       edgecnn models
       edgecnn export xception --int8
       edgecnn bench artifacts/xception/int8

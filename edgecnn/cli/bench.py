@@ -21,16 +21,20 @@ if TYPE_CHECKING:
 _LONGEST_LAYERS = 10
 
 
-@click.command(short_help="Measure latency here, on a Raspberry Pi or on a phone.")
+@click.command(short_help="Measure latency on this machine, a Raspberry Pi or a phone.")
 @click.argument(
     "paths", nargs=-1, required=True, metavar="DIR|FILE...", type=click.Path(path_type=Path)
 )
-@click.option("--operators", is_flag=True, help="Also: where the time goes, on this machine.")
+@click.option(
+    "--operators",
+    is_flag=True,
+    help="Also show where the time goes, by operator (this machine only).",
+)
 @click.option(
     "--benchmark-model",
     type=click.Path(path_type=Path),
     metavar="PATH",
-    help="TFLite's benchmark_model for the phone, where it has no Python.",
+    help="TFLite's benchmark_model binary, for a phone without Python.",
 )
 @bench_options.bench_options
 @click.pass_context
@@ -44,10 +48,10 @@ def bench(
 ) -> None:
     """Measure the latency of model files: artifact folders, or .tflite and .onnx files.
 
-    Several files take turns. A device needs nothing but Python 3.9 or newer: the runtime is brought
-    there, and taken away again. Every result has a grade of trust with its reasons, and says
-    whether the device computes what this machine computes. Exit code 3 when a device or file
-    failed; the others' results are printed all the same.
+    Several files are measured in turns. A device needs only Python 3.9 or newer: the runtime is
+    copied there and removed afterwards. Every result is graded valid, suspect or invalid, with
+    reasons, and its outputs are compared with this machine's. Exit code 3 if a device or file
+    failed; the other results are still printed.
     """
     options = bench_options.api_options(flags)
     with watching(quiet=flags["quiet"]) as progress:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Decorated = TypeVar("Decorated", bound="AnyFunction")
 
-PROFILES = ("quick", "publish", "sustained")
+PLANS = ("quick", "publish", "sustained")
 _RESULTS = "artifacts/results.jsonl"
 _MOST_THREADS = 1024
 
@@ -53,10 +53,19 @@ def thread_counts(
 
 def _no_threads(context: click.Context, text: str) -> click.UsageError:
     return HintedUsageError(
-        f"--threads takes numbers from 1 separated by commas, not {text!r}.",
+        f"--threads takes positive numbers separated by commas, not {text!r}.",
         hint="For example --threads 1,2,4",
         context=context,
     )
+
+
+class _PlanOption(click.Option):
+    """--plan; its old name, --profile, is accepted and not shown."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """As click has it, without the old name."""
+        record = super().get_help_record(ctx)
+        return record and (record[0].replace(", --profile", ""), record[1])
 
 
 _OPTIONS = (
@@ -64,7 +73,7 @@ _OPTIONS = (
         "--on",
         multiple=True,
         metavar="DEVICE",
-        help="local (default), ssh://[USER@]HOST[:PORT] or adb://SERIAL; may be repeated.",
+        help="local (default), ssh://[USER@]HOST[:PORT] or adb://SERIAL; repeatable.",
     ),
     click.option(
         "--threads",
@@ -72,34 +81,37 @@ _OPTIONS = (
         show_default=True,
         metavar="N[,N]",
         callback=thread_counts,
-        help="Measure with each of these numbers of threads.",
+        help="Thread counts to measure.",
     ),
     click.option(
+        "--plan",
         "--profile",
-        type=click.Choice(PROFILES),
-        default=PROFILES[0],
+        "profile",
+        cls=_PlanOption,
+        type=click.Choice(PLANS),
+        default=PLANS[0],
         show_default=True,
-        help="How long: seconds, minutes, or half an hour with temperature and clock.",
+        help="How long to measure: seconds, minutes, or half an hour with clock and temperature.",
     ),
     click.option(
         "--format",
         type=click.Choice(("tflite", "onnx", "both")),
         default="tflite",
         show_default=True,
-        help="Which files of an artifact folder.",
+        help="Which files of an artifact folder to use.",
     ),
     SIZE,
     INPUT_SHAPE,
     click.option(
-        "--keep", is_flag=True, help="Leave the runtime on the devices, for a faster next run."
+        "--keep", is_flag=True, help="Leave the runtime on the device; the next run starts faster."
     ),
     click.option(
         "--results",
         type=click.Path(path_type=Path),
         metavar="FILE",
-        help=f"Append results to this file as they arrive.  [default: {_RESULTS}]",
+        help=f"Append results to this file.  [default: {_RESULTS}]",
     ),
-    click.option("--no-results", is_flag=True, help="Append them nowhere."),
+    click.option("--no-results", is_flag=True, help="Do not save results."),
     quiet_option,
     common_options,
 )
@@ -120,7 +132,7 @@ def api_options(flags: Flags) -> dict[str, Any]:
     """
     if flags["results"] is not None and flags["no_results"]:
         raise HintedUsageError(
-            "--results and --no-results contradict each other.", hint="Give one of them."
+            "--results and --no-results exclude each other.", hint="Give one of them."
         )
     chosen: dict[str, Any] = {
         "threads": flags["threads"],

@@ -12,19 +12,19 @@ from edgecnn.cli.options import common_options
 _DAMAGED = 1
 
 
-@click.command(short_help="Show, check or clear what is kept between runs.")
-@click.option("--check", is_flag=True, help="Read all of it; exit code 1 where some is damaged.")
-@click.option("--clear", is_flag=True, help="Remove all of it; it is made again when needed.")
+@click.command(short_help="Show, check or clear the cache.")
+@click.option("--check", is_flag=True, help="Check all entries; exit code 1 if any is damaged.")
+@click.option("--clear", is_flag=True, help="Delete all entries; they are rebuilt when needed.")
 @common_options
 @click.pass_context
 def cache(context: click.Context, *, check: bool, clear: bool, as_json: bool) -> None:
-    """Show what is kept between runs: float files, their answers, statistics, devices' runtimes.
+    """Show the cache: float files, their reference outputs, statistics, runtimes for devices.
 
-    The folder is $EDGECNN_CACHE, else the user's cache folder. Every entry has checksums, and is
-    checked when it is used: what is damaged is made again.
+    It is in $EDGECNN_CACHE, or in the user's cache folder. Every entry has checksums, which are
+    checked on use: a damaged entry is rebuilt.
     """
     if check and clear:
-        raise HintedUsageError("--check and --clear contradict each other.", hint="Give one.")
+        raise HintedUsageError("--check and --clear exclude each other.", hint="Give one of them.")
     report = edgecnn.cache(check=check, clear=clear)
     if as_json:
         from edgecnn.reporting.json_objects import cache_object

@@ -30,27 +30,27 @@ class _Flags(bench_options.Flags):
     junit: Path | None
 
 
-@click.command(short_help="Hold an artifact against budgets for latency, size, memory, SNR.")
+@click.command(short_help="Check an artifact against budgets for latency, size, memory, SNR.")
 @click.argument("path", metavar="DIR|FILE", type=click.Path(path_type=Path))
-@click.option("--p90", metavar="TIME", help="9 of 10 inferences take at most so long: 40ms.")
-@click.option("--size", metavar="SIZE", help="The file has at most so many bytes: 6MB.")
-@click.option("--memory", metavar="SIZE", help="A process that runs it peaks at most here: 64MB.")
-@click.option("--snr", metavar="RATIO", help="Its logits are at least so close to float: 20dB.")
+@click.option("--p90", metavar="TIME", help="90% of inferences are at least this fast, e.g. 40ms.")
+@click.option("--size", metavar="SIZE", help="Largest file size, e.g. 6MB.")
+@click.option("--memory", metavar="SIZE", help="Peak memory of the process, e.g. 64MB.")
+@click.option("--snr", metavar="RATIO", help="Lowest SNR of its logits against float, e.g. 20dB.")
 @click.option(
     "--junit",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Also write a JUnit XML file, which CI servers show.",
+    help="Also write a JUnit XML file, for CI.",
 )
 @bench_options.bench_options
 @click.pass_context
 def check(context: click.Context, path: Path, **flags: Unpack[_Flags]) -> None:
-    """Hold an artifact folder or a model file against budgets.
+    """Check an artifact folder or a model file against budgets.
 
-    Devices are measured for --p90 and --memory, or when --on names them; each must then also
-    compute what this machine computes. Exit code 1 when a budget does not hold: for --p90, when its
-    whole 95% confidence interval is above the budget. Exit code 3 when a device failed, or could
-    not tell: an emulated one has no latency of its own, nor has one that was disturbed.
+    Latency and memory are measured on this machine, or on the devices named by --on, whose outputs
+    must also match this machine's. Exit code 1 if a budget is exceeded: --p90 is exceeded only if
+    its whole 95% confidence interval is above the budget. Exit code 3 if a device failed or gave no
+    usable measurement, because it is emulated or was disturbed.
     """
     budgets = _budgets(flags)
     options = bench_options.api_options(flags)
@@ -102,6 +102,6 @@ def _print(report: CheckReport, *, quiet: bool) -> None:
     for line in shown.reason_lines(report, "undecided"):
         console.say("undecided", line, style="bold yellow")
     for line in shown.reason_lines(report, "broken"):
-        console.say("BROKEN", line, style="bold red")
+        console.say("FAILED", line, style="bold red")
     if not quiet and not report.broken and not report.undecided:
         console.print_line(shown.verdict(report), "bold green")

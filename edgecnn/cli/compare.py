@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _MODEL = click.Path(path_type=Path)
 
 
-@click.command(short_help="Say which of two files is faster, or that none is.")
+@click.command(short_help="Measure which of two files is faster, if either is.")
 @click.argument("a", type=_MODEL)
 @click.argument("b", type=_MODEL)
 @bench_options.bench_options
@@ -28,8 +28,9 @@ _MODEL = click.Path(path_type=Path)
 def compare(context: click.Context, a: Path, b: Path, **flags: Unpack[bench_options.Flags]) -> None:
     """Measure two artifact folders or model files in turns, and say which is faster.
 
-    Both meet the same clock, temperature and load. The ratio has a 95% confidence interval; where
-    that holds 1, there is no difference to be seen: measure longer with --profile publish.
+    The runs alternate, so both files see the same clock, temperature and load. The ratio has a 95%
+    confidence interval; if it includes 1, no difference was found: measure longer with --plan
+    publish.
     """
     options = bench_options.api_options(flags)
     with watching(quiet=flags["quiet"]) as progress:

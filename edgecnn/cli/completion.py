@@ -56,4 +56,4 @@ def _explain(*, as_json: bool) -> None:
         console.print_line(f"{shell}:", "bold")
         for line in _HOW[shell]:
             console.print_line(f"  {line}")
-    console.print_line("It works in shells that are started afterwards.")
+    console.print_line("It takes effect in new shells.")

@@ -112,6 +112,18 @@ def print_paragraph(text: str, style: str = "") -> None:
     _print(output(), Text(printable_lines(text), style))
 
 
+def print_markdown(text: str) -> None:
+    """Print Markdown on stdout: formatted where a person reads, else as it is."""
+    console = output()
+    if console.is_terminal:
+        from rich.markdown import Markdown
+
+        _print(console, Markdown(text, code_theme="ansi_dark", hyperlinks=False), wrap=True)
+    else:
+        with writing():
+            click.echo(text, nl=False)
+
+
 def _print(console: Console, what: RenderableType, *, wrap: bool | None = None) -> None:
     """Unwrapped where no person reads: a log line, or a path to be copied, stays whole."""
     wraps = console.is_terminal if wrap is None else wrap

@@ -39,78 +39,80 @@ class _Flags(TypedDict):
     as_json: bool
 
 
-@click.command(short_help="Put an artifact on a device, or into a file for one.")
+@click.command(short_help="Install an artifact on a device, or bundle it for one.")
 @click.argument("artifact", type=click.Path(path_type=Path))
 @click.argument("target", required=False)
 @click.option(
     "--to",
     metavar="PATH",
-    help="The folder there, beginning at the user's home; ~/edgecnn/MODEL-RECIPE by default.",
+    help="Folder on the device, relative to the home folder; default: edgecnn/MODEL-RECIPE.",
 )
 @click.option(
     "--task",
     type=click.Choice(_TASKS),
-    help="What the outputs mean; by default classes, where that is known.",
+    help="What the outputs mean; default: classify, if the outputs are class scores.",
 )
 @click.option(
     "--labels",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="One label a line, in the order of the classes; they are numbered by default.",
+    help="Class names in the network's order, one per line; default: numbers.",
 )
 @click.option(
     "--output",
     metavar="NAME",
-    help="Of several outputs, the one that tells the class or the mask.",
+    help="The output with the class or the mask, if there are several.",
 )
 @click.option(
     "--head",
     metavar="NAME",
-    help="With --task detect: how the boxes are written, such as yolov8; recognized by default.",
+    help="With --task detect: the box encoding, e.g. yolov8; default: detected from the outputs.",
 )
 @click.option(
     "--anchors",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="With --head ssd or ssd-xy: four numbers for each anchor.",
+    help="With --head ssd or ssd-xy: four numbers per anchor.",
 )
 @click.option(
     "--bundle",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Write it all into this .tar.gz instead of sending it.",
+    help="Write a .tar.gz to copy over yourself, instead of installing over SSH.",
 )
 @click.option(
     "--machine",
     type=click.Choice(_MACHINES),
-    help=f"With --bundle: the device's machine.  [default: {_DEFAULT_MACHINE}]",
+    help=f"With --bundle: the device's architecture.  [default: {_DEFAULT_MACHINE}]",
 )
 @click.option(
     "--python",
     metavar="VERSION",
-    help=f"With --bundle: the device's Python.  [default: {_DEFAULT_PYTHON}]",
+    help=f"With --bundle: the device's Python version.  [default: {_DEFAULT_PYTHON}]",
 )
 @quiet_option
 @common_options
 def deploy(artifact: Path, target: str | None, **flags: Unpack[_Flags]) -> None:
-    """Put the .tflite of ARTIFACT on TARGET, with a program that runs it on pictures or arrays.
+    """Install the .tflite of ARTIFACT on TARGET, with a program that runs it on images or arrays.
 
-    TARGET is ssh://user@host[:port]. The folder there holds the network, its runtime, labels, a
-    README and `run`, which prints classes, boxes or masks; nothing but Python 3.9 or newer must be
-    there. The new release has to give every output there that this machine computes before it
-    takes the place of the old one. With --bundle FILE the same goes into an archive to carry over.
+    TARGET is ssh://user@host[:port]. The installed folder is self-contained: network, runtime,
+    labels, a README and `run`, which prints classes, boxes or masks. The device needs only Python
+    3.9 or newer. A new release replaces the old one only if its outputs on the device match this
+    machine's. --bundle FILE writes an archive to copy over yourself.
     """
     file = flags["bundle"]
     if target is not None and file is None:
-        _refuse(flags, "machine", "python", reason="the device says it itself")
+        _refuse(flags, "machine", "python", reason="it is read from the device")
         _deploy(artifact, target, flags)
     elif file is not None and target is None:
-        _refuse(flags, "to", reason="with --bundle nothing is sent")
+        _refuse(flags, "to", reason="with --bundle nothing is installed")
         _bundle(artifact, file, flags)
     else:
         both = file is not None
         raise HintedUsageError(
-            "A device and --bundle are both named." if both else "Where to is not said.",
+            "TARGET and --bundle exclude each other."
+            if both
+            else "No TARGET and no --bundle given.",
             hint="edgecnn deploy DIR ssh://pi@raspberrypi.local, or edgecnn deploy DIR --bundle"
             " FILE.tar.gz",
         )
@@ -119,9 +121,7 @@ def deploy(artifact: Path, target: str | None, **flags: Unpack[_Flags]) -> None:
 def _refuse(flags: _Flags, *names: Literal["machine", "python", "to"], reason: str) -> None:
     for name in names:
         if flags[name] is not None:
-            raise HintedUsageError(
-                f"--{name} does not belong here: {reason}.", hint="Leave it out."
-            )
+            raise HintedUsageError(f"--{name} cannot be used here: {reason}.", hint="Remove it.")
 
 
 def _deploy(artifact: Path, target: str, flags: _Flags) -> None:
@@ -153,7 +153,7 @@ def _print_deployment(result: Deployment) -> None:
     console.print_line(f"Deployed: {result.folder}", "bold")
     console.print_pairs(report.deployment_pairs(result))
     _print_cautions(report.cautions(result))
-    console.print_line("There:")
+    console.print_line("Run it there:")
     console.print_line(f"  {report.use_deployment(result)}", "bold")
 
 
@@ -183,7 +183,7 @@ def _bundle(artifact: Path, file: Path, flags: _Flags) -> None:
 def _print_bundle(result: Bundle) -> None:
     from edgecnn.reporting import deployment as report
 
-    console.print_line(f"Written: {result.path}", "bold")
+    console.print_line(f"Wrote {result.path}", "bold")
     console.print_pairs(report.bundle_pairs(result))
     _print_cautions((*report.cautions(result), result.needs))
     console.print_line("On the device:")

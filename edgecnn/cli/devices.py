@@ -39,26 +39,26 @@ class _Devices(click.Command):
         return super().make_context(info_name, args, parent=parent, **extra)
 
 
-@click.command(cls=_Devices, short_help="Show what there is to measure on, or to predict.")
+@click.command(cls=_Devices, short_help="List devices to measure on, and device profiles.")
 @click.argument("targets", nargs=-1, metavar="[DEVICE...]")
-@click.option("--profiles", is_flag=True, help="Only the profiles that predict and fit know.")
+@click.option("--profiles", is_flag=True, help="List only the device profiles for predict and fit.")
 @quiet_option
 @common_options
 @click.pass_context
 def devices(
     context: click.Context, targets: tuple[str, ...], *, profiles: bool, quiet: bool, as_json: bool
 ) -> None:
-    """Ask devices what they are, and how they fare: clock, temperature, load.
+    """Show devices and their state: clock, temperature, load.
 
-    Without DEVICE: this machine, every phone that adb knows, and the profiles of devices that
-    `predict` and `fit` know. Devices behind SSH cannot be listed; name them:
-    ssh://[USER@]HOST[:PORT]. Nothing stays on a device. Exit code 3 when one cannot be reached.
+    Without DEVICE: this machine, phones connected over adb, and the device profiles for `predict`
+    and `fit`. Devices behind SSH cannot be discovered; name them: ssh://[USER@]HOST[:PORT]. Nothing
+    is left on a device. Exit code 3 if one cannot be reached.
 
-    `edgecnn devices calibrate DEVICE --out FILE.toml` measures one and writes a profile of it.
+    `edgecnn devices calibrate DEVICE --out FILE.toml` measures a device and writes its profile.
     """
     if targets and profiles:
         raise HintedUsageError(
-            f"--profiles asks no device, and {targets[0]} is named.", hint="Give one of them."
+            f"--profiles and a device ({targets[0]}) exclude each other.", hint="Give one of them."
         )
     report = None if profiles else _probe(targets, quiet=quiet)
     known = () if targets else edgecnn.list_profiles()
@@ -93,8 +93,8 @@ def _print(report: DevicesReport | None, known: tuple[KnownProfile, ...]) -> Non
         console.print_line("Profiles, for `edgecnn predict` and `edgecnn fit`", "bold")
         console.print_table(profiles_table(known))
         console.print_paragraph(
-            "float32, int8: how many networks' published latencies on this device a prediction"
-            " rests on.",
+            "float32, int8: number of networks with published latencies on this device, which"
+            " predictions are based on.",
             "dim",
         )
 
@@ -106,16 +106,16 @@ def _print(report: DevicesReport | None, known: tuple[KnownProfile, ...]) -> Non
     required=True,
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="The profile to write, a .toml.",
+    help="Profile to write (.toml).",
 )
 @quiet_option
 @common_options
 def calibrate(target: str, *, out: Path, quiet: bool, as_json: bool) -> None:
-    """Measure DEVICE for half a minute and write a profile of it: predict --device FILE.
+    """Measure DEVICE for half a minute and write its profile, for predict --device FILE.
 
-    DEVICE is ssh://[USER@]HOST[:PORT], adb://SERIAL, or local. Its cores and clocks are what it
-    says of itself; how fast they are comes from small networks of convolutions. Nothing stays
-    there. Exit code 3 when it fails or was disturbed.
+    DEVICE is ssh://[USER@]HOST[:PORT], adb://SERIAL, or local. Its cores and clocks are read from
+    the system; their speed is measured with small convolutional networks. Nothing is left on the
+    device. Exit code 3 if it fails or was disturbed.
     """
     with watching(quiet=quiet) as progress:
         result = edgecnn.calibrate_device(target, out=out, progress=progress)
@@ -132,7 +132,7 @@ def calibrate(target: str, *, out: Path, quiet: bool, as_json: bool) -> None:
 def _print_calibrated(result: CalibratedDevice) -> None:
     from edgecnn.reporting.devices import probes_table, profile_pairs
 
-    console.print_line(f"Written: {result.path}", "bold")
+    console.print_line(f"Wrote {result.path}", "bold")
     console.print_pairs(profile_pairs(result.profile))
     console.print_table(probes_table(result.probes))
     console.print_line("Next:")

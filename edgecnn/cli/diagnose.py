@@ -31,20 +31,20 @@ class _Flags(ScalingFlags):
     as_json: bool
 
 
-@click.command(short_help="Show layer by layer where a quantized file departs from float, and why.")
+@click.command(short_help="Find the layers where quantization loses accuracy, and why.")
 @click.argument("path", metavar="DIR", type=click.Path(path_type=Path))
 @click.option(
     "--against",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="The float .tflite; ../float32/model.tflite, else the one in the cache, by default.",
+    help="Float .tflite to compare with; default: ../float32/model.tflite, else the cached one.",
 )
 @click.option(
     "--data",
     metavar="SOURCE",
     shell_complete=completers.complete_calibration,
-    help="A folder of images, an .npz of inputs, or fashion-mnist; the artifact's reference"
-    " by default.",
+    help="An image folder, an .npz of inputs, or fashion-mnist; default: the artifact's reference"
+    " inputs.",
 )
 @click.option(
     "--samples",
@@ -52,18 +52,18 @@ class _Flags(ScalingFlags):
     default=64,
     show_default=True,
     metavar="N",
-    help="How many samples, at most.",
+    help="Use at most N samples.",
 )
-@click.option("--all", "every", is_flag=True, help="Every layer, not only the worst.")
+@click.option("--all", "every", is_flag=True, help="Show all layers, not only the worst.")
 @in_order(*SCALING)
 @threads_option("all cores")
 @quiet_option
 @common_options
 def diagnose(path: Path, **flags: Unpack[_Flags]) -> None:
-    """Show layer by layer where a quantized .tflite departs from float, and the likely causes.
+    """Find the layers where a quantized .tflite departs from float, and the likely causes.
 
-    DIR is an artifact folder, or a .tflite whoever wrote it (with --against and --data). Each cause
-    comes with the command that fixes it. Needs no TensorFlow.
+    DIR is an artifact folder, or any .tflite (with --against and --data). Each cause comes with a
+    command that fixes it. Works without TensorFlow.
     """
     scaling = preprocessing(flags)
     with watching(quiet=flags["quiet"]) as progress:

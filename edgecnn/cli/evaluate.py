@@ -57,82 +57,88 @@ _OPTIONS: tuple[AnyOption, ...] = (
         required=True,
         metavar="NAME|DIR|FILE.npz",
         shell_complete=completers.complete_calibration,
-        help="fashion-mnist; a folder: CLASS/*.jpg, or train/CLASS/ and test/CLASS/, or pictures"
-        " without labels; or an array for each input by its name, and labels.",
+        help="fashion-mnist; an image folder (CLASS/*.jpg, train/CLASS/ and test/CLASS/, or"
+        " unlabelled); or an .npz with one array per input name, and labels.",
     ),
     click.option(
         "--task",
         type=click.Choice(("classify", "detect", "segment")),
-        help="What the network does; classify by default.",
+        help="What the network does; default: classify.",
     ),
     click.option(
-        "--annotations", type=_FILE, metavar="JSON", help="Boxes of the pictures, as COCO has them."
+        "--annotations", type=_FILE, metavar="JSON", help="Bounding boxes in COCO format."
     ),
     click.option(
         "--masks",
         type=_FILE,
         metavar="DIR",
-        help="Masks of the pictures: PNGs of class indices with their names; 255 does not count.",
+        help="Segmentation masks: PNGs of class indices, named like the images; 255 is ignored.",
     ),
     click.option(
         "--agreement",
         is_flag=True,
-        help="Compare with the float model, labels or not; as without labels.",
+        help="Compare with the float model, even where there are labels.",
     ),
     click.option(
         "--against",
         type=_FILE,
         metavar="FILE|DIR",
-        help="The float file to agree with; by default the float32 recipe beside.",
+        help="Float file to compare with; default: the float32 recipe of the same model.",
     ),
     click.option(
         "--output",
         metavar="NAME|KIND|NAME=KIND",
-        help="The output that is scored; and what its numbers are: probabilities, logits, values.",
+        help="Output to score, and what it holds: probabilities, logits or values.",
     ),
     click.option(
-        "--head", metavar="NAME", help="How boxes are written, such as yolov8; recognized."
+        "--head",
+        metavar="NAME",
+        help="Box encoding, e.g. yolov8; default: detected from the outputs.",
     ),
     click.option(
-        "--anchors", type=_FILE, metavar="FILE", help="For --head ssd: four numbers for each."
+        "--anchors", type=_FILE, metavar="FILE", help="Anchors for --head ssd: four numbers each."
     ),
     click.option(
         "--labels",
         type=_FILE,
         metavar="FILE",
-        help="Names of the network's classes in their order, one a line.",
+        help="Class names in the network's order, one per line.",
     ),
     click.option(
-        "--above", type=_SHARE, metavar="X", help="Leave out boxes of a lower score.  [0.001]"
+        "--above",
+        type=_SHARE,
+        metavar="X",
+        help="Ignore boxes with a lower score.  [default: 0.001]",
     ),
     click.option(
-        "--overlap", type=_SHARE, metavar="X", help="Boxes that overlap more are one; the head's."
+        "--overlap",
+        type=_SHARE,
+        metavar="X",
+        help="IoU above which boxes are merged (NMS); default: the head's.",
     ),
     click.option(
         "--fit",
         type=click.Choice(("cover", "letterbox", "stretch")),
-        help="How pictures are brought to the input's size: cropped, with borders, or stretched;"
-        " as `deploy` does it by default.",
+        help="How images are fitted to the input: cropped, padded or stretched; default: as"
+        " `deploy` does.",
     ),
     click.option(
         "--split",
         type=click.Choice(("test", "train")),
         default="test",
         show_default=True,
-        help="Which part of the data.",
+        help="Part of the data to use.",
     ),
-    click.option(
-        "--limit", type=click.IntRange(min=1), metavar="N", help="At most so many images."
-    ),
+    click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Use at most N images."),
     click.option(
         "--seed",
         type=click.IntRange(min=0),
         default=0,
         show_default=True,
         metavar="N",
-        help="Draws them, and divides a folder that is not divided.",
+        help="Seed for drawing images, and for splitting a folder that has no splits.",
     ),
-    click.option("--classes", is_flag=True, help="Show each class too."),
+    click.option("--classes", is_flag=True, help="Show results per class too."),
     *SCALING,
     threads_option("all cores"),
     quiet_option,
@@ -142,19 +148,19 @@ _OPTIONS: tuple[AnyOption, ...] = (
 _OWN = {"classes", "quiet", "as_json", "input_range", "mean", "std", "channel_order"}
 
 
-@click.command(short_help="Measure accuracy, and what each recipe costs of it.")
+@click.command(short_help="Measure accuracy, and what each recipe costs.")
 @click.argument("path", metavar="DIR|FILE", type=click.Path(path_type=Path))
 @in_order(*_OPTIONS)
 def evaluate(path: Path, **flags: Unpack[_Flags]) -> None:
-    """Measure how often a network is right, with all cores.
+    """Measure the accuracy of a network.
 
-    DIR is an artifact, or a folder of artifacts whose recipes are then compared with float32 image
-    by image; or what `edgecnn train` wrote. FILE is a .tflite, .onnx, .keras or .h5; Keras models
-    need TensorFlow once, nothing else does. Images are read as they are needed.
+    DIR is an artifact, a folder of artifacts (each recipe is then compared with float32, image by
+    image), or the output of `edgecnn train`. FILE is a .tflite, .onnx, .keras or .h5; only Keras
+    models require TensorFlow. Images are streamed from disk.
 
-    Images in folders of classes give accuracy, --annotations mean average precision of boxes,
-    --masks the overlap of masks. Pictures without labels give the agreement with the float model:
-    what quantizing changed.
+    Class folders give top-1 and top-5 accuracy, --annotations gives mean average precision (mAP) of
+    boxes, --masks gives mean IoU. Unlabelled images give agreement with the float model: what
+    quantization changed.
     """
     given = {name: value for name, value in flags.items() if name not in _OWN}
     with watching(quiet=flags["quiet"]) as progress:

@@ -36,13 +36,13 @@ if TYPE_CHECKING:
 NOT_ALL = 1
 
 _WHAT = (
-    click.option("--all", "every", is_flag=True, help="Every recipe above."),
+    click.option("--all", "every", is_flag=True, help="All recipes above."),
     click.option(
         "--format",
         type=click.Choice(("tflite", "onnx", "both")),
         default="both",
         show_default=True,
-        help="The file formats to write.",
+        help="File formats to write.",
     ),
     click.option(
         "--weights",
@@ -50,7 +50,9 @@ _WHAT = (
         shell_complete=completers.complete_weights,
         help="random (default), imagenet (for keras:NAME), or a weights file.",
     ),
-    click.option("--classes", type=int, metavar="N", help="Classes; the model's own by default."),
+    click.option(
+        "--classes", type=int, metavar="N", help="Number of classes; default: the model's own."
+    ),
     *SHAPE,
     click.option(
         "--seed",
@@ -58,7 +60,7 @@ _WHAT = (
         default=0,
         show_default=True,
         metavar="N",
-        help="Seed of random weights and of the choice of images.",
+        help="Seed for random weights and for drawing images.",
     ),
     click.option(
         "--output",
@@ -66,17 +68,17 @@ _WHAT = (
         multiple=True,
         metavar="[NAME=]KIND",
         callback=output_kinds,
-        help="What your own model's outputs are: probabilities, logits or values.",
+        help="What an output of your own model holds: probabilities, logits or values.",
     ),
     click.option(
         "--strict",
         is_flag=True,
-        help="Refuse a quantized file in which operators stay float.",
+        help="Reject a quantized file if any of its operators stay float.",
     ),
     click.option(
         "--io",
         type=click.Choice(("float32", "int8", "uint8")),
-        help="Input and output of the int8 .tflite; int8 by default.",
+        help="Input and output type of the int8 .tflite; default: int8.",
     ),
 )
 _CALIBRATION = (
@@ -84,7 +86,8 @@ _CALIBRATION = (
         "--calibration",
         metavar="SOURCE",
         shell_complete=completers.complete_calibration,
-        help="A folder of images, an .npz of inputs, or fashion-mnist; photographs by default.",
+        help="Representative dataset: an image folder, an .npz of inputs, or fashion-mnist;"
+        " default: bundled photographs.",
     ),
     click.option(
         "--calibration-samples",
@@ -92,17 +95,18 @@ _CALIBRATION = (
         default=100,
         show_default=True,
         metavar="N",
-        help="How many images to measure activation ranges on.",
+        help="Number of samples to measure activation ranges on.",
     ),
     click.option(
         "--calibration-method",
         type=click.Choice(("auto", "minmax", "percentile", "mse")),
-        help="How ranges come from what was measured.  [default: auto]",
+        help="How activation ranges are chosen.  [default: auto]",
     ),
     click.option(
         "--min-snr",
         metavar="SNR",
-        help="Of the int8 .tflite's logits, such as 25dB: the fewest layers it takes stay float32.",
+        help="Keep as few layers of the int8 .tflite in float32 as needed to reach this SNR of the"
+        " logits, e.g. 25dB.",
     ),
     *SCALING,
 )
@@ -144,11 +148,11 @@ _WHERE = (
         "--out",
         type=click.Path(path_type=Path),
         metavar="DIR",
-        help="Where the recipes' folders go; artifacts/MODEL by default.",
+        help="Output folder, with one folder per recipe; default: artifacts/MODEL.",
     ),
     threads_option("all cores"),
     quiet_option,
-    click.option("--verbose", "-v", is_flag=True, help="Say how long each stage took."),
+    click.option("--verbose", "-v", is_flag=True, help="Show how long each stage took."),
     common_options,
 )
 
@@ -182,11 +186,14 @@ class _ExportCommand(click.Command):
 @click.argument("model", shell_complete=completers.complete_model)
 @in_order(*_recipe_flags(), *_WHAT, *_CALIBRATION, *_BUDGET, *_WHERE)
 def export(model: str, **flags: Unpack[export_request.Flags]) -> None:
-    """Build or load MODEL and export it, proved against the float original.
+    """Export MODEL to .tflite and .onnx, and verify each file against the float model.
 
-    MODEL is a name of `edgecnn models`, keras:NAME for any network of keras.applications, or a path
-    (.keras, .h5, a SavedModel folder, a float .onnx or .tflite). Without a recipe it is --int8.
-    Each recipe gets a folder with model.tflite, model.onnx, manifest.json and reference.npz.
+    MODEL is a name from `edgecnn models`, keras:NAME for any network in keras.applications, or a
+    path (.keras, .h5, a SavedModel folder, a float .onnx or .tflite). The default recipe is --int8.
+
+    Each recipe gets a folder with model.tflite, model.onnx, manifest.json and reference.npz. Every
+    file is read back and compared with the float model; one that does not match its recipe is
+    rejected.
     """
     options = export_request.api_options(model, flags)
     budget = export_request.budget_options(flags)
@@ -211,7 +218,7 @@ def export(model: str, **flags: Unpack[export_request.Flags]) -> None:
     elif not flags["quiet"]:
         _print(result, held)
     for refusal in result.refused:
-        console.say("refused", report.refusal_text(refusal), style="bold red")
+        console.say("rejected", report.refusal_text(refusal), style="bold red")
     if result.refused:
         raise click.exceptions.Exit(NOT_ALL)
 
@@ -221,10 +228,10 @@ def _say_what_was_chosen(flags: export_request.Flags) -> None:
         return
     if not flags["every"] and not export_request.named_recipes(flags):
         recipe = RECIPES[export_request.DEFAULT_RECIPE]
-        console.say("", f"No recipe is named: --{recipe.name} it is ({recipe.summary}).")
+        console.say("", f"No recipe given; using --{recipe.name} ({recipe.summary}).")
     for name in export_request.left_out(flags):
         only = ", ".join(RECIPES[name].formats)
-        console.say("note", f"{name} is left out: it exists as {only} only.", style="bold")
+        console.say("note", f"{name} is skipped: it is available as {only} only.", style="bold")
 
 
 def _print(result: ExportResult, held: BudgetedExport | None) -> None:
@@ -249,7 +256,7 @@ def _print(result: ExportResult, held: BudgetedExport | None) -> None:
         console.print_paragraph(paragraph)
     console.print_line()
     for artifact in result.artifacts:
-        console.print_line(f"Written: {artifact.folder}")
+        console.print_line(f"Wrote {artifact.folder}")
     console.print_line("Next:")
     for command in report.next_commands(result):
         console.print_line(f"  {command}", "bold")

@@ -52,8 +52,8 @@ def describe(error: BaseException) -> Failure:
         return Failure(f"{where}{error.strerror}.", "", _USAGE_EXIT_CODE)
     return Failure(
         f"{type(error).__name__}: {error}",
-        "This is a bug in edgecnn. Run the command again with --traceback, and report what it"
-        " prints together with the command.",
+        "This is a bug in edgecnn. Run the command again with --traceback, and report the command"
+        " and its output.",
         BUG_EXIT_CODE,
         title="unexpected error",
     )

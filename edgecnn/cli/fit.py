@@ -40,40 +40,43 @@ class _Flags(TypedDict):
     as_json: bool
 
 
-@click.command(short_help="Find the network that meets a latency budget on a device.")
+@click.command(short_help="Search for a network that meets a latency budget on a device.")
 @click.argument("model", shell_complete=completers.complete_model)
 @click.option(
     "--device",
     required=True,
     metavar="NAME",
     shell_complete=completers.complete_profile,
-    help="A profile of `edgecnn devices`, or your own (.toml).",
+    help="A profile from `edgecnn devices`, or your own .toml.",
 )
-@click.option("--latency", required=True, metavar="TIME", help="What one inference may take: 40ms.")
-@click.option("--memory", metavar="SIZE", help="What the process may take at its peak: 64MB.")
-@click.option("--size", metavar="SIZE", help="What the file may take: 6MB.")
-@threads_option("all cores of the device")
-@click.option("--recipes", metavar="R[,R]", help="To choose from.  [default: float32,dynamic,int8]")
 @click.option(
-    "--input-sizes", metavar="N[,N]", help="To choose from, pixels, in place of the usual ones."
+    "--latency", required=True, metavar="TIME", help="Latency budget per inference, e.g. 40ms."
 )
+@click.option("--memory", metavar="SIZE", help="Budget for peak process memory, e.g. 64MB.")
+@click.option("--size", metavar="SIZE", help="Budget for file size, e.g. 6MB.")
+@threads_option("all cores of the device")
+@click.option(
+    "--recipes", metavar="R[,R]", help="Recipes to search.  [default: float32,dynamic,int8]"
+)
+@click.option("--input-sizes", metavar="N[,N]", help="Input sizes to search, in pixels.")
 @INPUT_SHAPE
-@click.option("--export", is_flag=True, help="Export the one that would be taken.")
+@click.option("--export", is_flag=True, help="Export the selected variant.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="With --export: where it goes; artifacts/MODEL by default.",
+    help="With --export: the output folder; default: artifacts/MODEL.",
 )
 @quiet_option
 @common_options
 @click.pass_context
 def fit(context: click.Context, model: str, **flags: Unpack[_Flags]) -> None:
-    """Search what MODEL could be for the one that meets a budget on a device; nothing is run.
+    """Search for the variant of MODEL that meets a latency budget on a device.
 
-    For xception that is its width, input size and recipe; for another name of `edgecnn models` its
-    input size and recipe, and the other networks for the same images; for keras:NAME or your own
-    model its recipe, and the --input-sizes you name. Exit code 1 when none is predicted to fit.
+    Nothing is run. For xception the search covers width, input size and recipe; for another name
+    from `edgecnn models`, input size, recipe, and the other networks for the same images; for
+    keras:NAME or your own model, the recipe and any --input-sizes. Exit code 1 if no variant is
+    predicted to fit.
     """
     if flags["out"] is not None and not flags["export"]:
         raise HintedUsageError("--out has no effect without --export.", hint="Add --export.")
@@ -167,7 +170,7 @@ def _print(report: FitReport, exported: ExportResult | None, said: str, *, quiet
     for line, style in zip(shown.taken_lines(report), ("bold green", ""), strict=False):
         console.print_paragraph(line, style)
     for artifact in exported.artifacts if exported is not None else ():
-        console.print_line(f"Written: {artifact.folder}")
+        console.print_line(f"Wrote {artifact.folder}")
     if exported is None:
         console.print_line("Next:")
         console.print_line(f"  {shown.export_command(taken, said)}", "bold")

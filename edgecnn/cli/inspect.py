@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from edgecnn.inspection import Inspection
 
 
-@click.command(short_help="Show what a .tflite or .onnx FILE really is.")
+@click.command(short_help="Show what is inside a .tflite or .onnx FILE.")
 @click.argument("file", type=click.Path(path_type=Path))
 @SIZE
 @INPUT_SHAPE
@@ -27,11 +27,11 @@ def inspect(
     input_shapes: dict[str, tuple[int, ...]],
     as_json: bool,
 ) -> None:
-    """Show what a .tflite or .onnx FILE really is, whoever wrote it.
+    """Show what is inside a .tflite or .onnx FILE, whoever wrote it.
 
-    Operators, multiply-accumulates and parameters by precision, inputs and outputs with their
-    scales, XNNPACK partitions and what breaks them. MACs of a file that leaves sizes open are
-    counted at the shape that --input-shape or --input-size says. Needs no TensorFlow.
+    Lists operators, multiply-accumulates (MACs) and parameters by precision, inputs and outputs
+    with their scales, XNNPACK partitions and what breaks them. If the file has open sizes, MACs are
+    counted at the shape given by --input-shape or --input-size. Works without TensorFlow.
     """
     inspection = edgecnn.inspect(file, input_shapes=input_shapes, input_size=input_size)
     if as_json:

@@ -12,7 +12,7 @@ from edgecnn.cli.options import common_options
 @click.command()
 @common_options
 def models(*, as_json: bool) -> None:
-    """List the networks edgecnn builds by name."""
+    """List the built-in networks."""
     specs = edgecnn.models()
     if as_json:
         from edgecnn.reporting.json_objects import models_object
@@ -26,6 +26,6 @@ def models(*, as_json: bool) -> None:
     console.print_table(summaries_table(specs))
     console.print_line()
     console.print_paragraph(
-        "MODEL may also be keras:NAME, for any network of keras.applications (keras:MobileNetV2),"
-        " or your own: a .keras or .h5 file, a SavedModel folder, a float .onnx or .tflite."
+        "MODEL can also be keras:NAME for any network in keras.applications (keras:MobileNetV2), or"
+        " your own model: a .keras or .h5 file, a SavedModel folder, a float .onnx or .tflite."
     )

@@ -12,10 +12,10 @@ from edgecnn.cli.options import common_options
 @click.command()
 @common_options
 def operators(*, as_json: bool) -> None:
-    """List the ONNX operators that `export` turns into TensorFlow Lite.
+    """List the ONNX operators that `export` converts to TensorFlow Lite.
 
-    A model with others is refused before any work, all of them named. Written to .onnx, a model may
-    have any operator that ONNX Runtime has.
+    A model with any other operator is rejected at once, with a list of them. An export to .onnx may
+    use any operator that ONNX Runtime supports.
     """
     rows = edgecnn.onnx_operators()
     if as_json:

@@ -34,13 +34,13 @@ def common_options(function: Decorated) -> Decorated:
         "--traceback",
         is_flag=True,
         expose_value=False,  # the root reads it, also when the command line is wrong
-        help="Show Python's traceback of an error (or set EDGECNN_TRACEBACK=1).",
+        help="Show the Python traceback of an error (or set EDGECNN_TRACEBACK=1).",
     )(function)
     return click.option(
         "--json",
         "as_json",
         is_flag=True,
-        help="Print one JSON object on stdout, and everything else on stderr.",
+        help="Print one JSON object to stdout; everything else goes to stderr.",
     )(function)
 
 
@@ -57,7 +57,7 @@ def _input_size(
     match = _SIZE.fullmatch(text.strip())
     if match is None:
         raise HintedUsageError(
-            f"--input-size takes a number of pixels, or height and width, not '{text}'.",
+            f"--input-size takes one number of pixels, or height and width, not '{text}'.",
             hint="For example: 224, or 50,150.",
         )
     height, width = match.groups()
@@ -73,7 +73,7 @@ def _input_shapes(
         match = _SHAPE.fullmatch(text.strip())
         if match is None:
             raise HintedUsageError(
-                f"--input-shape takes sizes with x between them, not '{text}'.",
+                f"--input-shape takes sizes joined by x, not '{text}'.",
                 hint="For example: 1x3x320x320, or images=1x3x320x320 for the input of that name.",
             )
         sizes = re.split(r"[x,]", match["sizes"])
@@ -95,28 +95,26 @@ INPUT_SHAPE = click.option(
     multiple=True,
     metavar="[NAME=]1x3xHxW",
     callback=_input_shapes,
-    help="For your own model: the shape of an input that it leaves open; may be repeated.",
+    help="For your own model: fix the shape of an input with open sizes; repeatable.",
 )
 SIZE = click.option(
     "--input-size",
     metavar="N|H,W",
     callback=_input_size,
-    help="Height and width of the input, pixels.",
+    help="Input height and width in pixels.",
 )
 VARIANT = (
-    click.option("--width", type=float, metavar="X", help="Width multiplier, for the Xceptions."),
+    click.option("--width", type=float, metavar="X", help="Width multiplier (Xceptions only)."),
     click.option(
         "--convolution",
         type=click.Choice(["separable", "normal"]),
-        help="normal: the Xceptions' twins with normal convolutions.",
+        help="normal: use normal instead of separable convolutions (Xceptions only).",
     ),
 )
 SHAPE = (SIZE, INPUT_SHAPE, *VARIANT)
 """What a network that is not yet built, or leaves sizes open, may be asked to be."""
 
-quiet_option = click.option(
-    "--quiet", "-q", is_flag=True, help="Print nothing but warnings and errors."
-)
+quiet_option = click.option("--quiet", "-q", is_flag=True, help="Print only warnings and errors.")
 
 
 def threads_option(default: str) -> Callable[[AnyFunction], AnyFunction]:
@@ -125,5 +123,5 @@ def threads_option(default: str) -> Callable[[AnyFunction], AnyFunction]:
         "--threads",
         type=click.IntRange(min=1),
         metavar="N",
-        help=f"Threads to compute with; {default} by default.",
+        help=f"Number of threads; default: {default}.",
     )

@@ -1,4 +1,4 @@
-"""`edgecnn predict`: the latency of a network on a device nobody has at hand."""
+"""`edgecnn predict`: the latency of a network on a device you don't have."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ _OPTIONS = (
         required=True,
         metavar="NAME",
         shell_complete=completers.complete_profile,
-        help="A profile of `edgecnn devices`, your own (.toml), or all; may be repeated.",
+        help="A profile from `edgecnn devices`, your own .toml, or all; repeatable.",
     ),
     click.option(
         "--threads",
@@ -58,34 +58,36 @@ _OPTIONS = (
         show_default=True,
         metavar="N[,N]",
         callback=thread_counts,
-        help="Predict with each of these numbers of threads.",
+        help="Thread counts to predict.",
     ),
     *(
         click.option(f"--{name}", is_flag=True, help=f"Recipe: {recipe.summary}.")
         for name, recipe in RECIPES.items()
     ),
     *SHAPE,
-    click.option("--classes", type=int, metavar="N", help="Classes; the model's own by default."),
+    click.option(
+        "--classes", type=int, metavar="N", help="Number of classes; default: the model's own."
+    ),
     click.option(
         "--explain",
         is_flag=True,
-        help="Show where the time would go, and what would change it.",
+        help="Show where the time goes, and what would change it.",
     ),
     quiet_option,
     common_options,
 )
 
 
-@click.command(short_help="Predict the latency of MODEL on a device nobody has at hand.")
+@click.command(short_help="Predict latency and energy on devices you don't have.")
 @click.argument("model", metavar="MODEL|FILE|DIR", shell_complete=completers.complete_model)
 @in_order(*_OPTIONS)
 def predict(model: str, **flags: Unpack[_Flags]) -> None:
-    """Predict latency and energy of one inference with TFLite and XNNPACK on ARM; nothing is run.
+    """Predict latency and energy of one inference on an ARM device, with TFLite and XNNPACK.
 
-    A file or artifact folder is taken as it is; what it leaves open is said by --input-shape or
-    --input-size. For a name of `edgecnn models`, keras:NAME or a Keras model, the recipe is
-    --float32 unless named; keras:NAME and your own models need TensorFlow once. Each prediction has
-    an interval, and says what it rests on.
+    Nothing is run. A model file or artifact folder is used as it is; give its open sizes with
+    --input-shape or --input-size. For a name from `edgecnn models`, keras:NAME or a Keras model,
+    the default recipe is --float32; keras:NAME and Keras models require TensorFlow once. Each
+    prediction has an interval, and states what it is based on.
     """
     options: dict[str, Any] = {
         name: flags[name]

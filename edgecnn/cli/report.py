@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from edgecnn.reporting.page.making import ReportResult
 
 
-@click.command(short_help="Write the evidence as one HTML page that opens from disk.")
+@click.command(short_help="Write verdicts and charts as one HTML page that works offline.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     "--records",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Records of experiments.  [default: artifacts/experiments, if it is there]",
+    help="Experiment records.  [default: artifacts/experiments, if it exists]",
 )
 @click.option(
     "--artifacts",
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     default="artifacts",
     show_default=True,
     metavar="DIR",
-    help="What you exported and measured: manifests and results.jsonl.",
+    help="Your exports and measurements: manifests and results.jsonl.",
 )
 @click.option(
     "--markdown", type=click.Path(path_type=Path), metavar="FILE", help="Also write Markdown."
@@ -56,11 +56,11 @@ def report(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Write the verdicts, and charts of what they rest on, as one page that needs no network.
+    """Write the verdicts and charts of their evidence as one HTML page that works offline.
 
-    Every figure says whether it was measured, predicted, emulated, published or counted, where,
-    with which versions and when, and has a table of its values. Nothing is run or measured. Needs
-    the charting library: pip install 'edgecnn[report]'.
+    Every figure states whether it was measured, predicted, emulated, published or counted, on which
+    machine, with which versions and when, and has a table of its values. Nothing is run or
+    measured. Requires the charting library: pip install 'edgecnn[report]'.
     """
     result = edgecnn.report(
         out, records=records, artifacts=artifacts, markdown_out=markdown, csv_folder=csv

@@ -15,14 +15,18 @@ SCALING = (
     click.option(
         "--input-range",
         metavar="LOW,HIGH",
-        help="For your own model: the range its pixels are scaled to, such as -1,1.",
+        help="For your own model: the range pixels are scaled to, e.g. -1,1.",
     ),
-    click.option("--mean", metavar="M[,M,M]", help="Or: the mean its pixels are reduced by ..."),
-    click.option("--std", metavar="S[,S,S]", help="... and divided by, both for pixels 0..255."),
+    click.option(
+        "--mean", metavar="M[,M,M]", help="Or: the mean subtracted from pixels (0..255) ..."
+    ),
+    click.option(
+        "--std", metavar="S[,S,S]", help="... and the standard deviation they are divided by."
+    ),
     click.option(
         "--channel-order",
         type=click.Choice(("RGB", "BGR")),
-        help="The order of its channels.  [default: RGB]",
+        help="Channel order of your model's input.  [default: RGB]",
     ),
 )
 

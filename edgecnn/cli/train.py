@@ -50,19 +50,31 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
         shell_complete=completers.complete_calibration,
         help="fashion-mnist, or a folder: CLASS/*.jpg, or train/CLASS/ and test/CLASS/.",
     ),
-    click.option("--epochs", type=int, default=5, show_default=True, metavar="N"),
-    click.option("--samples", type=int, metavar="N", help="Images of each epoch; all by default."),
     click.option(
-        "--test-samples", type=int, metavar="N", help="Images to test on; all by default."
+        "--epochs",
+        type=int,
+        default=5,
+        show_default=True,
+        metavar="N",
+        help="Passes over the images.",
     ),
-    click.option("--batch-size", type=int, default=64, show_default=True, metavar="N"),
+    click.option("--samples", type=int, metavar="N", help="Images per epoch; default: all."),
+    click.option("--test-samples", type=int, metavar="N", help="Images to test on; default: all."),
+    click.option(
+        "--batch-size",
+        type=int,
+        default=64,
+        show_default=True,
+        metavar="N",
+        help="Images per step.",
+    ),
     click.option(
         "--learning-rate",
         type=float,
         default=1e-3,
         show_default=True,
         metavar="X",
-        help="Of Adam at the start; it falls to zero.",
+        help="Adam's initial learning rate; it decays to zero.",
     ),
     click.option(
         "--seed",
@@ -70,19 +82,17 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
         default=0,
         show_default=True,
         metavar="N",
-        help="Of weights, drawn samples and their order.",
+        help="Seed for weights, drawn samples and their order.",
     ),
-    click.option("--weights", metavar="FILE", help="Start from these; random by default."),
-    click.option(
-        "--input-size", type=int, metavar="N", help="Height and width of the input, pixels."
-    ),
+    click.option("--weights", metavar="FILE", help="Initial weights; default: random."),
+    click.option("--input-size", type=int, metavar="N", help="Input height and width in pixels."),
     *VARIANT,
     *SCALING,
     click.option(
         "--out",
         type=click.Path(path_type=Path),
         metavar="DIR",
-        help="Where model.keras and training.json go; artifacts/MODEL/trained by default.",
+        help="Output folder for model.keras and training.json; default: artifacts/MODEL/trained.",
     ),
     quiet_option,
     common_options,
@@ -93,11 +103,12 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
 @click.argument("model", shell_complete=completers.complete_model)
 @in_order(*_OPTIONS)
 def train(model: str, **flags: Unpack[_Flags]) -> None:
-    """Train a network on labelled images, and measure its accuracy on those it did not see.
+    """Train a network on labelled images, and measure its accuracy on held-out images.
 
-    MODEL is a name of `edgecnn models` or keras:NAME, whose last layer is made as wide as the data
-    has classes, or your own .keras or .h5 file. A plain recipe for small networks and data: Adam,
-    cross-entropy, a rate that falls to zero, no augmentation. Needs TensorFlow.
+    MODEL is a name from `edgecnn models` or keras:NAME, whose last layer is resized to the number
+    of classes in the data, or your own .keras or .h5 file. This is a basic recipe for small
+    networks and data: Adam, cross-entropy, a learning rate that decays to zero, no augmentation.
+    Requires TensorFlow.
     """
     options: dict[str, Any] = {
         name: value

@@ -34,7 +34,7 @@ def _complete(
     ]
 
 
-@click.command(short_help="Say what the evidence shows of the documents' claims.")
+@click.command(short_help="Judge the documents' claims about Xception on the evidence.")
 @click.argument("claims", nargs=-1, metavar="[CLAIM]...", shell_complete=_complete)
 @click.option(
     "--records",
@@ -42,14 +42,14 @@ def _complete(
     default=_RECORDS,
     show_default=True,
     metavar="DIR",
-    help="The records of the experiments.",
+    help="Folder of experiment records.",
 )
 @click.option(
     "--results",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Results of `bench`: measurements of real devices take the place of predictions. By"
-    " default results.jsonl beside DIR, where there is one.",
+    help="Results of `bench`; measurements on real devices replace predictions. Default:"
+    " results.jsonl beside DIR, if there is one.",
 )
 @quiet_option
 @common_options
@@ -60,11 +60,10 @@ def verdict(
     quiet: bool,  # noqa: FBT001 - click calls it so
     as_json: bool,  # noqa: FBT001 - likewise
 ) -> None:
-    """Judge the documents' claims by the records of the experiments; nothing is run.
+    """Judge the documents' claims on the records of the experiments. Nothing is run.
 
-    Without a name: whether Xception suits low-power devices, then all claims in a table. With
-    names: the evidence of each in full, number by number. The exit code is 0 also where a claim
-    fails: the question was answered.
+    Without CLAIM: whether Xception suits low-power devices, then a table of all claims. With CLAIM:
+    its full evidence, number by number. The exit code is 0 even if a claim fails.
     """
     report = edgecnn.verdict(*claims, records=records, results=results)
     if as_json:
@@ -100,6 +99,10 @@ def _print_answer(verdict: Verdict) -> None:
     console.print_paragraph(*shown.heading(verdict))
     for text in shown.paragraphs(verdict):
         console.print_paragraph(text)
+        console.print_line()
+    if verdict.devices:
+        console.print_table(shown.devices_table(verdict))
+        console.print_paragraph(shown.devices_legend(verdict), "dim")
         console.print_line()
     if verdict.details:
         console.print_pairs(shown.detail_pairs(verdict))

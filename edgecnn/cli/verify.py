@@ -27,10 +27,11 @@ _DOES_NOT_HOLD = 1
 def verify(
     context: click.Context, path: Path, *, threads: int | None, quiet: bool, as_json: bool
 ) -> None:
-    """Check hashes and parity of an artifact: its folder, its manifest.json or one of its files.
+    """Check the files of an artifact against its manifest.
 
-    Every file is hashed and run on the reference inputs that lie beside it, on this machine. Exit
-    code 1 when a file is not what its manifest says. Needs no TensorFlow.
+    PATH is the artifact's folder, its manifest.json or one of its files. Every file is hashed and
+    run on this machine, on the reference inputs stored beside it. Exit code 1 if a file does not
+    match its manifest. Works without TensorFlow.
     """
     with watching(quiet=quiet) as progress:
         result = edgecnn.verify(path, threads=threads, progress=progress)

@@ -27,50 +27,50 @@ _TEXT = """\
 {commands}
 
 {meaning}
-A line says the milliseconds of the inference alone. A file that cannot be read is told on stderr;
-the others are run, and the exit code is 2. With `--json` every run is one JSON object on one line.
-`--task none` prints what the outputs are, `--out FILE.npz` writes them all, `--draw DIR` writes the
-pictures with the answers on them, `--help` says the rest. `classify` is `run --task classify` with
-the output it had before; it goes with the next release of edgecnn.
+The milliseconds are those of the inference alone. A file that cannot be read is reported on
+stderr; the others are still run, and the exit code is 2. `--json` prints one JSON object a line.
+`--task none` describes the outputs, `--out FILE.npz` saves them, `--draw DIR` writes the images
+with the results drawn on them; see `--help` for more. `classify` is `run --task classify` with its
+old output format; it will be removed in the next release of edgecnn.
 
-## What lies here
+## Files
 
 | file | what it is |
 |---|---|
-| `run`, `run.py`, `edgecnn/` | the program; pictures are turned as EXIF says |
-| `model.tflite`, `manifest.json` | the network, and all that is known of it |
+| `run`, `run.py`, `edgecnn/` | the program; images are rotated as their EXIF data says |
+| `model.tflite`, `manifest.json` | the network and its metadata |
 {files}\
-| `reference.npz` | inputs, and the outputs that `./run --prove` asks for |
+| `reference.npz` | inputs, and the outputs that `./run --prove` checks against |
 | `runtime/` | {runtime}{python} |
 | `release.json` | SHA-256 of every file |
 
-## Older and newer
+## Rolling back
 
-`../../current` points to the release that is in use, the one before stays beside it. To go back:
+`../../current` points to the release in use; the previous one is kept beside it. To go back:
 
     ln -sfn releases/NAME ../../current.new && mv -T ../../current.new ../../current
 {needs}"""
 _CAUTION = """
-**The weights are random: this is fit for measuring latency, not for answers.**
+**The weights are random: use this to measure latency, not to get answers.**
 """
 _NEEDS = """
-## This device must have
+## Required on this device
 
 {needs}
 """
 _MEANING = {
-    "classify": "Classes with their probabilities; of an output that has none, with its values. A"
-    " picture is scaled to cover the input, and cropped at the centre.",
-    "detect": "Boxes as x1, y1, x2, y2 in the picture's pixels, after non-maximum suppression"
-    " (head {head}). A picture is fitted into the input, with grey borders.",
-    "segment": "The share of pixels of each class; `--draw DIR` writes the mask. A picture is"
-    " scaled to the input, whatever its proportions.",
-    "none": "The outputs' shapes and numbers.",
-    "": "What the outputs mean was not said when this was deployed: add `--task classify`,"
+    "classify": "Classes with their probabilities, or with raw values if the output holds none. An"
+    " image is scaled to cover the input and centre-cropped.",
+    "detect": "Boxes as x1, y1, x2, y2 in the image's pixels, after non-maximum suppression"
+    " (head {head}). An image is fitted into the input, with grey borders.",
+    "segment": "The share of pixels of each class; `--draw DIR` writes the mask. An image is"
+    " stretched to the input.",
+    "none": "Shapes and statistics of the outputs.",
+    "": "What the outputs mean was not given when this was deployed: add `--task classify`,"
     " `detect`, `segment` or `none`.",
 }
-_LABELS = "| `labels.txt` | one label a class |\n"
-_ANCHORS = "| `anchors.npy` | what the boxes are encoded against |\n"
+_LABELS = "| `labels.txt` | class names, one per line |\n"
+_ANCHORS = "| `anchors.npy` | anchors of the box encoding |\n"
 
 
 def text(deployable: Deployable, libraries: Libraries, task: Task) -> str:

@@ -83,7 +83,7 @@ def _deploy(
     task: Task,
     progress: Progress,
 ) -> Deployment:
-    progress.stage(f"asking {device.target} what it is")
+    progress.stage(f"identifying {device.target}")
     facts = device.facts()
     brought = libraries.libraries_for(facts, progress)
     made = release.make(deployable, brought, task)
@@ -119,7 +119,7 @@ def _deploy(
 def _install(workspace: Workspace, packed: Path, place: str, progress: Progress) -> Completed:
     program = Path(__file__).parent / _PROGRAM
     workspace.send({_PROGRAM: program, _ARCHIVE: packed})
-    progress.stage("proving it there")
+    progress.stage("checking its outputs there")
     return workspace.run([workspace.python, _PROGRAM, _ARCHIVE, place], timeout_s=_MINUTES * 60.0)
 
 

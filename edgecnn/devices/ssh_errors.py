@@ -116,7 +116,7 @@ _SENTENCES = (
     ),
     (
         r"No route to host|Network is unreachable|Host is down",
-        "there is no way to it in the network",
+        "there is no route to it",
         "Is it switched on, and in this network? ping {host}",
     ),
     (
@@ -126,7 +126,7 @@ _SENTENCES = (
     ),
     (
         r"Unable to negotiate|no matching (host key|key exchange|cipher|mac)",
-        "this ssh and that of the device have no method in common",
+        "this ssh and the device's have no algorithm in common",
         "Try by hand: {hand} -v",
     ),
     (

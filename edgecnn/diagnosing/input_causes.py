@@ -67,7 +67,9 @@ def _far_off(seen: InputSeen, context: Context, room: float, fed: float) -> Caus
         " samples were scaled once more, or once less, there than here."
     )
     if room > fed and seen.stirring is not None and seen.stirring < _HARDLY_STIRS:
-        finding += " In float too these hardly stir the first layer: these are scaled wrongly."
+        finding += (
+            " In float too the first layer hardly responds to these: they are scaled wrongly."
+        )
         return Cause("double normalization", seen.name, finding, context.diagnose())
     return Cause("double normalization", seen.name, finding, context.export())
 
@@ -89,12 +91,12 @@ def _input_scale(seen: InputSeen, context: Context) -> list[Cause]:
     if missing <= _BEYOND and (has_steps_to_spare or room <= _ROOM * width):
         return []
     wrong = (
-        f"{missing:.0%} of them have no step of their own"
+        f"{missing:.0%} of that span is clipped"
         if missing > _BEYOND
-        else f"it is {room / width:.1f} times as wide, and so are its steps"
+        else f"the range is {room / width:.1f} times too wide, and so are its steps"
     )
     finding = (
-        f"The input has room for {seen.range_low:.3g} to {seen.range_high:.3g}; the samples give"
+        f"The input's range is {seen.range_low:.3g} to {seen.range_high:.3g}, and the samples span"
         f" {low:.3g} to {high:.3g}: {wrong}."
     )
     return [Cause("input scale", seen.name, finding, context.export())]

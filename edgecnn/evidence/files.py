@@ -23,6 +23,8 @@ from edgecnn.evidence.records import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from edgecnn.evidence.words import Source
+
 Record: TypeAlias = Kernels | Parameters | Gradients | Twins | Devices | Layers
 
 DEFAULT = Path("artifacts") / "experiments"
@@ -43,7 +45,7 @@ class Measurement:
     """What `bench` measured of a contender on a real device, and the line it comes from."""
 
     latency: DeviceLatency
-    source: str
+    source: Source
 
 
 @dataclass(frozen=True)

@@ -131,12 +131,11 @@ def _choose(
 
 
 def _unreached(job: Job, made: Ingredients, wanted_db: float, best_db: float) -> CheckFailedError:
-    ends = "" if job.io == "float32" else f" (what is left is its {job.io} input and output)"
+    ends = "" if job.io == "float32" else f" (the rest is lost in its {job.io} input and output)"
     more = "--io float32 rounds neither input nor output" if ends else "float32 is the float file"
     return CheckFailedError(
-        f"--min-snr {wanted_db:g}dB is not reached: with every layer in float32 the file has"
-        f" {best_db:.1f} dB SNR on {made.samples.split.held_out.samples} samples calibration did"
-        f" not see{ends}.",
+        f"--min-snr {wanted_db:g}dB cannot be reached: even with all layers in float32 the file has"
+        f" {best_db:.1f} dB SNR on {made.samples.split.held_out.samples} held-out samples{ends}.",
         hint=f"Ask for {math.floor(best_db)}dB or less; {more}.",
     )
 
@@ -182,10 +181,10 @@ def _layer_of(operator: Operator) -> str:
 
 def note(mixed: MixedPrecision) -> str:
     """The sentence for the manifest: nothing in it depends on the machine."""
-    on = f"on {mixed.samples} samples calibration did not see"
+    on = f"on {mixed.samples} held-out samples"
     if not mixed.layers:
         return (
-            f"--min-snr {mixed.min_snr_db:g}dB: no layer had to stay in float32"
+            f"--min-snr {mixed.min_snr_db:g}dB: no layer has to stay in float32"
             f" ({mixed.snr_before_db:.1f} dB {on})"
         )
     return (

@@ -77,8 +77,8 @@ def make_plan(model: str, options: ExportOptions) -> Plan:
     _check_values(options)
     if options.preprocessing is not None and identity.preprocessing is not None:
         raise InputError(
-            f"{identity.name} comes with its own preprocessing; another would be a wrong one.",
-            hint="Leave --input-range, --mean and --std out.",
+            f"{identity.name} has its own preprocessing, which cannot be changed.",
+            hint="Drop --input-range, --mean and --std.",
         )
     jobs = tuple(_job(name, identity, options) for name in dict.fromkeys(options.recipes))
     _require_packages(identity, jobs)
@@ -102,8 +102,8 @@ def _check_values(options: ExportOptions) -> None:
         _known("io dtype", (options.io,), IO_DTYPES)
         if "int8" not in options.recipes:
             raise InputError(
-                "--io chooses the ends of the int8 recipe, which was not asked for.",
-                hint="Add --int8, or leave --io out.",
+                "--io applies to the int8 recipe, which was not requested.",
+                hint="Add --int8, or drop --io.",
             )
     _known("kind of output", options.outputs.values() or ("values",), KINDS)
     _check_min_snr(options)
@@ -124,8 +124,8 @@ def _check_min_snr(options: ExportOptions) -> None:
         )
     if "int8" not in options.recipes or "tflite" not in options.formats:
         raise InputError(
-            "--min-snr keeps layers of the int8 .tflite in float32, which was not asked for.",
-            hint="Add --int8 and --format tflite, or leave --min-snr out.",
+            "--min-snr applies to the int8 .tflite, which was not requested.",
+            hint="Add --int8 and --format tflite, or drop --min-snr.",
         )
 
 

@@ -129,7 +129,7 @@ def attempt(
     """
     known = made.statistics
     assert known is not None  # noqa: S101 - the int8 recipe collects them
-    made.progress.stage("integers alone are too far off: choosing layers that stay float")
+    made.progress.stage("int8 alone is too inaccurate: choosing layers to keep in float32")
     mixture = Mixture(
         quantized,
         list(itertools.islice(made.file_feeds("tflite"), CHOICE_SAMPLES)),
@@ -150,7 +150,7 @@ def attempt(
     finish(graph)
     after_db = mixture.snr_db(layers)
     note = (
-        f"integers alone keep {before_db:.1f} dB in the worst group of the logits or outputs on"
+        f"int8 alone has {before_db:.1f} dB SNR in the worst group of the logits or outputs on"
         f" calibration samples: {len(layers)} of {mixture.layers} layers stay in float32"
         f" ({after_db:.1f} dB); they are: {', '.join(sorted(layers))}"
     )

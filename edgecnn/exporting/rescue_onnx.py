@@ -71,7 +71,7 @@ def attempt(draft: Drafting, path: Path, made: Ingredients) -> Mended | None:
     before_db = snr_db(first)
     if before_db >= rescue.LEAST_DB:
         return None
-    made.progress.stage("integers alone are too far off: choosing what stays float")
+    made.progress.stage("int8 alone is too inaccurate: choosing what to keep in float32")
     last: int | None = 0
     if snr_db(first, _together(first.activation_groups)) < rescue.WANTED_DB:  # the weights too
         last = rescue.fewest_last(weighted_operators(float_file) - 1, best_db)
@@ -86,7 +86,7 @@ def _note(before_db: float, last: int, kept: Collection[str]) -> str:
     layers = f"the last {last} weighted operators" if last else ""
     activations = f"the activations {', '.join(sorted(kept))}" if kept else ""
     return (
-        f"integers alone keep {before_db:.1f} dB in the worst group of the outputs on calibration"
+        f"int8 alone has {before_db:.1f} dB SNR in the worst group of the outputs on calibration"
         f" samples: {' and '.join(filter(None, (layers, activations)))} stay in float32"
     )
 

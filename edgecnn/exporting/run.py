@@ -34,7 +34,9 @@ if TYPE_CHECKING:
     from edgecnn.exporting.writers import Written
     from edgecnn.records import ParityInfo, TensorInfo
 
-RANDOM_WEIGHTS = "The weights are random: the files are fit for measuring latency, not for answers."
+RANDOM_WEIGHTS = (
+    "The weights are random: use these files to measure latency and size, not accuracy."
+)
 # Below these a file is written, and the user told.
 _POOR_DB = 20.0
 _POOR_AGREEMENT = 0.95
@@ -267,8 +269,8 @@ def _tell_of_onnx(job: Job, files: tuple[FileInfo, ...], made: Ingredients) -> N
             snr_db = file.parity.snr_db
             has = "no error" if snr_db is None else f"{snr_db:.1f} dB"
             made.progress.warn(
-                f"--min-snr chooses layers of the .tflite only: {file.path} is all int8, as"
-                f" without it, and has {has} ({wanted_db:g} dB asked for)."
+                f"--min-snr applies to the .tflite only: {file.path} is unchanged and has {has}"
+                f" ({wanted_db:g} dB requested)."
             )
 
 
@@ -277,23 +279,24 @@ def _tell_of_poor_files(artifacts: tuple[Artifact, ...], recorder: Recorder) -> 
     for artifact in artifacts:
         for file in artifact.manifest.files:
             for info in file.parities:
-                if reason := _poor(info):
+                if reason := poor(info):
                     path = artifact.folder / file.path
                     recorder.warn(
                         f"{path}: output {info.output} {reason}. `edgecnn diagnose"
-                        f" {shlex.quote(str(artifact.folder))}` shows where it is lost; --min-snr"
-                        " 25dB keeps the layers that cost most in float32."
+                        f" {shlex.quote(str(artifact.folder))}` shows where accuracy is lost;"
+                        " --min-snr 25dB keeps the layers that cost most in float32."
                     )
 
 
-def _poor(info: ParityInfo) -> str:
+def poor(info: ParityInfo) -> str:
+    """Why an output is too far from the float model to be shipped unseen; "" where it is not."""
     if _decibel(info.snr_db) < _POOR_DB:
-        return f"has {_decibel(info.snr_db):.1f} dB SNR against the float network"
+        return f"has {_decibel(info.snr_db):.1f} dB SNR against the float model"
     if info.worst_group_db is not None and info.worst_group_db < _POOR_DB:
         return f"has {info.worst_group_db:.1f} dB SNR in {info.worst_group}"
     for agreement in (info.top1_agreement, info.pixel_agreement):
         if agreement is not None and agreement < _POOR_AGREEMENT:
-            return f"agrees with the float network on {agreement:.1%} of the answers"
+            return f"agrees with the float model on {agreement:.1%} of the samples"
     return ""
 
 
@@ -321,8 +324,8 @@ def _describe(
         kinds = ", ".join(f"{count} {name}" for name, count in sorted(written.float_ops.items()))
         raise CheckFailedError(
             f"The {job.recipe.name} .{file_format} is mixed: {kinds} stay in float, and --strict"
-            " takes files that are integer throughout.",
-            hint="Leave --strict out, or replace these operators in the model.",
+            " accepts only full-integer files.",
+            hint="Drop --strict, or replace these operators in the model.",
         )
     layouts = made.floats.model.layouts[file_format]
     parities = _parities(path, job, file_format, made)

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from edgecnn.latency.profiles import DeviceProfile
 
 PROXY = (
-    "Quality is not known before training: multiplications stand in for it, which is fair within"
-    " one network only, and says nothing of what a recipe costs in accuracy."
+    "Quality is not known before training: MACs stand in for it, which is fair within one network"
+    " only, and ignores what a recipe costs in accuracy."
 )
-SEVERAL = "Multiplications do not compare the quality of different networks."
+SEVERAL = "MACs do not compare the quality of different networks."
 
 
 def fit(
@@ -144,9 +144,9 @@ def _take(
     return None, _why_none(candidates, budgets)
 
 
-_MEETS = "Of those whose whole interval is within the budget, it multiplies the most."
+_MEETS = "Of those whose whole interval is within the budget, it has the most MACs."
 _LIKELY = (
-    "No interval is wholly within the budget; of those whose prediction is, it multiplies the most."
+    "No interval is wholly within the budget; of those whose prediction is, it has the most MACs."
 )
 
 

@@ -20,10 +20,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from edgecnn.benchmark.report import BenchReport
-    from edgecnn.measurements import BenchResult, DeviceFacts
+    from edgecnn.measurements import BenchResult, DeviceFacts, Grade
 
 _EMULATED = "emulated"
 _MATCH = {True: "match", False: "DIFFER", None: ABSENT}
+GRADES: dict[Grade, str] = {"trusted": "valid", "warned": "suspect", "void": "invalid"}
+"""What a person reads for each grade; JSON keeps its own words."""
 # A budget a little above what was measured: the first that is worth suggesting.
 _ROOM = 1.1
 
@@ -108,7 +110,7 @@ def bench_table(results: Iterable[BenchResult], names: dict[str, str]) -> Table:
         Column("load", number=True),
         Column("peak RSS", number=True),
         Column("outputs"),
-        Column("trust"),
+        Column("grade"),
     )
     return Table(columns, tuple(_row(each, names.get(each.file, each.file)) for each in results))
 
@@ -124,7 +126,7 @@ def _row(result: BenchResult, name: str) -> tuple[str, ...]:
         *((_EMULATED, ABSENT, ABSENT, ABSENT) if result.emulated else shown),
         size_text(result.peak_rss_bytes),
         _MATCH[result.outputs_match],
-        result.trust.grade,
+        GRADES[result.trust.grade],
     )
 
 
@@ -136,7 +138,7 @@ def reason_lines(results: Iterable[BenchResult]) -> tuple[str, ...]:
         every += 1
         for reason in result.trust.reasons:
             about = f"{printable(result.file)} at {_threads(result.threads)}"
-            rows.setdefault((result.trust.grade, reason), []).append(about)
+            rows.setdefault((GRADES[result.trust.grade], reason), []).append(about)
     return tuple(
         f"{grade}: {reason.rstrip('.')}."
         if len(about) == every
@@ -152,8 +154,8 @@ def _threads(count: int) -> str:
 def mismatch_lines(report: BenchReport) -> tuple[str, ...]:
     """Devices that compute something else than this machine."""
     return tuple(
-        f"{each.target} computes other outputs for {printable(each.file)}"
-        f" at {_threads(each.threads)} than this machine does: its answers cannot be relied on."
+        f"{each.target}: outputs of {printable(each.file)} at {_threads(each.threads)} differ from"
+        " this machine's: do not rely on them."
         for each in report.results
         if each.outputs_match is False
     )
@@ -191,13 +193,13 @@ def sustained_lines(result: BenchResult) -> tuple[str, ...]:
     if found is None or result.emulated:
         return ()
     if found.onset_s is None:
-        said = "No throttling was seen."
+        said = "No throttling."
     else:
-        said = f"Throttling set in after {found.onset_s:.0f} s."
+        said = f"Throttling started after {found.onset_s:.0f} s."
     if found.steady_p50_ms is None or found.steady_p90_ms is None or found.slowdown is None:
-        return (said, "The pace had not become steady when the measurement ended.")
+        return (said, "Latency was still changing when the measurement ended.")
     steady = (
-        f"Steady from {found.steady_from_s:.0f} s on: p90 {milliseconds_text(found.steady_p90_ms)}"
+        f"Steady from {found.steady_from_s:.0f} s: p90 {milliseconds_text(found.steady_p90_ms)}"
         f" ms, p50 {milliseconds_text(found.steady_p50_ms)} ms,"
         f" {found.slowdown:.2f} times the fastest minute's."
     )
@@ -206,13 +208,13 @@ def sustained_lines(result: BenchResult) -> tuple[str, ...]:
 
 def legend(report: BenchReport) -> str:
     """What the columns mean, in a line."""
-    said = "p90: nine of ten inferences took at most so long."
+    said = "p90: 90% of inferences were at least this fast."
     if any(each.outputs_match is not None for each in report.results):
-        said += " outputs: whether the device computes what this machine computes."
+        said += " outputs: compared with this machine's."
     if any(each.emulated for each in report.results):
         said += (
-            " emulated: an emulator's times say nothing of the device it imitates, and its peak"
-            " RSS holds the emulator's own memory."
+            " emulated: emulated timings are not representative, and peak RSS includes the"
+            " emulator's own memory."
         )
     return said
 
@@ -233,7 +235,7 @@ def next_commands(report: BenchReport, said: str = "") -> tuple[str, ...]:
         threads = f" --threads {first.threads}" if first.threads > 1 else ""
         commands.append(f"edgecnn check {file}{on}{threads} --p90 {budget}ms")
     if first.plan == "quick" and not first.emulated:
-        commands.append(f"edgecnn bench {file}{on} --profile publish")
+        commands.append(f"edgecnn bench {file}{on} --plan publish")
     if first.target.startswith("ssh:") and first.recipe and first.file.endswith(".tflite"):
         folder = shlex.quote(first.file.rpartition("/")[0] or ".")
         commands.append(f"edgecnn deploy {folder} {shlex.quote(first.target)}")

@@ -35,7 +35,7 @@ def _row(kind: str, entries: list[CacheEntry]) -> tuple[str, ...]:
 def problem_lines(report: CacheReport) -> tuple[str, ...]:
     """A sentence for each damaged entry."""
     return tuple(
-        f"{printable(entry.kind)}/{entry.key}: {entry.problem}. It is made again when next needed."
+        f"{printable(entry.kind)}/{entry.key}: {entry.problem}. It is rebuilt when next needed."
         for entry in report.damaged
     )
 
@@ -46,7 +46,7 @@ def outcome(report: CacheReport) -> str:
     if report.cleared:
         return f"Removed from {report.folder}: {what}."
     looked = any(entry.problem is not None for entry in report.entries)
-    whole = ", all as they were put there" if looked and not report.damaged else ""
+    whole = ", all intact" if looked and not report.damaged else ""
     return f"{report.folder}: {what}{whole}."
 
 

@@ -10,7 +10,7 @@ from edgecnn.text import ABSENT, milliseconds_text, printable, size_text
 if TYPE_CHECKING:
     from edgecnn.benchmark.report import BudgetCheck, CheckReport
 
-_WORDS = {"holds": "OK", "broken": "BROKEN", "undecided": "?"}
+_WORDS = {"holds": "OK", "broken": "FAILED", "undecided": "?"}
 
 
 def check_table(report: CheckReport) -> Table:
@@ -18,7 +18,7 @@ def check_table(report: CheckReport) -> Table:
     columns = (
         Column("budget"),
         Column("result"),
-        Column("found", number=True),
+        Column("actual", number=True),
         Column("file"),
         Column("device"),
         Column("threads", number=True),
@@ -45,7 +45,7 @@ def budget_text(check: BudgetCheck) -> str:
     'p90 <= 40.0 ms'
     """
     if check.limit is None:
-        return f"{check.budget} as here"
+        return f"{check.budget} match"
     relation = ">=" if check.budget == "snr" else "<="
     return f"{check.budget} {relation} {amount_text(check.limit, check.unit)}"
 
@@ -80,4 +80,4 @@ def warning_lines(report: CheckReport) -> tuple[str, ...]:
 def verdict(report: CheckReport) -> str:
     """The last line where nothing is broken."""
     count = len(report.checks)
-    return f"OK: {'the budget holds' if count == 1 else f'all {count} budgets hold'}."
+    return f"OK: {'the budget is' if count == 1 else f'all {count} budgets are'} met."

@@ -22,7 +22,7 @@ def comparison_line(found: Comparison) -> str:
     where = f"{found.target}, {found.threads} thread{'s' if found.threads > 1 else ''}"
     a, b = printable(found.a), printable(found.b)
     if found.emulated:
-        return f"{where}: emulated: its times do not say which of {a} and {b} is faster there."
+        return f"{where}: emulated: its timings do not show which of {a} and {b} is faster."
     interval = f"95% interval {found.low:.3f} to {found.high:.3f}"
     if not found.differ:
         return f"{where}: no difference between {a} and {b} (ratio {found.ratio:.3f}, {interval})."

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from edgecnn.deploying import Bundle, Deployment, OutputProof, Proof
 
 _RANDOM = "random"
-_CAUTION = "The weights are random: this is fit for measuring latency, not for answers."
+_CAUTION = "The weights are random: use this to measure latency, not to get answers."
 
 
 def deployment_object(result: Deployment) -> dict[str, Any]:
@@ -33,16 +33,16 @@ def bundle_object(result: Bundle) -> dict[str, Any]:
 
 def deployment_pairs(result: Deployment) -> tuple[tuple[str, str], ...]:
     """Names and values, for a person."""
-    release = f"{result.release}, as before" if result.unchanged else result.release
+    release = f"{result.release}, unchanged" if result.unchanged else result.release
     pairs = (
         ("network", f"{printable(result.model)} ({printable(result.recipe)})"),
         ("device", f"{printable(result.target)}: {printable(result.device.model)}"),
         ("task", task_text(result)),
         ("runtime", result.runtime),
         ("release", release),
-        ("before it", result.previous),
+        ("previous", result.previous),
         ("sent", size_text(result.sent_bytes)),
-        ("proof", proof_text(result.proof)),
+        ("check", proof_text(result.proof)),
     )
     return tuple((name, value) for name, value in pairs if value)
 
@@ -67,9 +67,9 @@ def _difference_text(output: OutputProof) -> str:
     if output.rule == "relative":
         return f"within {difference:.1e} of the largest of this machine's ({limit:g} allowed)"
     if output.rule == "share":
-        return f"the same as this machine's but for {difference:.2%} ({limit:.0%} allowed)"
+        return f"equal to this machine's except for {difference:.2%} ({limit:.0%} allowed)"
     return (
-        f"{_decibels(difference)} SNR from this machine's, of another runtime"
+        f"{_decibels(difference)} SNR against this machine's other runtime"
         f" ({_decibels(limit)} allowed)"
     )
 
@@ -94,7 +94,7 @@ def bundle_pairs(result: Bundle) -> tuple[tuple[str, str], ...]:
 def task_text(result: Deployment | Bundle) -> str:
     """What it is for, in a few words."""
     if not result.task:
-        return "not known: `run` there asks for --task"
+        return "unknown: give `run` a --task there"
     return f"{result.task}, head {result.head}" if result.head else result.task
 
 

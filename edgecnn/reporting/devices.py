@@ -28,10 +28,10 @@ def device_pairs(probe: DeviceProbe) -> tuple[tuple[str, str], ...]:
         ("memory", size_text(facts.memory_bytes)),
         ("system", f"{facts.system or ABSENT}, {facts.userland_bits}-bit, kernel {facts.kernel}"),
         ("libraries", f"{facts.libc or ABSENT}, Python {facts.python or ABSENT}"),
-        ("runtime", probe.runtime or "none fits"),
+        ("runtime", probe.runtime or "none available"),
     ]
     if facts.emulated:
-        pairs.append(("emulated", f"by {facts.emulator}: its times say nothing of a real device"))
+        pairs.append(("emulated", f"by {facts.emulator}: its timings are not representative"))
     if probe.state is not None:
         pairs.append(("now", state_text(probe.state)))
     return tuple((name, printable(value, _LONGEST)) for name, value in pairs)
@@ -104,7 +104,7 @@ def profile_pairs(profile: DeviceProfile) -> tuple[tuple[str, str], ...]:
     pairs = (
         ("device", profile.title or ABSENT),
         ("cores", f"{cores_text(profile)} GHz"),
-        ("memory", f"{profile.dram_gbps:.3g} GB/s, one core that copies"),
+        ("memory", f"{profile.dram_gbps:.3g} GB/s, copied by one core"),
         ("measured over predicted", scale or ABSENT),
     )
     return tuple((name, printable(value, _LONGEST)) for name, value in pairs)

@@ -98,16 +98,16 @@ def basis(diagnosis: Diagnosis, *, every: bool) -> str:
     sentences = [
         f"{shown} of {len(diagnosis.layers)} layers, in order of execution."
         + ("" if shown == len(diagnosis.layers) else " --all shows all."),
-        "SNR: of the layer's tensor, with all error that came before it.",
-        "Of error: how much of the outputs' error arises in the layer itself (an estimate).",
+        "SNR: of the layer's output, including errors from earlier layers.",
+        "Of error: estimated share of the output error that arises in the layer itself.",
     ]
     if observed.equalized:
         sentences.append(
-            "The file scales channels against each other (equalization): the factors, read from its"
-            " weights, were taken out first."
+            "The file uses channel equalization; its factors, read from the weights, were removed"
+            " first."
         )
     if observed.skipped:
-        sentences.append(f"{observed.skipped} operators have no counterpart and are left out.")
+        sentences.append(f"{observed.skipped} operators have no counterpart and are skipped.")
     return " ".join(sentences)
 
 
@@ -119,10 +119,10 @@ def cause_title(cause: Cause) -> str:
 def no_cause(diagnosis: Diagnosis) -> str:
     """What is said where no cause was found."""
     if diagnosis.observed.worst.snr_db is None:
-        return "The file answers as float does, to the last bit."
+        return "The outputs equal the float model's, bit for bit."
     return (
-        "No cause found: ranges fit these samples, nothing saturates, no channel is lost. What is"
-        " left is rounding itself."
+        "No cause found: the ranges fit these samples, nothing saturates, no channel is lost. What"
+        " remains is rounding error."
     )
 
 

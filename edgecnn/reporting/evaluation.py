@@ -199,7 +199,7 @@ def difference_sentence(differences: tuple[Difference, ...]) -> str:
     told += [f"More accurate than float32: {', '.join(better)}."] if better else []
     if len(worse) + len(better) < len(differences):
         which = "No other file's" if told else "No file's"
-        told.append(f"{which} difference can be told from none on these images.")
+        told.append(f"{which} accuracy differs significantly on these images.")
     return " ".join(told)
 
 

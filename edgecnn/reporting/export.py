@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from edgecnn.accuracy_budget import Attempt, BudgetedExport
-    from edgecnn.exporting import ExportResult
+    from edgecnn.exporting import Artifact, ExportResult
     from edgecnn.exporting.options import MixedPrecision, Refusal
     from edgecnn.records import FileInfo
 
@@ -47,7 +47,7 @@ def export_table(result: ExportResult) -> Table:
         for file in artifact.manifest.files
     ]
     rows += [
-        (refusal.recipe, f"model.{refusal.format}", "refused", *[ABSENT] * 5)
+        (refusal.recipe, f"model.{refusal.format}", "rejected", *[ABSENT] * 5)
         for refusal in result.refused
     ]
     return Table(columns, tuple(rows))
@@ -71,9 +71,10 @@ def _row(recipe: str, file: FileInfo, float32_size_bytes: Mapping[str, int]) -> 
 def float_operators(result: ExportResult) -> tuple[str, ...]:
     """Of each mixed file, which operators stay float."""
     return tuple(
-        f"{artifact.manifest.recipe} {file.path} is mixed: no integer kernel or too much lost for"
-        f" {', '.join(f'{count} {name}' for name, count in sorted(file.float_ops.items()))}; they"
-        " stay float. --strict refuses such a file."
+        f"{artifact.manifest.recipe} {file.path} is mixed:"
+        f" {', '.join(f'{count} {name}' for name, count in sorted(file.float_ops.items()))} stay"
+        " float, for lack of an integer kernel or because int8 would lose too much. --strict"
+        " rejects such a file."
         for artifact in result.artifacts
         for file in artifact.manifest.files
         if file.integer == "mixed"
@@ -124,13 +125,13 @@ def parity_basis(result: ExportResult) -> str:
     on_logits = any(info.measured_on == "logits" for file in files for info in file.parities)
     what = "the logits" if on_logits else "the outputs"
     of_float = (
-        " float32 files are compared with the source's own framework, on calibration samples."
+        " float32 files are compared with the source framework, on calibration samples."
         if "float32" in recipes
         else ""
     )
     return (
-        f"SNR: {what} about their mean over {samples} samples, against the float network, on"
-        f" samples that calibration did not see; of several outputs the worst.{of_float}"
+        f"SNR: of {what} against the float model, on {samples} samples held out from calibration;"
+        f" the worst output if there are several.{of_float}"
     )
 
 
@@ -139,11 +140,11 @@ def mixed_paragraphs(result: ExportResult) -> tuple[str, ...]:
     mixed = result.mixed
     if mixed is None:
         return ()
-    on = f"on {mixed.samples} images that calibration did not see"
+    on = f"on {mixed.samples} held-out images"
     if not mixed.layers:
         none = (
-            f"--min-snr {mixed.min_snr_db:g}dB: no layer had to stay in float32; the int8 .tflite"
-            f" has {_decibel(mixed.snr_before_db)} {on}."
+            f"--min-snr {mixed.min_snr_db:g}dB: no layer has to stay in float32; the int8 .tflite"
+            f" reaches {_decibel(mixed.snr_before_db)} {on}."
         )
         return (none,)
     names = ", ".join(printable(name.split(";", maxsplit=1)[0]) for name in mixed.layers)
@@ -164,12 +165,12 @@ def _cost(mixed: MixedPrecision, on: str) -> str:
         latency = (
             f"latency {milliseconds_text(mixed.latency_before_ms)} to"
             f" {milliseconds_text(mixed.latency_after_ms)} ms"
-            f" ({mixed.latency_after_ms / mixed.latency_before_ms - 1:+.0%}; measured here, both"
-            " files in turns for a few seconds, one thread: another machine's is another)"
+            f" ({mixed.latency_after_ms / mixed.latency_before_ms - 1:+.0%}; measured on this"
+            " machine for a few seconds, both files in turns, one thread)"
         )
     return (
         f"SNR of the logits {_decibel(mixed.snr_before_db)} to {_decibel(mixed.snr_after_db)} {on}"
-        f" (the layers were chosen on {mixed.chosen_on} of the calibration images); {sizes};"
+        f" (layers chosen on {mixed.chosen_on} of the calibration images); {sizes};"
         f" {latency}."
     )
 
@@ -204,18 +205,33 @@ def weights_caution(result: ExportResult) -> str:
     if not any(a.manifest.model.weights == _RANDOM for a in result.artifacts):
         return ""
     return (
-        "The weights are random: the files are fit for measuring latency and size, not for"
-        " answers. Give trained weights with --weights FILE."
+        "The weights are random: use these files to measure latency and size, not accuracy. Give"
+        " trained weights with --weights FILE."
     )
 
 
 def next_commands(result: ExportResult) -> tuple[str, ...]:
-    """Commands to paste, for the last artifact written."""
+    """Commands to paste, for the last artifact written; a poor one is diagnosed first."""
     if not result.artifacts:
         return ()
     last = result.artifacts[-1]
-    file = last.folder / last.manifest.files[0].path
+    folder = shlex.quote(str(last.folder))
+    formats = {file.format for file in last.manifest.files}
+    if "tflite" not in formats:
+        return (f"edgecnn bench {folder} --format onnx",)
+    diagnose = (f"edgecnn diagnose {folder}",) if _is_poor(last) else ()
     return (
-        f"edgecnn verify {shlex.quote(str(last.folder))}",
-        f"edgecnn inspect {shlex.quote(str(file))}",
+        *diagnose,
+        f"edgecnn bench {folder}",
+        f"edgecnn deploy {folder} ssh://pi@raspberrypi.local",
+    )
+
+
+def _is_poor(artifact: Artifact) -> bool:
+    """Whether `diagnose` has something to explain: a quantized .tflite far from float."""
+    from edgecnn.exporting.run import poor
+
+    return any(
+        file.format == "tflite" and file.integer and any(map(poor, file.parities))
+        for file in artifact.manifest.files
     )

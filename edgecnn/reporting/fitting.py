@@ -102,11 +102,11 @@ def legend(report: FitReport) -> tuple[str, ...]:
     """What the words of the table mean."""
     words = (
         f"meets: the whole {_rate(report)} interval is within the budget; likely: the prediction"
-        " is; unlikely: only the interval's lower end is."
+        " is; unlikely: only the lower end of the interval is."
     )
     return (
         words,
-        "File and memory (of a process with Python and LiteRT) are estimates.",
+        "File size and memory (of a process with Python and LiteRT) are estimates.",
         *report.notes,
     )
 

@@ -75,7 +75,7 @@ def partitions_text(inspection: Inspection) -> str:
     if count is None:
         return "not known" if inspection.format == "tflite" else ""
     if count == 0:
-        return "none: XNNPACK takes no operator of this graph"
+        return "none: XNNPACK supports no operator of this graph"
     partitions, them = ("partition", "it") if count == 1 else ("partitions", "them")
     if not graph.undelegated_ops:
         return f"{count} XNNPACK {partitions}, with every operator in {them}"
@@ -87,8 +87,8 @@ def cautions(graph: GraphInfo) -> tuple[str, ...]:
     found: list[str] = []
     if (graph.delegate_partitions or 0) > _WHOLE_GRAPH and graph.undelegated_ops:
         found.append(
-            f"The graph falls into {graph.delegate_partitions} XNNPACK partitions: the operators"
-            " outside them are slower, and every border between costs time."
+            f"The graph is split into {graph.delegate_partitions} XNNPACK partitions: operators"
+            " outside them are slower, and every boundary costs time."
         )
     if graph.flex_ops:
         found.append(

@@ -97,7 +97,7 @@ def _sentence(kind: KindTime) -> str:
     what = "computing" if kind.bound == "compute" else "moving memory"
     share = f"{percent_text(min(kind.ceiling_share, 1.0))} of this CPU's ceiling for {what}"
     if kind.ceiling_share >= _NEAR_CEILING:
-        return f"{text}, at {share}: only fewer of them would make the net faster."
+        return f"{text}, at {share}: only fewer of them would make the network faster."
     return f"{text}, at {share}."
 
 

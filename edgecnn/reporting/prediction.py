@@ -22,23 +22,23 @@ if TYPE_CHECKING:
 _MJ_PER_J = 1000
 _MUCH = 0.25
 _BASES = {
-    "interpolated": "interpolated: networks of its kind were measured on this device",
-    "extrapolated": "extrapolated: the device was measured, a network of this kind was not",
-    "no rows": "no rows: nobody published latencies of this device; its cores decide",
+    "interpolated": "interpolated: similar networks were measured on this device",
+    "extrapolated": "extrapolated: this device was measured, but not with a network of this kind",
+    "no rows": "no rows: no published latencies of this device; predicted from its type of cores",
 }
 _KINDS = {
     "convolution": "convolutions",
     "pointwise": "1x1 convolutions",
     "depthwise": "depthwise convolutions",
-    "grouped": "convolutions in groups",
+    "grouped": "grouped convolutions",
     "transposed": "transposed convolutions",
     "dense": "dense layers",
     "matmul": "matrix products",
     "recurrent": "recurrent layers",
     "pool": "poolings",
-    "mean": "averages over the plane",
+    "mean": "global averages",
     "elementwise": "element-wise operators",
-    "activation": "activations of their own",
+    "activation": "separate activations",
     "copy": "copies",
     "resize": "resizings",
     "quantize": "requantizations",
@@ -47,9 +47,9 @@ _KINDS = {
     "unknown": "unknown operators",
 }
 _BOUND = {
-    "compute": "bound by arithmetic",
-    "memory": "bound by memory",
-    "overhead": "mostly the cost of starting operators",
+    "compute": "compute-bound",
+    "memory": "memory-bound",
+    "overhead": "mostly operator overhead",
 }
 
 
@@ -118,11 +118,11 @@ def legend(report: PredictReport) -> tuple[str, ...]:
     runs = report.predictions
     rate = _rate(list(runs))
     lines = [
-        f"{rate}: of the networks that were left out of the fit, {rate} took a time in this range.",
+        f"{rate}: {rate} of networks held out from the fit had a latency within this range.",
         *(f"Basis {_BASES[basis]}." for basis in dict.fromkeys(run.basis for run in runs)),
     ]
     if any(run.energy_mj is not None for run in runs):
-        lines.append("Energy: an estimate for the whole device, its power at rest included.")
+        lines.append("Energy: an estimate for the whole device, including idle power.")
     return tuple(lines)
 
 
@@ -148,7 +148,7 @@ def kinds_table(run: PredictedRun) -> Table:
         Column("time", number=True),
         Column("MACs", number=True),
         Column("moved", number=True),
-        Column("waits for"),
+        Column("bound by"),
     )
     rows = [
         (
@@ -158,7 +158,7 @@ def kinds_table(run: PredictedRun) -> Table:
             percent_text(kind.share),
             count_text(kind.macs) if kind.macs else ABSENT,
             size_text(kind.bytes_moved),
-            "starting" if kind.bound == "overhead" else kind.bound,
+            kind.bound,
         )
         for kind in run.kinds
         if kind.kind != "free"

@@ -28,7 +28,8 @@ def epochs_table(record: TrainingRecord) -> Table:
 def outcome(record: TrainingRecord) -> str:
     """Accuracy on images the network did not see, and how it got there, in one sentence."""
     return (
-        f"{printable(record.model)}: {100 * record.test_accuracy:.2f}% of"
-        f" {record.test_samples:,} test images of {printable(record.data)} right, after"
-        f" {record.training_samples:,} images x {len(record.epochs)} in {record.seconds:.0f} s."
+        f"{printable(record.model)}: {100 * record.test_accuracy:.2f}% accuracy on"
+        f" {record.test_samples:,} test images of {printable(record.data)}, after"
+        f" {len(record.epochs)} epochs of {record.training_samples:,} images in"
+        f" {record.seconds:.0f} s."
     )

@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from edgecnn.claims.standings import POWER_W
 from edgecnn.records import SCHEMA
 from edgecnn.reporting.table import Column, Table
-from edgecnn.text import printable
+from edgecnn.text import ABSENT, milliseconds_text, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from edgecnn.claims.record import Number, Outcome, Verdict, VerdictReport
+    from edgecnn.claims.record import DeviceSpeed, Number, Outcome, Verdict, VerdictReport
 
 _STYLES: dict[Outcome, str] = {
     "holds": "bold green",
@@ -72,8 +73,64 @@ def paragraphs(verdict: Verdict) -> tuple[str, ...]:
 
 def detail_pairs(verdict: Verdict) -> tuple[tuple[str, str], ...]:
     """The details, each with its label."""
-    pairs = (each.partition(": ") for each in verdict.details)
-    return tuple((label, text) for label, _, text in pairs)
+    return tuple((each.label, each.text) for each in verdict.details)
+
+
+def devices_table(verdict: Verdict) -> Table:
+    """One row a device: frames a second under each recipe, and the fastest in full."""
+    recipes = dict.fromkeys(recipe for each in verdict.devices for recipe in each.frames)
+    columns = (
+        Column("device"),
+        *(Column(recipe, number=True) for recipe in recipes),
+        Column("ms", number=True),
+        Column("W", number=True),
+        Column(f"{POWER_W:g} W", number=True),
+        Column("enough for"),
+    )
+    rows = [
+        (
+            device_text(each),
+            *(frames_text(each.frames.get(recipe)) for recipe in recipes),
+            interval_text(each),
+            ABSENT if each.power_w is None else f"{each.power_w:.1f}",
+            frames_text(each.frugal),
+            each.enough_for,
+        )
+        for each in verdict.devices
+    ]
+    return Table(columns, tuple(rows))
+
+
+def device_text(speed: DeviceSpeed) -> str:
+    """The device; "*" where its latency was measured, which is rarer than a prediction."""
+    return f"{printable(speed.device)}{' *' if speed.provenance == 'measured' else ''}"
+
+
+def frames_text(frames: float | None) -> str:
+    """Frames a second, two digits.
+
+    >>> frames_text(10.86), frames_text(2.49), frames_text(0.984), frames_text(None)
+    ('11', '2.5', '0.98', '-')
+    """
+    if frames is None:
+        return ABSENT
+    digits = 2 if frames < 1 else 1 if frames < 9.95 else 0  # noqa: PLR2004 - two digits
+    return f"{frames:.{digits}f}"
+
+
+def interval_text(speed: DeviceSpeed) -> str:
+    """Both ends of the fastest recipe's interval, milliseconds."""
+    return f"{milliseconds_text(speed.low_ms)}-{milliseconds_text(speed.high_ms)}"
+
+
+def devices_legend(verdict: Verdict) -> str:
+    """What the columns of the devices mean."""
+    measured = " *: measured." if any(e.provenance == "measured" for e in verdict.devices) else ""
+    return (
+        "Frames a second under each recipe, with the fastest number of threads. ms: the interval of"
+        f" the fastest recipe. W: power of the whole device then; {POWER_W:g} W: frames a second"
+        f" within that power. Enough for: the rate in frames a second that it reaches.{measured}"
+    )
 
 
 def claim_pairs(verdict: Verdict) -> tuple[tuple[str, str], ...]:
@@ -96,7 +153,7 @@ def numbers_table(verdict: Verdict) -> Table:
         Column("entry"),
     )
     rows = [
-        (printable(each.name, 200), value_text(each), each.provenance, _entry(each.source))
+        (printable(each.name, 200), value_text(each), each.provenance, _entry(each))
         for each in verdict.numbers
     ]
     return Table(columns, tuple(rows))
@@ -121,17 +178,15 @@ def value_text(number: Number) -> str:
     return text if number.unit in counted else f"{text} {number.unit}"
 
 
-def _entry(source: str) -> str:
-    return printable(source.partition(";")[0], 80)
+def _entry(number: Number) -> str:
+    return printable(f"{number.source.file} {number.source.entry}", 80)
 
 
 def sources(verdict: Verdict) -> tuple[str, ...]:
     """Date and machine of each file the numbers come from, once."""
-    found: dict[str, None] = {}
-    for each in verdict.numbers:
-        entry, _, machine = each.source.partition("; ")
-        found[f"{entry.split(' ')[0]}: {machine}"] = None
-    return tuple(printable(each, 200) for each in found)
+    every = (each.source for each in verdict.numbers)
+    lines = (f"{each.file}: {each.date}, {each.machine}" for each in every)
+    return tuple(printable(each, 200) for each in dict.fromkeys(lines))
 
 
 def tally(verdicts: Iterable[Verdict]) -> str:
@@ -142,11 +197,18 @@ def tally(verdicts: Iterable[Verdict]) -> str:
     return ", ".join(f"{count} {outcome}" for outcome, count in counts.items())
 
 
+def _object(verdict: Verdict) -> dict[str, Any]:
+    """Details and sources as text, which is what scripts were given from the start."""
+    numbers = [{**asdict(each), "source": str(each.source)} for each in verdict.numbers]
+    details = [f"{each.label}: {each.text}" for each in verdict.details]
+    return {**asdict(verdict), "numbers": numbers, "details": details}
+
+
 def verdicts_object(report: VerdictReport) -> dict[str, Any]:
     """Every verdict with all its numbers, and the headers of the records."""
     return {
         "schema": SCHEMA,
-        "verdicts": [asdict(each) for each in report.verdicts],
+        "verdicts": [_object(each) for each in report.verdicts],
         "records": report.folder,
         "headers": [asdict(each) for each in report.headers],
     }

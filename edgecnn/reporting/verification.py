@@ -45,8 +45,8 @@ def _row(file: VerifiedFile, recorded: Mapping[str, ParityInfo]) -> tuple[str, .
 def verdict(result: VerifyResult) -> str:
     """The last line on an artifact that holds."""
     if any(file.note for file in result.files):
-        return "OK, as far as this machine could check: see the notes."
-    return "OK: every file is what the manifest says."
+        return "OK as far as this machine can check; see the notes."
+    return "OK: every file matches the manifest."
 
 
 def problem_lines(result: VerifyResult) -> tuple[str, ...]:

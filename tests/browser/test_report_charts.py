@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 # The layer of a chart whose marks stand for rows; lines and bars are hidden from screen readers.
 _MARKS = 'g.mark-symbol[role="graphics-object"] path'
 _FIGURES = (
-    "accuracy-latency", "latency", "fits", "energy", "size", "memory", "sustained", "separable",
+    "latency", "accuracy-latency", "fits", "energy", "size", "memory", "sustained", "separable",
     "kernels", "operators", "twins", "trained", "gradients", "quantization", "fidelity", "measured",
     "predictor", "comparisons",
 )  # fmt: skip

@@ -157,7 +157,7 @@ def test_a_damaged_entry_is_told_and_made_again(damage: Callable[[Path], None], 
     assert caching.find("float", KEY, warn=told.append) is None
     assert caching.cached("float", KEY, lambda part: fill(part, "original"), warn=told.append)
     assert contents(entry) == whole("original")
-    assert [why in each and each.endswith("It is made again.") for each in told] == [True, True]
+    assert [why in each and each.endswith("It is rebuilt.") for each in told] == [True, True]
     assert edgecnn.cache(check=True).damaged == ()
 
 
@@ -199,7 +199,7 @@ def test_the_command_shows_checks_and_clears() -> None:
     entry = caching.cached("float", KEY, _kilobyte)
     shown = command_line.run("cache")
     assert re.search(r"float +1 +1\.0\d kB", shown.stdout), shown.stdout
-    assert "all as they were put there" in command_line.run("cache", "--check").stdout
+    assert "all intact" in command_line.run("cache", "--check").stdout
     (entry / "data").write_bytes(b"cut")
     done = command_line.run_json("cache", "--check", code=1)
     assert [each["problem"] for each in done["entries"]] == ["data was changed"]

@@ -81,7 +81,9 @@ def test_readme_names_the_make_commands(command: str) -> None:
     assert re.search(rf"^{command}\b", readme, re.MULTILINE)
 
 
-@pytest.mark.parametrize("target", ["export", "test", "lint", "unit", "clean", "constraints"])
+@pytest.mark.parametrize(
+    "target", ["export", "report", "test", "lint", "unit", "clean", "constraints"]
+)
 def test_make_help_lists_every_target(target: str) -> None:
     make = shutil.which("make")
     assert make, "make is not installed"

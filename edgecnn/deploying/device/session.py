@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-RANDOM_WEIGHTS = "the weights are random: fit for latency, not for answers"
+RANDOM_WEIGHTS = "the weights are random: good for latency, not for answers"
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,6 +9,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from edgecnn.errors import MissingPartError
+from edgecnn.reporting import verdict
 from edgecnn.reporting.page import badges, drawing, words
 from edgecnn.reporting.page.figure import Figure, visible
 
@@ -132,7 +133,10 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        labelled=words.labelled, quantity=words.quantity, path=badges.PATHS.__getitem__
+        quantity=words.quantity,
+        path=badges.PATHS.__getitem__,
+        frames=verdict.frames_text,
+        interval=verdict.interval_text,
     )
     return environment
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from edgecnn.reporting import verdict as shown_verdict
 from edgecnn.reporting.page import words
 from edgecnn.reporting.page.badges import BADGES
 from edgecnn.reporting.page.figure import Figure, visible
@@ -40,15 +41,20 @@ def _verdict(verdict: Verdict) -> Iterator[str]:
     claim = verdict.claim
     yield from ("", f"## {BADGES[verdict.outcome].sign} {verdict.outcome}: {escape(claim.title)}")
     yield from ("", f"> {escape(claim.words)} (document {claim.document}, {escape(claim.section)})")
-    for paragraph in (verdict.summary, *verdict.details):
-        yield from ("", escape(paragraph))
+    yield from ("", escape(verdict.summary))
+    if verdict.devices:
+        table = shown_verdict.devices_table(verdict)
+        yield from _table(tuple(column.title for column in table.columns), table.rows)
+        yield from ("", escape(shown_verdict.devices_legend(verdict)))
+    for detail in verdict.details:
+        yield from ("", escape(f"{detail.label}: {detail.text}"))
     if verdict.conditions:
         yield ""
         yield from (f"- {escape(each)}" for each in verdict.conditions)
     for caveat in verdict.caveats:
         yield from ("", f"Note: {escape(caveat)}")
     if verdict.numbers:
-        rows = [(n.name, words.quantity(n), n.provenance, n.source) for n in verdict.numbers]
+        rows = [(n.name, words.quantity(n), n.provenance, str(n.source)) for n in verdict.numbers]
         yield from _table(("number", "value", "provenance", "source"), rows)
     yield from ("", f"Made again with {_code(claim.command)}")
 

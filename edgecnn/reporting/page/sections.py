@@ -54,11 +54,13 @@ class Section:
 
 SECTIONS = (
     Section(
+        "at-a-glance", "At a glance", (Chart(latency.gather, latency.draw),)
+    ),  # in front of all
+    Section(
         "on-devices",
         "On devices",
         (
             Chart(accuracy_latency.gather, accuracy_latency.draw),
-            Chart(latency.gather, latency.draw),
             Chart(fits.gather, fits.draw),
             Chart(energy.gather, energy.draw),
             Chart(size.gather, size.draw),

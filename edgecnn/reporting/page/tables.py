@@ -49,7 +49,7 @@ def _numbers(verdicts: Iterable[Verdict]) -> Iterable[Sequence[Value]]:
                 number.value,
                 number.unit,
                 number.provenance,
-                number.source,
+                str(number.source),
             )
 
 

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 ABSENT = "\N{EN DASH}"
 _HUNDRED = 100
 _THOUSAND = 1000
-_LONGEST_LABEL = 30
 
 
 def plain(value: Value) -> str:
@@ -117,13 +116,3 @@ def quantity(number: Number) -> str:
     value = number.value
     text = f"{value:,.0f}" if value == int(value) and abs(value) < 1e12 else f"{value:.4g}"  # noqa: PLR2004 - a float's exact integers
     return text if number.unit in {"", "1"} else f"{text} {number.unit}"
-
-
-def labelled(paragraph: str) -> tuple[str, str]:
-    """A paragraph's first words, where they are a label, and the rest.
-
-    >>> labelled("Pi 4: 2.5 frames a second"), labelled("No label, just words.")
-    (('Pi 4', '2.5 frames a second'), ('', 'No label, just words.'))
-    """
-    label, found, rest = paragraph.partition(": ")
-    return (label, rest) if found and len(label) <= _LONGEST_LABEL else ("", paragraph)

@@ -163,7 +163,7 @@ def test_a_machine_that_tells_nothing_of_its_clock_is_not_warned_of() -> None:
 def test_emulation_warns_and_is_named() -> None:
     given = grade(device=replace(PI, emulator="qemu-user"), emulated=True)
     assert given.grade == "warned"
-    assert "qemu-user imitates the device" in given.reasons[0]
+    assert "qemu-user emulates the device" in given.reasons[0]
 
 
 def test_few_samples_warn() -> None:
@@ -184,7 +184,7 @@ def test_repeats_must_agree(slowest: float, expected: str) -> None:
 
 def test_missing_repeats_warn() -> None:
     given = grade("publish", samples_ms=(60.0,) * 5120, repeat_p50_ms=(20.0, 20.0))
-    assert given == Trust("warned", ("2 of 5 repeats were made",))
+    assert given == Trust("warned", ("only 2 of 5 repeats were completed",))
 
 
 def test_outputs_of_another_network_void() -> None:

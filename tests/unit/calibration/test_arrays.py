@@ -58,7 +58,7 @@ def test_the_seed_chooses(tmp_path: Path) -> None:
 def test_fewer_than_asked_for_is_said(tmp_path: Path) -> None:
     rows = read(save(tmp_path, values(4)))
     assert (rows.calibration_runs, rows.held_out_runs) == (3, 1)
-    assert "holds 4 samples: 3 are calibrated on (asked for: 6), 1 are kept" in rows.warnings[0]
+    assert "has 4 samples: 3 for calibration (requested: 6), 1 held out" in rows.warnings[0]
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float64", ">f4"])

@@ -64,7 +64,7 @@ def test_a_small_folder_is_divided_and_that_is_said(tmp_path: Path) -> None:
     assert (result.calibration.samples, result.held_out.samples) == (3, 1)
     (warning,) = result.warnings
     assert warning.startswith(
-        "cats holds 4 usable images: 3 are calibrated on (asked for: 6), 1 are kept for parity."
+        "cats has 4 usable images: 3 for calibration (requested: 6), 1 held out to measure"
     )
     assert "rough" in warning
 

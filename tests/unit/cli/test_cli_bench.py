@@ -106,7 +106,7 @@ def test_threads_that_are_none_are_refused(
     threads: str, answers: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["bench", "a", f"--threads={threads}"]) == 2
-    assert "--threads takes numbers" in capsys.readouterr().err
+    assert "--threads takes positive numbers" in capsys.readouterr().err
     assert "called" not in answers
 
 
@@ -216,7 +216,7 @@ def test_check_tells_what_is_broken_also_when_quiet(
     assert run(["check", "a", "--size", "6MB", "-q"]) == 1
     shown = capsys.readouterr()
     assert shown.out == ""
-    assert "BROKEN: size <= 10 B: m.tflite: the file has 11 bytes." in shown.err
+    assert "FAILED: size <= 10 B: m.tflite: the file has 11 bytes." in shown.err
     assert "undecided: p90 <= 40.0 ms: m.tflite: t is emulated." in shown.err
 
 

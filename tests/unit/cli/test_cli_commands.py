@@ -110,7 +110,7 @@ def test_export_closes_with_table_caution_and_commands(
     assert answers["called"][1]["out"] == Path("artifacts/xception")
     assert "23.4 MB" in captured.out
     assert "weights are random" in captured.out
-    assert "\n  edgecnn verify artifacts/xception/int8\n" in captured.out
+    assert "\n  edgecnn bench artifacts/xception/int8\n" in captured.out
     assert captured.err.splitlines() == ["measuring (2)", "warning: these are not your images"]
 
 
@@ -119,7 +119,7 @@ def test_export_says_which_recipe_it_takes(
 ) -> None:
     answers["export"] = export_result(Path("out"), "int8")
     assert run(["export", "xception"]) == 0
-    assert capsys.readouterr().err.startswith("No recipe is named: --int8")
+    assert capsys.readouterr().err.startswith("No recipe given; using --int8")
 
 
 def test_export_as_json_is_one_object(
@@ -150,7 +150,7 @@ def test_verify_that_holds(
     answers["verify"] = verify_result(artifact)
     assert run(["verify", str(artifact), "--threads", "2"]) == 0
     assert answers["called"] == (artifact, {"threads": 2})
-    assert capsys.readouterr().out.endswith("OK: every file is what the manifest says.\n")
+    assert capsys.readouterr().out.endswith("OK: every file matches the manifest.\n")
 
 
 def test_verify_that_does_not_hold(

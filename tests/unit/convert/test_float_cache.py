@@ -128,7 +128,7 @@ def test_a_damaged_entry_is_told_and_made_again(tmp_path: Path, damage: str) -> 
         (path.parent / "info.json").unlink()
     stages = Stages()
     again, _ = obtain(made, "tflite", stages=stages)
-    assert ["It is made again." in warning for warning in stages.warnings] == [True]
+    assert ["It is rebuilt." in warning for warning in stages.warnings] == [True]
     assert READS & set(stages.names)
     assert again.path("tflite").read_bytes() == whole
     quiet = Stages()

@@ -52,11 +52,11 @@ def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     ("args", "words"),
     [
-        ([], "Where to is not said"),
-        (["ssh://pi@pi", "--bundle", "x.tar.gz"], "both named"),
-        (["--bundle", "x.tar.gz", "--to", "there"], "--to does not belong here"),
-        (["ssh://pi@pi", "--machine", "armv7l"], "--machine does not belong here"),
-        (["ssh://pi@pi", "--python", "3.11"], "--python does not belong here"),
+        ([], "No TARGET and no --bundle given"),
+        (["ssh://pi@pi", "--bundle", "x.tar.gz"], "exclude each other"),
+        (["--bundle", "x.tar.gz", "--to", "there"], "--to cannot be used here"),
+        (["ssh://pi@pi", "--machine", "armv7l"], "--machine cannot be used here"),
+        (["ssh://pi@pi", "--python", "3.11"], "--python cannot be used here"),
         (["pi@pi"], "is not a device"),
         (["adb://X"], "goes over SSH"),
         (["ssh://-oProxyCommand=x"], "is no host's name"),
@@ -117,8 +117,8 @@ def test_no_latency_is_told_of_a_deployment() -> None:
         ([("absolute", 0.0, 0.0)], "bit-identical"),
         ([("absolute", 4.0, 3.0)], "4 reference inputs within 3 steps"),
         ([("relative", 1e-3, 1.23e-5)], "within 1.2e-05 of the largest"),
-        ([("rms", 0.5, 0.1)], "20.0 dB SNR from this machine's, of another runtime"),
-        ([("share", 0.01, 0.0025)], "but for 0.25% (1% allowed)"),
+        ([("rms", 0.5, 0.1)], "20.0 dB SNR against this machine's other runtime"),
+        ([("share", 0.01, 0.0025)], "except for 0.25% (1% allowed)"),
         (
             [("absolute", 0.0, 0.0), ("relative", 1e-3, 1e-4)],
             "y0 bit-identical to this machine's; y1 within 1.0e-04",

@@ -320,7 +320,7 @@ def test_classify_stays_with_its_options_and_its_output(tmp_path: Path) -> None:
     assert before.keys() == {"schema", "model", "recipe", "threads", "warnings", "results"}
     assert result.keys() == {"file", "latency_ms", "emulated", "top", "remarks"}
     assert result["top"] == now["top"]
-    assert before["warnings"] == ["the weights are random: fit for latency, not for answers"]
+    assert before["warnings"] == ["the weights are random: good for latency, not for answers"]
 
 
 def test_the_readme_has_commands_that_work(tmp_path: Path) -> None:

@@ -54,9 +54,12 @@ _SAID = {
         "switched on",
     ),
     "Connection timed out during banner exchange": ("does not answer", "switched on"),
-    "ssh: connect to host raspberrypi.local port 2222: No route to host": ("no way to it", "ping"),
+    "ssh: connect to host raspberrypi.local port 2222: No route to host": (
+        "no route to it",
+        "ping",
+    ),
     "Unable to negotiate with 10.0.0.1 port 22: no matching host key type found.": (
-        "no method in common",
+        "no algorithm in common",
         "ssh -p 2222 pi@raspberrypi.local -v",
     ),
     "kex_exchange_identification: Connection closed by remote host": ("closed the connection", ""),

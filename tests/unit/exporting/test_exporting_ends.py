@@ -195,7 +195,7 @@ def test_the_command_says_what_was_made_and_what_was_refused(
              "--float32", "--int8", "--calibration-samples", "80"]  # fmt: skip
     assert run([*asked, "--out", str(tmp_path / "text")]) == 1
     said = capsys.readouterr()
-    assert f"Written: {tmp_path / 'text' / 'float32'}" in said.out
+    assert f"Wrote {tmp_path / 'text' / 'float32'}" in said.out
     assert "int8 .tflite" in said.err
     assert "1 SIN" in " ".join(said.err.split())
     assert run([*asked, "--out", str(tmp_path / "json"), "--json"]) == 1

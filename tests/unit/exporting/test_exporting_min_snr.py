@@ -110,8 +110,8 @@ def test_nothing_is_kept_where_int8_is_faithful_enough(
     assert result.mixed is not None
     assert result.mixed.layers == ()
     assert (result.artifacts[0].folder / "model.tflite").read_bytes() == plain
-    assert "no layer had to stay in float32" in result.artifacts[0].manifest.notes[-1]
-    assert "no layer had to stay in float32" in mixed_paragraphs(result)[0]
+    assert "no layer has to stay in float32" in result.artifacts[0].manifest.notes[-1]
+    assert "no layer has to stay in float32" in mixed_paragraphs(result)[0]
 
 
 def test_more_than_the_ends_allow_is_an_error_with_the_best_there_is(

@@ -204,10 +204,10 @@ def test_operators_of_onnx_have_a_kind(name: str) -> None:
         (["--input-shape", "im ages\n=$(x)=1x3x64x64"], "no input"),
         (["--input-shape", "1x3x0x64"], "below 1"),
         (["--input-shape", "1x3x999999999x999999999"], "elements"),
-        (["--input-shape", "1x3xHxW"], "takes sizes with x between them"),
-        (["--input-shape", ""], "takes sizes with x between them"),
+        (["--input-shape", "1x3xHxW"], "takes sizes joined by x"),
+        (["--input-shape", ""], "takes sizes joined by x"),
         (["--input-size", "0"], "below 1"),
-        (["--input-size", "big"], "takes a number of pixels"),
+        (["--input-size", "big"], "takes one number of pixels"),
     ],
 )
 def test_wrong_shapes_are_a_sentence(

@@ -55,7 +55,7 @@ def test_what_loses_most_comes_first_and_what_takes_most_second() -> None:
         " at 10.0% of this CPU's ceiling for computing."
         " 1 convolution takes 60.0% of the time for 98.0% of the MACs,"
         " at 90.0% of this CPU's ceiling for computing:"
-        " only fewer of them would make the net faster."
+        " only fewer of them would make the network faster."
     )
 
 

@@ -88,8 +88,8 @@ def test_differences_in_points_and_images() -> None:
     [
         ([(-0.2, -0.1)], "Less accurate than float32: int8/model.tflite."),
         ([(0.1, 0.2)], "More accurate than float32: int8/model.tflite."),
-        ([(-0.1, 0.1)], "No file's difference can be told from none on these images."),
-        ([(-0.2, -0.1), (-0.1, 0.1)], "No other file's difference can be told from none"),
+        ([(-0.1, 0.1)], "No file's accuracy differs significantly on these images."),
+        ([(-0.2, -0.1), (-0.1, 0.1)], "No other file's accuracy differs significantly"),
     ],
 )
 def test_what_the_differences_say(ends: list[tuple[float, float]], said: str) -> None:

@@ -101,7 +101,7 @@ def test_a_mixed_file_is_called_so_and_a_refused_one_stands_last() -> None:
     table = export.export_table(result)
     assert table.rows == (
         ("int8", "model.tflite", "23.4 MB", "25.7%", "24.3", "98.4%", "mixed", "1"),
-        ("int8", "model.onnx", "refused", "-", "-", "-", "-", "-"),
+        ("int8", "model.onnx", "rejected", "-", "-", "-", "-", "-"),
     )
     assert max(map(len, rendered(table))) <= 80
     assert export.refusal_text(result.refused[0]) == (
@@ -124,7 +124,7 @@ def test_of_several_outputs_each_has_a_row() -> None:
     assert export.outputs_table(export_result(Path("out"), "int8")) is None
     basis = export.parity_basis(half_refused())
     assert "the logits" in basis
-    assert "of several outputs the worst" in basis
+    assert "the worst output if there are several" in basis
 
 
 def test_export_without_a_float32_size_shows_none() -> None:
@@ -141,10 +141,29 @@ def test_random_weights_are_named_as_such_and_trained_ones_are_not() -> None:
 def test_commands_to_paste_are_quoted() -> None:
     commands = export.next_commands(export_result(Path("my models"), "float32", "int8"))
     assert commands == (
-        "edgecnn verify 'my models/int8'",
-        "edgecnn inspect 'my models/int8/model.tflite'",
+        "edgecnn bench 'my models/int8'",
+        "edgecnn deploy 'my models/int8' ssh://pi@raspberrypi.local",
     )
     assert export.next_commands(export_result(Path("out"))) == ()
+
+
+def test_a_poor_file_is_diagnosed_before_anything_else() -> None:
+    result = export_result(Path("out"), "int8")
+    (artifact,) = result.artifacts
+    file = artifact.manifest.files[0]
+    far = replace(file.parity, snr_db=8.5)
+    file = replace(file, integer="full", parity=far, parities=(far,))
+    far_off = replace(artifact, manifest=replace(artifact.manifest, files=(file,)))
+    commands = export.next_commands(replace(result, artifacts=(far_off,)))
+    assert commands[0] == "edgecnn diagnose out/int8"
+
+
+def test_what_has_no_tflite_is_not_offered_for_a_device() -> None:
+    result = export_result(Path("out"), "int8")
+    (artifact,) = result.artifacts
+    onnx = replace(artifact.manifest, files=artifact.manifest.files[1:])
+    only_onnx = replace(result, artifacts=(replace(artifact, manifest=onnx),))
+    assert export.next_commands(only_onnx) == ("edgecnn bench out/int8 --format onnx",)
 
 
 def test_verify_shows_now_beside_recorded() -> None:
@@ -188,7 +207,7 @@ def test_inspection_facts_are_safe_to_print() -> None:
 
 @pytest.mark.parametrize(
     ("count", "outside", "said"),
-    [(None, {}, "not known"), (0, {"ADD": 1}, "none: XNNPACK takes no operator of this graph"),
+    [(None, {}, "not known"), (0, {"ADD": 1}, "none: XNNPACK supports no operator of this graph"),
      (2, {}, "2 XNNPACK partitions, with every operator in them"),
      (1, {"SOFTMAX": 1}, "1 XNNPACK partition; outside it: SOFTMAX"),
      (4, {"PACK": 1, "RELU": 2}, "4 XNNPACK partitions; outside them: RELU x2, PACK")],

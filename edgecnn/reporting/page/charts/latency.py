@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from edgecnn.reporting.page.material import Material
 
 ID = "latency"
-BUDGETS = {"10 frames/s": 100.0, "1 frame/s": 1000.0}
+BUDGETS = {"10 frames a second": 100.0, "1 frame a second": 1000.0}
 _COLUMNS = (
     shared.DEVICE_COLUMN,
     shared.NAME,
@@ -41,8 +41,8 @@ def gather(material: Material) -> Figure | Gap:
     return Figure(
         id=ID,
         title=_title(rows, name),
-        reading="Each mark is the median or what is expected, each bar its interval; the dashed"
-        " lines are the budgets of 100 ms and 1000 ms.",
+        reading="Each mark is a latency, each bar its interval: circles are measured, diamonds"
+        " predicted. Left of a dashed line, the network keeps up with that rate.",
         columns=_COLUMNS,
         rows=rows,
         filters=(
@@ -54,15 +54,15 @@ def gather(material: Material) -> Figure | Gap:
         sources=(source(devices.header, distinct(rows, "provenance")),),
         notes=(
             (
-                "The interval of a prediction held for the given rate of the networks that were"
-                " left out of the predictor's fit; that of a measurement spans its repeats."
+                "The interval of a prediction held for the given share of the networks held out"
+                " from the predictor's fit; that of a measurement spans its repeats."
             ),
         ),
     )
 
 
 def _title(rows: tuple[Row, ...], name: str) -> str:
-    """How many devices the network meets the budgets on, at its fastest."""
+    """On how many devices the network meets the budgets at its fastest, in a plain sentence."""
     best: dict[str, float] = {}
     for row in rows:
         if row["label"] == name:
@@ -70,7 +70,12 @@ def _title(rows: tuple[Row, ...], name: str) -> str:
             best[device] = min(latency_ms, best.get(device, latency_ms))
     met = {rate: sum(each <= limit for each in best.values()) for rate, limit in BUDGETS.items()}
     told = [f"{rate} on {count}" for rate, count in met.items()]
-    return f"At its fastest, {name} should make {words.listed(told)} of {len(best)} devices"
+    how = words.listed(distinct(rows, "provenance"))
+    return f"{_capital(name)} runs at {words.listed(told)} of {len(best)} devices ({how})"
+
+
+def _capital(name: str) -> str:
+    return name[:1].upper() + name[1:]
 
 
 def draw(figure: Figure) -> drawing.Drawing:

@@ -35,7 +35,7 @@ def gather(material: Material) -> Figure | Gap:
             ID,
             "Speed over minutes",
             "No sustained measurement is in results.jsonl.",
-            ("edgecnn bench DIR --profile sustained",),
+            ("edgecnn bench DIR --plan sustained",),
         )
     rows = tuple(row for result in results for row in _rows(result))
     return Figure(

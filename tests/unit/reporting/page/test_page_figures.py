@@ -128,7 +128,8 @@ def test_latencies_are_the_records() -> None:
 
 def test_the_budgets_are_counted_over_devices() -> None:
     assert figure(latency).title == (
-        "At its fastest, Xception should make 10 frames/s on 2 and 1 frame/s on 3 of 3 devices"
+        "Xception runs at 10 frames a second on 2 and 1 frame a second on 3 of 3 devices"
+        " (predicted)"
     )
 
 
