@@ -106,6 +106,7 @@ if TYPE_CHECKING:
         TensorInfo,
     )
     from edgecnn.reporting.page.making import ReportResult, report
+    from edgecnn.sweeping import PointRecord, SweepReport, sweep
     from edgecnn.training import Epoch, TrainingRecord, TrainOptions, TrainResult, train
     from edgecnn.verifying import VerifiedFile, VerifyResult, verify
 
@@ -165,6 +166,7 @@ __all__ = [
     "Operator",
     "OperatorProfile",
     "ParityInfo",
+    "PointRecord",
     "PredictOptions",
     "PredictReport",
     "PredictedRun",
@@ -175,6 +177,7 @@ __all__ = [
     "ReportResult",
     "Segmentation",
     "Silent",
+    "SweepReport",
     "TaskOptions",
     "TensorInfo",
     "TrainOptions",
@@ -208,6 +211,7 @@ __all__ = [
     "probe",
     "profile_operators",
     "report",
+    "sweep",
     "train",
     "verdict",
     "verify",
@@ -288,6 +292,7 @@ _HOMES = {
         "TensorInfo",
     ),
     "edgecnn.reporting.page.making": ("ReportResult", "report"),
+    "edgecnn.sweeping": ("PointRecord", "SweepReport", "sweep"),
     "edgecnn.verifying": ("VerifiedFile", "VerifyResult", "verify"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
