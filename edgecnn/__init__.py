@@ -106,7 +106,8 @@ if TYPE_CHECKING:
         TensorInfo,
     )
     from edgecnn.reporting.page.making import ReportResult, report
-    from edgecnn.sweeping import PointRecord, SweepReport, sweep
+    from edgecnn.sweeping.records import PointRecord, SweepReport
+    from edgecnn.sweeping.run import sweep
     from edgecnn.training import Epoch, TrainingRecord, TrainOptions, TrainResult, train
     from edgecnn.verifying import VerifiedFile, VerifyResult, verify
 
@@ -292,7 +293,8 @@ _HOMES = {
         "TensorInfo",
     ),
     "edgecnn.reporting.page.making": ("ReportResult", "report"),
-    "edgecnn.sweeping": ("PointRecord", "SweepReport", "sweep"),
+    "edgecnn.sweeping.records": ("PointRecord", "SweepReport"),
+    "edgecnn.sweeping.run": ("sweep",),
     "edgecnn.verifying": ("VerifiedFile", "VerifyResult", "verify"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

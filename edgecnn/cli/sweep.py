@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
-    from edgecnn.sweeping import SweepReport
+    from edgecnn.sweeping.records import SweepReport
 
     AnyOption = Callable[[Any], Any]
 
@@ -135,6 +135,8 @@ def sweep(context: click.Context, spec: Path, **flags: Unpack[_Flags]) -> None:
         console.print_json(sweep_object(report))
     elif not flags["quiet"]:
         _print(report, dry_run=flags["dry_run"])
+    for note in report.notes:
+        console.say("note", note, style="bold")
     if not flags["dry_run"] and _is_wanting(report):
         context.exit(_NOT_ALL)
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from edgecnn.latency.reports import FitReport, PredictReport
     from edgecnn.measurements import BenchResult
     from edgecnn.records import ModelSpec
-    from edgecnn.sweeping import SweepReport
+    from edgecnn.sweeping.records import SweepReport
     from edgecnn.verifying import VerifyResult
 
 JsonObject: TypeAlias = dict[str, Any]

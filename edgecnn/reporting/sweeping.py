@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from edgecnn.sweeping import Budget, Front, Impossible, Place, PointRecord, SweepReport
+    from edgecnn.sweeping.records import Budget, Front, Impossible, Place, PointRecord, SweepReport
 
 _MEASURES = {"top1": "top-1", "map": "mAP", "miou": "mIoU", "agreement": "agrees"}
 # What a point is told from others by; the model, the recipe and the format always are.

@@ -7,6 +7,7 @@ handed over as the cluster can hold twice, so that the driver's memory does not 
 from __future__ import annotations
 
 import os
+import socket
 from typing import TYPE_CHECKING, Any
 
 from edgecnn.errors import InputError, MissingPartError
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 LOCAL = "local"
+_CONNECT_S = 10.0
 _QUEUED = 2  # tasks handed over for each that can run: a node never waits for the driver
 
 
@@ -131,12 +133,29 @@ def _connect(ray: Any, address: str) -> None:  # noqa: ANN401 - the module
         ray.init(address=LOCAL, include_dashboard=False, **quiet)
         return
     try:
+        _require_listener(address)
         ray.init(address=address, **quiet)
-    except (ConnectionError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError) as error:
         raise InputError(
-            f"There is no Ray cluster at {address}: {error}",
+            f"There is no Ray cluster at {address}: {error}.",
             hint="`ray start --head` begins one; --ray local needs none.",
         ) from error
+
+
+def _require_listener(address: str) -> None:
+    """Hold that somebody listens there: Ray itself would try for ten minutes.
+
+    Raises:
+        OSError: nobody does.
+        ValueError: it is no address.
+    """
+    if address == "auto":
+        return
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdecimal():
+        raise ValueError("an address is HOST:PORT, ray://HOST:PORT or auto")
+    with socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_S):
+        pass
 
 
 def _outcome(ray: Any, ref: Any, task: Task, attempts: int) -> Outcome | None:  # noqa: ANN401 - as above

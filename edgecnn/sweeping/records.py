@@ -226,7 +226,8 @@ class SweepReport:
         budget: what was asked for.
         seconds_left: how long the rest will take, from how long others took; None: not known.
         bytes_left: what it will take on disk, likewise.
-        notes: what else a reader should know, one sentence each.
+        warnings: of lines of the file that hold no record.
+        notes: what was said of points that are done, one sentence each.
     """
 
     file: Path
@@ -243,5 +244,6 @@ class SweepReport:
     budget: Budget
     seconds_left: float | None = None
     bytes_left: int | None = None
+    warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     schema: int = SCHEMA

@@ -103,18 +103,19 @@ def sweep(
     asked, name = _asked(source)
     asked = replace(asked, budget=_budget(chosen, asked))
     _check(chosen, asked)
-    watcher = Recorder(progress or Silent())
+    watcher = progress or Silent()
+    reading = Recorder(watcher)
     file = _out(chosen, name) / NAME
     storage = Path(chosen.storage) if chosen.storage is not None else file.parent / "storage"
     survey = take_survey(asked)
     if chosen.dry_run:
-        tally = take_tally(survey, file, watcher.warn)
-        return make_report(survey, tally, file, storage, tally.ended(), watcher.warnings)
+        tally = take_tally(survey, file, reading.warn)
+        return make_report(survey, tally, file, storage, tally.ended(), reading.warnings)
     with journal.opened(file) as book:
-        tally = take_tally(survey, file, watcher.warn)
+        tally = take_tally(survey, file, reading.warn)
         earlier = tally.ended(retry=chosen.retry)
         _carry_out(survey, tally, book, chosen, storage, watcher)
-    return make_report(survey, tally, file, storage, earlier, watcher.warnings)
+    return make_report(survey, tally, file, storage, earlier, reading.warnings)
 
 
 def _asked(source: Path | str | Mapping[str, Any]) -> tuple[Spec, str]:

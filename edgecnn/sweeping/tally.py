@@ -70,6 +70,7 @@ class Tally:
         self.refused: dict[str, PointRecord] = {}
         self.failed: dict[str, PointRecord] = {}
         self.fronts = Fronts(places(survey.spec))
+        self.notes: dict[str, int] = {}
         self.seconds = Mean()
         self.disk_bytes = Mean()
 
@@ -87,6 +88,8 @@ class Tally:
             self.done.add(key)
             self.fronts.add(record)
             self.disk_bytes.add(record.run.disk_bytes)
+            for note in record.notes:
+                self.notes[note] = self.notes.get(note, 0) + 1
         if not record.run.reused:
             self.seconds.add(record.run.seconds)
 
@@ -141,7 +144,7 @@ def places(spec: Spec) -> tuple[Place, ...]:
 
 
 def make_report(
-    survey: Survey, tally: Tally, file: Path, storage: Path, earlier: int, notes: Sequence[str]
+    survey: Survey, tally: Tally, file: Path, storage: Path, earlier: int, warnings: Sequence[str]
 ) -> SweepReport:
     """What the sweep has come to."""
     left = survey.points - tally.ended()
@@ -161,7 +164,16 @@ def make_report(
         budget=survey.spec.budget,
         seconds_left=None if mean_s is None else mean_s * left,
         bytes_left=None if mean_bytes is None else round(mean_bytes * left),
-        notes=tuple(notes),
+        warnings=tuple(warnings),
+        notes=_notes(tally),
+    )
+
+
+def _notes(tally: Tally) -> tuple[str, ...]:
+    """What was said of points, each sentence once, in an order that no engine changes."""
+    return tuple(
+        f"{note} ({count} point{'s' if count > 1 else ''})"
+        for note, count in sorted(tally.notes.items())
     )
 
 
