@@ -107,7 +107,7 @@ if TYPE_CHECKING:
     )
     from edgecnn.reporting.page.making import ReportResult, report
     from edgecnn.sweeping.records import PointRecord, SweepReport
-    from edgecnn.sweeping.run import sweep
+    from edgecnn.sweeping.run import SweepOptions, sweep
     from edgecnn.training import Epoch, TrainingRecord, TrainOptions, TrainResult, train
     from edgecnn.verifying import VerifiedFile, VerifyResult, verify
 
@@ -178,6 +178,7 @@ __all__ = [
     "ReportResult",
     "Segmentation",
     "Silent",
+    "SweepOptions",
     "SweepReport",
     "TaskOptions",
     "TensorInfo",
@@ -294,7 +295,7 @@ _HOMES = {
     ),
     "edgecnn.reporting.page.making": ("ReportResult", "report"),
     "edgecnn.sweeping.records": ("PointRecord", "SweepReport"),
-    "edgecnn.sweeping.run": ("sweep",),
+    "edgecnn.sweeping.run": ("SweepOptions", "sweep"),
     "edgecnn.verifying": ("VerifiedFile", "VerifyResult", "verify"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

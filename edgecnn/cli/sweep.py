@@ -35,7 +35,6 @@ class _Flags(TypedDict):
     ray: str | None
     limit: int | None
     dry_run: bool
-    retry: bool
     latency: str | None
     size: str | None
     max_drop: float | None
@@ -48,7 +47,6 @@ _FOLDER = click.Path(path_type=Path)
 _OPTIONS: tuple[AnyOption, ...] = (
     click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing."),
     click.option("--limit", type=_COUNT, metavar="N", help="Do at most so many points now."),
-    click.option("--retry", is_flag=True, help="Do those again that failed."),
     click.option("--latency", metavar="TIME", help="What one inference may take: 100ms."),
     click.option("--size", metavar="SIZE", help="What the file may take: 6MB."),
     click.option(
@@ -118,8 +116,8 @@ def sweep(context: click.Context, spec: Path, **flags: Unpack[_Flags]) -> None:
 
     The axes (model, input_size, width, convolution, weights, recipe, format, calibration, min_snr,
     ...) span the points; [train], [evaluate], [predict] and [bench] say what is done with each.
-    Each that ends is a line of sweep.jsonl; the same command goes on where it was stopped. Exit
-    code 1 when points failed, or none is within the budget.
+    Each that ends is a line of sweep.jsonl; the same command goes on where it was stopped, and
+    tries again what failed. Exit code 1 when points failed, or none is within the budget.
     """
     from edgecnn.sweeping.run import StoppedError
 
@@ -149,7 +147,7 @@ def _is_wanting(report: SweepReport) -> bool:
 def _api_options(flags: _Flags) -> dict[str, Any]:
     from edgecnn.benchmark import units
 
-    names = ("out", "storage", "jobs", "threads", "ray", "limit", "dry_run", "retry", "max_drop")
+    names = ("out", "storage", "jobs", "threads", "ray", "limit", "dry_run", "max_drop")
     given: dict[str, Any] = {**flags}
     options = {name: given[name] for name in names}
     latency, size = flags["latency"], flags["size"]
@@ -172,7 +170,7 @@ def _print(report: SweepReport, *, dry_run: bool) -> None:
     if report.refused or report.failed:
         console.print_line()
         console.print_table(shown.failed_table(report))
-    if dry_run:
+    if dry_run and not report.done:
         return
     if budget := shown.budget_text(report.budget):
         console.print_line()
@@ -184,5 +182,6 @@ def _print(report: SweepReport, *, dry_run: bool) -> None:
             console.print_table(shown.front_table(front))
         for line in shown.taken_lines(front, report.storage):
             console.print_line(line)
-    console.print_line()
-    console.print_line(f"Written: {report.file}")
+    if not dry_run:
+        console.print_line()
+        console.print_line(f"Written: {report.file}")

@@ -143,7 +143,8 @@ class PointRecord:
         key: sha256 (hex) of everything that decides the rest but `run`.
         point: which.
         status: "done"; "refused" where the point cannot be had, and never could with these
-            versions; "failed" where its task died, again and again.
+            versions; "failed" where its task died, again and again, or a device or the disk was in
+            the way: the next run begins it again.
         artifact: sha256 (hex) that the artifact is found by in the storage.
         sha256: of the file.
         size_bytes: of the file.
@@ -217,10 +218,10 @@ class SweepReport:
         points: how many there are, those that cannot be left out.
         networks: how many networks they are of.
         done: points that are done, now or by an earlier run.
-        earlier: of `done`, `refused` and `failed`, those that an earlier run ended.
-        left: points that are still to be done.
+        earlier: of `done` and `refused`, those that an earlier run ended.
+        left: points that were not yet begun.
         refused: points that turned out to be impossible.
-        failed: points whose tasks died.
+        failed: points whose tasks died; the next run begins them again.
         impossible: points that were never begun.
         fronts: one for each place.
         budget: what was asked for.

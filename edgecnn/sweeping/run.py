@@ -58,7 +58,6 @@ class SweepOptions:
         ray: None for this machine's processes; "local", "auto" or the address of a Ray cluster.
         limit: do at most so many points now.
         dry_run: do none.
-        retry: do those again that failed.
         latency_ms: in place of the spec's budget.
         size_bytes: likewise.
         max_drop: likewise.
@@ -71,7 +70,6 @@ class SweepOptions:
     ray: str | None = None
     limit: int | None = None
     dry_run: bool = False
-    retry: bool = False
     latency_ms: float | None = None
     size_bytes: int | None = None
     max_drop: float | None = None
@@ -113,7 +111,7 @@ def sweep(
         return make_report(survey, tally, file, storage, tally.ended(), reading.warnings)
     with journal.opened(file) as book:
         tally = take_tally(survey, file, reading.warn)
-        earlier = tally.ended(retry=chosen.retry)
+        earlier = tally.ended()
         _carry_out(survey, tally, book, chosen, storage, watcher)
     return make_report(survey, tally, file, storage, earlier, reading.warnings)
 
@@ -175,7 +173,7 @@ def _carry_out(
     watcher: Progress,
 ) -> None:
     """Run the points that are left, and keep each as it ends."""
-    left = survey.points - tally.ended(retry=options.retry)
+    left = survey.points - tally.ended()
     count = left if options.limit is None else min(left, options.limit)
     if not count:
         return
@@ -190,11 +188,11 @@ def _carry_out(
                     tally.add(record)
                     meter.ended(record)
         except KeyboardInterrupt:
-            raise _stopped(survey, tally, options) from None
+            raise _stopped(survey, tally) from None
 
 
-def _stopped(survey: Survey, tally: Tally, options: SweepOptions) -> StoppedError:
-    ended = tally.ended(retry=options.retry)
+def _stopped(survey: Survey, tally: Tally) -> StoppedError:
+    ended = tally.ended()
     return StoppedError(
         f"Stopped: {ended} of {survey.points} points are done and kept.",
         "The same command goes on with the others.",
@@ -221,7 +219,7 @@ def _tasks(asked: Spec, tally: Tally, options: SweepOptions, storage: Path) -> I
         if isinstance(planned, Impossible):
             continue
         key = keyer.point(planned)
-        if tally.has(key, retry=options.retry):
+        if tally.has(key):
             continue
         group = keyer.group(planned)
         work = Work(

@@ -93,13 +93,13 @@ class Tally:
         if not record.run.reused:
             self.seconds.add(record.run.seconds)
 
-    def has(self, key: str, *, retry: bool) -> bool:
-        """Whether a point has ended, so that it is not begun again."""
-        return key in self.done or key in self.refused or (not retry and key in self.failed)
+    def has(self, key: str) -> bool:
+        """Whether a point has come to its end; one that failed is begun again by the next run."""
+        return key in self.done or key in self.refused
 
-    def ended(self, *, retry: bool = False) -> int:
+    def ended(self) -> int:
         """How many have."""
-        return len(self.done) + len(self.refused) + (0 if retry else len(self.failed))
+        return len(self.done) + len(self.refused)
 
 
 class Mean:
@@ -147,7 +147,7 @@ def make_report(
     survey: Survey, tally: Tally, file: Path, storage: Path, earlier: int, warnings: Sequence[str]
 ) -> SweepReport:
     """What the sweep has come to."""
-    left = survey.points - tally.ended()
+    left = survey.points - tally.ended() - len(tally.failed)
     mean_s, mean_bytes = tally.seconds.value, tally.disk_bytes.value
     return SweepReport(
         file=file,

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgecnn import manifest as manifests
-from edgecnn.errors import EdgeCnnError, InputError, MissingPartError
+from edgecnn import store
+from edgecnn.errors import DeviceError, EdgeCnnError, InputError, MissingPartError
 from edgecnn.isolation import CrashedError, LimitError
 from edgecnn.progress import Progress, Silent
 from edgecnn.sweeping import keys
@@ -66,21 +67,31 @@ def perform(work: Work, progress: Progress | None = None) -> PointRecord:
     Raises:
         CrashedError: a process died on it; another try may go better.
         MissingPartError: a package is not installed here.
+        DeviceError: a device that was to measure it did not.
+        InputError: the storage is full, or cannot be written.
     """
     watcher, began = progress or Silent(), time.monotonic()
     try:
         _require_versions(work)
+        _require_storage(Path(work.storage))
         record = _performed(work, watcher)
-    except MissingPartError:
+    except (DeviceError, MissingPartError):
         raise
     except EdgeCnnError as error:
-        if isinstance(error, CrashedError) and not isinstance(error, LimitError):
+        if _may_pass(error):
             raise
         record = PointRecord(
             work.key, work.point, "refused", message=error.message, hint=error.hint
         )
     seconds = round(time.monotonic() - began, 3)
     return replace(record, run=replace(record.run, seconds=seconds))
+
+
+def _may_pass(error: EdgeCnnError) -> bool:
+    """Whether it is the machine's fault, and no word on the point."""
+    if isinstance(error, CrashedError):
+        return not isinstance(error, LimitError)
+    return isinstance(error.__cause__, OSError)  # the disk is full, the storage is not there
 
 
 def _require_versions(work: Work) -> None:
@@ -93,6 +104,12 @@ def _require_versions(work: Work) -> None:
                 f" {work.versions.get(name, '(none)')}.",
                 hint="Install the same versions on every node: constraints.txt.",
             )
+
+
+def _require_storage(folder: Path) -> None:
+    """Hold, before anything is made, that it can be kept."""
+    with store.file_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
 
 
 def _performed(work: Work, progress: Progress) -> PointRecord:
@@ -254,9 +271,7 @@ def _timings(
         except InputError as error:  # int16x8, and operators nobody can count
             notes.append(error.message)
     if work.benching is not None:
-        measured, failed = _measured(work, folder, progress)
-        found += measured
-        notes += failed
+        found += _measured(work.benching, work.point.format, folder, progress)
     return tuple(found), tuple(notes)
 
 
@@ -272,21 +287,32 @@ def _predicted(predicting: Predicting, folder: Path, progress: Progress) -> list
     ]
 
 
-def _measured(work: Work, folder: Path, progress: Progress) -> tuple[list[Timing], list[str]]:
+def _measured(
+    benching: Benching, file_format: str, folder: Path, progress: Progress
+) -> list[Timing]:
+    """Latencies of the devices at hand.
+
+    Raises:
+        DeviceError: one gave none, or none that can be trusted.
+    """
     from edgecnn.benchmark.run import bench
 
-    benching = work.benching
-    assert benching is not None  # noqa: S101 - for the type checker: the caller saw it
     report = bench(
         folder,
         on=benching.on,
         threads=benching.threads,
         profile=benching.profile,
-        formats=(work.point.format,),
+        formats=(file_format,),
         results=None,
         progress=progress,
     )
-    timings = [
+    for failure in report.failures:
+        raise DeviceError(f"{failure.target}: {failure.message}", hint=failure.hint)
+    for run in report.results:
+        if run.trust.grade == "void":
+            why = "; ".join(run.trust.reasons)
+            raise DeviceError(f"{run.target}: the measurement is void: {why}.")
+    return [
         Timing(
             Place(run.target, run.threads, measured=True),
             run.latency_ms.p90,
@@ -294,14 +320,7 @@ def _measured(work: Work, folder: Path, progress: Progress) -> tuple[list[Timing
             run.latency_ms.p99,
         )
         for run in report.results
-        if run.trust.grade != "void"
     ]
-    void = [
-        f"{run.target}: the measurement is void: {'; '.join(run.trust.reasons)}"
-        for run in report.results
-        if run.trust.grade == "void"
-    ]
-    return timings, [f"{each.target}: {each.message}" for each in report.failures] + void
 
 
 def _disk_bytes(folder: Path) -> int:
