@@ -55,9 +55,7 @@ class RayEngine:
         if not ray.is_initialized():
             _connect(ray, self._address)
             self._ours = True
-        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-        self._cpus = max(1, int(sum(node.get("CPU", 0) for node in nodes)))
-        self._most_bytes = max((node.get("memory", 0.0) for node in nodes), default=0.0)
+        self._look(ray)
         return self
 
     def __exit__(
@@ -69,6 +67,12 @@ class RayEngine:
         """Leave the cluster, unless somebody else had entered it."""
         if self._ours:
             _ray().shutdown()
+
+    def _look(self, ray: Any) -> None:  # noqa: ANN401 - Ray has no types of its own here
+        """See what the cluster has: nodes come and go."""
+        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        self._cpus = max(1, int(sum(node.get("CPU", 0) for node in nodes)))
+        self._most_bytes = max((node.get("memory", 0.0) for node in nodes), default=0.0)
 
     @property
     def workers(self) -> int:
@@ -90,6 +94,7 @@ class RayEngine:
                 task, attempts = running.pop(ref)
                 outcome = _outcome(ray, ref, task, attempts)
                 if outcome is None:
+                    self._look(ray)
                     running[self._submit(ray, task)] = task, attempts + 1
                     continue
                 self._need.learn(outcome.peak_bytes)
@@ -99,7 +104,7 @@ class RayEngine:
             for ref in running:
                 ray.cancel(ref, force=True)
 
-    def _submit(self, ray: Any, task: Task) -> Any:  # noqa: ANN401 - Ray has no types of its own here
+    def _submit(self, ray: Any, task: Task) -> Any:  # noqa: ANN401 - as above
         """Hand a task over, with the cores and the memory it takes; no node is overrun.
 
         Ray's own second tries are left out: those after a lack of memory have no end, and nobody is

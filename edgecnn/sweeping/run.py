@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import time
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,11 +13,11 @@ from edgecnn.errors import EdgeCnnError, InputError
 from edgecnn.progress import Progress, Recorder, Silent
 from edgecnn.sweeping import journal, keys, on_ray, points, spec
 from edgecnn.sweeping.local import LocalEngine, cores, free_bytes
+from edgecnn.sweeping.meter import Meter
 from edgecnn.sweeping.records import Budget, Impossible, PointRecord, Run, SweepReport
 from edgecnn.sweeping.tally import Survey, Tally, make_report, places, take_survey, take_tally
 from edgecnn.sweeping.tasks import Outcome, Task
 from edgecnn.sweeping.work import Work
-from edgecnn.text import duration_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
 
 _PERFORM = "edgecnn.sweeping.work:perform"
 NAME = "sweep.jsonl"
-_TOLD = 10  # so often the time that is left is told of, once the first has ended
 
 
 class StoppedError(KeyboardInterrupt):
@@ -266,41 +264,3 @@ def _record(outcome: Outcome) -> PointRecord:
         )
     message = f"{type(error).__name__}: {error}"
     return PointRecord(work.key, work.point, "failed", message=message, run=run)
-
-
-class Meter:
-    """Tells how far a sweep is, and how long the rest will take, from how long the first took.
-
-    Args:
-        count: points to do.
-        workers: at a time.
-        watcher: who is told.
-    """
-
-    def __init__(self, count: int, workers: int, watcher: Progress) -> None:
-        self._count, self._workers, self._watcher = count, workers, watcher
-        self._ended, self._bad, self._began = 0, 0, time.monotonic()
-        watcher.stage(f"sweeping {count} points", count)
-
-    def ended(self, record: PointRecord) -> None:
-        """A point has ended."""
-        self._ended += 1
-        if record.status != "done":
-            self._bad += 1
-            self._watcher.warn(f"{points.title(record.point)}: {record.message}")
-        if (
-            self._ended == 1
-            or self._ended * _TOLD // self._count > (self._ended - 1) * _TOLD // self._count
-        ):
-            self._tell()
-        else:
-            self._watcher.advance()
-
-    def _tell(self) -> None:
-        left = self._count - self._ended
-        if not left:
-            return
-        seconds = (time.monotonic() - self._began) / self._ended * left
-        bad = f", {self._bad} not done" if self._bad else ""
-        self._watcher.stage(f"sweeping: {duration_text(seconds)} left{bad}", self._count)
-        self._watcher.advance(self._ended)
