@@ -90,7 +90,8 @@ def place_text(place: Place | None) -> str:
     if place is None:
         return "Accuracy and size"
     threads = f"{place.threads} thread{'s' if place.threads > 1 else ''}"
-    return f"{printable(place.device)}, {threads}, {'measured' if place.measured else 'predicted'}"
+    how = "measured" if place.measured else "predicted for TFLite with XNNPACK"
+    return f"{printable(place.device)}, {threads}, {how}"
 
 
 def front_table(front: Front) -> Table:

@@ -13,12 +13,10 @@ from edgecnn.building.files import tree_sha256
 from edgecnn.calibration import fashion_mnist
 from edgecnn.convert.versions import digest, find_version, versions
 from edgecnn.latency import profiles
-from edgecnn.recipes import RECIPES
 from edgecnn.sweeping.points import preprocessing_of
 
 if TYPE_CHECKING:
     from edgecnn.sweeping.points import Planned
-    from edgecnn.sweeping.records import Point
     from edgecnn.sweeping.spec import Spec
 
 # Raised where the same request comes to another result for a reason that no version tells.
@@ -81,7 +79,7 @@ class Keys:
         point = planned.point
         adapted = None
         if planned.identity.has_random_weights and self._spec.training is None:
-            adapted = self._content(point.calibration), _samples_of(point)
+            adapted = self._content(point.calibration), point.calibration_samples
         return digest(self.network(planned), adapted)
 
     def point(self, planned: Planned) -> str:
@@ -114,10 +112,6 @@ class Keys:
         if name not in self._contents:
             self._contents[name] = _content_of(name)
         return self._contents[name]
-
-
-def _samples_of(point: Point) -> int:
-    return point.calibration_samples if RECIPES[point.recipe].calibrated else 0
 
 
 def _content_of(name: str) -> str:

@@ -10,7 +10,7 @@ import os
 import socket
 from typing import TYPE_CHECKING, Any
 
-from edgecnn.errors import InputError, MissingPartError
+from edgecnn.errors import EdgeCnnError, InputError, MissingPartError
 from edgecnn.isolation import CrashedError, LimitError
 from edgecnn.sweeping import child
 from edgecnn.sweeping.tasks import RETRIES, Need, Outcome, Schedule, Task
@@ -135,7 +135,13 @@ def _ray() -> Any:  # noqa: ANN401 - the module
 def _connect(ray: Any, address: str) -> None:  # noqa: ANN401 - the module
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
     if address == LOCAL:
-        ray.init(address=LOCAL, include_dashboard=False, **quiet)
+        try:
+            ray.init(address=LOCAL, include_dashboard=False, **quiet)
+        except Exception as error:  # Ray raises no other class where its processes are late
+            raise EdgeCnnError(
+                f"Ray did not start on this machine: {error}",
+                hint="Where it is busy, try again; or leave --ray out.",
+            ) from error
         return
     try:
         _require_listener(address)

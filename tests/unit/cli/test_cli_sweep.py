@@ -92,7 +92,7 @@ def test_the_closing_tables(here: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert err == ""
     assert "3 points of 1 network: 2 done, 2 of them before, 1 failed." in out
     assert "It died. Close other programs." in " ".join(out.split())
-    assert "raspberry-pi-5, 1 thread, predicted" in out
+    assert "raspberry-pi-5, 1 thread, predicted for TFLite with XNNPACK" in out
     rows = [line.split() for line in out.splitlines() if "85.0%" in line or "90.0%" in line]
     assert [row[:2] for row in rows] == [["*", "net.tflite"], ["net.tflite", "float32"]]
     assert "It is the most accurate within the budget." in out

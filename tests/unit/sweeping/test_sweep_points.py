@@ -128,10 +128,22 @@ def test_a_files_content_counts_and_not_its_place(tmp_path: Path) -> None:
 
 
 def test_a_float_stage_is_shared_by_recipes_and_formats() -> None:
-    sweep = asked({"model": ["vgg", "resnet"], "recipe": ["int8", "int16x8"]})
+    sweep = asked({"model": ["vgg", "resnet"], "recipe": ["float32", "int8"],
+                   "format": ["tflite", "onnx"]})  # fmt: skip
     keyer = keys.Keys(sweep)
     groups = [keyer.group(each) for each in planned(sweep)]
-    assert groups[0] == groups[1] != groups[2] == groups[3]
+    assert len(set(groups[:4])) == len(set(groups[4:])) == 1
+    assert groups[0] != groups[4]
+
+
+def test_random_weights_are_adapted_to_calibration_images() -> None:
+    sweep = asked({"model": "vgg", "calibration_samples": [8, 16], "recipe": "int8"})
+    one, other = (keys.Keys(sweep).group(each) for each in planned(sweep))
+    assert one != other
+    trained = asked({"model": "vgg", "calibration_samples": [8, 16], "recipe": "int8"},
+                    train={"data": "fashion-mnist"})  # fmt: skip
+    one, other = (keys.Keys(trained).group(each) for each in planned(trained))
+    assert one == other
 
 
 def test_a_title_says_what_is_not_as_usual() -> None:
