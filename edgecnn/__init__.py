@@ -107,6 +107,8 @@ if TYPE_CHECKING:
         TensorInfo,
     )
     from edgecnn.reporting.page.making import ReportResult, report
+    from edgecnn.sweeping.records import PointRecord, SweepReport
+    from edgecnn.sweeping.run import SweepOptions, sweep
     from edgecnn.training import Epoch, TrainingRecord, TrainOptions, TrainResult, train
     from edgecnn.verifying import VerifiedFile, VerifyResult, verify
 
@@ -167,6 +169,7 @@ __all__ = [
     "Operator",
     "OperatorProfile",
     "ParityInfo",
+    "PointRecord",
     "PredictOptions",
     "PredictReport",
     "PredictedRun",
@@ -177,6 +180,8 @@ __all__ = [
     "ReportResult",
     "Segmentation",
     "Silent",
+    "SweepOptions",
+    "SweepReport",
     "TaskOptions",
     "TensorInfo",
     "TrainOptions",
@@ -211,6 +216,7 @@ __all__ = [
     "probe",
     "profile_operators",
     "report",
+    "sweep",
     "train",
     "verdict",
     "verify",
@@ -292,6 +298,8 @@ _HOMES = {
         "TensorInfo",
     ),
     "edgecnn.reporting.page.making": ("ReportResult", "report"),
+    "edgecnn.sweeping.records": ("PointRecord", "SweepReport"),
+    "edgecnn.sweeping.run": ("SweepOptions", "sweep"),
     "edgecnn.verifying": ("VerifiedFile", "VerifyResult", "verify"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

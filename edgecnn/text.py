@@ -57,6 +57,18 @@ def milliseconds_text(value_ms: float) -> str:
     return f"{value_ms:.4f}"
 
 
+def duration_text(seconds: float) -> str:
+    """How long something may take, roughly.
+
+    >>> duration_text(0.4), duration_text(42), duration_text(400), duration_text(20_000)
+    ('1 s', '42 s', '7 min', '5.6 h')
+    """
+    minutes = seconds / 60
+    if minutes < 1.5:  # noqa: PLR2004 - below, seconds say more
+        return f"{max(1, round(seconds))} s"
+    return f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.1f} h"  # noqa: PLR2004 - likewise
+
+
 def percent_text(share: float) -> str:
     """A share of one in per cent; short of all is never shown as 100%, nor something as nothing.
 

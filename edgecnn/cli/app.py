@@ -33,6 +33,7 @@ COMMANDS = {
     "check": "edgecnn.cli.check:check",
     "predict": "edgecnn.cli.predict:predict",
     "fit": "edgecnn.cli.fit:fit",
+    "sweep": "edgecnn.cli.sweep:sweep",
     "verdict": "edgecnn.cli.verdict:verdict",
     "report": "edgecnn.cli.report:report",
     "deploy": "edgecnn.cli.deploy:deploy",

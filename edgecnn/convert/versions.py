@@ -14,11 +14,12 @@ DECISIVE = ("edgecnn", "tensorflow", "keras", "tf2onnx", "onnx", "numpy", "ai-ed
 
 def versions() -> dict[str, str]:
     """Version of every package that has a part in an export and is installed."""
-    found = {name: _version(name) for name in _PACKAGES}
+    found = {name: find_version(name) for name in _PACKAGES}
     return {name: version for name, version in found.items() if version is not None}
 
 
-def _version(package: str) -> str | None:
+def find_version(package: str) -> str | None:
+    """Of an installed package; None where it is not."""
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:

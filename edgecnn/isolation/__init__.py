@@ -25,6 +25,7 @@ from edgecnn.isolation.child import Head
 from edgecnn.isolation.limits import (
     NO_LIMITS,
     CrashedError,
+    Leash,
     LimitError,
     Limits,
     Watch,
@@ -38,7 +39,7 @@ from edgecnn.progress import Progress, Silent
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["NO_LIMITS", "CrashedError", "LimitError", "Limits", "run"]
+__all__ = ["NO_LIMITS", "CrashedError", "Leash", "LimitError", "Limits", "run"]
 
 _LOG_TAIL_BYTES = 1500
 # What the job's pickled arguments become in the child: bytes, arrays, and a copy in a runtime.
@@ -58,6 +59,7 @@ def run(
     progress: Progress | None = None,
     environment: Mapping[str, str] | None = None,
     limits: Limits = NO_LIMITS,
+    leash: Leash | None = None,
     **kwargs: Any,  # noqa: ANN401 - likewise
 ) -> Any:  # noqa: ANN401 - whatever the named function returns
     """Call `function` in a child process and return what it returns.
@@ -69,6 +71,7 @@ def run(
         progress: receives what the child reports.
         environment: variables set for the child only.
         limits: of its memory and time.
+        leash: by which another thread may end the child.
         **kwargs: pickled keyword arguments.
 
     Raises:
@@ -83,6 +86,8 @@ def run(
     with tempfile.TemporaryFile() as log, held.temporary() as folder:
         child, reply = _start(job, log, {**(environment or {}), "TMPDIR": str(folder)})
         watch = Watch(child, limits.seconds)
+        if leash is not None:
+            leash.tie(child)
         try:
             with watch:
                 outcome = _listen(reply, progress or Silent(), watch)

@@ -54,6 +54,34 @@ class Limits:
 NO_LIMITS = Limits()
 
 
+class Leash:
+    """Lets another thread end a child, also one that is only about to start."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._child: subprocess.Popen[bytes] | None = None
+        self._cut = False
+
+    def tie(self, child: subprocess.Popen[bytes]) -> None:
+        """It has started; where nobody wants it any more, it ends."""
+        with self._lock:
+            self._child = child
+            if self._cut:
+                child.kill()
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether `cut` was called."""
+        return self._cut
+
+    def cut(self) -> None:
+        """End the child: `run` raises CrashedError in its own thread."""
+        with self._lock:
+            self._cut = True
+            if self._child is not None:
+                self._child.kill()
+
+
 class Watch:
     """Kills a child that says nothing for too long; `passed` tells that it did."""
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from edgecnn.latency.reports import FitReport, PredictReport
     from edgecnn.measurements import BenchResult
     from edgecnn.records import ModelSpec
+    from edgecnn.sweeping.records import SweepReport
     from edgecnn.verifying import VerifyResult
 
 JsonObject: TypeAlias = dict[str, Any]
@@ -151,6 +152,15 @@ def fit_object(report: FitReport, exported: ExportResult | None = None) -> JsonO
     if exported is not None:
         found["exported"] = export_object(exported)["artifacts"]
     return found
+
+
+def sweep_object(report: SweepReport) -> JsonObject:
+    """How far the sweep is, each place's front, and what could not be done.
+
+    The records of all points are the lines of its file.
+    """
+    files = {"file": str(report.file), "storage": str(report.storage)}
+    return {"schema": SCHEMA, **_plain(report), **files}
 
 
 def error_object(message: str, hint: str, exit_code: int) -> JsonObject:

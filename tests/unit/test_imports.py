@@ -33,6 +33,7 @@ LAYERS = (
     {"verifying", "convert"},
     {"exporting", "training", "evaluating", "diagnosing", "deploying", "latency", "claims"},
     {"accuracy_budget", "benchmark"},
+    {"sweeping"},
     {"reporting"},
     {""},
     {"cli"},

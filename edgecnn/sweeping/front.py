@@ -1,0 +1,111 @@
+"""The Pareto front of accuracy, latency and size, and the one to take under a budget.
+
+Records come one by one, and only the front is kept: a sweep of any length takes no more memory.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from edgecnn.sweeping.records import Budget, Front, Place, PointRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_POINTS = 100  # percentage points in the whole
+_Scores = tuple[float, ...]
+
+
+class Fronts:
+    """The fronts of all places, record by record.
+
+    Args:
+        places: that were asked for; none: accuracy and size decide.
+    """
+
+    def __init__(self, places: Iterable[Place]) -> None:
+        self._kept: dict[Place | None, list[tuple[_Scores, PointRecord]]] = {
+            place: [] for place in (*places,) or (None,)
+        }
+
+    def add(self, record: PointRecord) -> None:
+        """Look at a record; one without a latency at a place is on no front there."""
+        if record.status != "done":
+            return
+        for place, kept in self._kept.items():
+            scores = _scores(record, place)
+            if scores is None or any(_beats(other, scores) for other, _ in kept):
+                continue
+            kept[:] = [each for each in kept if not _beats(scores, each[0])]
+            kept.append((scores, record))
+
+    def under(self, budget: Budget) -> tuple[Front, ...]:
+        """The fronts, and what to take under a budget."""
+        return tuple(_front(place, kept, budget) for place, kept in self._kept.items())
+
+
+def latency_ms(record: PointRecord, place: Place | None) -> float | None:
+    """The record's latency at a place; None where it has none."""
+    return next((each.latency_ms for each in record.timings if each.place == place), None)
+
+
+def _scores(record: PointRecord, place: Place | None) -> _Scores | None:
+    """What is compared, less is better: latency, size, and what is wrong."""
+    latency = latency_ms(record, place)
+    if record.size_bytes is None or (latency is None and place is not None):
+        return None
+    wrong = 0.0 if record.accuracy is None else -record.accuracy.value
+    return (latency or 0.0, float(record.size_bytes), wrong)
+
+
+def _beats(one: _Scores, other: _Scores) -> bool:
+    """Whether one is as good in everything, and better in something."""
+    return one != other and all(mine <= theirs for mine, theirs in zip(one, other, strict=True))
+
+
+def _front(place: Place | None, kept: list[tuple[_Scores, PointRecord]], budget: Budget) -> Front:
+    ordered = [record for _, record in sorted(kept, key=_order)]
+    fitting = [record for record in ordered if _fits(record, place, budget, _best(ordered))]
+    if not fitting:
+        why = "No point is within the budget." if ordered else "No point has a latency there."
+        return Front(place, tuple(ordered), None, why)
+    if budget.max_drop is None and fitting[0].accuracy is not None:
+        taken = max(fitting, key=lambda each: (_accuracy(each), -ordered.index(each)))
+        return Front(place, tuple(ordered), taken, _most_accurate(budget))
+    return Front(place, tuple(ordered), fitting[0], _fastest(place, budget))
+
+
+def _best(records: Iterable[PointRecord]) -> float:
+    return max((_accuracy(record) for record in records), default=-math.inf)
+
+
+def _accuracy(record: PointRecord) -> float:
+    return -math.inf if record.accuracy is None else record.accuracy.value
+
+
+def _fits(record: PointRecord, place: Place | None, budget: Budget, best: float) -> bool:
+    latency = latency_ms(record, place)
+    if budget.latency_ms is not None and (latency is None or latency > budget.latency_ms):
+        return False
+    if budget.size_bytes is not None and (record.size_bytes or 0) > budget.size_bytes:
+        return False
+    # A hair's breadth for what subtracting two rounded shares may add.
+    most = (budget.max_drop or 0.0) / _POINTS + 1e-9
+    return budget.max_drop is None or best - _accuracy(record) <= most
+
+
+def _most_accurate(budget: Budget) -> str:
+    within = " within the budget" if budget != Budget() else ""
+    return f"It is the most accurate{within}."
+
+
+def _fastest(place: Place | None, budget: Budget) -> str:
+    what = "smallest" if place is None else "fastest"
+    within = " within the budget" if budget != Budget() else ""
+    return f"It is the {what}{within}."
+
+
+def _order(scored: tuple[_Scores, PointRecord]) -> tuple[_Scores, str]:
+    """The fastest first; equal ones in an order that no engine changes."""
+    return scored[0], scored[1].key

@@ -1,0 +1,266 @@
+"""The verb `sweep`: from SPEC.toml to a line for each point, and the front."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgecnn.caching import cache_folder
+from edgecnn.errors import EdgeCnnError, InputError
+from edgecnn.progress import Progress, Recorder, Silent
+from edgecnn.sweeping import journal, keys, on_ray, points, spec
+from edgecnn.sweeping.local import LocalEngine, cores, free_bytes
+from edgecnn.sweeping.meter import Meter
+from edgecnn.sweeping.records import Budget, Impossible, PointRecord, Run, SweepReport
+from edgecnn.sweeping.tally import Survey, Tally, make_report, places, take_survey, take_tally
+from edgecnn.sweeping.tasks import Outcome, Task
+from edgecnn.sweeping.work import Work
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from edgecnn.sweeping.spec import Spec
+    from edgecnn.sweeping.tasks import Engine
+
+_PERFORM = "edgecnn.sweeping.work:perform"
+NAME = "sweep.jsonl"
+
+
+class StoppedError(KeyboardInterrupt):
+    """The user has interrupted: what is done is kept.
+
+    Attributes:
+        message: how far it came.
+        hint: how to go on.
+    """
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.message, self.hint = message, hint
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepOptions:
+    """Everything but the axes.
+
+    Attributes:
+        out: folder of sweep.jsonl; None for artifacts/sweeps/<the spec's name>.
+        storage: folder that artifacts and trained weights are kept in, by their content; all
+            workers must see it. None for `storage` in `out`.
+        jobs: points at a time, on this machine; None for as many as there are cores, and as fit
+            into the memory that is free.
+        threads: that each point computes with.
+        ray: None for this machine's processes; "local", "auto" or the address of a Ray cluster.
+        limit: do at most so many points now.
+        dry_run: do none.
+        latency_ms: in place of the spec's budget.
+        size_bytes: likewise.
+        max_drop: likewise.
+    """
+
+    out: Path | str | None = None
+    storage: Path | str | None = None
+    jobs: int | None = None
+    threads: int = 1
+    ray: str | None = None
+    limit: int | None = None
+    dry_run: bool = False
+    latency_ms: float | None = None
+    size_bytes: int | None = None
+    max_drop: float | None = None
+
+
+def sweep(
+    source: Path | str | Mapping[str, Any],
+    *,
+    progress: Progress | None = None,
+    **options: Any,  # noqa: ANN401 - the fields of SweepOptions
+) -> SweepReport:
+    """Make, evaluate, predict and measure every point of a sweep that is not yet done.
+
+    Args:
+        source: path of a SPEC.toml, or its tables as dictionaries; see `edgecnn.sweeping.spec`.
+        progress: told of points that ended, and of the time that is left.
+        **options: the fields of `SweepOptions`.
+
+    Returns:
+        What is done, what could not be, and for each place the Pareto front of accuracy, latency
+        and size with the point to take. The records are the lines of the report's file.
+
+    Raises:
+        InputError: the spec says what cannot be, or the files cannot be written.
+        MissingPartError: a package is not installed.
+        StoppedError: the user interrupted; it is a KeyboardInterrupt.
+    """
+    chosen = SweepOptions(**options)
+    asked, name = _asked(source)
+    asked = replace(asked, budget=_budget(chosen, asked))
+    _check(chosen, asked)
+    watcher = progress or Silent()
+    reading = Recorder(watcher)
+    file = _out(chosen, name) / NAME
+    storage = Path(chosen.storage) if chosen.storage is not None else file.parent / "storage"
+    survey = take_survey(asked)
+    if chosen.dry_run:
+        tally = take_tally(survey, file, reading.warn)
+        return make_report(survey, tally, file, storage, tally.ended(), reading.warnings)
+    with journal.opened(file) as book:
+        tally = take_tally(survey, file, reading.warn)
+        earlier = tally.ended()
+        _carry_out(survey, tally, book, chosen, storage, watcher)
+    return make_report(survey, tally, file, storage, earlier, reading.warnings)
+
+
+def _asked(source: Path | str | Mapping[str, Any]) -> tuple[Spec, str]:
+    if isinstance(source, str | Path):
+        return spec.read(Path(source)), Path(source).stem
+    return spec.from_tables(source), "sweep"
+
+
+def _out(options: SweepOptions, name: str) -> Path:
+    return Path(options.out) if options.out is not None else Path("artifacts") / "sweeps" / name
+
+
+def _budget(options: SweepOptions, asked: Spec) -> Budget:
+    """The spec's, and what was said beside it."""
+    said = {each.name: getattr(options, each.name) for each in fields(Budget)}
+    return replace(asked.budget, **{name: v for name, v in said.items() if v is not None})
+
+
+def _check(options: SweepOptions, asked: Spec) -> None:
+    """Hold that the options make sense together."""
+    for name in ("jobs", "threads", "limit"):
+        value = getattr(options, name)
+        if value is not None and value < 1:
+            raise InputError(f"--{name} {value}: it must be at least 1.")
+    if options.ray is not None and options.jobs is not None:
+        raise InputError("--jobs is for this machine's processes.", hint="Leave --ray or it out.")
+    if options.ray is not None and asked.benching is not None:
+        raise InputError(
+            "A sweep on Ray does not measure devices: each task would, whichever others are at"
+            " work.",
+            hint="Run it with --ray and without [bench] first; then here, with it: the artifacts"
+            " are found in the storage.",
+        )
+    if options.ray not in {None, on_ray.LOCAL} and options.storage is None:
+        raise InputError(
+            "--ray: the nodes need a folder that all of them see.",
+            hint="Name it with --storage DIR, such as one on a network file system.",
+        )
+    if asked.budget.max_drop is not None and asked.evaluating is None:
+        raise InputError(
+            "--max-drop is about accuracy, and nothing is evaluated.",
+            hint="Add a table [evaluate] with data.",
+        )
+    if asked.budget.latency_ms is not None and not places(asked):
+        raise InputError(
+            "--latency: no latency is predicted or measured.",
+            hint="Add a table [predict] with device, or [bench] with on.",
+        )
+
+
+def _carry_out(
+    survey: Survey,
+    tally: Tally,
+    book: journal.Journal,
+    options: SweepOptions,
+    storage: Path,
+    watcher: Progress,
+) -> None:
+    """Run the points that are left, and keep each as it ends."""
+    left = survey.points - tally.ended()
+    count = left if options.limit is None else min(left, options.limit)
+    if not count:
+        return
+    tasks = itertools.islice(_tasks(survey.spec, tally, options, storage.absolute()), count)
+    with _engine(options, survey.spec, storage) as engine:
+        meter = Meter(count, engine.workers, watcher)
+        try:
+            with contextlib.closing(engine.run(tasks)) as outcomes:
+                for outcome in outcomes:
+                    record = _record(outcome)
+                    book.append(record)
+                    tally.add(record)
+                    meter.ended(record)
+        except KeyboardInterrupt:
+            raise _stopped(survey, tally) from None
+
+
+def _stopped(survey: Survey, tally: Tally) -> StoppedError:
+    ended = tally.ended()
+    return StoppedError(
+        f"Stopped: {ended} of {survey.points} points are done and kept.",
+        "The same command goes on with the others.",
+    )
+
+
+def _engine(
+    options: SweepOptions, asked: Spec, storage: Path
+) -> contextlib.AbstractContextManager[Engine]:
+    if options.ray is not None:
+        cache = cache_folder() if options.ray == on_ray.LOCAL else storage / "cache"
+        return on_ray.RayEngine(options.ray, {"EDGECNN_CACHE": str(cache.absolute())})
+    jobs = options.jobs or max(1, cores() // options.threads)
+    if asked.benching is not None:  # what is measured must have the machine for itself
+        jobs = 1
+    return contextlib.nullcontext(LocalEngine(jobs, free_bytes()))
+
+
+def _tasks(asked: Spec, tally: Tally, options: SweepOptions, storage: Path) -> Iterator[Task]:
+    """The points that are left, a network's one after the other, made one by one."""
+    keyer, begun = keys.Keys(asked), set[str]()
+    versions = keys.decisive_versions()
+    for planned in points.plan_all(asked):
+        if isinstance(planned, Impossible):
+            continue
+        key = keyer.point(planned)
+        if tally.has(key):
+            continue
+        group = keyer.group(planned)
+        work = Work(
+            key=key,
+            point=planned.point,
+            source=points.absolute(planned.point),
+            network=keyer.network(planned),
+            artifact=keyer.artifact(planned),
+            storage=str(storage),
+            versions=versions,
+            ahead=() if group in begun else asked.axes.format,
+            threads=options.threads,
+            preprocessing=points.preprocessing_of(planned.point, asked.preprocessing),
+            training=_absolute(asked.training),
+            evaluating=_absolute(asked.evaluating),
+            predicting=asked.predicting,
+            benching=asked.benching,
+        )
+        begun.add(group)
+        yield Task(key, points.title(planned.point), _PERFORM, work, group, cores=options.threads)
+
+
+def _absolute(options: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Options of a verb, with its files named from the root."""
+    if options is None:
+        return None
+    return {
+        name: points.absolute_path(str(value)) if name in keys.FILES else value
+        for name, value in options.items()
+    }
+
+
+def _record(outcome: Outcome) -> PointRecord:
+    """What is kept of an outcome."""
+    work, run = outcome.task.argument, Run(attempts=outcome.attempts)
+    if outcome.error is None:
+        made: PointRecord = outcome.value
+        run = replace(made.run, attempts=outcome.attempts, peak_bytes=outcome.peak_bytes)
+        return replace(made, run=run)
+    error = outcome.error
+    if isinstance(error, EdgeCnnError):
+        return PointRecord(
+            work.key, work.point, "failed", message=error.message, hint=error.hint, run=run
+        )
+    message = f"{type(error).__name__}: {error}"
+    return PointRecord(work.key, work.point, "failed", message=message, run=run)
