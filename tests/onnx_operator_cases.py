@@ -87,6 +87,10 @@ CONVOLUTIONS = [
     _conv("1d-dilated", (6, 4, 3), {"x": (1, 4, 20)}, pads=[4, 0], dilations=[2],
           more={"transposes": 1}),
     _conv("3d", (6, 2, 3, 3, 3), {"x": (1, 2, 6, 7, 8)}, pads=[1] * 6, more={"transposes": 1}),
+    _conv("3d-grouped", (6, 2, 3, 3, 2), {"x": (1, 4, 7, 7, 8)}, group=2, pads=[1, 0, 2, 0, 1, 1],
+          strides=[2, 1, 2], more={"transposes": 1}),
+    _conv("3d-depthwise", (8, 1, 3, 3, 3), {"x": (1, 4, 6, 7, 8)}, group=4, pads=[2, 1, 1] * 2,
+          dilations=[2, 1, 1], more={"transposes": 1}),
     one("Conv", inputs={"x": (1, 3, 6, 6), "w": (2, 3, 3, 3)}, name="computed-weights",
         more={"transposes": None}),
 ]  # fmt: skip
@@ -120,6 +124,10 @@ TRANSPOSED = [
     _transposed("depthwise", (4, 1, 4, 4), groups=4, strides=[2, 2], pads=[1, 1, 1, 1]),
     _transposed("dilated", (4, 6, 3, 3), dilations=[2, 2]),
     _transposed("asymmetric", (4, 6, 3, 3), pads=[1, 0, 2, 1]),
+    _transposed("3d", (4, 6, 2, 2, 2), {"x": (1, 4, 3, 4, 5)}, strides=[2, 2, 2],
+                more={"transposes": 1}),
+    _transposed("3d-padded", (4, 2, 3, 3, 4), {"x": (1, 4, 3, 4, 5)}, groups=2, strides=[2, 2, 1],
+                pads=[1, 1, 0, 0, 1, 1], output_padding=[1, 0, 0], more={"transposes": 1}),
     _transposed("1d", (4, 6, 4), {"x": (1, 4, 10)}, strides=[2], pads=[1, 1],
                 more={"transposes": 1}),
 ]  # fmt: skip
