@@ -198,6 +198,8 @@ UNARY = [
     one("Clip", {"lo": np.float32(-0.5), "hi": np.float32(0.8)}, name="general"),
     one("Clip", {"hi": np.float32(0.8)}, operands="x  hi", name="upper"),
     one("Clip", {"lo": np.float32(0)}, operands="x lo", name="lower"),
+    one("Clip", {"hi": np.float32(0.8)}, inputs={"x": (1, 4, 6, 6), "lo": ()},
+        operands="x lo hi", name="computed"),
     one("Softmax", axis=1),
     one("Softmax", name="last", more={"transposes": None}),
     one("Softmax", name="old", axis=1, more={"opset": 11, "transposes": None}),

@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 _FLOATS = {"float16", "bfloat16", "float32", "float64"}
 _BORDER_OPS = {"QUANTIZE", "DEQUANTIZE"}
 _CONVERSIONS = _BORDER_OPS | {"CAST"}
+# What a model may do to pictures of 8 bits before it casts them to numbers, in either format.
+_MOVES = {
+    "CAST", "CONCAT", "CONCATENATION", "EXPAND_DIMS", "FLATTEN", "GATHER", "IDENTITY", "RESHAPE",
+    "REVERSE_V2", "SLICE", "SPLIT", "SPLIT_V", "SQUEEZE", "STRIDED_SLICE", "TRANSPOSE", "UNPACK",
+    "UNSQUEEZE",
+}  # fmt: skip
 _COUNTING = {"int32", "int64", "bool", "uint32", "uint64"}
 # TFLite's converter leaves weights of fewer elements in float under dynamic-range quantization.
 _SMALL_WEIGHTS = 1024
@@ -42,7 +48,7 @@ def check_recipe(
     dtype `io`; but whole numbers that count things (int32, int64, bool, and whatever a CAST reads)
     stay what they are, and an end stays float32 where the file was said to keep operators float.
     Beyond that, in the words of TFLite's quantization specification:
-    float32: nothing but float32. float16: all weights stored in half precision. dynamic: weights
+    float32: nothing but float32, behind a CAST of pictures that come in 8 bits. float16: all weights stored in half precision. dynamic: weights
     of 1024 elements and more int8, activations float32. int8 and int16x8: weights int8, every MAC
     in int8 or int16, no float operator but a QUANTIZE or DEQUANTIZE at the border, and a SOFTMAX
     behind the DEQUANTIZE. In an ONNX file
@@ -157,10 +163,11 @@ def _touches(operator: Operator, dtypes: set[str]) -> bool:
 def _float32(inspection: Inspection) -> list[str]:
     stored = sorted(set(inspection.graph.parameters_by_dtype) - {"float32"})
     other = {"int8", "uint8", "int16", "float16", "bfloat16", "int4", "int2"}
+    working = [op for op in inspection.operators if op.name.upper() not in _MOVES]
     return [
         *([f"parameters are stored in {', '.join(stored)}"] if stored else []),
         *_check_compute(inspection, "float32"),
-        *_named((op for op in inspection.operators if _touches(op, other)), "that are not float32"),
+        *_named((op for op in working if _touches(op, other)), "that are not float32"),
     ]
 
 
