@@ -199,3 +199,11 @@ def test_pictures_of_8_bits_may_be_moved_and_cast_by_a_float32_file() -> None:
     added = dataclasses.replace(file, operators=(*file.operators, operator("ADD", "uint8")))
     with pytest.raises(CheckFailedError, match="1 ADD that are not float32"):
         check_recipe(added, "float32", "float32")
+
+
+@pytest.mark.parametrize(("kind", "name"), [("tflite", "CAST"), ("onnx", "Cast")])
+def test_an_int8_file_may_cast_pictures_of_8_bits(kind: str, name: str) -> None:
+    cast = border(name, "uint8", "float32", at_border=True)
+    file = inspection("float32", cast, conv("int8", "int8"), kind=kind)
+    file = dataclasses.replace(file, inputs=(TensorInfo("image", "uint8", (1,)),))
+    check_recipe(file, "int8", "float32", float_ops={name: 1})
