@@ -188,7 +188,10 @@ def _make_from_onnx(
 
     progress.stage("reading the .onnx")
     source = onnx_source.prepare_model(
-        onnx_parsing.parse(Path(request.model)), dict(request.input_shapes), request.size
+        onnx_parsing.parse(Path(request.model)),
+        dict(request.input_shapes),
+        request.size,
+        progress=progress,
     )
     model, network = source.model, source.network
     own_scaling = input_scaling.of_onnx(model)

@@ -157,7 +157,7 @@ def _choose_branches(graph: ir.Graph) -> bool:
             continue
         truth = bool(condition.reshape(-1)[0])
         branch = node.attributes["then_branch" if truth else "else_branch"].as_graph()
-        nodes, outputs = _taken_out(branch, graph)
+        nodes, outputs = taken_out(branch, graph)
         ends = [ir.node("Identity", [value]) for value in outputs]
         new = [end.outputs[0] for end in ends]
         ir.convenience.replace_nodes_and_values(
@@ -167,7 +167,7 @@ def _choose_branches(graph: ir.Graph) -> bool:
     return changed
 
 
-def _taken_out(branch: ir.Graph, graph: ir.Graph) -> tuple[list[ir.Node], list[ir.Value]]:
+def taken_out(branch: ir.Graph, graph: ir.Graph) -> tuple[list[ir.Node], list[ir.Value]]:
     """A branch's nodes, free of it and of its names, and what it gives; constants go to `graph`."""
     outputs = list(branch.outputs)
     branch.outputs.clear()

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from edgecnn import gate
 from edgecnn.convert import (
+    onnx_branches,
     onnx_folding,
     onnx_layout,
     onnx_opset,
@@ -46,6 +47,10 @@ if TYPE_CHECKING:
 
     from edgecnn.progress import Progress
 
+_BOTH_RUN = (
+    "The ONNX model chooses a branch by its data (If): the files compute both branches and pick one"
+    " answer, which takes the time of both."
+)
 _MEAN, _VARIANCE = 3, 4  # BatchNormalization's inputs that training does not learn
 
 
@@ -113,7 +118,9 @@ def prepare_bytes(
     """`prepare`, in this process: the model's bytes and its Network."""
     if progress is not None:
         progress.stage(f"reading {Path(path).name}")
-    source = prepare_model(onnx_parsing.parse(Path(path)), input_shapes, input_size)
+    source = prepare_model(
+        onnx_parsing.parse(Path(path)), input_shapes, input_size, progress=progress
+    )
     return source.model.SerializeToString(deterministic=True), source.network
 
 
@@ -121,6 +128,8 @@ def prepare_model(
     model: onnx.ModelProto,
     input_shapes: Mapping[str, tuple[int, ...]] | None = None,
     input_size: tuple[int, int] | None = None,
+    *,
+    progress: Progress | None = None,
 ) -> OnnxSource:
     """Prepare a parsed model (see `onnx_parsing.parse`) in this process.
 
@@ -134,6 +143,8 @@ def prepare_model(
     parameters, trainable = _count_parameters(working.graph)
     onnx_opset.clear(working)
     onnx_folding.fold(working)
+    if onnx_branches.select(working) and progress is not None:
+        progress.warn(_BOTH_RUN)
     _refuse_what_is_left(working.graph)
     working = onnx_opset.bring(working)
     onnx_tidy.tidy(working)

@@ -18,7 +18,7 @@ _LARGE_BYTES = 1024
 
 
 def infer_shapes(model: ir.Model, *, strict: bool = True) -> None:
-    """Learn dtype and shape of every tensor anew, and shapes that outputs lack.
+    """Learn dtype and shape of every tensor anew, and sizes that outputs leave open.
 
     Args:
         model: edited.
@@ -45,7 +45,7 @@ def infer_shapes(model: ir.Model, *, strict: bool = True) -> None:
             if value.name in infos:
                 ir.serde.deserialize_value_info_proto(infos[value.name], value)
     for value, known in zip(model.graph.outputs, inferred.graph.output, strict=True):
-        if value.shape is None:
+        if value.shape is None or not value.shape.is_static():
             ir.serde.deserialize_value_info_proto(known, value)
 
 

@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 _FLOATS = {"float16", "bfloat16", "float32", "float64"}
 _BORDER_OPS = {"QUANTIZE", "DEQUANTIZE"}
 _CONVERSIONS = _BORDER_OPS | {"CAST"}
+# What a model may do to pictures of 8 bits before it casts them to numbers, in either format.
+_MOVES = {
+    "CAST", "CONCAT", "CONCATENATION", "EXPAND_DIMS", "FLATTEN", "GATHER", "IDENTITY", "RESHAPE",
+    "REVERSE_V2", "SLICE", "SPLIT", "SPLIT_V", "SQUEEZE", "STRIDED_SLICE", "TRANSPOSE", "UNPACK",
+    "UNSQUEEZE",
+}  # fmt: skip
 _COUNTING = {"int32", "int64", "bool", "uint32", "uint64"}
 # TFLite's converter leaves weights of fewer elements in float under dynamic-range quantization.
 _SMALL_WEIGHTS = 1024
@@ -42,11 +48,11 @@ def check_recipe(
     dtype `io`; but whole numbers that count things (int32, int64, bool, and whatever a CAST reads)
     stay what they are, and an end stays float32 where the file was said to keep operators float.
     Beyond that, in the words of TFLite's quantization specification:
-    float32: nothing but float32. float16: all weights stored in half precision. dynamic: weights
-    of 1024 elements and more int8, activations float32. int8 and int16x8: weights int8, every MAC
-    in int8 or int16, no float operator but a QUANTIZE or DEQUANTIZE at the border, and a SOFTMAX
-    behind the DEQUANTIZE. In an ONNX file
-    of QuantizeLinear/DequantizeLinear pairs (or QLinear operators) only the operators with MACs
+    float32: nothing but float32, behind a CAST of pictures that come in 8 bits. float16: all
+    weights stored in half precision. dynamic: weights of 1024 elements and more int8, activations
+    float32. int8 and int16x8: weights int8, every MAC in int8 or int16, no float operator but a
+    QUANTIZE or DEQUANTIZE at the border, and a SOFTMAX behind the DEQUANTIZE. In an ONNX file of
+    QuantizeLinear/DequantizeLinear pairs (or QLinear operators) only the operators with MACs
     are held to that, and uint8 counts as int8.
 
     Args:
@@ -119,7 +125,7 @@ def _unwanted(inspection: Inspection) -> list[str]:
 def _io(inspection: Inspection, io: str, float_ops: Mapping[str, int]) -> list[str]:
     sides = {"input": inspection.inputs, "output": inspection.outputs}
     allowed = {io, *_COUNTING, *(["float32"] if float_ops else [])}
-    casts = {d for op in inspection.operators if op.name == "CAST" for d in op.input_dtypes}
+    casts = {d for op in inspection.operators if op.name.upper() == "CAST" for d in op.input_dtypes}
     return [
         f"{side} {tensor.name!r} is {tensor.dtype}, not {io}"
         for side, tensors in sides.items()
@@ -157,10 +163,11 @@ def _touches(operator: Operator, dtypes: set[str]) -> bool:
 def _float32(inspection: Inspection) -> list[str]:
     stored = sorted(set(inspection.graph.parameters_by_dtype) - {"float32"})
     other = {"int8", "uint8", "int16", "float16", "bfloat16", "int4", "int2"}
+    working = [op for op in inspection.operators if op.name.upper() not in _MOVES]
     return [
         *([f"parameters are stored in {', '.join(stored)}"] if stored else []),
         *_check_compute(inspection, "float32"),
-        *_named((op for op in inspection.operators if _touches(op, other)), "that are not float32"),
+        *_named((op for op in working if _touches(op, other)), "that are not float32"),
     ]
 
 
@@ -234,12 +241,13 @@ def _float_operators(inspection: Inspection, float_ops: Mapping[str, int]) -> li
     inner = inspection.operators if float_ops else _within(inspection.operators)
     casts = any(op.name == "CAST" and op.at_border for op in inspection.operators)
     conversions = _CONVERSIONS if float_ops or casts else set[str]()
-    found = Counter(op.name for op in inner if _touches(op, _FLOATS) and op.name not in conversions)
+    floats = Counter(op.name for op in inner if _touches(op, _FLOATS))
+    found = Counter({name: n for name, n in floats.items() if name not in conversions})
     named = float_ops.get("SOFTMAX", 0)
     if float_ops and found["SOFTMAX"] > named:
         found["SOFTMAX"] = max(named, found["SOFTMAX"] - _last_softmaxes(inspection))
     surplus = {name: n - float_ops.get(name, 0) for name, n in found.items()}
-    missing = {name: n - found[name] for name, n in float_ops.items()}
+    missing = {name: n - floats[name] for name, n in float_ops.items()}
     return [*_counted(surplus, "that work on floats"),
             *_counted(missing, "that were said to work on floats and do not")]  # fmt: skip
 

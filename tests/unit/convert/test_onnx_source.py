@@ -13,6 +13,7 @@ from onnx_nets import operators, snr_db
 
 from edgecnn.convert import onnx_parsing, onnx_source
 from edgecnn.errors import InputError
+from edgecnn.progress import Silent
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -205,16 +206,52 @@ def test_an_if_that_shapes_decide_gives_way_to_its_branch() -> None:
     assert operators(source.model) == ["Conv", "Relu", "Sigmoid"]
 
 
-def test_control_flow_on_data_is_refused_by_name() -> None:
-    net = Foreign()
+def _chosen_by_data(net: Foreign, *branches: onnx.GraphProto) -> str:
     x = net.conv(net.input("image", [1, 3, 8, 8]), 3, 4)
-    total = net.node("ReduceSum", x, keepdims=0)
-    positive = net.node("Greater", total, net.constant(np.float32(0)))
-    chosen = net.node(
-        "If", positive, then_branch=_branch("a", "Relu"), else_branch=_branch("b", "Neg")
-    )
-    with pytest.raises(InputError, match=r"If \(1x\)"):
+    total = net.node("ReduceSum", x)
+    flat = net.node("Reshape", total, net.constant([1]))
+    positive = net.node("Greater", flat, net.constant(np.float32(0)))
+    return net.node("If", positive, then_branch=branches[0], else_branch=branches[1])
+
+
+def test_both_branches_run_where_data_decide() -> None:
+    net = Foreign()
+    watcher = Silent()
+    chosen = _chosen_by_data(net, _branch("a", "Relu"), _branch("b", "Neg"))
+    model = net.model({chosen: None})
+    source = _same(model)
+    assert {"Relu", "Neg", "Where"} < set(operators(source.model))
+    assert "If" not in operators(source.model)
+    onnx_source.prepare_model(model, progress=watcher)
+    assert "takes the time of both" in watcher.warnings[0]
+
+
+def test_branches_in_branches_run_too() -> None:
+    net = Foreign()
+    inner = helper.make_graph(
+        [
+            helper.make_node("ReduceMax", ["t0"], ["top"], keepdims=0),
+            helper.make_node("Greater", ["top", "half"], ["high"]),
+            helper.make_node(
+                "If", ["high"], ["inner"],
+                then_branch=_branch("c", "Abs"), else_branch=_branch("d", "Sigmoid"),
+            ),
+        ],
+        "a", [], [helper.make_empty_tensor_value_info("inner")],
+        [numpy_helper.from_array(np.asarray(0.5, np.float32), "half")],
+    )  # fmt: skip
+    source = _same(net.model({_chosen_by_data(net, inner, _branch("b", "Neg")): None}))
+    assert operators(source.model).count("Where") == 2
+
+
+def test_branches_of_different_shapes_are_refused() -> None:
+    net = Foreign()
+    mean = helper.make_node("ReduceMean", ["t0"], ["inner"], axes=[2, 3])
+    small = helper.make_graph([mean], "b", [], [helper.make_empty_tensor_value_info("inner")])
+    chosen = _chosen_by_data(net, _branch("a", "Relu"), small)
+    with pytest.raises(InputError, match="give the shapes") as error:
         _prepared(net.model({chosen: None}))
+    assert "branch that you need" in error.value.hint
 
 
 def test_foreign_operators_are_named() -> None:

@@ -99,6 +99,15 @@ def test_a_replacement_takes_name_and_place() -> None:
     np.testing.assert_allclose(run(back, images(1)), run(proto, images(1)))
 
 
+def test_sizes_that_an_output_leaves_open_are_learned() -> None:
+    net = Net()
+    proto = net.model(net.node("Relu", "input"), net.shape)
+    proto.graph.output[0].type.tensor_type.shape.dim[0].dim_param = "unk__7"
+    model = onnx_graph.from_proto(proto)
+    onnx_inference.infer_shapes(model)
+    assert onnx_graph.shape_of(model.graph.outputs[0]) == tuple(net.shape)
+
+
 def test_shapes_that_follow_from_large_weights_are_known() -> None:
     model = onnx_graph.from_proto(classifier())
     onnx_inference.infer_shapes(model)

@@ -186,3 +186,24 @@ def test_an_int8_onnx_has_the_float_operators_it_was_said_to_have_and_no_others(
     for named in ({}, {"Conv": 1}):
         with pytest.raises(CheckFailedError, match="1 ConvTranspose"):
             check_recipe(found, "int8", "float32", float_ops=named)
+
+
+def test_pictures_of_8_bits_may_be_moved_and_cast_by_a_float32_file() -> None:
+    moved = operator("TRANSPOSE", "uint8")
+    cast = operator("CAST", "float32", input_dtypes=("uint8",), at_border=True)
+    network = conv("float32", "float32")
+    file = dataclasses.replace(
+        inspection("float32", moved, cast, network), inputs=(TensorInfo("image", "uint8", (1,)),)
+    )
+    check_recipe(file, "float32", "float32")
+    added = dataclasses.replace(file, operators=(*file.operators, operator("ADD", "uint8")))
+    with pytest.raises(CheckFailedError, match="1 ADD that are not float32"):
+        check_recipe(added, "float32", "float32")
+
+
+@pytest.mark.parametrize(("kind", "name"), [("tflite", "CAST"), ("onnx", "Cast")])
+def test_an_int8_file_may_cast_pictures_of_8_bits(kind: str, name: str) -> None:
+    cast = border(name, "uint8", "float32", at_border=True)
+    file = inspection("float32", cast, conv("int8", "int8"), kind=kind)
+    file = dataclasses.replace(file, inputs=(TensorInfo("image", "uint8", (1,)),))
+    check_recipe(file, "int8", "float32", float_ops={name: 1})

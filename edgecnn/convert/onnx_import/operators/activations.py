@@ -119,6 +119,8 @@ def prelu(node: Node) -> Value:
 @operator("Clip")
 def clip(node: Node) -> Value:
     """Clip; 0 and 6 as RELU6, 0 and nothing as RELU."""
+    if any(node.has(index) and node.value(index).array is None for index in (1, 2)):
+        return _clip_by_computed(node)
     value = node.viewed(0)
     low, high = (node.option(1, "lower bound", None), node.option(2, "upper bound", None))
     low, high = node.get("min") if low is None else low, node.get("max") if high is None else high
@@ -133,6 +135,19 @@ def clip(node: Node) -> Value:
         return x if high is None else tf.minimum(x, tf.constant(high, x.dtype))
 
     return value.map(clipped, nonnegative=low is not None and low >= 0)
+
+
+def _clip_by_computed(node: Node) -> Value:
+    """Between bounds of which one is a result of the network (decibels below a maximum)."""
+    low, high = (
+        tf.reshape(node.value(index).plain(), ()) if node.has(index) else None for index in (1, 2)
+    )
+
+    def clipped(x: Any) -> Any:  # noqa: ANN401 - tf.Tensor
+        x = x if low is None else tf.maximum(x, low)
+        return x if high is None else tf.minimum(x, high)
+
+    return node.viewed(0).map(clipped)
 
 
 @operator("Softmax", "LogSoftmax", "Hardmax")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from edgecnn.convert.onnx_import.lazy import tf
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 _PLANE, _VOLUME = 2, 3
 
 
-@operator("Conv", note="3-D without groups; the weights must be constant where there are groups")
+@operator("Conv", note="the weights must be constant where there are groups")
 def conv(node: Node) -> Value:
     """Conv (N, C, spatial...) by (M, C/groups, kernel...)."""
     value, weights = node.value(0), node.value(1)
@@ -50,11 +51,15 @@ def kernel_last(weights: Value, over: Windows) -> Value:
 def _plane(node: Node, over: Windows, channels: int) -> Any:  # noqa: ANN401 - tf.Tensor
     groups = node.get("group", 1)
     weights = kernel_last(node.value(1), over)
-    image, padding = over.operand()
-    if groups == channels and groups > 1:
-        return _depthwise(over, weights, image, padding)
-    if groups > 1 and weights.array is None:
+    if 1 < groups < channels and weights.array is None:
         raise node.refused("its weights are computed while the model runs, and it has groups")
+    return _grouped(over, weights, *over.operand())
+
+
+def _grouped(over: Windows, weights: Value, image: Any, padding: str) -> Any:  # noqa: ANN401 - tf.Tensor
+    """A convolution over two axes whose kernel tells the groups: (kh, kw, C/groups, M)."""
+    if weights.shape[2] == 1 and int(image.shape[-1]) > 1:
+        return _depthwise(over, weights, image, padding)
     return tf.raw_ops.Conv2D(
         input=image,
         filter=weights.plain(),
@@ -82,12 +87,36 @@ def _depthwise(over: Windows, weights: Value, image: Any, padding: str) -> Any: 
 
 
 def _volume(node: Node, over: Windows) -> Any:  # noqa: ANN401 - tf.Tensor
+    weights = kernel_last(node.value(1), over)
     if node.get("group", 1) != 1:
-        raise node.refused("TFLite has no convolution over three axes with groups")
+        return _volume_in_groups(node, over, weights)
     return tf.raw_ops.Conv3D(
         input=over.padded(),
-        filter=kernel_last(node.value(1), over).plain(),
+        filter=weights.plain(),
         strides=[1, *over.strides, 1],
         dilations=[1, *over.dilations, 1],
         padding="VALID",
     )
+
+
+def _volume_in_groups(node: Node, over: Windows, weights: Value) -> Any:  # noqa: ANN401 - tf.Tensor
+    """The sum, over the kernel's first axis, of convolutions over the other two.
+
+    TFLite's CONV_3D has no groups; CONV_2D has, and the depthwise one is quick.
+    """
+    if weights.array is None:
+        raise node.refused("its weights are computed while the model runs, and it has groups")
+    batch, _, *sizes, channels = (int(size) for size in over.padded().shape)
+    plane = replace(
+        over, kernel=over.kernel[1:], strides=over.strides[1:], dilations=over.dilations[1:],
+        sizes=over.sizes[1:], pads=over.pads[1:], full=over.full[1:],
+    )  # fmt: skip
+    depth, stride = over.steps[0], over.strides[0]
+    total = None
+    for index in range(over.kernel[0]):
+        first = index * over.dilations[0]
+        layers = over.padded()[:, first : first + (depth - 1) * stride + 1 : stride]
+        image = tf.reshape(layers, (batch * depth, *sizes, channels))
+        part = _grouped(plane, constant(weights.array[index]), image, "VALID")
+        total = part if total is None else tf.add(total, part)
+    return tf.reshape(total, (batch, depth, *plane.steps, -1))

@@ -46,27 +46,27 @@ class _Axis:
         return fits and same_pad(self.out, self.kernel, self.stride)[0] == self.begin
 
 
-@operator("ConvTranspose", note="over one or two axes; constant weights")
+@operator("ConvTranspose", note="over one to three axes; constant weights")
 def conv_transpose(node: Node) -> Value:
     """ConvTranspose (N, C, spatial...) by (C, M/groups, kernel...)."""
     value = node.value(0)
     if value.rank == 3:  # noqa: PLR2004 - N, C and one spatial axis
         return over_one_axis(node, conv_transpose, 2)
-    if value.rank != 4:  # noqa: PLR2004 - N, C and two spatial axes
+    if value.rank > 5:  # noqa: PLR2004 - N, C and three spatial axes
         raise node.refused(f"TFLite has no transposed convolution over {value.rank - 2} axes")
     kernel = _dense_kernel(node)
-    axes = _axes(node, value.shape[2:], kernel.shape[:2])
+    axes = _axes(node, value.shape[2:], kernel.shape[:-2])
     order = channels_last(value.rank)
     tensor = _computed(value.stored(order), kernel, axes)
     if not node.has(2):
         # TFLite's converter fuses a scalar that is added next as a bias of one element, and the
         # kernel reads as many as there are channels. A bias that is there already is safe.
-        return Value(tf.add(tensor, tf.fill([kernel.shape[2]], _NEXT_TO_NOTHING)), order)
+        return Value(tf.add(tensor, tf.fill([kernel.shape[-2]], _NEXT_TO_NOTHING)), order)
     return Value(with_bias(node, tensor), order)
 
 
 def _dense_kernel(node: Node) -> NDArray[Any]:
-    """(kh, kw, M, C) with zeros between groups, and between the elements of a dilated kernel."""
+    """(kernel..., M, C) with zeros between groups, and between the elements of a dilated kernel."""
     weights, groups = node.known(1, "weights"), node.get("group", 1)
     channels, width = weights.shape[:2]
     if groups > 1:
@@ -76,23 +76,24 @@ def _dense_kernel(node: Node) -> NDArray[Any]:
             rows = slice(group * each, (group + 1) * each)
             dense[rows, group * width : (group + 1) * width] = weights[rows]
         weights = dense
-    dilations = node.get("dilations", [1, 1])
+    dilations = node.get("dilations", [1] * (weights.ndim - 2))
     sizes = [(k - 1) * d + 1 for k, d in zip(weights.shape[2:], dilations, strict=True)]
     spread = np.zeros((*weights.shape[:2], *sizes), weights.dtype)
-    spread[:, :, :: dilations[0], :: dilations[1]] = weights
-    return spread.transpose(2, 3, 1, 0)
+    spread[(slice(None), slice(None), *(slice(None, None, step) for step in dilations))] = weights
+    return spread.transpose(*range(2, weights.ndim), 1, 0)
 
 
 def _axes(node: Node, sizes: Sequence[int], kernel: Sequence[int]) -> list[_Axis]:
-    strides, extra = node.get("strides", [1, 1]), node.get("output_padding", [0, 0])
-    pads, wanted = node.get("pads", [0, 0, 0, 0]), node.get("output_shape")
+    count = len(sizes)
+    strides, extra = node.get("strides", [1] * count), node.get("output_padding", [0] * count)
+    pads, wanted = node.get("pads", [0] * (2 * count)), node.get("output_shape")
     mode = node.get("auto_pad", "NOTSET")
     axes = []
     for i, (size, k, stride) in enumerate(zip(sizes, kernel, strides, strict=True)):
         whole = (size - 1) * stride + k + extra[i]
-        begin, out = pads[i], whole - pads[i] - pads[i + 2]
+        begin, out = pads[i], whole - pads[i] - pads[i + count]
         if wanted is not None or mode.startswith("SAME"):
-            out = wanted[len(wanted) - 2 + i] if wanted is not None else size * stride
+            out = wanted[len(wanted) - count + i] if wanted is not None else size * stride
             total = max(whole - out, 0)
             # ONNX: SAME_UPPER has the odd element behind, everything else in front.
             begin = total // 2 if mode == "SAME_UPPER" else total - total // 2
@@ -103,13 +104,14 @@ def _axes(node: Node, sizes: Sequence[int], kernel: Sequence[int]) -> list[_Axis
 def _computed(image: Any, kernel: NDArray[Any], axes: Sequence[_Axis]) -> Any:  # noqa: ANN401 - tf.Tensor
     same = all(axis.same for axis in axes)
     sizes = [axis.out if same else axis.full for axis in axes]
-    batch, outputs = int(image.shape[0]), kernel.shape[2]
-    tensor = tf.raw_ops.Conv2DBackpropInput(
-        input_sizes=[batch, *sizes, outputs],
-        filter=tf.constant(kernel),
-        out_backprop=image,
-        strides=[1, *(axis.stride for axis in axes), 1],
-        padding="SAME" if same else "VALID",
+    batch, outputs = int(image.shape[0]), kernel.shape[-2]
+    plane = len(axes) == 2  # noqa: PLR2004 - spatial axes
+    tensor = (tf.nn.conv2d_transpose if plane else tf.nn.conv3d_transpose)(
+        image,
+        tf.constant(kernel),
+        [batch, *sizes, outputs],
+        [1, *(axis.stride for axis in axes), 1],
+        "SAME" if same else "VALID",
     )
     if same:
         return tensor

@@ -1,0 +1,78 @@
+"""Networks of kinds that real files have and edgecnn once refused, exported in both formats."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+from onnx_foreign import Foreign
+
+import edgecnn
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from edgecnn.exporting import ExportResult
+
+pytestmark = [pytest.mark.tensorflow, pytest.mark.usefixtures("float_stage_here")]
+
+
+def _exported(
+    folder: Path, model: onnx.ModelProto, recipes: tuple[str, ...], **arrays: NDArray[Any]
+) -> ExportResult:
+    onnx.save(model, folder / "model.onnx")
+    np.savez(folder / "samples.npz", allow_pickle=False, **arrays)
+    result = edgecnn.export(
+        str(folder / "model.onnx"),
+        recipes=recipes,
+        calibration=str(folder / "samples.npz"),
+        out=folder / "out",
+    )
+    assert result.refused == ()
+    for artifact in result.artifacts:
+        least_db = 60 if artifact.manifest.recipe == "float32" else 15
+        for file in artifact.manifest.files:
+            for info in file.parities:
+                assert info.snr_db is None or info.snr_db >= least_db, (file.path, info)
+        assert edgecnn.verify(artifact.folder).ok
+    return result
+
+
+def test_pictures_of_8_bits_are_cast_inside(tmp_path: Path) -> None:
+    net = Foreign(opset=16)
+    pixels = net.node("Cast", net.input("img", [1, 16, 16, 3], TensorProto.UINT8), to=1)
+    image = net.node("Transpose", pixels, perm=[0, 3, 1, 2])
+    scaled = net.node("Div", net.node("Sub", image, net.constant(120.0)), net.constant(60.0))
+    mean = net.node("GlobalAveragePool", net.node("Relu", net.conv(scaled, 3, 8, strides=[2, 2])))
+    logits = net.node("Gemm", net.node("Flatten", mean), net.normal(8, 4), net.normal(4))
+    images = np.random.default_rng(0).integers(0, 256, (24, 16, 16, 3)).astype(np.uint8)
+    images //= np.resize([1, 2, 3, 6], (24, 1, 1, 1)).astype(np.uint8)
+    result = _exported(tmp_path, net.model({logits: [1, 4]}), ("float32", "int8"), img=images)
+    for artifact in result.artifacts:
+        assert [file.format for file in artifact.manifest.files] == ["tflite", "onnx"]
+        assert [file.inputs[0].dtype for file in artifact.manifest.files] == ["uint8", "uint8"]
+
+
+def test_a_branch_that_data_choose(tmp_path: Path) -> None:
+    net = Foreign()
+    x = net.node("Relu", net.conv(net.input("image", [1, 3, 16, 16]), 3, 4, strides=[2, 2]))
+    top = net.node("ReduceMax", x, keepdims=0)
+    high = net.node("Greater", top, net.constant(np.float32(5)))
+    branches = {}
+    for name, kind in (("then_branch", "Neg"), ("else_branch", "Exp")):
+        node = helper.make_node(kind, [x], [kind])
+        info = helper.make_empty_tensor_value_info(kind)
+        branches[name] = helper.make_graph([node], name, [], [info])
+    chosen = net.node("If", high, **branches)
+    mean = net.node("GlobalAveragePool", chosen)
+    images = np.random.default_rng(0).normal(size=(16, 3, 16, 16)).astype(np.float32)
+    images *= np.linspace(0.2, 3, 16, dtype=np.float32).reshape(16, 1, 1, 1)
+    model = net.model({mean: ["unk__1", 4, "unk__2", 1]})
+    result = _exported(tmp_path, model, ("float32",), image=images)
+    assert any("the time of both" in warning for warning in result.warnings)
+    assert [end.shape for end in result.artifacts[0].manifest.outputs] == [(1, 4, 1, 1)]
