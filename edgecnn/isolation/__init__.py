@@ -29,6 +29,7 @@ from edgecnn.isolation.limits import (
     Limits,
     Watch,
     crash,
+    memory_is_limited,
     met_memory,
     out_of_memory,
     too_late,
@@ -38,7 +39,7 @@ from edgecnn.progress import Progress, Silent
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["NO_LIMITS", "CrashedError", "LimitError", "Limits", "run"]
+__all__ = ["NO_LIMITS", "CrashedError", "LimitError", "Limits", "memory_is_limited", "run"]
 
 _LOG_TAIL_BYTES = 1500
 # What the job's pickled arguments become in the child: bytes, arrays, and a copy in a runtime.

@@ -78,6 +78,7 @@ COMMANDS: dict[str, Callable[[Asked], list[str]]] = {
     "evaluate-on-pictures": lambda asked: [
         *("evaluate", str(asked.beside / "model"), "--data", str(asked.folder)),
         *("--agreement", "--against", str(asked.beside / "float.tflite")),
+        *_FEW_SAMPLES[2:],
     ],
     "verdict": lambda asked: ["verdict", "--records", str(asked.folder)],
     "results": lambda asked: [

@@ -108,8 +108,10 @@ def _send(child: subprocess.Popen[bytes], name: str) -> None:
 
 
 def _wrong_end(name: str, code: int | None, said: str) -> list[str]:
-    right = {"KILL": (-signal.SIGKILL, 0), "TERM": (-signal.SIGTERM, 0), "INT": (_INTERRUPTED, 0)}
-    problems = [] if code in right[name] else [f"exit {code}"]
+    number = signal.Signals[f"SIG{name}"]
+    # 0 where it was done before. Ctrl-C ends Python itself until Python has begun to heed it.
+    right = {0, -number, *([_INTERRUPTED] if number == signal.SIGINT else [])}
+    problems = [] if code in right else [f"exit {code}"]
     if "Traceback" in said or "Exception ignored" in said:
         problems.append("a traceback")
     return problems
