@@ -27,7 +27,7 @@ def chance(number: int) -> random.Random:
 def network() -> bytes:
     net = Net()
     logits = net.node("Relu", "input")
-    return net.model(logits, (1, 8, 8, 3)).SerializeToString()
+    return bytes(net.model(logits, (1, 8, 8, 3)).SerializeToString())
 
 
 def test_a_message_without_edits_is_packed_as_it_was() -> None:
