@@ -29,6 +29,7 @@ from edgecnn.isolation.limits import (
     Limits,
     Watch,
     crash,
+    doubted,
     memory_is_limited,
     met_memory,
     out_of_memory,
@@ -99,7 +100,7 @@ def run(
             raise crash(child.returncode, what, _tail(log), limits)
     kind, value = outcome
     if kind == "error":
-        raise out_of_memory(what, limits) if met_memory(value, limits) else value
+        raise out_of_memory(what, limits) if met_memory(value, limits) else doubted(value, limits)
     return value
 
 

@@ -22,6 +22,8 @@ _NO_MEMORY = re.compile(
     r"bad_alloc|bad allocation|MemoryError|std::length_error|[Ff]ailed to allocate"
     r"|[Uu]nable to allocate|[Cc]an(?:not|'t) allocate|[Oo]ut of memory|OOM when|RESOURCE_EXHAUSTED"
 )
+# What XNNPACK says then, and where a graph's shapes do not fit.
+_PERHAPS_NO_MEMORY = re.compile(r"failed to reshape runtime")
 # A child that gets little of a busy machine's processors is waited for so many times as long.
 _PATIENCE = 4
 _BUSY_SHARE = 0.5
@@ -150,6 +152,16 @@ def met_memory(error: BaseException, limits: Limits) -> bool:
     if limits.memory_bytes is None:
         return False
     return isinstance(error, MemoryError) or _NO_MEMORY.search(str(error)) is not None
+
+
+def doubted(error: Exception, limits: Limits) -> Exception:
+    """The error of a child, with a word of memory where a want of it may stand behind it."""
+    unclear = isinstance(error, EdgeCnnError) and _PERHAPS_NO_MEMORY.search(error.message)
+    if limits.memory_bytes is None or not unclear:
+        return error
+    megabytes = f"{limits.memory_bytes / 1e6:,.0f} MB of memory"
+    said = f"{error} Perhaps it needs more than the {megabytes} that it may have."
+    return type(error)(said, hint=limits.memory_hint)
 
 
 def crash(return_code: int, what: str, tail: str, limits: Limits) -> CrashedError:

@@ -101,6 +101,20 @@ def test_a_child_that_asks_for_too_much_memory_is_told_so(small: Path) -> None:
     assert "EDGECNN_MEMORY_MB" in caught.value.hint
 
 
+def refuse(text: str) -> None:
+    raise InputError(text)
+
+
+def test_what_may_be_a_want_of_memory_is_told_as_such(small: Path) -> None:
+    said = "The runtime refuses the file: XNNPack delegate failed to reshape runtime."
+    with pytest.raises(InputError, match=r"Perhaps it needs more than the [\d,]+ MB") as caught:
+        gate.run(f"{HERE}:refuse", said, source=small, work=gate.RUN, what="running")
+    assert "EDGECNN_MEMORY_MB=" in caught.value.hint
+    with pytest.raises(InputError, match=r"No\.") as caught:
+        gate.run(f"{HERE}:refuse", "No.", source=small, work=gate.RUN, what="running")
+    assert (caught.value.message, caught.value.hint) == ("No.", "")
+
+
 def test_more_memory_is_named_in_megabytes_as_far_as_there_is_some(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
