@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 _Record = TypeVar("_Record")
 _LONGEST = 1000  # characters of a sentence: what is wrong may be long
+_MOST_BITS = 128  # far within what a float holds
 
 
 class UnfitError(ValueError):
@@ -80,7 +81,8 @@ def strict_converter() -> Any:  # noqa: ANN401 - cattrs.Converter, which is impo
     converter.register_structure_hook_factory(_is_list, listed)
     converter.register_structure_hook(float, _number)
     converter.register_structure_hook_func(lambda kind: kind == tuple[float, ...], _numbers)
-    for kind in (int, bool, str):
+    converter.register_structure_hook(int, _integer)
+    for kind in (bool, str):
         converter.register_structure_hook(kind, _exact(kind))
     return converter
 
@@ -105,6 +107,14 @@ def _numbers(values: object, _: type) -> tuple[float, ...]:
     if not all(map(math.isfinite, values)):
         raise ValueError("expected finite numbers")
     return tuple(map(float, values))
+
+
+def _integer(value: object, _: type) -> int:
+    if type(value) is not int:
+        raise TypeError(f"expected int, found {value!r}")
+    if value.bit_length() > _MOST_BITS:  # a count, a seed; JSON's digits have no end
+        raise ValueError(f"expected an integer of at most {_MOST_BITS} bits")
+    return value
 
 
 def _exact(kind: type) -> Callable[[object, type], object]:

@@ -3,12 +3,13 @@
     python tools/fuzz.py --count 10000             # hours
     python tools/fuzz.py --seed 3 --only 1234      # one input again, and what it said
 
-A trial mutates one file of a corpus (a .tflite, .onnx, .keras, .npz, labels, or a file of an
-artifact, whose manifest then says the new hash) and runs one verb on it in this process, as the
-command line would. What is reported: exit code 70, more than 20 s, a child of more than a gigabyte
-for a file of less than a megabyte, and growth of this process. The corpus is a folder: files, and
-artifact folders (one of them `model`, beside its `float.tflite`, `data.npz` and `labels.txt`),
-`records` of experiments and a device's profile. Where there is none, a network of the zoo is
+A trial mutates one file of a corpus (a .tflite, .onnx, .keras, .npz, labels, a picture, results,
+or a file of a SavedModel or of an artifact, whose manifest then says the new hash) and runs one
+verb on it in this process, as the command line would. What is reported: exit code 70, more than
+20 s, a child of more than a gigabyte for a file of less than a megabyte, and growth of this
+process. The corpus is a folder: files, and artifact folders (one of them `model`, beside its
+`float.tflite`, `data.npz` and `labels.txt`), `records` of experiments, `results.jsonl`, a device's
+profile, `pictures`, and a SavedModel `saved`. Where there is no folder, a network of the zoo is
 exported for one.
 """
 
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import multiprocessing
 import os
 import shutil
 import sys
@@ -23,22 +25,17 @@ import tempfile
 import time
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-from fuzzing import trials, warm
-
-import edgecnn
+from fuzzing import corpus, trials, warm
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from fuzzing.trials import Trial
 
-_ROOT = Path(__file__).parents[1]
-_SAMPLES, _SIZE, _CLASSES = 6, 32, 10
-_NETWORK: Any = {"input_size": _SIZE, "classes": _CLASSES, "width": 0.125}
 _SHOWN_BYTES = 6000
+_TOLD_EVERY = 250
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -48,12 +45,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--minutes", type=float, default=math.inf, help="stop after so long")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--quick", action="store_true", help="leave out what takes TensorFlow")
+    parser.add_argument("--verbs", nargs="+", help="of tools/fuzzing/verbs.py; all by default")
     parser.add_argument("--only", type=int, help="the number of one trial, to see it again")
     parser.add_argument("--corpus", type=Path, default=Path(tempfile.gettempdir(), "edgecnn-fuzz"))
     parser.add_argument("--keep", type=Path, help="a folder for the inputs of what is wrong")
     asked = parser.parse_args(arguments)
     if not asked.corpus.exists():
-        make_corpus(asked.corpus)
+        # In a process of its own: a child's memory begins with this one's, TensorFlow and all.
+        maker = multiprocessing.get_context("spawn").Process(
+            target=corpus.make, args=[asked.corpus]
+        )
+        maker.start()
+        maker.join()
+        if maker.exitcode != 0:
+            parser.error(f"{asked.corpus} could not be made")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with tempfile.TemporaryDirectory() as folder:
         os.environ["EDGECNN_CACHE"] = str(Path(folder) / "cache")
@@ -65,7 +70,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(asked: argparse.Namespace, watcher: _Watcher) -> None:
-    seeds = trials.seeds_in(asked.corpus, with_slow=not asked.quick)
+    seeds = corpus.seeds_in(asked.corpus, with_slow=not asked.quick)
+    if asked.verbs is not None:
+        seeds = corpus.limited(seeds, asked.verbs)
     numbers = range(asked.count) if asked.only is None else [asked.only]
     end = time.monotonic() + 60 * asked.minutes
     for number in numbers:
@@ -85,6 +92,7 @@ class _Watcher:
         self.last: Trial | None = None
         self._codes: Counter[tuple[str, int]] = Counter()
         self._slowest, self._largest, self._grown = 0.0, 0, 0
+        self._resident: list[int] = []
 
     def take(self, trial: Trial) -> None:
         """Count one."""
@@ -93,12 +101,19 @@ class _Watcher:
         self._slowest = max(self._slowest, trial.seconds)
         self._largest = max(self._largest, trial.child_bytes)
         self._grown = max(self._grown, trial.own_bytes)
+        self._note_progress(sum(self._codes.values()))
         if trial.wrong:
             self.wrong += 1
             print(f"{trial.number}: {trial.verb} {trial.file}: {trial.wrong}", flush=True)
             print(trial.said[-_SHOWN_BYTES:], flush=True)
             if self._keep is not None:
                 shutil.copytree(self.work, self._keep / str(trial.number), dirs_exist_ok=True)
+
+    def _note_progress(self, count: int) -> None:
+        if count % _TOLD_EVERY == 0:
+            self._resident.append(trials.resident_bytes())
+            said = f"{count} inputs, {self.wrong} wrong, {self._resident[-1] / 1e6:.0f} MB here"
+            print(said, file=sys.stderr, flush=True)
 
     def summary(self) -> str:
         """All of it in some lines."""
@@ -114,40 +129,12 @@ class _Watcher:
             f" {self._slowest:.1f} s, the largest child {self._largest / 1e6:.0f} MB, and this"
             f" process grew by at most {self._grown / 1e6:.0f} MB in one."
         )
+        if self._resident:
+            first, last = self._resident[0] / 1e6, self._resident[-1] / 1e6
+            lines.append(
+                f"This process held {first:.0f} MB after {_TOLD_EVERY}, and {last:.0f} MB at last."
+            )
         return "\n".join(lines)
-
-
-def make_corpus(folder: Path) -> None:
-    """Export a small network of the zoo, and put samples and labels beside it."""
-    with tempfile.TemporaryDirectory() as out:
-        edgecnn.export(
-            "xception-mini",
-            recipes=["float32", "int8"],
-            formats=["tflite", "onnx"],
-            **_NETWORK,
-            calibration_samples=8,
-            out=Path(out),
-        )
-        folder.mkdir(parents=True)
-        shutil.copytree(Path(out) / "int8", folder / "model")
-        for form in ("tflite", "onnx"):
-            shutil.copyfile(Path(out) / "float32" / f"model.{form}", folder / f"float.{form}")
-    model = edgecnn.build("xception-mini", **_NETWORK)
-    model.save(folder / "own.keras")
-    random = np.random.default_rng(0)
-    pictures = random.uniform(-1, 1, (_SAMPLES, _SIZE, _SIZE, 3)).astype(np.float32)
-    labels = random.integers(0, _CLASSES, _SAMPLES)
-    arrays: dict[str, Any] = {model.inputs[0].name: pictures, "labels": labels}
-    np.savez(folder / "data.npz", **arrays)
-    records = folder / trials.RECORDS
-    records.mkdir()
-    for name in ("parameters", "gradients", "layers"):
-        shutil.copyfile(
-            _ROOT / "artifacts" / "experiments" / f"{name}.json", records / f"{name}.json"
-        )
-    profiles = _ROOT / "edgecnn" / "latency" / "profiles"
-    shutil.copyfile(profiles / "galaxy-s10.toml", folder / "device.toml")
-    (folder / "labels.txt").write_text("".join(f"thing {k}\n" for k in range(_CLASSES)), "utf-8")
 
 
 if __name__ == "__main__":

@@ -9,13 +9,18 @@ import os
 import sys
 from typing import NoReturn
 
+INTERRUPTED_EXIT_CODE = 130  # as a shell reports a program that SIGINT ended
+
 
 def main() -> NoReturn:
     """Run the command line in `sys.argv`, and exit with its code."""
-    from edgecnn.cli.app import run
-    from edgecnn.cli.failure import INTERRUPTED_EXIT_CODE
+    try:
+        from edgecnn.cli.app import run
 
-    code = run(sys.argv[1:])
+        code = run(sys.argv[1:])
+    except KeyboardInterrupt:  # while that is imported, or while a first Ctrl-C is told of
+        os.write(2, b"Interrupted.\n")
+        code = INTERRUPTED_EXIT_CODE
     if code == INTERRUPTED_EXIT_CODE:
         # All is told and tidied. A thread inside a native library may keep Python from ending.
         os._exit(code)

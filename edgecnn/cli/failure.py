@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import click
 
+from edgecnn.cli import INTERRUPTED_EXIT_CODE
 from edgecnn.errors import EdgeCnnError
 from edgecnn.files import RefusedFileError
 
 BUG_EXIT_CODE = 70  # EX_SOFTWARE of BSD's sysexits.h
-INTERRUPTED_EXIT_CODE = 130  # as a shell reports a program that SIGINT ended
 _USAGE_EXIT_CODE = 2
 # What the machine refuses, through no fault of ours.
 _ENVIRONMENT = {errno.EACCES, errno.EDQUOT, errno.ENOSPC, errno.EPERM, errno.EROFS}

@@ -121,6 +121,7 @@ def _computed(model: ir.Model, nodes: list[ir.Node]) -> dict[ir.Value, Array]:
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 4
+    options.enable_cpu_mem_arena = False  # of one run it saves nothing, and takes twice the memory
     try:
         session = onnxruntime.InferenceSession(
             _part(model, nodes, wanted).SerializeToString(),

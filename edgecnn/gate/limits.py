@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass
 
@@ -11,8 +12,8 @@ from edgecnn.isolation import Limits
 MEMORY, SECONDS = "EDGECNN_MEMORY_MB", "EDGECNN_SECONDS"
 _MB = 1_000_000
 _HINT = (
-    f"A file of its size explains no more, and may be hostile. If you trust it: {SECONDS}=600 in"
-    f" the environment gives it ten minutes, {MEMORY}=8000 eight gigabytes."
+    "A file of its size explains no more, and may be hostile. If you trust it:"
+    f" {SECONDS}=600 in the environment gives it ten minutes."
 )
 
 
@@ -72,7 +73,20 @@ def limits_for(work: Work, size_bytes: int) -> Limits:
         memory = named_mb * _MB
     elif (physical := _physical_bytes()) is not None:
         memory = min(memory, physical)
-    return Limits(int(memory), named_s or round(seconds), _HINT)
+    return Limits(int(memory), named_s or round(seconds), _HINT, _memory_hint(memory))
+
+
+def _memory_hint(memory: float) -> str:
+    """What to do where the memory is not enough: twice as much, as far as there is that."""
+    physical = _physical_bytes()
+    if physical is not None and memory >= physical:
+        return "This machine has no more."
+    more = 2 * memory if physical is None else min(2 * memory, physical)
+    return (
+        "Large pictures inside a small network (segmentation, super-resolution) can need more, and"
+        f" hostile files ask for more. If you trust it: {MEMORY}={math.ceil(more / _MB)} in the"
+        " environment gives it that many megabytes; more where that is not enough."
+    )
 
 
 def _physical_bytes() -> int | None:

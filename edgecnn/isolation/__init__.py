@@ -30,6 +30,8 @@ from edgecnn.isolation.limits import (
     Limits,
     Watch,
     crash,
+    doubted,
+    memory_is_limited,
     met_memory,
     out_of_memory,
     too_late,
@@ -39,7 +41,15 @@ from edgecnn.progress import Progress, Silent
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["NO_LIMITS", "CrashedError", "Leash", "LimitError", "Limits", "run"]
+__all__ = [
+    "NO_LIMITS",
+    "CrashedError",
+    "Leash",
+    "LimitError",
+    "Limits",
+    "memory_is_limited",
+    "run",
+]
 
 _LOG_TAIL_BYTES = 1500
 # What the job's pickled arguments become in the child: bytes, arrays, and a copy in a runtime.
@@ -103,7 +113,7 @@ def run(
             raise crash(child.returncode, what, _tail(log), limits)
     kind, value = outcome
     if kind == "error":
-        raise out_of_memory(what, limits) if met_memory(value, limits) else value
+        raise out_of_memory(what, limits) if met_memory(value, limits) else doubted(value, limits)
     return value
 
 

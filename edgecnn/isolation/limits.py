@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import sys
 import threading
 import time
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ _NO_MEMORY = re.compile(
     r"bad_alloc|bad allocation|MemoryError|std::length_error|[Ff]ailed to allocate"
     r"|[Uu]nable to allocate|[Cc]an(?:not|'t) allocate|[Oo]ut of memory|OOM when|RESOURCE_EXHAUSTED"
 )
+# What XNNPACK says then, and where a graph's shapes do not fit.
+_PERHAPS_NO_MEMORY = re.compile(r"failed to reshape runtime")
 # A child that gets little of a busy machine's processors is waited for so many times as long.
 _PATIENCE = 4
 _BUSY_SHARE = 0.5
@@ -43,12 +46,14 @@ class Limits:
         memory_bytes: private memory that it may ask for, beside its arguments.
         seconds: between two words of progress, and until it is done. Where it gets less than half
             a processor, because others work, it is waited for up to four times as long.
-        hint: what the user is told to do when one is met.
+        hint: what the user is told to do when the one of time is met.
+        memory_hint: likewise, of memory.
     """
 
     memory_bytes: int | None = None
     seconds: float | None = None
     hint: str = ""
+    memory_hint: str = ""
 
 
 NO_LIMITS = Limits()
@@ -157,8 +162,17 @@ def out_of_memory(what: str, limits: Limits) -> LimitError:
     megabytes = (limits.memory_bytes or 0) / 1e6
     return LimitError(
         f"{what}: it asked for more than the {megabytes:,.0f} MB of memory that it may have.",
-        hint=limits.hint or _HOSTILE,
+        hint=limits.memory_hint or _HOSTILE,
     )
+
+
+def memory_is_limited() -> bool:
+    """Whether this process may have less private memory than the machine has."""
+    if sys.platform == "win32":
+        return False
+    import resource
+
+    return resource.getrlimit(resource.RLIMIT_DATA)[0] != resource.RLIM_INFINITY
 
 
 def met_memory(error: BaseException, limits: Limits) -> bool:
@@ -166,6 +180,16 @@ def met_memory(error: BaseException, limits: Limits) -> bool:
     if limits.memory_bytes is None:
         return False
     return isinstance(error, MemoryError) or _NO_MEMORY.search(str(error)) is not None
+
+
+def doubted(error: Exception, limits: Limits) -> Exception:
+    """The error of a child, with a word of memory where a want of it may stand behind it."""
+    unclear = isinstance(error, EdgeCnnError) and _PERHAPS_NO_MEMORY.search(error.message)
+    if limits.memory_bytes is None or not unclear:
+        return error
+    megabytes = f"{limits.memory_bytes / 1e6:,.0f} MB of memory"
+    said = f"{error} Perhaps it needs more than the {megabytes} that it may have."
+    return type(error)(said, hint=limits.memory_hint)
 
 
 def crash(return_code: int, what: str, tail: str, limits: Limits) -> CrashedError:
@@ -178,5 +202,6 @@ def crash(return_code: int, what: str, tail: str, limits: Limits) -> CrashedErro
         hint = "Out of memory? Close other programs."
     elif limits.memory_bytes is not None:  # native code that looks at no answer of malloc's
         hint += f" It might have no more than {limits.memory_bytes / 1e6:,.0f} MB of memory."
+        hint += f" {limits.memory_hint}".rstrip()
     said = f" Its last words:\n{tail}" if tail else ""
     return CrashedError(f"{what}: the process that did it crashed ({name}).{said}", hint=hint)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from edgecnn import isolation
 from edgecnn.errors import InputError, MissingPartError
 from edgecnn.records import TensorInfo
 from edgecnn.runtime.quiet import quiet_stderr
@@ -42,6 +43,8 @@ class OnnxSession:
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = _ERRORS_ONLY
+        # It grows by powers of two, and takes up to twice what the network needs.
+        options.enable_cpu_mem_arena = not isolation.memory_is_limited()
         source = model if isinstance(model, bytes) else str(model)
         name = "the model" if isinstance(model, bytes) else str(model)
         # onnxruntime's exceptions have no base class of their own short of Exception.

@@ -315,7 +315,12 @@ class OnnxNet:
     """
 
     def __init__(
-        self, path: str, threads: int, shapes: Sequence[Sequence[int]] | None = None
+        self,
+        path: str,
+        threads: int,
+        shapes: Sequence[Sequence[int]] | None = None,
+        *,
+        arena: bool = True,
     ) -> None:
         try:
             import onnxruntime
@@ -325,6 +330,7 @@ class OnnxNet:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
         options.log_severity_level = 3  # errors
+        options.enable_cpu_mem_arena = arena
         start = time.perf_counter()
         self._net = onnxruntime.InferenceSession(path, options, ["CPUExecutionProvider"])
         self.load_ms = (time.perf_counter() - start) * 1e3
@@ -459,6 +465,7 @@ def load(
     Args:
         job: "path", "inputs" (a .npy for the first input or a list of one for each, or None),
             "seed", "threads", "shapes" (of the inputs, where the file leaves them open, or None);
+            "arena": False where onnxruntime is to spare memory and need not be fast;
             and "outputs", where the outputs of all runs are wanted as an .npz: y0, y1, ..., the
             runs one behind the other.
         after_run: called after each run, to say that it goes on.
@@ -469,8 +476,12 @@ def load(
     """
     import numpy as np
 
-    kind = OnnxNet if job["path"].endswith(".onnx") else TfliteNet
-    net = kind(job["path"], job["threads"], job.get("shapes"))
+    net: TfliteNet | OnnxNet
+    if job["path"].endswith(".onnx"):
+        arena = job.get("arena", True)
+        net = OnnxNet(job["path"], job["threads"], job.get("shapes"), arena=arena)
+    else:
+        net = TfliteNet(job["path"], job["threads"], job.get("shapes"))
     digest, times_ms, made, first = hashlib.sha256(), list[float](), list[Any](), list[Any]()
     for feed in _feeds(job, net.inputs):
         net.feed(feed)

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fuzzing import pictures, wire
+
 if TYPE_CHECKING:
     import random
     from collections.abc import Callable
@@ -293,11 +295,23 @@ def of_keras(data: bytes, chance: random.Random) -> bytes:
     return out.getvalue()
 
 
+def of_json_lines(data: bytes, chance: random.Random) -> bytes:
+    """One of some JSON texts changed, each on a line of its own."""
+    lines = data.splitlines()
+    place = chance.randrange(len(lines))
+    lines[place] = of_json(lines[place], chance)
+    return b"\n".join(lines) + b"\n"
+
+
 BY_SUFFIX: dict[str, tuple[Mutation, ...]] = {
     ".tflite": (of_bytes, of_tflite),
     ".onnx": (of_bytes, of_onnx),
     ".npz": (of_bytes, of_npz),
     ".json": (of_bytes, of_json),
+    ".jsonl": (of_bytes, of_json_lines, of_json_lines),
+    ".pb": (of_bytes, wire.of_message, wire.of_message),
+    ".png": (of_bytes, pictures.of_png),
+    ".jpg": (of_bytes, pictures.of_jpeg),
     ".txt": (of_bytes, of_text),
     ".toml": (of_bytes, of_text),
     ".keras": (of_bytes, of_keras, of_keras),

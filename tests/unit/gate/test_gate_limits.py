@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import errno
+import math
 import os
 import time
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
@@ -16,6 +18,7 @@ from edgecnn.errors import InputError
 from edgecnn.gate import DamagedFileError, Work, guarded, limits_for, told
 from edgecnn.isolation import LimitError
 from edgecnn.progress import Silent
+from edgecnn.runtime.onnxrt import OnnxSession
 
 HERE = "test_gate_limits"
 _MIB = 1 << 20
@@ -96,6 +99,74 @@ def test_a_child_that_asks_for_too_much_memory_is_told_so(small: Path) -> None:
     with pytest.raises(LimitError, match=r"taking: it asked for more than the [\d,]+ MB") as caught:
         gate.run(f"{HERE}:take", 4096 * _MIB, source=small, work=work, what="taking")
     assert "EDGECNN_MEMORY_MB" in caught.value.hint
+
+
+def refuse(text: str) -> None:
+    raise InputError(text)
+
+
+def test_what_may_be_a_want_of_memory_is_told_as_such(small: Path) -> None:
+    said = "The runtime refuses the file: XNNPack delegate failed to reshape runtime."
+    with pytest.raises(InputError, match=r"Perhaps it needs more than the [\d,]+ MB") as caught:
+        gate.run(f"{HERE}:refuse", said, source=small, work=gate.RUN, what="running")
+    assert "EDGECNN_MEMORY_MB=" in caught.value.hint
+    with pytest.raises(InputError, match=r"No\.") as caught:
+        gate.run(f"{HERE}:refuse", "No.", source=small, work=gate.RUN, what="running")
+    assert (caught.value.message, caught.value.hint) == ("No.", "")
+
+
+def test_more_memory_is_named_in_megabytes_as_far_as_there_is_some(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    limits = limits_for(gate.RUN, 10_000)
+    twice = min(2 * (limits.memory_bytes or 0), _machine_bytes())
+    assert f"EDGECNN_MEMORY_MB={math.ceil(twice / 1e6)} " in limits.memory_hint
+    monkeypatch.setenv("EDGECNN_MEMORY_MB", f"{_machine_bytes() / 1e6 + 1}")
+    assert limits_for(gate.RUN, 10_000).memory_hint == "This machine has no more."
+
+
+def _machine_bytes() -> int:
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def test_a_limited_child_runs_onnx_without_the_arena(tmp_path: Path) -> None:
+    path = tmp_path / "wide.onnx"
+    path.write_bytes(wide_net())
+    found = gate.run(
+        f"{HERE}:run_wide", str(path), source=path, work=gate.RUN, what="running wide.onnx"
+    )
+    assert found == _SIDE * _SIDE
+
+
+_SIDE, _CHANNELS = 1024, 34
+
+
+def wide_net() -> bytes:
+    """An .onnx of some hundred bytes, 1024x1024, whose three tensors of 140 to 290 MB live at once.
+
+    The arena, whose pieces are powers of two, would take 1 GB.
+    """
+    ends = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, depth, _SIDE, _SIDE])
+        for name, depth in (("x", 1), ("y", 1))
+    ]
+    times = helper.make_tensor("times", TensorProto.INT64, [4], [1, _CHANNELS, 1, 1])
+    nodes = [
+        helper.make_node("Tile", ["x", "times"], ["a"]),
+        helper.make_node("Softplus", ["a"], ["b"]),
+        helper.make_node("Concat", ["a", "b"], ["c"], axis=1),
+        helper.make_node("ReduceMean", ["c"], ["y"], axes=[1]),
+    ]
+    graph = helper.make_graph(nodes, "wide", ends[:1], ends[1:], [times])
+    imports = [helper.make_opsetid("", 17)]
+    model = helper.make_model(graph, opset_imports=imports, ir_version=8)
+    return bytes(model.SerializeToString())
+
+
+def run_wide(path: str) -> int:
+    session = OnnxSession(path)
+    (output,) = session.run([np.zeros((1, 1, _SIDE, _SIDE), np.float32)])
+    return int(output.size)
 
 
 def test_a_child_that_never_ends_is_stopped(small: Path) -> None:

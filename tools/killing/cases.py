@@ -1,0 +1,220 @@
+"""The commands that are killed, each in a folder with a home, a cache and a temporary folder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from typing import TYPE_CHECKING
+
+import edgecnn
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+_SIZE, _CLASSES = 32, 10
+RESULTS = "results.jsonl"
+
+
+def write_sources(folder: Path) -> Path:
+    """A float .tflite and .onnx of the zoo's smallest, and an int8 artifact of it."""
+    result = edgecnn.export(
+        "xception-mini",
+        recipes=["float32", "int8"],
+        input_size=_SIZE,
+        classes=_CLASSES,
+        width=0.125,
+        calibration_samples=4,
+        out=folder / "artifacts",
+    )
+    float_folder = result.artifacts[0].folder
+    for form in ("tflite", "onnx"):
+        shutil.copyfile(float_folder / f"model.{form}", folder / f"float.{form}")
+    return folder
+
+
+class Case:
+    """A command and what may be where after it.
+
+    Attributes:
+        name: the verb.
+        variants: ways that it can go, with how often each is to be taken.
+        folder: all that it can write to lies here.
+        variant: which way it goes now.
+    """
+
+    name = ""
+    variants: Mapping[str, int] = {"": 1}
+
+    def __init__(self, sources: Path, folder: Path) -> None:
+        self.folder = folder
+        self.home, self.temporary = folder / "home", folder / "tmp"
+        self.cache, self.out = folder / "cache", folder / "out"
+        for each in (self.home, self.temporary):
+            each.mkdir(parents=True)
+        self.sources = sources
+        self.variant = next(iter(self.variants))
+        self._known: set[Path] = set()
+
+    def environment(self) -> dict[str, str]:
+        """Nothing of the user's own is reached."""
+        places = {"HOME": self.home, "TMPDIR": self.temporary, "EDGECNN_CACHE": self.cache}
+        lock = self.folder / "device.lock"
+        return {name: str(path) for name, path in {**places, "EDGECNN_LOCK": lock}.items()}
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """Of `edgecnn`."""
+        raise NotImplementedError
+
+    def before(self, chance: random.Random) -> None:
+        """Bring about the state that the variant begins with, and one of two at the target."""
+        if chance.random() < 0.5:  # noqa: PLR2004 - as often with an old one as without
+            shutil.rmtree(self.out, ignore_errors=True)
+
+    def know_home(self) -> None:
+        """What lies in the home now is no leftover: Keras's settings, what pip asks rustc for."""
+        self._known |= set(self.home.iterdir())
+
+    def half_written(self) -> list[str]:
+        """What stands at the command's target and is not whole; a clause each."""
+        return []
+
+    def leftovers(self) -> list[str]:
+        """What lies where nothing may lie after an undisturbed run; a clause each."""
+        places = [self.temporary, *self._emptied()]
+        left = [path for place in places if place.is_dir() for path in place.iterdir()]
+        left += [path for path in self.folder.rglob(".*.part") if path not in left]
+        left += [path for path in self.home.iterdir() if path not in self._known]
+        lock = self.folder / "device.lock"
+        left += [lock] if lock.exists() else []
+        return [f"{path.relative_to(self.folder)} is left" for path in left]
+
+    def _emptied(self) -> list[Path]:
+        """Folders in which nothing may be, beside the temporary one."""
+        return []
+
+
+class Export(Case):
+    """An own .tflite to int8, with a float stage in the cache or none; an own .onnx to both."""
+
+    name = "export"
+    variants: Mapping[str, int] = {"cached": 5, "new": 5, "by TensorFlow": 2}
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """Few samples: more of them prolong no stage but two."""
+        source, form = ("float.tflite", "tflite")
+        if self.variant == "by TensorFlow":
+            source, form = ("float.onnx", "both")
+        samples = ("--calibration-samples", "4", "--input-range=-1,1")
+        target = ("--format", form, "--out", str(self.out))
+        return ("export", str(self.sources / source), "--int8", *samples, *target)
+
+    def before(self, chance: random.Random) -> None:
+        """Entries leave the cache; what killed runs left in it stays for the next to clear up."""
+        super().before(chance)
+        if self.variant != "cached":
+            for entry in self.cache.glob("*/[!.]*"):
+                shutil.rmtree(entry)
+
+    def half_written(self) -> list[str]:
+        """An artifact that is not what its manifest says."""
+        folder = self.out / "int8"
+        return unlike_manifest(folder) if folder.exists() else []
+
+    def leftovers(self) -> list[str]:
+        """Beside the artifact too."""
+        beside = [f"{path.name} is left" for path in self.out.iterdir() if path.name != "int8"]
+        return [*super().leftovers(), *beside]
+
+
+def unlike_manifest(folder: Path) -> list[str]:
+    """What in an artifact folder is not as its manifest says."""
+    manifest = folder / "manifest.json"
+    if not manifest.is_file():
+        return [f"{folder.name} has no manifest"]
+    try:
+        files = json.loads(manifest.read_bytes())["files"]
+        listed = {info["path"]: info["sha256"] for info in files}
+        wrong = [name for name, sum_ in listed.items() if _sha256(folder / name) != sum_]
+    except (OSError, ValueError, KeyError) as error:
+        return [f"{folder.name} is half written: {error}"]
+    unknown = {path.name for path in folder.iterdir()} - {*listed, "manifest.json", "reference.npz"}
+    return [f"{name} is not what the manifest says" for name in sorted({*wrong, *unknown})]
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+class Bench(Case):
+    """An int8 artifact, measured here."""
+
+    name = "bench"
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """Results are appended to a file of this case."""
+        artifact = str(self.sources / "artifacts" / "int8")
+        return ("bench", artifact, "--results", str(self.folder / RESULTS))
+
+    def half_written(self) -> list[str]:
+        """A line of the results that is none."""
+        path = self.folder / RESULTS
+        lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
+        return [f"line {k} of {RESULTS} is cut" for k, line in enumerate(lines) if not _whole(line)]
+
+
+def _whole(line: bytes) -> bool:
+    try:
+        json.loads(line)
+    except ValueError:
+        return False
+    return line.endswith(b"\n")
+
+
+class Deploy(Case):
+    """An int8 artifact, put into a folder of this machine by the way it takes to a device."""
+
+    name = "deploy"
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """The target is a folder of this case."""
+        artifact = str(self.sources / "artifacts" / "int8")
+        return ("deploy", artifact, "local", "--to", str(self.out))
+
+    def half_written(self) -> list[str]:
+        """A current release that lacks what it lists, or a link that leads nowhere."""
+        current = self.out / "current"
+        if not current.is_symlink():
+            return []
+        record = current / "release.json"
+        if not record.is_file():
+            return ["the current release has no release.json"]
+        listed = json.loads(record.read_bytes())["files"]
+        return [f"{name} of the release is missing" for name in listed
+                if not (current / name).is_file()]  # fmt: skip
+
+    def leftovers(self) -> list[str]:
+        """Beside the release too."""
+        found = [path.name for path in self.out.iterdir() if path.name not in _RELEASED]
+        releases = [path.name for path in (self.out / "releases").iterdir()]
+        found += releases if len(releases) != 1 else []
+        return [*super().leftovers(), *(f"{name} is left" for name in found)]
+
+    def _emptied(self) -> list[Path]:
+        device = self.home / ".cache" / "edgecnn"
+        return [device / "work", device / "sessions"]
+
+
+_RELEASED = {"releases", "current"}
+
+VERBS: dict[str, Callable[[Path, Path], Case]] = {
+    "export": Export,
+    "bench": Bench,
+    "deploy": Deploy,
+}
