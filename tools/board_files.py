@@ -15,7 +15,7 @@ from measuring import child_environment, edgecnn_command
 from edgecnn import layouts, manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from board_networks import BoardNetwork
     from numpy.typing import NDArray
@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 CONVERTER, QUANTIZER = "TFLiteConverter", "litert-quantizer"
 OURS, OURS_ONNX = "edgecnn .tflite", "edgecnn .onnx"
 RUNTIME, ADVISED = "onnxruntime", "onnxruntime, advised"
-TOOLS = (CONVERTER, QUANTIZER, OURS, RUNTIME, ADVISED, OURS_ONNX)
+# Where edgecnn left layers in float: its file that is integers throughout.
+STRICT, STRICT_ONNX = "edgecnn --strict .tflite", "edgecnn --strict .onnx"
+TOOLS = (CONVERTER, QUANTIZER, OURS, STRICT, RUNTIME, ADVISED, OURS_ONNX, STRICT_ONNX)
 
 
 class ToolError(Exception):
@@ -194,18 +196,44 @@ def _quantized(given: Float, images: NDArray[np.float32], folder: Path) -> list[
 
 
 def _exported(given: Float, images: NDArray[np.float32], folder: Path) -> list[Made]:
+    return _export(given, images, folder / "mixed", {"tflite": OURS, "onnx": OURS_ONNX}, ())
+
+
+def _strict(file_format: str, tool: str) -> Maker:
+    """The maker of a file of integers throughout; it makes none where the default is one."""
+
+    def made(given: Float, images: NDArray[np.float32], folder: Path) -> list[Made]:
+        default = folder / "mixed" / "int8" / manifest.NAME
+        files = manifest.load(default).files if default.is_file() else ()
+        if not any(f.format == file_format and f.integer == "mixed" for f in files):
+            return []
+        options = ("--strict", "--format", file_format)
+        return _export(
+            given, images, folder / f"strict-{file_format}", {file_format: tool}, options
+        )
+
+    return made
+
+
+def _export(
+    given: Float,
+    images: NDArray[np.float32],
+    folder: Path,
+    tools: Mapping[str, str],
+    options: tuple[str, ...],
+) -> list[Made]:
+    """Export as int8; of a format that is said twice the last counts."""
+    folder.mkdir()
     saved = save(folder / "own.npz", images)
     run(
         edgecnn_command(
-            *("export", str(given.source), "--int8", *_format(given.source)),
+            *("export", str(given.source), "--int8", *_format(given.source), *options),
             *(*_shape(given.network), "--calibration", str(saved)),
             *("--calibration-samples", str(len(images)), "--out", str(folder)),
         )
     )
-    artifact = folder / "int8"
-    known = manifest.load(artifact / manifest.NAME)
-    tools = {"tflite": OURS, "onnx": OURS_ONNX}
-    return [Made(tools[f.format], artifact / f.path, f.layouts) for f in known.files]
+    known = manifest.load(folder / "int8" / manifest.NAME)
+    return [Made(tools[f.format], folder / "int8" / f.path, f.layouts) for f in known.files]
 
 
 def _static(given: Float, images: NDArray[np.float32], folder: Path) -> list[Made]:
@@ -232,6 +260,8 @@ _MAKERS: tuple[tuple[Maker, tuple[str, ...]], ...] = (
     (_converted, (CONVERTER,)),
     (_quantized, (QUANTIZER,)),
     (_exported, (OURS, OURS_ONNX)),
+    (_strict("tflite", STRICT), (STRICT,)),
+    (_strict("onnx", STRICT_ONNX), (STRICT_ONNX,)),
     (_static, (RUNTIME,)),
     (_advised, (ADVISED,)),
 )

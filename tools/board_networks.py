@@ -13,7 +13,7 @@ import efficientnet_lite
 import numpy as np
 import squeezenet
 from board_images import pictures
-from fetch_models import PACKAGES, fetch
+from fetch_models import files_named
 from measuring import ROOT
 
 from edgecnn import isolation
@@ -143,10 +143,9 @@ def source(network: BoardNetwork, folder: Path) -> Path:
         from train_reference_nets import trained
 
         return trained(network.file.removeprefix("trained:"))
-    for package in PACKAGES:
-        if network.file in package.files:
-            paths = fetch(package, cache_folder() / "models")
-            return paths[package.files.index(network.file)]
+    fetched = files_named([network.file], cache_folder() / "models").get(network.file)
+    if fetched is not None:
+        return fetched
     path = folder / f"{network.name}.keras"
     isolation.run(
         "twin_recipes:write_keras", str(ROOT / _TWINS / network.file), str(path),

@@ -7,7 +7,17 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from board_files import ADVISED, CONVERTER, OURS, OURS_ONNX, QUANTIZER, RUNTIME, TOOLS
+from board_files import (
+    ADVISED,
+    CONVERTER,
+    OURS,
+    OURS_ONNX,
+    QUANTIZER,
+    RUNTIME,
+    STRICT,
+    STRICT_ONNX,
+    TOOLS,
+)
 from board_measuring import Measured, ratio
 from measuring import Target
 
@@ -21,6 +31,7 @@ NO_LOSS_DB = 0.0
 # A file with less of its multiply-accumulates in integers is marked.
 WHOLE = 0.995
 _COMPARED = {OURS: (CONVERTER, QUANTIZER), OURS_ONNX: (RUNTIME, ADVISED)}
+_STRICT = {OURS: STRICT, OURS_ONNX: STRICT_ONNX}
 _BOUNDS = {OURS: GAIN_BOUND_DB, OURS_ONNX: ONNX_GAIN_BOUND_DB}
 
 
@@ -62,11 +73,16 @@ class Row:
         return self.key_of(self.network, self.samples)
 
 
-def gain_db(row: Row, ours: str) -> float | None:
+def gain_db(row: Row, ours: str, *, integers: bool = False) -> float | None:
     """Return the gain over the better of the tools that a file of edgecnn is compared with.
 
     None where edgecnn has no such file or no other tool has; a file that edgecnn failed to make
     loses without bound.
+
+    Args:
+        row: of the board.
+        ours: edgecnn's file of a format.
+        integers: take the one that is integers throughout where the other is not.
     """
     others = [
         ratio(row.tools[name])
@@ -75,30 +91,33 @@ def gain_db(row: Row, ours: str) -> float | None:
     ]
     if ours not in row.tools or not others:
         return None
-    best, own = max(others), ratio(row.tools[ours])
+    counted = _STRICT[ours] if integers and _STRICT[ours] in row.tools else ours
+    best, own = max(others), ratio(row.tools[counted])
     return 0.0 if own == best else own - best
-
-
-def wholly_integer(row: Row, ours: str) -> bool:
-    """Whether edgecnn's file computes all its multiply-accumulates in integers."""
-    share = row.tools[ours].integer_share
-    return share is not None and share >= WHOLE
 
 
 def targets(rows: Sequence[Row]) -> list[Target]:
     """Return what the issue asks for, for each number of calibration pictures."""
-    asked = []
-    for samples in sorted({row.samples for row in rows}):
-        chosen = [row for row in rows if row.samples == samples]
-        for ours, bound in _BOUNDS.items():
-            gains = [gain for row in chosen if (gain := gain_db(row, ours)) is not None]
-            if gains:
-                words = f"gain of {ours}, {samples} pictures, {len(gains)} networks, dB"
-                asked += [
-                    Target(f"mean {words}", fmean(gains), bound, at_most=False),
-                    Target(f"least {words}", min(gains), NO_LOSS_DB, at_most=False),
-                ]
-    return asked
+    return [
+        target
+        for samples in sorted({row.samples for row in rows})
+        for ours in _BOUNDS
+        for integers in (False, True)
+        for target in _targets([r for r in rows if r.samples == samples], ours, integers=integers)
+    ]
+
+
+def _targets(rows: Sequence[Row], ours: str, *, integers: bool) -> list[Target]:
+    """The mean and the least gain over rows of one number of calibration pictures."""
+    known = (gain_db(row, ours, integers=integers) for row in rows)
+    gains = [gain for gain in known if gain is not None]
+    if not gains:
+        return []
+    words = f"{ours}{', integers alone' * integers}, {rows[0].samples} pictures, dB"
+    return [
+        Target(f"mean gain of {words}", fmean(gains), _BOUNDS[ours], at_most=False),
+        Target(f"least gain of {words}", min(gains), NO_LOSS_DB, at_most=False),
+    ]
 
 
 def cells(row: Row) -> tuple[str, ...]:

@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from board_files import ADVISED, CONVERTER, OURS, OURS_ONNX, QUANTIZER, RUNTIME, reads
+from board_files import (
+    ADVISED,
+    CONVERTER,
+    OURS,
+    OURS_ONNX,
+    QUANTIZER,
+    RUNTIME,
+    STRICT,
+    STRICT_ONNX,
+    reads,
+)
 from board_images import Kind, pictures
 from board_measuring import Measured, in_order, ratio
 from board_networks import BOARD, BoardNetwork, named
@@ -28,7 +38,8 @@ if TYPE_CHECKING:
 
 def row(samples: int = 100, network: str = "net", **decibels: float) -> Row:
     names = {"ours": OURS, "onnx": OURS_ONNX, "tfl": CONVERTER, "quantizer": QUANTIZER,
-             "runtime": RUNTIME, "advised": ADVISED}  # fmt: skip
+             "runtime": RUNTIME, "advised": ADVISED, "strict": STRICT,
+             "strict_onnx": STRICT_ONNX}  # fmt: skip
     tools = {names[key]: Measured(snr_db=value) for key, value in decibels.items()}
     return Row(network, "task", samples, 9, "a", "b", "2026-11-28", "c", tools)
 
@@ -50,7 +61,14 @@ def test_a_tool_that_failed_is_no_baseline_and_a_failed_export_loses() -> None:
 def test_one_worse_network_misses_though_the_mean_is_met() -> None:
     rows = [row(ours=30, tfl=15), row(network="b", ours=9, tfl=10), row(8, ours=20, tfl=20)]
     verdicts = [(target.measured, target.met) for target in targets(rows)]
-    assert verdicts == [(0, False), (0, True), (7, True), (-1, False)]
+    few, many = [(0, False), (0, True)], [(7, True), (-1, False)]
+    assert verdicts == [*few, *few, *many, *many]
+
+
+def test_the_gain_of_integers_alone_is_the_strict_files_where_there_is_one() -> None:
+    rows = [row(ours=30, strict=11, tfl=10), row(network="b", ours=13, tfl=10)]
+    assert [gain_db(one, OURS) for one in rows] == [20, 3]
+    assert [gain_db(one, OURS, integers=True) for one in rows] == [1, 3]
 
 
 def test_identical_files_are_as_good_as_can_be() -> None:
@@ -63,9 +81,9 @@ def test_identical_files_are_as_good_as_can_be() -> None:
 def test_a_file_that_is_partly_float_is_marked() -> None:
     half = Measured(snr_db=20.04, top1_agreement=0.5, integer_share=0.5)
     one = replace(row(tfl=10), tools={OURS: half, CONVERTER: Measured(error="x")})
-    assert cells(one) == ("net, 100", "fails", "-", "20.0 50.0% (50% int)", "-", "-", "-")
+    assert cells(one) == ("net, 100", "fails", "-", "20.0 50.0% (50% int)", *("-",) * 5)
     (line,) = markdown([one]).splitlines()[2:]
-    assert line == "| net (task) | fails | - | 20.0; 50.0% (50% int) | - | - | - |"
+    assert line == "| net (task) | fails | - | 20.0; 50.0% (50% int) | - | - | - | - | - |"
 
 
 def test_the_readmes_table_has_the_counts_in_a_cell() -> None:
