@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from board_measuring import Made, known_layouts
+from board_measuring import Made, integer_share, is_whole, known_layouts
 from measuring import child_environment, edgecnn_command
 
 from edgecnn import layouts, manifest
@@ -196,16 +196,15 @@ def _quantized(given: Float, images: NDArray[np.float32], folder: Path) -> list[
 
 
 def _exported(given: Float, images: NDArray[np.float32], folder: Path) -> list[Made]:
-    return _export(given, images, folder / "mixed", {"tflite": OURS, "onnx": OURS_ONNX}, ())
+    return _export(given, images, folder / "default", {"tflite": OURS, "onnx": OURS_ONNX}, ())
 
 
 def _strict(file_format: str, tool: str) -> Maker:
     """The maker of a file of integers throughout; it makes none where the default is one."""
 
     def made(given: Float, images: NDArray[np.float32], folder: Path) -> list[Made]:
-        default = folder / "mixed" / "int8" / manifest.NAME
-        files = manifest.load(default).files if default.is_file() else ()
-        if not any(f.format == file_format and f.integer == "mixed" for f in files):
+        default = folder / "default" / "int8" / f"model.{file_format}"
+        if not default.is_file() or is_whole(integer_share(default)):
             return []
         options = ("--strict", "--format", file_format)
         return _export(

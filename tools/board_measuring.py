@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _THREADS = 2
 # What identical outputs count as when outputs are matched, dB.
 _IDENTICAL = 200.0
+_WHOLE = 0.995
 
 
 @dataclass(frozen=True)
@@ -166,6 +167,11 @@ def integer_share(path: Path) -> float | None:
     macs = sum(operator.macs for operator in operators)
     whole = sum(o.macs for o in operators if o.compute_dtype.startswith(("int", "uint")))
     return whole / macs if macs else None
+
+
+def is_whole(share: float | None) -> bool:
+    """Whether a file of that share computes in integers but for a rest."""
+    return share is None or share >= _WHOLE
 
 
 def ratio(measured: Measured) -> float:

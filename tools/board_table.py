@@ -18,7 +18,7 @@ from board_files import (
     STRICT_ONNX,
     TOOLS,
 )
-from board_measuring import Measured, ratio
+from board_measuring import Measured, is_whole, ratio
 from measuring import Target
 
 if TYPE_CHECKING:
@@ -28,8 +28,6 @@ GAIN_BOUND_DB = 5.0
 ONNX_GAIN_BOUND_DB = 3.0
 # Whether "worse on none" holds is asked of the difference.
 NO_LOSS_DB = 0.0
-# A file with less of its multiply-accumulates in integers is marked.
-WHOLE = 0.995
 _COMPARED = {OURS: (CONVERTER, QUANTIZER), OURS_ONNX: (RUNTIME, ADVISED)}
 _STRICT = {OURS: STRICT, OURS_ONNX: STRICT_ONNX}
 _BOUNDS = {OURS: GAIN_BOUND_DB, OURS_ONNX: ONNX_GAIN_BOUND_DB}
@@ -77,7 +75,7 @@ def gain_db(row: Row, ours: str, *, integers: bool = False) -> float | None:
     """Return the gain over the better of the tools that a file of edgecnn is compared with.
 
     None where edgecnn has no such file or no other tool has; a file that edgecnn failed to make
-    loses without bound.
+    loses without bound, but for one of integers throughout that it refuses for want of a kernel.
 
     Args:
         row: of the board.
@@ -92,6 +90,8 @@ def gain_db(row: Row, ours: str, *, integers: bool = False) -> float | None:
     if ours not in row.tools or not others:
         return None
     counted = _STRICT[ours] if integers and _STRICT[ours] in row.tools else ours
+    if counted != ours and row.tools[counted].error:
+        return None
     best, own = max(others), ratio(row.tools[counted])
     return 0.0 if own == best else own - best
 
@@ -133,7 +133,7 @@ def _cell(measured: Measured | None) -> str:
     parts = [
         _decibels(measured),
         "" if agreement is None else f"{agreement:.1%}",
-        "" if share is None or share >= WHOLE else f"({share:.0%} int)",
+        "" if is_whole(share) else f"({share:.0%} int)",
     ]
     return " ".join(filter(None, parts))
 
@@ -175,4 +175,4 @@ def _marks(known: Iterable[Measured | None]) -> str:
     """Say which share is integer where a file is not wholly so, the least of them."""
     shares = [m.integer_share for m in known if m is not None and m.integer_share is not None]
     least = min(shares, default=1.0)
-    return "" if least >= WHOLE else f" ({least:.0%} int)"
+    return "" if is_whole(least) else f" ({least:.0%} int)"

@@ -69,6 +69,8 @@ def test_the_gain_of_integers_alone_is_the_strict_files_where_there_is_one() -> 
     rows = [row(ours=30, strict=11, tfl=10), row(network="b", ours=13, tfl=10)]
     assert [gain_db(one, OURS) for one in rows] == [20, 3]
     assert [gain_db(one, OURS, integers=True) for one in rows] == [1, 3]
+    refused = replace(rows[0], tools=rows[0].tools | {STRICT: Measured(error="no kernel")})
+    assert gain_db(refused, OURS, integers=True) is None
 
 
 def test_identical_files_are_as_good_as_can_be() -> None:
