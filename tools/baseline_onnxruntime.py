@@ -1,7 +1,8 @@
 """onnxruntime's own static quantization of a float .onnx, as its guide has it.
 
-The file is prepared (shapes inferred, graph optimized) by `quant_pre_process` and quantized by
-`quantize_static` with its defaults: QDQ, int8, one scale for a whole weights tensor, min/max
+The file is prepared (shapes inferred, graph optimized) by `quant_pre_process`, without symbolic
+shapes, which fail on PaddleOCR's files and are not needed where all sizes are said. It is quantized
+by `quantize_static` with its defaults: QDQ, int8, one scale for a whole weights tensor, min/max
 ranges. --advised takes what its docstring advises for an x86 CPU without VNNI and for accuracy:
 unsigned activations, a scale for each channel, weights of 7 bits.
 """
@@ -21,14 +22,26 @@ if TYPE_CHECKING:
 
 
 def fix_shapes(model: Path, shape: tuple[int, ...], out: Path) -> None:
-    """Write the model with its one input's shape said and its outputs' shapes inferred."""
+    """Write the model with its one input's shape said, and its outputs' shapes inferred from that.
+
+    Weights that are listed as inputs too, as old files have them, are so no longer: onnxruntime
+    warns that it cannot optimize them. Its own `make_input_shape_fixed` takes no two sizes of one
+    name, as PaddleOCR's height and width are.
+    """
     import onnx
-    from onnxruntime.tools import onnx_model_utils
 
     loaded = onnx.load(model)
-    onnx_model_utils.make_input_shape_fixed(loaded.graph, loaded.graph.input[0].name, shape)
-    onnx_model_utils.fix_output_shapes(loaded)
-    onnx.save(loaded, out)
+    graph = loaded.graph
+    weights = {tensor.name for tensor in graph.initializer}
+    (data,) = [value for value in graph.input if value.name not in weights]
+    del graph.input[:]
+    graph.input.append(data)
+    for size, wanted in zip(graph.input[0].type.tensor_type.shape.dim, shape, strict=True):
+        size.dim_value = wanted
+    del graph.value_info[:]
+    for output in graph.output:
+        output.type.tensor_type.ClearField("shape")
+    onnx.save(onnx.shape_inference.infer_shapes(loaded), out)
 
 
 def quantize(model: Path, images: NDArray[np.float32], out: Path, *, advised: bool) -> None:
@@ -44,10 +57,8 @@ def quantize(model: Path, images: NDArray[np.float32], out: Path, *, advised: bo
     from onnxruntime import quantization
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    name = onnx.load(model).graph.input[0].name
-
     class Reader(quantization.CalibrationDataReader):  # type: ignore[misc] # onnxruntime is untyped
-        def __init__(self) -> None:
+        def __init__(self, name: str) -> None:
             self._feeds = iter({name: image[None]} for image in images)
 
         def get_next(self) -> dict[str, Any] | None:
@@ -65,8 +76,9 @@ def quantize(model: Path, images: NDArray[np.float32], out: Path, *, advised: bo
     with TemporaryDirectory() as folder:
         fixed, prepared = Path(folder) / "fixed.onnx", Path(folder) / "prepared.onnx"
         fix_shapes(model, (1, *images.shape[1:]), fixed)
-        quant_pre_process(str(fixed), str(prepared))
-        quantization.quantize_static(str(prepared), str(out), Reader(), **options)
+        quant_pre_process(str(fixed), str(prepared), skip_symbolic_shape=True)
+        reader = Reader(onnx.load(fixed).graph.input[0].name)
+        quantization.quantize_static(str(prepared), str(out), reader, **options)
 
 
 def main() -> None:

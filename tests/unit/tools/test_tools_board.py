@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from baseline_onnxruntime import fix_shapes
 from board_files import (
     ADVISED,
     CONVERTER,
@@ -184,3 +185,22 @@ def test_a_pickle_of_anything_but_arrays_is_refused(tmp_path: Path) -> None:
     assert read_weights(good)["conv"][0].tolist() == [1, 1, 1]
     with pytest.raises(pickle.UnpicklingError, match="no place"):
         read_weights(bad)
+
+
+def test_an_open_onnx_gets_its_sizes_though_two_have_one_name(tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx")
+    value = onnx.helper.make_tensor_value_info
+    weights = onnx.numpy_helper.from_array(np.ones((2, 3, 1, 1), np.float32), "w")
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("Conv", ["x", "w"], ["y"])],
+        "open",
+        [value("w", 1, (2, 3, 1, 1)), value("x", 1, (-1, 3, "?", "?"))],
+        [value("y", 1, (10, 2, 8, 8))],
+        [weights],
+    )
+    onnx.save(onnx.helper.make_model(graph), tmp_path / "open.onnx")
+    fix_shapes(tmp_path / "open.onnx", (1, 3, 4, 6), tmp_path / "fixed.onnx")
+    fixed = onnx.load(tmp_path / "fixed.onnx").graph
+    (data,), (output,) = fixed.input, fixed.output
+    sizes = [[d.dim_value for d in end.type.tensor_type.shape.dim] for end in (data, output)]
+    assert sizes == [[1, 3, 4, 6], [1, 2, 4, 6]]
