@@ -13,6 +13,7 @@ from board_measuring import Made, integer_share, is_whole, known_layouts
 from measuring import child_environment, edgecnn_command
 
 from edgecnn import layouts, manifest
+from edgecnn.formats.tflite_graph import Graph
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -107,13 +108,24 @@ def float_files(network: BoardNetwork, source: Path, folder: Path) -> Float:
         )
     )  # fmt: skip
     artifact = folder / "float32"
-    converter = artifact / "model.tflite"
+    converter = folder / "float.tflite"
+    converter.write_bytes(_for_converter((artifact / "model.tflite").read_bytes()))
     if reads(source, open_size=network.open):
-        converter = folder / "converter.tflite"
         script = _script("baseline_tflite_converter.py")
         run([*script, "--model", str(source), "--out", str(converter)])
     known = manifest.load(artifact / manifest.NAME)
     return Float(network, source, artifact, known, converter)
+
+
+def _for_converter(data: bytes) -> bytes:
+    """The file without the codes of operators that it has no longer.
+
+    TFLiteConverter's calibrator refuses one whose version it does not know (DEQUANTIZE of float16).
+    """
+    graph = Graph.read(data)
+    if graph.model is not None:
+        graph.model.operatorCodes = []
+    return graph.write()
 
 
 def _format(source: Path) -> tuple[str, ...]:
