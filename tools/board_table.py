@@ -150,17 +150,26 @@ def markdown(rows: Sequence[Row]) -> str:
     """Return the README's table: a line for each network, the numbers of pictures in a cell."""
     counts = sorted({row.samples for row in rows})
     words = " / ".join(map(str, counts))
-    lines = [f"| network, SNR in dB with {words} pictures | {' | '.join(TOOLS)} |"]
-    lines.append("|---" * (len(TOOLS) + 1) + "|")
+    columns = [tool for tool in TOOLS if tool not in _STRICT.values()]
+    lines = [f"| network, SNR in dB with {words} pictures | {' | '.join(columns)} |"]
+    lines.append("|---" * (len(columns) + 1) + "|")
     for network in dict.fromkeys(row.network for row in rows):
         own = {row.samples: row for row in rows if row.network == network}
-        columns = [_column([own.get(count) for count in counts], tool) for tool in TOOLS]
+        texts = [_column([own.get(count) for count in counts], tool) for tool in columns]
         task = next(iter(own.values())).task
-        lines.append(f"| {network} ({task}) | {' | '.join(columns)} |")
+        lines.append(f"| {network} ({task}) | {' | '.join(texts)} |")
     return "\n".join(lines) + "\n"
 
 
 def _column(rows: Sequence[Row | None], tool: str) -> str:
+    """Return what a tool's files keep; behind edgecnn's, those of integers throughout if others."""
+    strict = _STRICT.get(tool, "")
+    alone = [None if row is None else row.tools.get(strict) for row in rows]
+    apart = f"; integers alone {' / '.join(map(_decibels, alone))}" if any(alone) else ""
+    return _texts(rows, tool) + apart
+
+
+def _texts(rows: Sequence[Row | None], tool: str) -> str:
     known = [None if row is None else row.tools.get(tool) for row in rows]
     if not any(known):
         return "-"

@@ -86,13 +86,15 @@ def test_a_file_that_is_partly_float_is_marked() -> None:
     one = replace(row(tfl=10), tools={OURS: half, CONVERTER: Measured(error="x")})
     assert cells(one) == ("net, 100", "fails", "-", "20.0 50.0% (50% int)", *("-",) * 5)
     (line,) = markdown([one]).splitlines()[2:]
-    assert line == "| net (task) | fails | - | 20.0; 50.0% (50% int) | - | - | - | - | - |"
+    assert line == "| net (task) | fails | - | 20.0; 50.0% (50% int) | - | - | - |"
 
 
 def test_the_readmes_table_has_the_counts_in_a_cell() -> None:
     table = markdown([row(8, ours=1), row(100, ours=3), row(8, network="b", tfl=2)])
     assert table.splitlines()[2].split(" | ")[3] == "1.0 / 3.0"
     assert table.splitlines()[3].split(" | ")[1] == "2.0 / -"
+    (line,) = markdown([row(ours=9, strict=4)]).splitlines()[2:]
+    assert line.split(" | ")[3] == "9.0; integers alone 4.0"
 
 
 def test_a_run_is_taken_up_where_it_ended(tmp_path: Path) -> None:
