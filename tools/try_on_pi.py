@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from emulated_pi import EmulatedPi
-from fetch_models import PACKAGES, fetch
+from fetch_models import files_named
 from file_trials import TRIALS, Trial
 from measuring import BENCHMARKS, child_environment, edgecnn_command, write_report
 
@@ -154,7 +154,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--into", type=Path, default=cache_folder() / "models")
     parser.add_argument("--out", type=Path, default=BENCHMARKS / "real_files_pi.json")
     options = parser.parse_args(arguments)
-    paths = {path.name: path for package in PACKAGES for path in fetch(package, options.into)}
+    paths = files_named((trial.file for trial in TRIALS), options.into)
     chosen = [trial for trial in TRIALS if not options.names
               or any(name in trial.name for name in options.names)]  # fmt: skip
     records = {record["name"]: record for record in _kept(options.out)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -132,3 +133,22 @@ def publish(folder: Path, place: Path) -> None:
     place.mkdir(parents=True, exist_ok=True)
     for name in (WEIGHTS, "training.json"):
         shutil.copyfile(folder / name, place / name)
+
+
+def write_keras(folder: str, path: str) -> None:
+    """Build the network that `publish` kept the weights of, and save it as a .keras file."""
+    from edgecnn.building import BuildRequest, build
+
+    record = json.loads((Path(folder) / "training.json").read_text(encoding="utf-8"))
+    request = BuildRequest(
+        record["model"],
+        classes=len(record["classes"]),
+        input_size=record["input_size"],
+        width=record["width"],
+        convolution="separable" if folder.endswith("-itself") else "normal",
+        weights=str(Path(folder) / WEIGHTS),
+    )
+    model = build(request).keras_model
+    if model is None:
+        raise ValueError(f"{record['model']} is no Keras model.")
+    model.save(path)

@@ -3,29 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from compare_fidelity import Measured, gains_db
-from compare_fidelity import targets as fidelity_targets
 from compare_latency import BLOCK_RUNS, SITTINGS, Latencies, rounds_within, target
-from logits import Fidelity
-
-
-def measured(**snrs: float) -> Measured:
-    tools = {name: Fidelity(snr, snr - 1, 1, 1, 0, None) for name, snr in snrs.items()}
-    names = {"ours": "edgecnn", "tfl": "TFLiteConverter", "quantizer": "litert-quantizer"}
-    return Measured(
-        "net", 10, "", "", None, 0.1, {names[key]: found for key, found in tools.items()}
-    )
-
-
-def test_a_gain_is_over_the_better_baseline_of_each_network() -> None:
-    results = [measured(ours=20, tfl=15, quantizer=10), measured(ours=20, tfl=10, quantizer=18)]
-    assert gains_db(results, "snr_db") == [5, 2]
-
-
-def test_one_worse_network_misses_though_the_mean_is_met() -> None:
-    results = [measured(ours=30, tfl=15, quantizer=10), measured(ours=9, tfl=10, quantizer=8)]
-    verdicts = [asked.met for asked in fidelity_targets(results)]
-    assert verdicts == [True, False, True, False]
 
 
 def latencies(model: str, threads: int, ours: float, theirs: float) -> Latencies:

