@@ -226,6 +226,8 @@ BINARY = [
          {"d": np.int64(3)}, values={"x": 5 * random(3, 5)}),
     Case("Div-integers", [("Cast", "x", "i", {"to": 6}), ("Div", "i d", "y", {})], {"x": (3, 5)},
          {"d": np.int32(3)}, values={"x": 9 * random(3, 5)}),
+    Case("Div-places", [("Cast", "x", "i", {"to": 7}), ("Div", "i d", "y", {})], {"x": (3, 5)},
+         {"d": np.int64(3)}, values={"x": 9 * random(3, 5)}),
     Case("And-Or-Xor-Not", [
         ("Greater", "x z", "a", {}), ("Less", "x o", "b", {}), ("And", "a b", "c", {}),
         ("Or", "c a", "d", {}), ("Xor", "d b", "e", {}), ("Not", "e", "y", {}),

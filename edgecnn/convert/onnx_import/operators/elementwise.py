@@ -18,8 +18,16 @@ if TYPE_CHECKING:
 
 
 def _quotient(a: Any, b: Any) -> Any:  # noqa: ANN401 - tf.Tensor
-    """ONNX divides integers towards zero."""
-    return tf.divide(a, b) if a.dtype.is_floating else tf.raw_ops.Div(x=a, y=b)
+    """ONNX divides integers towards zero; TFLite has a kernel for those of 32 bits alone.
+
+    Wider ones count places (TopK's, by the width of a map): what counts them fits into 32 bits.
+    """
+    if a.dtype.is_floating:
+        return tf.divide(a, b)
+    if a.dtype == tf.int32:
+        return tf.raw_ops.Div(x=a, y=b)
+    narrow = tf.raw_ops.Div(x=tf.cast(a, tf.int32), y=tf.cast(b, tf.int32))
+    return tf.cast(narrow, a.dtype)
 
 
 # Each is what TFLite has a kernel for, or made of such.
@@ -122,7 +130,7 @@ def modulo(node: Node) -> Value:
         return a - tf.sign(quotient) * tf.floor(tf.abs(quotient)) * b
 
     def integer(a: Any, b: Any) -> Any:  # noqa: ANN401 - tf.Tensor
-        return a - tf.raw_ops.Div(x=a, y=b) * b
+        return a - _quotient(a, b) * b
 
     pair = [node.viewed(0), node.viewed(1)]
     if not node.get("fmod", 0):
