@@ -74,7 +74,8 @@ def anchors(document: Path) -> set[str]:
 
 def samples(document: Path) -> list[Sample]:
     """Every output block with the last command of the shell block before it."""
-    found, command = [], ()
+    found: list[Sample] = []
+    command: tuple[str, ...] = ()
     for language, body in blocks(document):
         if language == "sh":
             command = lines(body)[-1]
