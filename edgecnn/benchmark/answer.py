@@ -157,9 +157,9 @@ def _rows(entries: Sequence[Entry], job: Job) -> Iterator[str]:
     for (path, threads), times in Counter((each.path, each.threads) for each in entries).items():
         where = f"{path[:_LONGEST_TEXT]}, threads {str(threads)[:_LONGEST_TEXT]}"
         if (path, threads) not in wanted:
-            yield f"a result that was not asked for @ {where}"
+            yield f"an unexpected result @ {where}"
         elif times > 1:
-            yield f"{times} results where one was asked for @ {where}"
+            yield f"{times} results where one was expected @ {where}"
 
 
 def _fields(record: Content | Entry | DeviceState | Interval, where: str) -> Iterator[str]:

@@ -145,5 +145,5 @@ def judge_outperforms(evidence: Evidence) -> Finding:
             number(f"top-1, {name}", value, "1", "published", record.header, f"networks[{index}]")
             for index, name, value in entries
         ),
-        caveats=("ImageNet cannot be had here; both numbers are those of Keras's documentation.",),
+        caveats=("ImageNet is not available here; both numbers are from Keras's documentation.",),
     )

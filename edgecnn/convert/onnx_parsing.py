@@ -21,7 +21,7 @@ _QUANTIZED = {
     "QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "QLinearConv", "QLinearMatMul",
     "ConvInteger", "MatMulInteger",
 }  # fmt: skip
-_HINT = "Name a .onnx file; a Git LFS pointer or an error page may lie in its place."
+_HINT = "Name a .onnx file; this may be a Git LFS pointer or an error page."
 
 
 def parse(path: Path) -> onnx.ModelProto:

@@ -85,7 +85,7 @@ def open_coco(
         names = [image.name for image in json_.images.values()]
         raise InputError(
             f"None of the {len(names)} pictures of {annotations.name} is in {folder}.",
-            hint=f"It names {listed(names) or 'none'}; --data is the folder they lie in.",
+            hint=f"It names {listed(names) or 'none'}; --data is the folder that holds them.",
         )
     places, notes = chosen(len(there), limit, seed)
     kept = [there[place] for place in places]

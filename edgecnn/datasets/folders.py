@@ -205,7 +205,7 @@ def _list_classes(root: Path) -> _Classes:
             images.setdefault(relative.partition("/")[0], []).extend(names)
     notes = []
     if loose := listing.classes.get("", []):
-        notes.append(f"{len(loose)} images lie in no class's folder, and are passed over.")
+        notes.append(f"{len(loose)} images are in no class's folder, and are skipped.")
     if listing.others:
         count = sum(listing.others.values())
         notes.append(f"{count} files that are no images are passed over.")

@@ -61,8 +61,8 @@ def range_too_narrow(observed: Observations, context: Context) -> list[Cause]:
         return []
     worst = max(clipped, key=lambda each: each.clipped_share)
     finding = (
-        f"In {_count(clipped, 'tensor')} 1% of the float values or more lie beyond the range the"
-        f" file has room for: in this one {percent_text(worst.clipped_share)}, its range is"
+        f"In {_count(clipped, 'tensor')} 1% or more of the float values are outside the range of"
+        f" the file: in this one {percent_text(worst.clipped_share)}; its range is"
         f" {_span(worst.range_low, worst.range_high)}, the values {_span(worst.low, worst.high)}."
         " It was calibrated on samples unlike these."
     )

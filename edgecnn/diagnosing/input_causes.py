@@ -49,9 +49,9 @@ def _fed_far_off(seen: InputSeen, context: Context) -> list[Cause]:
             return [_far_off(seen, context, room, fed)]
     if seen.stirring is not None and seen.stirring < _HARDLY_STIRS:
         finding = (
-            f"What is fed ({seen.fed_low:.3g} to {seen.fed_high:.3g}) hardly stirs the first"
-            f" layer: its outputs vary by {seen.stirring:.1%} of their size. The network expects"
-            " larger numbers: it may scale them itself, and they are scaled already."
+            f"What is fed ({seen.fed_low:.3g} to {seen.fed_high:.3g}) barely changes the"
+            f" first layer's outputs: they vary by {seen.stirring:.1%} of their size. The network"
+            " expects larger numbers: it may scale its input itself, and this is scaled already."
         )
         unscaled = replace(context, preprocessing=Preprocessing(mean=(0.0,), std=(1.0,)))
         return [Cause("double normalization", seen.first_layer, finding, unscaled.export())]

@@ -122,7 +122,7 @@ def _refuse_labels(options: EvaluateOptions, what: str) -> None:
         if getattr(options, option) is not None:
             raise InputError(
                 f"--{option} goes with a folder of pictures, and --data is {what}.",
-                hint="Name the folder that the pictures lie in.",
+                hint="Name the folder that holds the images.",
             )
 
 

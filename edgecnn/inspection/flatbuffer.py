@@ -62,7 +62,7 @@ def parse(data: bytes, name: str) -> Model:
     if len(data) < _HEADER_BYTES or not is_tflite(data):
         raise InputError(
             f"{name} is not a TFLite model: it lacks the identifier TFL3.",
-            hint="Name a .tflite file; a Git LFS pointer or an error page may lie in its place.",
+            hint="Name a .tflite file; this may be a Git LFS pointer or an error page.",
         )
     reader = _Reader(data, name, _schema())
     try:

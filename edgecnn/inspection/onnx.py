@@ -106,7 +106,7 @@ def parse(data: bytes, path: str) -> ModelProto:
             "The onnx package is not installed, and it reads .onnx files.",
             hint="pip install 'edgecnn[onnx]'",
         ) from error
-    hint = "Name a .onnx file; a Git LFS pointer or an error page may lie in its place."
+    hint = "Name a .onnx file; this may be a Git LFS pointer or an error page."
     decode_error = importlib.import_module("google.protobuf.message").DecodeError
     try:
         model = onnx.load_from_string(data)
@@ -162,7 +162,7 @@ def _check(model: ModelProto) -> list[str]:
 
     tensors = [tensor for graph in _graphs(model.graph) for tensor in graph.initializer]
     if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in tensors):
-        return ["Some weights lie outside the file and were not looked at."]
+        return ["Some weights are stored outside the file and were not inspected."]
     try:
         onnx.checker.check_model(model)
     except (onnx.checker.ValidationError, ValueError) as error:  # ValueError: over 2 GB

@@ -200,7 +200,7 @@ def test_what_is_no_image_of_a_class_is_named(tmp_path: Path) -> None:
     fill(tmp_path, 3)
     (tmp_path / "a" / "notes.txt").write_text("")
     notes = open_labelled(str(tmp_path), "train").notes
-    assert notes[0] == "3 images lie in no class's folder, and are passed over."
+    assert notes[0] == "3 images are in no class's folder, and are skipped."
     assert notes[1] == "1 files that are no images are passed over."
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import re
-import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -19,11 +18,6 @@ from edgecnn.recipes import RECIPES
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 _MOST_README_BYTES = 9_000
 # Those that need no model file, no device and no TensorFlow: a second or two.
@@ -48,8 +42,10 @@ def is_cheap(words: tuple[str, ...]) -> bool:
 
 
 def extras() -> set[str]:
-    with (ROOT / "pyproject.toml").open("rb") as stream:
-        return set(tomllib.load(stream)["project"]["optional-dependencies"])
+    """The optional parts that pyproject.toml has."""
+    project = (ROOT / "pyproject.toml").read_text("utf-8")
+    section = project.partition("[project.optional-dependencies]")[2].partition("\n[")[0]
+    return set(re.findall(r"^(\w+) = \[", section, re.MULTILINE))
 
 
 def column_titles() -> set[str]:
@@ -60,7 +56,8 @@ def column_titles() -> set[str]:
         for node in ast.walk(ast.parse(file.read_text("utf-8")))
         if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Column" and node.args
     ]
-    return {str(call.args[0].value) for call in calls if isinstance(call.args[0], ast.Constant)}
+    titles = (call.args[0] for call in calls)
+    return {str(title.value) for title in titles if isinstance(title, ast.Constant)}
 
 
 @each_document
