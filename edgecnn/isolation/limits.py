@@ -156,11 +156,12 @@ def met_memory(error: BaseException, limits: Limits) -> bool:
 
 def doubted(error: Exception, limits: Limits) -> Exception:
     """The error of a child, with a word of memory where a want of it may stand behind it."""
-    unclear = isinstance(error, EdgeCnnError) and _PERHAPS_NO_MEMORY.search(error.message)
-    if limits.memory_bytes is None or not unclear:
+    if limits.memory_bytes is None or not isinstance(error, EdgeCnnError):
+        return error
+    if not _PERHAPS_NO_MEMORY.search(error.message):
         return error
     megabytes = f"{limits.memory_bytes / 1e6:,.0f} MB of memory"
-    said = f"{error} Perhaps it needs more than the {megabytes} that it may have."
+    said = f"{error.message} Perhaps it needs more than the {megabytes} that it may have."
     return type(error)(said, hint=limits.memory_hint)
 
 
