@@ -93,6 +93,7 @@ class _Watcher:
         self._codes: Counter[tuple[str, int]] = Counter()
         self._slowest, self._largest, self._grown = 0.0, 0, 0
         self._resident: list[int] = []
+        self._unforeseen: Counter[str] = Counter()
 
     def take(self, trial: Trial) -> None:
         """Count one."""
@@ -101,6 +102,7 @@ class _Watcher:
         self._slowest = max(self._slowest, trial.seconds)
         self._largest = max(self._largest, trial.child_bytes)
         self._grown = max(self._grown, trial.own_bytes)
+        self._unforeseen.update([trial.unforeseen] if trial.unforeseen else [])
         self._note_progress(sum(self._codes.values()))
         if trial.wrong:
             self.wrong += 1
@@ -123,6 +125,7 @@ class _Watcher:
             + ", ".join(f"exit {c} x{n}" for (v, c), n in sorted(self._codes.items()) if v == verb)
             for verb in verbs
         ]
+        lines += [f"not foreseen: {what} x{n}" for what, n in self._unforeseen.most_common()]
         total = sum(self._codes.values())
         lines.append(
             f"{total} inputs, {self.wrong} with something wrong; the slowest took"

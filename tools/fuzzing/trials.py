@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import random
+import re
 import shutil
 import time
 import traceback
@@ -29,6 +30,10 @@ LARGE_BYTES = 1_000_000_000
 SMALL_FILE_BYTES = 1_000_000
 _GROWTH_BYTES = 500_000_000  # what this process may take in one trial, and give back
 _BUG = 70
+_DAMAGED = "DamagedFileError"
+_CAUSE = "\nThe above exception was the direct cause"
+_FRAME = re.compile(r'File "[^"]*/edgecnn/([\w/]+\.py)", line (\d+)')
+_KIND = re.compile(r"^([\w.]+(?:Error|Exception|Fail|Argument|Warning))\b", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,8 @@ class Trial:
         child_bytes: resident memory of the largest child.
         own_bytes: by how much this process grew meanwhile.
         said: the traceback, where there is one, else the end of the answer.
+        unforeseen: where in edgecnn an exception came from that nobody foresaw and the gate told as
+            a sentence: perhaps a bug of ours, which exit code 2 does not show.
     """
 
     number: int
@@ -58,6 +65,7 @@ class Trial:
     child_bytes: int
     own_bytes: int
     said: str = ""
+    unforeseen: str = ""
 
     @property
     def wrong(self) -> str:
@@ -97,7 +105,18 @@ def run(number: int, seed: Seed, work: Path, chance: random.Random) -> Trial:
         child_bytes=Forked.peak,
         own_bytes=_status("VmHWM") - before,
         said=err.getvalue() if code == _BUG else out.getvalue()[-300:],
+        unforeseen=unforeseen(err.getvalue()),
     )
+
+
+def unforeseen(tracebacks: str) -> str:
+    """Where and what the cause of a DamagedFileError was; "" where there is none."""
+    if _DAMAGED not in tracebacks:
+        return ""
+    cause = tracebacks.partition(_CAUSE)[0]
+    places = _FRAME.findall(cause)
+    kinds = _KIND.findall(cause)
+    return f"{kinds[-1] if kinds else '?'} at {':'.join(places[-1]) if places else '?'}"
 
 
 def _done(verb: str, asked: Asked) -> int:

@@ -13,6 +13,7 @@ _WIDTHS = {_EIGHT: 8, _FOUR: 4}
 _INTEGERS = (0, 1, 2, 7, 127, 128, 2**20, 2**31 - 1, 2**32, 2**63, 2**64 - 1)
 _BYTES = (b"", b"\xff\xfe", b"x" * 1000, b"../../x", b"\x1b[2J", b"/etc/passwd")
 _MOST_EDITS = 4
+_MANY, _MOST_BYTES = 200, 100_000  # a small file is to stay one
 _DEEPER = 0.8  # of a field that may be a message: how often an edit goes into it
 
 
@@ -52,7 +53,7 @@ def _instead(chosen: _Field, fields: list[_Field], chance: random.Random) -> lis
         (
             [],
             [chosen, chosen],
-            [chosen] * 200,
+            [chosen] * min(_MANY, 1 + _MOST_BYTES // len(_packed(chosen))),
             [chance.choice(fields)],
             [replace(chosen, number=chance.randint(1, 20))],
             [replace(chosen, value=_other(chosen, chance))],

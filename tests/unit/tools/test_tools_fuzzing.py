@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import io
 import random
+import traceback
 from collections import Counter
 from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
 import pytest
-from fuzzing import corpus, mutate, pictures, verbs, wire
+from fuzzing import corpus, mutate, pictures, trials, verbs, wire
 from onnx_nets import Net
 from PIL import Image
+
+from edgecnn import gate
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,6 +73,18 @@ def opens(data: bytes) -> bool:
     except Exception:  # noqa: BLE001 - whatever Pillow raises
         return False
     return True
+
+
+def test_what_nobody_foresaw_is_named_by_its_place() -> None:
+    error = io.StringIO()
+    try:
+        with gate.told("reading x"):
+            gate.limits_for(gate.READ, "many")  # type: ignore[arg-type]
+    except gate.DamagedFileError as damaged:
+        traceback.print_exception(damaged, file=error)
+    place = trials.unforeseen(error.getvalue())
+    assert place.startswith("TypeError at gate/limits.py:")
+    assert trials.unforeseen("Traceback ...\nedgecnn.errors.InputError: no") == ""
 
 
 def test_every_kind_of_file_has_verbs(tmp_path: Path) -> None:
