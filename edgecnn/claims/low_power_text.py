@@ -242,7 +242,7 @@ def basis(places: Sequence[Standing]) -> Iterator[str]:
         return
     rates = [each.interval for each in predictions if each.interval is not None]
     share = (
-        f", whose intervals held for {100 * min(rates):.0f}% of networks left out of the fit"
+        f", whose intervals hold for {100 * min(rates):.0f}% of what left-out sources measured"
         if rates
         else ""
     )

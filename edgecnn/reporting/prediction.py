@@ -24,7 +24,9 @@ _MUCH = 0.25
 _BASES = {
     "interpolated": "interpolated: networks of its kind were measured on this device",
     "extrapolated": "extrapolated: the device was measured, a network of this kind was not",
-    "no rows": "no rows: nobody published latencies of this device; its cores decide",
+    "calibrated": "calibrated: probe networks were measured on this very device",
+    "no rows": "no rows: nobody published latencies of this device with this build and precision;"
+    " its cores decide",
 }
 _KINDS = {
     "convolution": "convolutions",
@@ -118,7 +120,11 @@ def legend(report: PredictReport) -> tuple[str, ...]:
     runs = report.predictions
     rate = _rate(list(runs))
     lines = [
-        f"{rate}: of the networks that were left out of the fit, {rate} took a time in this range.",
+        f"For: {runs[0].conditions}.",
+        (
+            f"{rate}: of what sources left out of the fit measured, {rate} lies in this range."
+            " Another build, clock or governor is another answer."
+        ),
         *(f"Basis {_BASES[basis]}." for basis in dict.fromkeys(run.basis for run in runs)),
     ]
     if any(run.energy_mj is not None for run in runs):
