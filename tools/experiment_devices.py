@@ -120,14 +120,15 @@ def run(targets: Sequence[str], measured: Measured, source: Header) -> Devices:
         if targets and entry.exported:
             measure(entry, predicted, targets, measured)
         found += [measured.contenders.get((entry.label, each), predicted[each]) for each in RECIPES]
-        latencies += _on_profiles(entry, costs)
+        latencies += on_profiles(entry, costs)
     runtime = round(median(measured.runtime_bytes)) if measured.runtime_bytes else None
     return Devices(
         source, tuple(found), (*latencies, *measured.latencies), tuple(fits), runtime_bytes=runtime
     )
 
 
-def _on_profiles(entry: Entry, costs: dict[str, NetCost]) -> Iterator[DeviceLatency]:
+def on_profiles(entry: Entry, costs: dict[str, NetCost]) -> Iterator[DeviceLatency]:
+    """What is predicted of an entry now, on every profile."""
     for name, (recipe, cost) in itertools.product(profiles.names(), costs.items()):
         if name in HEADLINE or recipe in MEASURED_RECIPES:
             yield from predicted_latencies(entry, recipe, cost, profiles.find(name))

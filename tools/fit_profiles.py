@@ -1,75 +1,84 @@
 """Fit the speeds of cores on the published latencies of tools/data.
 
-    python tools/fit_profiles.py        # about five minutes; writes edgecnn/latency/fitted.json
+    python tools/fit_profiles.py        # about ten minutes; writes edgecnn/latency/fitted.json
 
 Nothing else is read but the device profiles: the result follows from the repository alone.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import latency_conformal
 import latency_fit
 import latency_prior
+import latency_probes
 import latency_validation
 import numpy as np
 import published_nets
 from latency_model import CORE, CORE_UNIT, DEVICE, SERIAL, THREADS_PRIOR, Layout
 
 import edgecnn.latency
-from edgecnn.latency import fitted, predictor
-from edgecnn.latency.fitted import Fitted, Interval, Reference, Sharing
-from edgecnn.latency.nearness import mac_shares
+from edgecnn.latency import fitted
+from edgecnn.latency.fitted import Fitted, Reference, Sharing
+from edgecnn.latency.nearness import difference, reference_of
 from edgecnn.latency.work import NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from latency_model import Names
+    from latency_probes import Probed
     from latency_rows import Row
     from latency_validation import LeftOut, Validation
 
+    from edgecnn.latency.fitted import Interval
+
 Array = np.ndarray
-_TAIL = (1.0 - predictor.INTERVAL) / 2.0
-# Fewer left-out rows do not show how far a device strays.
-_MIN_ROWS = 40
-# What has twelve cores, or one of its own design, says little of how sure other devices are.
-APART = {"jetson-agx-orin", "jetson-agx-xavier"}
+# Networks whose shares of MACs differ by less are one.
+_SAME = 0.1
+_BUILD = "xnnpack"
 
 
 def main() -> None:
     """Fit, find out how far left-out rows lie from their predictions, and write both."""
     validation = latency_validation.load(lambda what: print(f"fitting {what} ...", file=sys.stderr))
-    families = validation.by_family()
-    left_out = {
-        "extrapolated": families,
-        "interpolated": validation.by_network(),
-        "no rows": validation.by_device(),
-    }
+    errors = left_out(validation)
+    probes = latency_probes.after_probes(validation)
     x = validation.fit([*validation.rows, *validation.bench], "everything")
-    found = build(x, validation, left_out)
+    found = build(x, validation, intervals(errors, probes))
     target = Path(edgecnn.latency.__file__).with_name(fitted.FILE)
     target.write_text(fitted.written(found), encoding="utf-8")
     print(f"wrote {target.name}")
 
 
-def build(x: Array, validation: Validation, left_out: dict[str, list[LeftOut]]) -> Fitted:
+def left_out(validation: Validation) -> list[LeftOut]:
+    """Every row predicted without its source, and without its family or device anywhere else."""
+    return [
+        *validation.by_source(),
+        *validation.by_source_and("family"),
+        *validation.by_source_and("device"),
+    ]
+
+
+def intervals(errors: Sequence[LeftOut], probes: Sequence[Probed]) -> dict[str, Interval]:
+    """The interval of each basis, and that of a device that was calibrated."""
+    found: dict[str, Interval] = {
+        basis: latency_conformal.interval(latency_conformal.counted(errors, basis))
+        for basis in latency_conformal.BASES
+    }
+    after = [each.after for each in probes]
+    return {**found, "calibrated": latency_conformal.interval(after)}
+
+
+def build(x: Array, validation: Validation, known: dict[str, Interval]) -> Fitted:
     """The record of fitted parameters and intervals."""
     names, layout = validation.names, Layout(validation.names)
     rows = [*validation.rows, *validation.bench]
-    pooled = {
-        basis: [each for each in errors if each.row.device not in APART]
-        for basis, errors in left_out.items()
-    }
-    intervals = {
-        basis: {
-            p: interval([e for e in errors if e.row.precision == p]) for p in ("float32", "int8")
-        }
-        for basis, errors in pooled.items()
-    }
     return Fitted(
         units=_units(x, names, layout),
         sharing=_sharing(x, layout),
@@ -85,19 +94,8 @@ def build(x: Array, validation: Validation, left_out: dict[str, list[LeftOut]]) 
             device: tuple(sorted({row.runtime for row in rows if row.device == device}))
             for device in names.devices
         },
-        intervals=intervals,
-        spreads=_spreads(left_out["extrapolated"], intervals["extrapolated"]),
+        intervals=known,
     )
-
-
-def interval(errors: Sequence[LeftOut]) -> Interval:
-    """Where the middle 80% of measured over predicted lie; repeated rows count once."""
-    values = np.array([each.log_error for each in errors])
-    weights = latency_fit.weights([each.row for each in errors])
-    low, high = (
-        latency_validation.weighted_quantile(values, weights, share) for share in (_TAIL, 1 - _TAIL)
-    )
-    return Interval(float(np.exp(low)), float(np.exp(high)))
 
 
 def _units(x: Array, names: Names, layout: Layout) -> dict[str, dict[str, dict[str, float]]]:
@@ -129,10 +127,11 @@ def _factors(
 ) -> dict[str, dict[str, float]]:
     two, devices = len(latency_prior.PRECISIONS), len(names.devices)
     logs = layout.block(x, "device", two, devices) * DEVICE
+    own = latency_fit.shifts(x, rows, names)
     measured = {(row.device, row.precision) for row in rows}
     return {
         device: {
-            precision: float(np.exp(logs[p, d]))
+            precision: float(np.exp(logs[p, d] + own.get((device, precision, _BUILD), 0.0)))
             for p, precision in enumerate(latency_prior.PRECISIONS)
             if (device, precision) in measured
         }
@@ -141,46 +140,36 @@ def _factors(
 
 
 def _references(rows: Sequence[Row]) -> dict[str, dict[str, tuple[Reference, ...]]]:
-    """The smallest and the largest of each mix of operators, for each device and precision."""
-    found: dict[str, dict[str, dict[tuple[tuple[str, float], ...], set[int]]]] = defaultdict(
-        lambda: defaultdict(lambda: defaultdict(set))
-    )
+    """What TFLite with XNNPACK ran on each device, at each precision."""
+    nets: dict[str, dict[str, set[tuple[str, int]]]] = defaultdict(lambda: defaultdict(set))
     for row in rows:
-        cost = published_nets.find(row.model, row.input_size)
-        mix = tuple((kind, round(share, 1)) for kind, share in mac_shares(cost).items())
-        found[row.device][row.precision][mix].add(cost.macs)
+        if row.runtime == _BUILD:
+            nets[row.device][row.precision].add((row.model, row.input_size))
     return {
-        device: {
-            precision: tuple(
-                Reference(macs, dict(mix))
-                for mix, sizes in sorted(mixes.items())
-                for macs in sorted({min(sizes), max(sizes)})
-            )
-            for precision, mixes in by.items()
-        }
-        for device, by in found.items()
+        device: {precision: _distinct(measured) for precision, measured in by.items()}
+        for device, by in nets.items()
     }
 
 
-def _spreads(errors: Sequence[LeftOut], common: dict[str, Interval]) -> dict[str, float]:
-    found = {}
-    for device in sorted({each.row.device for each in errors}):
-        own = [each for each in errors if each.row.device == device]
-        if len(own) < _MIN_ROWS:
-            continue
-        ratios = [
-            each.log_error / np.log(_end(common[each.row.precision], each.log_error))
-            for each in own
-        ]
-        weights = latency_fit.weights([each.row for each in own])
-        width = latency_validation.weighted_quantile(np.array(ratios), weights, predictor.INTERVAL)
-        if width > 1.0:
-            found[device] = width
-    return found
+def _distinct(nets: set[tuple[str, int]]) -> tuple[Reference, ...]:
+    """The smallest and the largest of networks that differ by next to nothing."""
+    every = [reference_of(published_nets.find(*net)) for net in sorted(nets)]
+    groups: list[list[Reference]] = []
+    for each in sorted(every, key=lambda each: each.macs):
+        group = next((one for one in groups if _is_same(one[0], each)), None)
+        if group is None:
+            groups.append([each])
+        else:
+            group[1:] = [dataclasses.replace(group[0], macs=each.macs)]
+    return tuple(
+        dataclasses.replace(each, shapes={k: round(v, 3) for k, v in each.shapes.items()})
+        for group in groups
+        for each in group
+    )
 
 
-def _end(common: Interval, log_error: float) -> float:
-    return common.high if log_error > 0.0 else common.low
+def _is_same(one: Reference, other: Reference) -> bool:
+    return one.kinds == other.kinds and difference(one.shapes, other.shapes) < _SAME
 
 
 if __name__ == "__main__":

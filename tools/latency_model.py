@@ -1,18 +1,22 @@
-"""The time law of `edgecnn.latency.fitted` over many rows at once, and its gradient.
+"""The time law of `edgecnn.latency.fitted` over many rows at once, and its derivatives.
 
 Every row's log-time follows from a vector of parameters with a unit normal prior each: what a unit
-costs on any core, how a core differs at everything and at one unit, how a runtime other than
-XNNPACK differs, how a device and a campaign of measurements differ, and how threads share work.
+costs on any core, how a core differs at everything and at one unit, how TFLite's own kernels and
+each runtime other than XNNPACK differ, how a device differs, how a source and each of its campaigns
+do, and how threads share work.
 """
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import latency_prior
 import numpy as np
 import published_nets
+from latency_sources import publisher
+from scipy.sparse import csr_array
 
 from edgecnn.latency import profiles, work
 from edgecnn.latency.work import UNITS
@@ -24,8 +28,12 @@ if TYPE_CHECKING:
 
 Array = np.ndarray
 _RUNTIMES = ("builtin", "library", "ruy")  # TFLite with XNNPACK is what they differ from
-# Standard deviations of the logs.
-CORE, CORE_UNIT, RUNTIME, DEVICE, CAMPAIGN, SERIAL = 0.4, 0.25, 0.25, 0.1, 0.07, 0.5
+# TFLite's own kernels of two builds have more in common than either has with XNNPACK's.
+_OWN_KERNELS = {"builtin", "ruy"}
+# Standard deviations of the logs. Those from RUNTIME on were chosen by the error on left-out
+# sources: what a source does otherwise (governor, harness, day) must not pass for its devices'.
+CORE, CORE_UNIT, DEVICE, SERIAL = 0.4, 0.25, 0.1, 0.5
+RUNTIME, OWN_KERNELS, SOURCE, CAMPAIGN = 0.08, 0.35, 0.2, 0.15
 # Log-odds or log of: heavy serial share and light serial share (each float32, int8), balanced
 # share, dispatch.
 THREADS_PRIOR = np.array([-3.0, -3.0, -1.0, -1.0, 0.0, -1.0])
@@ -40,6 +48,7 @@ class Names:
 
     cores: tuple[str, ...]
     devices: tuple[str, ...]
+    sources: tuple[str, ...]
     campaigns: tuple[tuple[object, ...], ...]
 
     @classmethod
@@ -48,6 +57,7 @@ class Names:
         return cls(
             tuple(sorted({cluster.core for row in rows for cluster in row.clusters})),
             tuple(sorted({row.device for row in rows})),
+            tuple(sorted({publisher(row) for row in rows})),
             tuple(sorted({campaign(row) for row in rows})),
         )
 
@@ -67,7 +77,9 @@ class Layout:
             "core": two * len(names.cores),
             "core_unit": two * len(names.cores) * units,
             "runtime": two * len(_RUNTIMES) * units,
+            "own_kernels": two * units,
             "device": two * len(names.devices),
+            "source": two * len(names.sources),
             "campaign": len(names.campaigns),
             "serial": len(names.devices),
             "threads": len(THREADS_PRIOR),
@@ -102,6 +114,8 @@ class Design:
         )
         self.threads = self.count.sum(axis=1)
         self.device = np.array([names.devices.index(row.device) for row in rows])
+        source = np.array([names.sources.index(publisher(row)) for row in rows])
+        self.source = self.precision * len(names.sources) + source
         self.campaign = np.array([names.campaigns.index(campaign(row)) for row in rows])
         # A device's NAS-Bench-201 set is one campaign: its error would be the device's own.
         self.campaign_log = CAMPAIGN * np.array([not row.model.startswith("|") for row in rows])
@@ -110,7 +124,8 @@ class Design:
             [_RUNTIMES.index(r.runtime) if r.runtime in _RUNTIMES else 0 for r in rows]
         )
         self.runtime = runtime
-        gbps = np.array([profiles.find(row.device).dram_gbps for row in rows])
+        self.own_kernels = np.array([row.runtime in _OWN_KERNELS for row in rows])
+        gbps = np.array([_profile(row.device).dram_gbps for row in rows])
         bandwidth = np.array([unit.per == "bandwidth" for unit in UNITS])
         # Log milliseconds of a unit that costs one.
         self.log_unit_ms = np.where(
@@ -133,6 +148,10 @@ class Design:
             (begin["core"] + np.repeat(own[:, None], units, axis=1), CORE),
             (begin["core_unit"] + own[:, None] * units + unit, CORE_UNIT),
             (begin["runtime"] + runtime[:, None] * units + unit, RUNTIME * self.other[:, None]),
+            (
+                begin["own_kernels"] + self.precision[:, None] * units + unit,
+                OWN_KERNELS * self.own_kernels[:, None],
+            ),
         ]
 
     def totals(self) -> list[tuple[Array, Array | float]]:
@@ -141,6 +160,7 @@ class Design:
         device = self.precision * len(self.names.devices) + self.device
         return [
             (begin["device"] + device, DEVICE),
+            (begin["source"] + self.source, SOURCE),
             (begin["campaign"] + self.campaign, self.campaign_log),
         ]
 
@@ -148,7 +168,7 @@ class Design:
 class Times:
     """What the parameters say of a design's rows."""
 
-    def __init__(self, x: Array, design: Design, *, campaigns: bool = True) -> None:
+    def __init__(self, x: Array, design: Design, *, sources: bool = True) -> None:
         self.x, self.design = x, design
         layout, precision = design.layout, design.precision
         threads = THREADS_PRIOR + layout.block(x, "threads", len(THREADS_PRIOR))
@@ -159,7 +179,7 @@ class Times:
         self.dispatch = np.exp(threads[_DISPATCH])
         self.first, self.second = (self._unit_ms(cluster) for cluster in (0, 1))
         self._share_out()
-        log_factor = sum(x[i] * s for i, s in design.totals()[: 2 if campaigns else 1])
+        log_factor = sum(x[i] * s for i, s in design.totals()[: 3 if sources else 1])
         self.log_ms = np.log(self.parts.sum(axis=1)) + log_factor
 
     def _unit_ms(self, cluster: int) -> Array:
@@ -182,18 +202,21 @@ class Times:
         shared = self.serial * one * starts + (1 - self.serial) * self.together
         self.parts = design.amounts * shared
 
-    def gradient(self, pull: Array) -> Array:
-        """Gradient of sum(pull * log_ms) with respect to the parameters."""
-        design, size = self.design, self.design.layout.size
-        scaled = (pull / self.parts.sum(axis=1))[:, None] * design.amounts
-        found = np.zeros(size)
+    def jacobian(self) -> csr_array:
+        """Derivatives of each row's log-time with respect to each parameter."""
+        design = self.design
+        scaled = design.amounts / self.parts.sum(axis=1)[:, None]
+        entries: list[tuple[Array, Array]] = self._thread_slopes(scaled)
         for cluster, slope in enumerate(self._slopes()):
             for index, scale in design.indices(cluster):
-                weights = np.broadcast_to(scaled * slope * scale, index.shape)
-                found += np.bincount(index.ravel(), weights.ravel(), minlength=size)
+                entries.append((index, np.broadcast_to(scaled * slope * scale, index.shape)))
         for index, scale in design.totals():
-            found += np.bincount(index, pull * scale, minlength=size)
-        return np.asarray(found + self._thread_gradient(scaled))
+            entries.append((index[:, None], np.broadcast_to(scale, index.shape)[:, None]))
+        columns = np.concatenate([index for index, _ in entries], axis=1)
+        values = np.concatenate([value for _, value in entries], axis=1)
+        rows = np.repeat(np.arange(len(columns)), columns.shape[1])
+        shape = len(columns), design.layout.size
+        return csr_array((values.ravel(), (rows, columns.ravel())), shape=shape)
 
     def _slopes(self) -> tuple[Array, Array]:
         """Derivatives of a unit's shared time with respect to the log of each cluster's."""
@@ -209,24 +232,24 @@ class Times:
             parallel * (balanced * count[:, 1] / two + even * two * slower),
         )
 
-    def _thread_gradient(self, scaled: Array) -> Array:
-        design, found = self.design, np.zeros(self.design.layout.size)
-        begin, serial = design.layout.begin["threads"], self.serial
+    def _thread_slopes(self, scaled: Array) -> list[tuple[Array, Array]]:
+        """Likewise of how threads share work: parameter indices, and the slopes."""
+        design, serial = self.design, self.serial
+        begin, threads = design.layout.begin["threads"], design.threads
         by_serial = scaled * (self.first - self.together) * serial * (1 - serial)
         heavy = by_serial[:, _PARALLEL == "heavy"].sum(axis=1)
         light = by_serial[:, _PARALLEL == "light"].sum(axis=1)
-        np.add.at(found, begin + _HEAVY + design.precision, heavy)
-        np.add.at(found, begin + _LIGHT + design.precision, light)
-        np.add.at(found, design.layout.begin["serial"] + design.device, heavy * SERIAL)
         odds = self.balanced * (1 - self.balanced)
-        found[begin + _BALANCED] = (
-            scaled * (1 - serial) * (1 / self.rate - self.even)
-        ).sum() * odds
-        dispatched = scaled * self.first * (_PARALLEL == "dispatch")
-        found[begin + _DISPATCH] = (
-            dispatched * (design.threads[:, None] - 1)
-        ).sum() * self.dispatch
-        return found
+        balanced = (scaled * (1 - serial) * (1 / self.rate - self.even)).sum(axis=1) * odds
+        started = (scaled * self.first * (_PARALLEL == "dispatch")).sum(axis=1)
+        slopes = (
+            (begin + _HEAVY + design.precision, heavy),
+            (begin + _LIGHT + design.precision, light),
+            (design.layout.begin["serial"] + design.device, heavy * SERIAL),
+            (np.full(len(threads), begin + _BALANCED), balanced),
+            (np.full(len(threads), begin + _DISPATCH), started * (threads - 1) * self.dispatch),
+        )
+        return [(index[:, None], slope[:, None]) for index, slope in slopes]
 
 
 def _share(log_odds: Array) -> Array:
@@ -237,12 +260,17 @@ def _amounts(row: Row) -> Array:
     return _network_amounts(row.model, row.input_size, row.precision, _l2_bytes(row))
 
 
+@functools.cache
+def _profile(device: str) -> profiles.DeviceProfile:
+    return profiles.find(device)
+
+
 def _l2_bytes(row: Row) -> int:
     first = row.clusters[0]
-    for cluster in profiles.find(row.device).clusters:
+    for cluster in _profile(row.device).clusters:
         if (cluster.core, cluster.clock_ghz) == (first.core, first.clock_ghz):
             return cluster.l2_kib * _KiB
-    return profiles.find(row.device).clusters[0].l2_kib * _KiB
+    return _profile(row.device).clusters[0].l2_kib * _KiB
 
 
 _CACHE: dict[tuple[str, int, str, int], Array] = {}

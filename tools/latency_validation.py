@@ -1,4 +1,4 @@
-"""Predicts rows that were left out of the fit: a family, some networks, or a device at a time."""
+"""Predicts rows that were left out of the fit: a source, and a family or device with it."""
 
 from __future__ import annotations
 
@@ -10,21 +10,22 @@ import latency_prior
 import latency_rows
 import numpy as np
 from latency_model import Layout, Names
+from latency_sources import Known, publisher
 
 from edgecnn.latency import cores
 from edgecnn.latency.work import UNITS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from latency_rows import Row
 
+    from edgecnn.latency.predictor import Basis
+
 Array = np.ndarray
-Basis = Literal["interpolated", "extrapolated", "no rows"]
-_FOLDS = 5
+Without = Literal["source", "source and family", "source and device", "family", "half"]
 # Of NAS-Bench-201, every so-manieth network: enough where it is not what is asked about.
-_NASBENCH_STEP = 6
-_SEED = 0
+_NASBENCH_STEP = 12
 
 
 @dataclass(frozen=True)
@@ -33,18 +34,29 @@ class LeftOut:
 
     Attributes:
         row: the published one.
-        left_out: what was left out with it.
+        without: what was left out with it.
+        left_out: the name of that family, source or device.
         log_error: log of measured over predicted.
+        basis: what the predictor would call it.
+        same_build: whether rows of its build stayed: else the answer was not meant for it.
     """
 
     row: Row
+    without: Without
     left_out: str
     log_error: float
+    basis: Basis = "extrapolated"
+    same_build: bool = True
 
     @property
     def error(self) -> float:
         """Predicted over measured, less one: +0.1 is 10% too slow."""
         return float(np.exp(-self.log_error)) - 1.0
+
+    @property
+    def source(self) -> str:
+        """Who published the row."""
+        return publisher(self.row)
 
 
 class Validation:
@@ -61,7 +73,7 @@ class Validation:
     ) -> None:
         self.rows, self.bench, self._told = list(rows), list(bench), told
         self.names = Names.of([*rows, *bench])
-        self._some_bench = every(self.bench, _NASBENCH_STEP, 0)
+        self.some = [*self.rows, *every(self.bench, _NASBENCH_STEP, 0)]
         self._start: Array | None = None
 
     def fit(self, rows: Sequence[Row], what: str) -> Array:
@@ -72,42 +84,60 @@ class Validation:
             self._start = found
         return found
 
-    def by_family(self) -> list[LeftOut]:
-        """Each family of networks left out on all devices."""
-        self.fit([*self.rows, *self._some_bench], "all rows")
-        return self._without({row.family: row.family for row in self.rows}, lambda row: row.family)
-
-    def by_network(self) -> list[LeftOut]:
-        """A fifth of the networks left out on all devices; others of their family stay."""
-        models = sorted({row.model for row in self.rows})
-        order = np.random.default_rng(_SEED).permutation(len(models))
-        folds = {models[place]: f"fold {rank % _FOLDS}" for rank, place in enumerate(order)}
-        return self._without(folds, lambda row: row.model)
-
-    def by_device(self) -> list[LeftOut]:
-        """Each device left out: its cores are known from other devices, or from similar cores."""
-        devices = {row.device: row.device for row in self.rows if row.runtime == "xnnpack"}
-        found = self._without(devices, lambda row: row.device)
-        return [each for each in found if each.row.runtime == "xnnpack"]
-
-    def _without(self, folds: dict[str, str], key: Callable[[Row], str]) -> list[LeftOut]:
+    def by_source(self) -> list[LeftOut]:
+        """Each source left out; what a user measures is a new source."""
         found = []
-        for fold in sorted(set(folds.values())):
-            out = [row for row in self.rows if folds.get(key(row)) == fold]
-            kept = [row for row in self.rows if folds.get(key(row)) != fold]
-            bench = [row for row in self._some_bench if folds.get(key(row)) != fold]
-            x = self.fit([*kept, *bench], f"without {fold}")
-            x = adopted(x, self.names, [*kept, *bench])
-            errors = latency_fit.log_errors(x, out, self.names)
-            found += [LeftOut(r, fold, float(e)) for r, e in zip(out, errors, strict=True)]
+        for source in sorted({publisher(row) for row in self.some}):
+            out = [row for row in self.some if publisher(row) == source]
+            kept = [row for row in self.some if publisher(row) != source]
+            found += self._predicted(out, kept, "source", source)
         return found
+
+    def by_source_and(self, what: Literal["family", "device"]) -> list[LeftOut]:
+        """Each source left out together with each of its families, or devices, everywhere."""
+        return [each for part in self._with(what) for each in part]
+
+    def _with(self, what: Literal["family", "device"]) -> Iterator[list[LeftOut]]:
+        for source in sorted({publisher(row) for row in self.some}):
+            others = [row for row in self.some if publisher(row) != source]
+            own = [row for row in self.some if publisher(row) == source]
+            for name in sorted({getattr(row, what) for row in own}):
+                kept = [row for row in others if getattr(row, what) != name]
+                if len(kept) < len(others):  # else it is left out with the source
+                    out = [row for row in own if getattr(row, what) == name]
+                    without: Without = (
+                        "source and family" if what == "family" else "source and device"
+                    )
+                    yield self._predicted(out, kept, without, source)
+
+    def by_family(self) -> list[LeftOut]:
+        """Each family of networks left out on all devices; the rows' sources stay."""
+        found = []
+        for family in sorted({row.family for row in self.rows}):
+            out = [row for row in self.rows if row.family == family]
+            kept = [row for row in self.some if row.family != family]
+            found += self._predicted(out, kept, "family", family)
+        return found
+
+    def _predicted(
+        self, out: Sequence[Row], kept: Sequence[Row], without: Without, name: str
+    ) -> list[LeftOut]:
+        if self._start is None:
+            self.fit(self.some, "all rows")
+        x = self.fit(kept, f"without {without} {name}")
+        errors = latency_fit.log_errors(adopted(x, self.names, kept), out, self.names, kept)
+        known = Known(kept)
+        return [
+            LeftOut(row, without, name, float(e), known.basis(row), known.has_build(row))
+            for row, e in zip(out, errors, strict=True)
+        ]
 
     def bench_halves(self) -> list[LeftOut]:
         """NAS-Bench-201: fitted with every other network, the others predicted."""
-        x = self.fit([*self.rows, *every(self.bench, 2, 0)], "half of NAS-Bench-201")
-        out = every(self.bench, 2, 1)
-        errors = latency_fit.log_errors(x, out, self.names)
-        return [LeftOut(r, "half", float(e)) for r, e in zip(out, errors, strict=True)]
+        kept, out = [*self.rows, *every(self.bench, 2, 0)], every(self.bench, 2, 1)
+        x = self.fit(kept, "half of NAS-Bench-201")
+        errors = latency_fit.log_errors(x, out, self.names, kept)
+        return [LeftOut(r, "half", "half", float(e)) for r, e in zip(out, errors, strict=True)]
 
 
 def adopted(x: Array, names: Names, rows: Sequence[Row]) -> Array:
@@ -135,10 +165,3 @@ def every(bench: Sequence[Row], step: int, offset: int) -> list[Row]:
 def load(told: Callable[[str], None]) -> Validation:
     """With the rows of tools/data."""
     return Validation(latency_rows.published(), latency_rows.nasbench(), told)
-
-
-def weighted_quantile(values: Array, weights: Array, share: float) -> float:
-    """The value that so much of the weight lies below."""
-    order = np.argsort(values)
-    below = np.cumsum(weights[order]) - weights[order] / 2
-    return float(np.interp(share * weights.sum(), below, values[order]))

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from edgecnn import held, store
 from edgecnn.errors import DeviceError, InputError
-from edgecnn.latency import hardware, probe_nets, profiles
+from edgecnn.latency import fitted, hardware, probe_nets, profiles, work
+from edgecnn.latency.calibration import unit_factors
 from edgecnn.latency.files import costs_of_file
-from edgecnn.latency.predictor import predict_latency
-from edgecnn.latency.subjects import recipe_of
+from edgecnn.latency.predictor import Machine
 from edgecnn.progress import Progress, Silent
 from edgecnn.records import SCHEMA
 
@@ -33,12 +33,21 @@ _CLUSTER_SOURCE = "what the system says of its cores (/proc/cpuinfo, /sys)"
 
 @dataclass(frozen=True)
 class ProbeTime:
-    """One small network that was measured, and what the profile alone predicted of it."""
+    """One small network that was measured, and what the profile alone predicted of it.
+
+    Attributes:
+        network: its name.
+        precision: "float32" or "int8".
+        measured_ms: median, one thread.
+        predicted_ms: before.
+        unit_ms: the same by unit of work, in the order of `work.UNITS`.
+    """
 
     network: str
     precision: str
     measured_ms: float
     predicted_ms: float
+    unit_ms: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -62,10 +71,11 @@ class CalibratedDevice:
 def calibrate_device(
     target: str, *, out: Path | str, progress: Progress | None = None
 ) -> CalibratedDevice:
-    """Measure a device for half a minute and write a profile of it, for `predict` and `fit`.
+    """Measure a device for a minute and write a profile of it, for `predict` and `fit`.
 
     Its cores and clocks are what it says of itself, its bandwidth is that of one core that copies,
-    and its scale is by what factor small networks of convolutions take longer than predicted.
+    its scale is by what factor ten small networks take longer than predicted, and its units are by
+    what factor each kind of work does.
 
     Args:
         target: "local", "ssh://[user@]host[:port]" or "adb://SERIAL".
@@ -83,7 +93,8 @@ def calibrate_device(
     facts, found = _ask(target)
     plain = _plain_profile(path.stem, facts, found)
     probes, reasons = _measure(target, plain, watcher)
-    _write(path, as_toml(replace(plain, scale=scale_of(probes))))
+    scale = scale_of(probes)
+    _write(path, as_toml(replace(plain, scale=scale, units=units_of(probes, scale))))
     return CalibratedDevice(
         path=str(path),
         profile=profiles.load(path),
@@ -156,15 +167,17 @@ def _measure(
             failure = report.failures[0]
             raise DeviceError(failure.message, hint=failure.hint)
         probes = [
-            ProbeTime(*paths[each.file], each.latency_ms.p50, _predicted(each.file, profile))
+            _probe_time(*paths[each.file], each.latency_ms.p50, Path(each.file), profile)
             for each in report.results
         ]
     return probes, _reasons(target, report.results)
 
 
-def _predicted(file: str, profile: DeviceProfile) -> float:
-    cost = costs_of_file(Path(file))
-    return predict_latency(cost, profile, recipe_of(cost), threads=1).latency_ms
+def _probe_time(
+    network: str, precision: str, measured_ms: float, file: Path, profile: DeviceProfile
+) -> ProbeTime:
+    unit_ms = Machine(profile, 1, fitted.load()).unit_ms(costs_of_file(file))
+    return ProbeTime(network, precision, measured_ms, sum(unit_ms), tuple(unit_ms))
 
 
 def _reasons(target: str, results: Sequence[BenchResult]) -> list[str]:
@@ -192,6 +205,18 @@ def scale_of(probes: Sequence[ProbeTime]) -> dict[str, float]:
     return {each: round(math.exp(sum(found) / len(found)), 3) for each, found in logs.items()}
 
 
+def units_of(probes: Sequence[ProbeTime], scale: dict[str, float]) -> dict[str, dict[str, float]]:
+    """What each unit of work differs by beside the scale, by precision."""
+    found = {}
+    for precision, whole in scale.items():
+        own = [probe for probe in probes if probe.precision == precision]
+        factors = unit_factors([each.unit_ms for each in own], [each.measured_ms for each in own])
+        found[precision] = {
+            name: round(factor / whole, 3) for name, factor in zip(work.NAMES, factors, strict=True)
+        }
+    return found
+
+
 def as_toml(profile: DeviceProfile) -> str:
     """The profile's text, as `profiles.parse` reads it."""
     lines = [
@@ -214,8 +239,14 @@ def as_toml(profile: DeviceProfile) -> str:
     lines += ["", "[sources]"]
     lines += [f"{name} = {_quoted(said)}" for name, said in profile.sources.items()]
     if profile.scale:
-        lines += ["", "[scale]", *(f"{name} = {value:g}" for name, value in profile.scale.items())]
+        lines += ["", "[scale]", *_numbers(profile.scale)]
+    for precision, units in profile.units.items():
+        lines += ["", f"[units.{precision}]", *_numbers(units)]
     return "\n".join(lines) + "\n"
+
+
+def _numbers(values: dict[str, float]) -> list[str]:
+    return [f"{name} = {value:g}" for name, value in values.items()]
 
 
 def _quoted(text: str) -> str:

@@ -217,7 +217,7 @@ def basis(places: Sequence[Standing]) -> Iterator[Detail]:
         return
     rates = [each.interval for each in predictions if each.interval is not None]
     share = (
-        f", whose intervals held for {100 * min(rates):.0f}% of networks held out from the fit"
+        f", whose intervals hold for {100 * min(rates):.0f}% of what left-out sources measured"
         if rates
         else ""
     )

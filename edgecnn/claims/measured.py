@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from edgecnn.evidence.files import Measurement
 from edgecnn.evidence.records import DeviceLatency
 from edgecnn.evidence.words import Source
+from edgecnn.latency import profiles
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,21 +17,6 @@ if TYPE_CHECKING:
     from edgecnn.evidence.files import Evidence
     from edgecnn.evidence.records import Contender, Devices
     from edgecnn.measurements import BenchResult
-
-_MODELS = (
-    ("raspberry pi zero 2", "raspberry-pi-zero-2w"),
-    ("raspberry pi 3 model b plus", "raspberry-pi-3b-plus"),
-    ("raspberry pi 3 model b", "raspberry-pi-3b"),
-    ("raspberry pi 4 model b", "raspberry-pi-4b"),
-    ("raspberry pi 400", "raspberry-pi-400"),
-    ("raspberry pi 5", "raspberry-pi-5"),
-    ("pixel 3a", "pixel-3a"),
-    ("pixel 1", "pixel-1"),
-    ("pixel 2", "pixel-2"),
-    ("pixel 3", "pixel-3"),
-    ("pixel 4", "pixel-4"),
-)
-"""What a device calls itself to the profile it has; a longer name stands before its beginning."""
 
 
 def with_measurements(evidence: Evidence, results: Path | None) -> Evidence:
@@ -59,7 +45,7 @@ def with_measurements(evidence: Evidence, results: Path | None) -> Evidence:
 def _measurements(
     result: BenchResult, record: Devices, file: str, number: int
 ) -> Iterator[Measurement]:
-    device = profile_of(result.device.model)
+    device = profiles.of_device(result.device.model)
     if result.emulated or result.trust.grade == "void" or device is None:
         return
     for each in record.contenders:
@@ -95,13 +81,3 @@ def _latency(
         basis="measured",
         provenance="measured",
     )
-
-
-def profile_of(model: str) -> str | None:
-    """The profile of a device by what it calls itself.
-
-    >>> profile_of("Raspberry Pi 4 Model B Rev 1.4"), profile_of("AMD EPYC")
-    ('raspberry-pi-4b', None)
-    """
-    name = model.lower().removeprefix("google ")
-    return next((profile for start, profile in _MODELS if name.startswith(start)), None)

@@ -111,7 +111,7 @@ def _print(report: DevicesReport | None, known: tuple[KnownProfile, ...]) -> Non
 @quiet_option
 @common_options
 def calibrate(target: str, *, out: Path, quiet: bool, as_json: bool) -> None:
-    """Measure DEVICE for half a minute and write its profile, for predict --device FILE.
+    """Measure DEVICE for a minute and write its profile, for predict --device FILE.
 
     DEVICE is ssh://[USER@]HOST[:PORT], adb://SERIAL, or local. Its cores and clocks are read from
     the system; their speed is measured with small convolutional networks. Nothing is left on the

@@ -62,7 +62,7 @@ class DeviceLatency:
         latency_ms: median, or what is expected.
         low_ms: lower end of the interval; of measured ones the fastest repeat.
         high_ms: upper end.
-        interval: the rate at which such intervals held for networks left out of the fit, 0..1;
+        interval: the rate at which such intervals hold for sources left out of the fit, 0..1;
             None for a measurement.
         power_w: of the whole device while it runs; None where the profile does not know.
         energy_mj: of one inference, the device's power at rest included.

@@ -38,7 +38,7 @@ class Speed(NamedTuple):
 
 @dataclass(frozen=True)
 class Interval:
-    """Where measured over predicted time lay for 80% of left-out rows."""
+    """Where measured over predicted time lies, four times in five, when a new source measures."""
 
     low: float
     high: float
@@ -82,11 +82,13 @@ class Reference:
 
     Attributes:
         macs: at the input size of the row.
-        shares: of its MACs by kind of operator.
+        shapes: share of its MACs by kind of operator, window and plane, as `nearness` names them.
+        kinds: of all its operators, those that multiply nothing too.
     """
 
     macs: int
-    shares: dict[str, float]
+    shapes: dict[str, float]
+    kinds: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -98,11 +100,9 @@ class Fitted:
         sharing: precision to how threads share work on any device.
         serial_shift: device to the shift of its heavy serial share, in log-odds.
         factors: device to precision to measured over predicted, for devices with rows.
-        references: device to precision to the networks measured there.
+        references: device to precision to the networks that TFLite with XNNPACK ran there.
         runtimes: device to what ran its networks: "xnnpack", "library", "builtin" or "ruy".
-        intervals: basis to precision to the 80% interval.
-        spreads: device to how many times wider its interval is (in logs), where left-out rows
-            showed that the common one is too narrow.
+        intervals: basis to the 80% interval.
     """
 
     units: dict[str, dict[str, dict[str, float]]]
@@ -111,8 +111,7 @@ class Fitted:
     factors: dict[str, dict[str, float]]
     references: dict[str, dict[str, tuple[Reference, ...]]]
     runtimes: dict[str, tuple[str, ...]]
-    intervals: dict[str, dict[str, Interval]]
-    spreads: dict[str, float]
+    intervals: dict[str, Interval]
 
     def seconds(self, cluster: Cluster, precision: str, dram_gbps: float) -> list[float]:
         """What each unit takes one core of a cluster.

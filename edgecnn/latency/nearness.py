@@ -2,47 +2,93 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from typing import TYPE_CHECKING
+
+from edgecnn.latency.fitted import Reference
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from edgecnn.latency.cost import NetCost
-    from edgecnn.latency.fitted import Reference
+    from edgecnn.latency.cost import NetCost, OperatorCost
 
-# Alike: at most this share of the MACs in operators of another kind ...
+# Alike: at most this share of the MACs in operators of another kind or window ...
 _MAX_DIFFERENCE = 0.15
-# ... and at most so many times the MACs of the largest of those, or fewer than of the smallest.
+# ... at most this share of them on planes of another size ...
+_MAX_MOVED = 0.5
+# ... at most so many times the MACs of the largest of those, or fewer than of the smallest ...
 _MAX_RATIO = 2.0
+# ... and no other kind of operator that reads and writes more than this share of all elements.
+_MAX_STRANGE = 0.03
+_EVERYWHERE = {"free", "copy"}
 
 
-def mac_shares(cost: NetCost) -> dict[str, float]:
-    """Shares of a network's MACs by kind of operator."""
+def reference_of(cost: NetCost) -> Reference:
+    """What is kept of a network that was measured."""
+    return Reference(cost.macs, shape_shares(cost), tuple(sorted(element_shares(cost))))
+
+
+def shape_shares(cost: NetCost) -> dict[str, float]:
+    """Shares of a network's MACs by kind of operator, window and size of the plane.
+
+    The key of a 3 x 3 depthwise convolution that writes 28 x 28 pixels is "depthwise 9 5": its
+    kind, the positions of its window, and the plane's side as a power of two.
+    """
     counts = Counter[str]()
     for operator in cost.operators:
         if operator.macs:
-            counts[operator.kind] += operator.macs
+            counts[_shape(operator)] += operator.macs
     total = sum(counts.values())
-    return {kind: macs / total for kind, macs in sorted(counts.items())}
+    return {shape: macs / total for shape, macs in sorted(counts.items())}
+
+
+def _shape(operator: OperatorCost) -> str:
+    side = round(math.log2(max(1, operator.pixels)) / 2)
+    return f"{operator.kind} {operator.taps} {side}"
+
+
+def element_shares(cost: NetCost) -> dict[str, float]:
+    """Shares of the elements that are read and written, by kind of operator."""
+    counts = Counter[str]()
+    for operator in cost.operators:
+        if operator.kind not in _EVERYWHERE:
+            counts[operator.kind] += operator.input_elements + operator.output_elements
+    total = max(1, sum(counts.values()))
+    return {kind: moved / total for kind, moved in counts.items()}
 
 
 def resembles(cost: NetCost, references: Iterable[Reference]) -> bool:
-    """Whether networks with such a mix of operators were measured, at such a size.
+    """Whether networks of such operators, on such planes, were measured, at such a size.
 
-    The mix decides, not the name: a file may have any name. Networks of one published family have
-    one mix (a MobileNetV1 of any width; a ResNet of any depth).
+    The operators decide, not the name: a file may have any name. Networks of one published family
+    have one mix of them (a MobileNetV1 of any width; a ResNet of any depth).
     """
-    shares = mac_shares(cost)
-    sizes = [
-        reference.macs
-        for reference in references
-        if _difference(shares, reference.shares) <= _MAX_DIFFERENCE
-    ]
-    return bool(sizes) and min(sizes) / _MAX_RATIO <= cost.macs <= max(sizes) * _MAX_RATIO
+    shapes = shape_shares(cost)
+    alike = [each for each in references if _is_alike(shapes, each.shapes)]
+    sizes = [each.macs for each in alike]
+    if not sizes or not min(sizes) / _MAX_RATIO <= cost.macs <= max(sizes) * _MAX_RATIO:
+        return False
+    known = {kind for each in alike for kind in each.kinds}
+    return not any(
+        share > _MAX_STRANGE and kind not in known for kind, share in element_shares(cost).items()
+    )
 
 
-def _difference(one: dict[str, float], other: dict[str, float]) -> float:
-    """Total variation distance."""
+def _is_alike(one: dict[str, float], other: dict[str, float]) -> bool:
+    by_window = difference(_without_planes(one), _without_planes(other))
+    return by_window <= _MAX_DIFFERENCE and difference(one, other) <= _MAX_MOVED
+
+
+def _without_planes(shapes: dict[str, float]) -> dict[str, float]:
+    shares: dict[str, float] = {}
+    for shape, share in shapes.items():
+        window = shape.rpartition(" ")[0]
+        shares[window] = shares.get(window, 0.0) + share
+    return shares
+
+
+def difference(one: dict[str, float], other: dict[str, float]) -> float:
+    """Total variation distance of two tables of shares."""
     kinds = {*one, *other}
     return sum(abs(one.get(kind, 0.0) - other.get(kind, 0.0)) for kind in kinds) / 2

@@ -132,6 +132,7 @@ def predict_run(subject: Subject, profile: DeviceProfile, threads: int) -> Predi
         unknown=cost.unknown,
         warnings=(*found.warnings, *cost.notes),
         kinds=tuple(_kinds(cost.operators, found)),
+        conditions=found.conditions,
     )
 
 

@@ -19,9 +19,14 @@ if TYPE_CHECKING:
     from edgecnn.latency.profiles import DeviceProfile
     from edgecnn.latency.work import Resource
 
-Basis = Literal["interpolated", "extrapolated", "no rows"]
+Basis = Literal["interpolated", "extrapolated", "calibrated", "no rows"]
 # The share of measurements that the stated interval holds.
 INTERVAL = 0.8
+# What the published rows that speeds rest on have in common, as far as their sources say.
+CONDITIONS = (
+    "TFLite 2.x with XNNPACK on 64-bit Arm, batch 1, warmed up, the fastest cores at their highest"
+    " clock (performance governor), cooled, nothing else running"
+)
 
 _COMPUTE, _MEMORY, _OVERHEAD = 0, 1, 2
 _RESOURCES = {"compute": _COMPUTE, "memory": _MEMORY, "overhead": _OVERHEAD}
@@ -79,9 +84,11 @@ class Prediction:
         low_ms: lower end of the interval that holds 80% of measurements.
         high_ms: its upper end.
         energy_mj: of the whole device, its rest included: an estimate; None where not known.
-        basis: "interpolated" (networks like it were measured on this device), "extrapolated" (on
-            this device, but none like it), or "no rows" (the device was never measured, its speed
-            is that of its cores elsewhere, or of similar cores).
+        basis: "interpolated" (TFLite with XNNPACK ran networks like it on this device, at this
+            precision), "extrapolated" (it did, but none like it), "calibrated" (the user measured
+            probe networks on it), or "no rows" (none was published for this build; the speed is
+            that of its cores elsewhere, of similar cores, or under another build).
+        conditions: what the answer is for.
         warnings: what else to know; one sentence each.
         by_kind: where the time goes, by kind of operator, the longest first.
     """
@@ -96,6 +103,7 @@ class Prediction:
     basis: Basis
     warnings: tuple[str, ...]
     by_kind: tuple[KindTime, ...]
+    conditions: str = CONDITIONS
 
 
 def predict_latency(
@@ -125,8 +133,7 @@ def predict_latency(
     basis = _basis(cost, profile, precision, speeds)
     by_kind = _by_kind(cost, Machine(profile, threads, speeds))
     latency = sum(each.time_ms for each in by_kind)
-    spread = speeds.spreads.get(profile.name, 1.0)
-    low, high = _interval(speeds.intervals[basis], recipe, spread, _unknown_share(cost))
+    low, high = _interval(speeds.intervals[basis], recipe, _unknown_share(cost))
     return Prediction(
         device=profile.name,
         threads=threads,
@@ -166,11 +173,12 @@ def _listed(unknown: dict[str, int]) -> str:
 
 
 def _basis(cost: NetCost, profile: DeviceProfile, precision: str, speeds: Fitted) -> Basis:
-    references = speeds.references.get(profile.name, {})
+    if precision in profile.units:
+        return "calibrated"
+    references = speeds.references.get(profile.name, {}).get(precision)
     if not references:
         return "no rows"
-    alike = resembles(cost, references.get(precision, ()))
-    return "interpolated" if alike else "extrapolated"
+    return "interpolated" if resembles(cost, references) else "extrapolated"
 
 
 def _by_kind(cost: NetCost, machine: Machine) -> tuple[KindTime, ...]:
@@ -204,10 +212,22 @@ class Machine:
         factor = speeds.factors.get(profile.name, {}).get(precision, 1.0)
         factor *= profile.scale.get(precision, 1.0) * 1e3
         each = [speeds.seconds(c, precision, profile.dram_gbps) for c in self._clusters]
+        own = profile.units.get(precision, {})
         return [
-            factor * sharing.seconds(unit.parallel, self._speeds([own[i] for own in each]))
+            factor
+            * own.get(unit.name, 1.0)
+            * sharing.seconds(unit.parallel, self._speeds([core[i] for core in each]))
             for i, unit in enumerate(work.UNITS)
         ]
+
+    def unit_ms(self, cost: NetCost) -> list[float]:
+        """What each unit of work takes in a whole network of one precision, milliseconds."""
+        total = [0.0] * len(work.UNITS)
+        for operator in cost.operators:
+            own = self._milliseconds[work.dynamic_mix(operator.precision)[-1]]
+            for i, amount in enumerate(work.amounts(operator, self._l2_bytes)):
+                total[i] += amount * own[i]
+        return total
 
     def _speeds(self, seconds: Sequence[float]) -> list[Speed]:
         return [
@@ -251,15 +271,12 @@ def _unknown_share(cost: NetCost) -> float:
     return max(count, strange / every)
 
 
-def _interval(
-    intervals: dict[str, Interval], recipe: str, spread: float, unknown: float
-) -> tuple[float, float]:
-    """The ends over the prediction; for a recipe between two, those of the wider one."""
-    own = [intervals[precision] for precision in work.dynamic_mix(RECIPES[recipe].name)]
-    low, high = min(each.low for each in own), max(each.high for each in own)
-    if len(own) > 1:
-        spread *= math.sqrt(2.0)
-    return low**spread / (1.0 + unknown), high**spread * (1.0 + _UNKNOWN_WEIGHT * unknown)
+def _interval(common: Interval, recipe: str, unknown: float) -> tuple[float, float]:
+    """The ends over the prediction; wider for a recipe between two."""
+    several = len(work.dynamic_mix(RECIPES[recipe].name)) > 1
+    spread = math.sqrt(2.0) if several else 1.0
+    low, high = common.low**spread, common.high**spread
+    return low / (1.0 + unknown), high * (1.0 + _UNKNOWN_WEIGHT * unknown)
 
 
 def _warnings(
@@ -278,9 +295,7 @@ def _warnings(
     unmeasured = sorted({c.core for c in profile.clusters if not speeds.measured(c.core)})
     if unmeasured:
         found.append(f"{', '.join(unmeasured)} was never measured; similar cores stand for it.")
-    runtimes = speeds.runtimes.get(profile.name)
-    if runtimes and "xnnpack" not in runtimes:
-        found.append(f"{profile.title} was measured with TFLite builds without XNNPACK only.")
+    found += _other_build(profile, recipe, speeds)
     if recipe == "dynamic":
         found.append("No dynamic latency was published for ARM: a mean of float32 and int8.")
     grouped = sum(each.time_ms for each in by_kind if each.kind == "grouped")
@@ -290,3 +305,16 @@ def _warnings(
             " may be much faster."
         )
     return found
+
+
+def _other_build(profile: DeviceProfile, recipe: str, speeds: Fitted) -> list[str]:
+    """Said where a device was measured, but not with what the answer is for."""
+    runtimes = speeds.runtimes.get(profile.name)
+    if not runtimes:
+        return []
+    if "xnnpack" not in runtimes:
+        return [f"{profile.title} was measured with TFLite builds without XNNPACK only."]
+    precision = work.dynamic_mix(RECIPES[recipe].name)[-1]
+    if precision not in speeds.references.get(profile.name, {}):
+        return [f"{profile.title} was measured in {precision} without TFLite's XNNPACK only."]
+    return []

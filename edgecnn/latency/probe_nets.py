@@ -49,11 +49,17 @@ def _separable(*outputs: tuple[int, int]) -> tuple[Layer, ...]:
     )
 
 
-# Each takes tens of milliseconds in float on a slow core.
+# Each takes milliseconds to tens of them in float on a slow core; together they tell the units of
+# work apart: products of each kind, small and large planes, many operators, weights beyond caches.
 NETS = (
     ProbeNet("convolutions", 48, 48, (Layer(48), Layer(96, 3, 2), Layer(96), Layer(96))),
+    ProbeNet("convolutions on small planes", 8, 128, (Layer(128), Layer(256, 3, 2), Layer(256))),
+    ProbeNet("convolutions 5x5", 28, 32, (Layer(32, 5), Layer(64, 5, 2), Layer(64, 5))),
     ProbeNet("pointwise", 24, 256, (Layer(256, 1), Layer(512, 1), Layer(256, 1), Layer(256, 1))),
+    ProbeNet("pointwise on large planes", 96, 24, (Layer(96, 1), Layer(24, 1)) * 2),
+    ProbeNet("pointwise on small planes", 7, 960, (Layer(320, 1), Layer(960, 1)) * 2),
     ProbeNet("depthwise", 64, 96, (_DEPTHWISE,) * 6),
+    ProbeNet("depthwise 5x5", 28, 192, (Layer(0, 5),) * 6),
     ProbeNet(
         "separable",
         128,
@@ -63,6 +69,7 @@ NETS = (
             *_separable((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), (512, 1)),
         ),
     ),
+    ProbeNet("many small operators", 8, 32, _separable(*[(32, 1)] * 16)),
 )
 
 

@@ -22,10 +22,18 @@ A file of one's own looks like those in profiles/:
     [scale]                  # measured over predicted, for one device; may be left out
     float32 = 1.04
     int8 = 0.97
+
+    [units.float32]          # likewise for single units of work (`edgecnn.latency.work`), beside
+    depthwise_mac = 1.1      # the scale; `edgecnn devices calibrate` writes them
+
+A profile may also list what the device calls itself to Android or its device tree:
+
+    names = ["SM-G973F", "Galaxy S10"]
 """
 
 from __future__ import annotations
 
+import functools
 import sys
 from dataclasses import dataclass, field
 from importlib import resources
@@ -34,7 +42,7 @@ from typing import Any
 
 from edgecnn import files
 from edgecnn.errors import InputError
-from edgecnn.latency import cores
+from edgecnn.latency import cores, work
 from edgecnn.zoo.suggest import suggest
 
 _SUFFIX = ".toml"
@@ -47,10 +55,14 @@ _RANGES = {
     "idle_w": (0.01, 500.0),
     "load_w": (0.01, 1000.0),
     "scale": (0.05, 20.0),
+    "units": (0.01, 100.0),
 }
-_KEYS = {"title", "soc", "dram_gbps", "idle_w", "load_w", "clusters", "sources", "scale"}
+_KEYS = {"title", "soc", "names", "dram_gbps", "idle_w", "load_w", "clusters", "sources", "scale"}
+_KEYS |= {"units"}
 _CLUSTER_KEYS = {"core", "count", "clock_ghz", "l2_kib", "source"}
 _PRECISIONS = {"float32", "int8"}
+# Words that may follow a device's name.
+_SAME_DEVICE = {("rev",), ("xl",)}
 
 
 @dataclass(frozen=True)
@@ -84,6 +96,8 @@ class DeviceProfile:
         load_w: with all cores busy.
         sources: where each number comes from.
         scale: measured over predicted time by precision, where someone measured this very device.
+        units: the same beside the scale, by precision and unit of work.
+        names: what the device calls itself, or begins to.
     """
 
     name: str
@@ -95,6 +109,8 @@ class DeviceProfile:
     load_w: float | None
     sources: dict[str, str]
     scale: dict[str, float] = field(default_factory=dict)
+    units: dict[str, dict[str, float]] = field(default_factory=dict)
+    names: tuple[str, ...] = ()
 
     @property
     def cores(self) -> int:
@@ -138,6 +154,32 @@ def find(device: str) -> DeviceProfile:
     name = device.lower()
     text = (resources.files(__package__) / "profiles" / f"{name}{_SUFFIX}").read_text("utf-8")
     return parse(text, name)
+
+
+def of_device(model: str) -> str | None:
+    """The profile of a device by what it calls itself; None where there is none.
+
+    A profile's names hold for revisions too, and for the larger of two phones with one chip.
+
+    >>> of_device("Raspberry Pi 4 Model B Rev 1.4"), of_device("samsung SM-G973F"), of_device("PC")
+    ('raspberry-pi-4b', 'galaxy-s10', None)
+    """
+    words = tuple(model.lower().split())
+    fitting = (
+        profile
+        for own, profile in _names()
+        if words[: len(own)] == own and (words[len(own) :][:1] or ("rev",)) in _SAME_DEVICE
+    )
+    return next(fitting, None)
+
+
+@functools.cache
+def _names() -> tuple[tuple[tuple[str, ...], str], ...]:
+    return tuple(
+        (tuple(name.lower().split()), profile)
+        for profile in names()
+        for name in find(profile).names
+    )
 
 
 def load(path: Path) -> DeviceProfile:
@@ -185,6 +227,8 @@ def parse(text: str, name: str, where: str = "") -> DeviceProfile:
         load_w=load_w,
         sources={key: str(value) for key, value in sources.items()},
         scale=reader.scale(table),
+        units=reader.units(table),
+        names=reader.names(table),
     )
 
 
@@ -265,8 +309,27 @@ class _Reader:
             raise self.wrong(f"{key} has no source; say where its number comes from")
 
     def scale(self, table: dict[str, Any]) -> dict[str, float]:
-        scale = table.get("scale", {})
-        if not isinstance(scale, dict):
-            raise self.wrong("[scale] is not a table")
-        self.only(scale, _PRECISIONS, "[scale]")
+        scale = self._table(table, "scale", _PRECISIONS)
         return {key: self.number(scale, key, "[scale]", "scale") for key in scale}
+
+    def units(self, table: dict[str, Any]) -> dict[str, dict[str, float]]:
+        by_precision = self._table(table, "units", _PRECISIONS)
+        found = {}
+        for precision in by_precision:
+            own = self._table(by_precision, precision, set(work.NAMES))
+            what = f"[units.{precision}]"
+            found[precision] = {unit: self.number(own, unit, what, "units") for unit in own}
+        return found
+
+    def _table(self, table: dict[str, Any], key: str, known: set[str]) -> dict[str, Any]:
+        found = table.get(key, {})
+        if not isinstance(found, dict):
+            raise self.wrong(f"[{key}] is not a table")
+        self.only(found, known, f"[{key}]")
+        return found
+
+    def names(self, table: dict[str, Any]) -> tuple[str, ...]:
+        found = table.get("names", [])
+        if not isinstance(found, list) or not all(isinstance(n, str) and n.strip() for n in found):
+            raise self.wrong("names is no list of names")
+        return tuple(found)

@@ -58,10 +58,11 @@ class PredictedRun:
         latency_ms: median of what is expected, milliseconds.
         low_ms: lower end of the interval.
         high_ms: upper end of the interval.
-        interval: the rate at which such intervals held for nets that were left out of the fit.
+        interval: the rate at which such intervals hold for sources that were left out of the fit.
         energy_mj: estimate for one inference, idle power included, millijoules; None where the
             profile knows no power.
-        basis: what it rests on: "interpolated", "extrapolated" or "no rows".
+        basis: what it rests on: "interpolated", "extrapolated", "calibrated" or "no rows".
+        conditions: what the answer is for: runtime, build, clock, temperature.
         provenance: always "predicted".
         macs: multiply-accumulates of one inference.
         size_bytes: of the file; an estimate where there is none yet.
@@ -89,6 +90,7 @@ class PredictedRun:
     warnings: tuple[str, ...]
     kinds: tuple[KindShare, ...]
     changes: tuple[Change, ...] = ()
+    conditions: str = ""
     provenance: Literal["predicted"] = "predicted"
 
 
@@ -167,6 +169,7 @@ class FitReport:
             does; None where none does.
         reason: why, one sentence.
         notes: what else a reader should know, one sentence each.
+        conditions: what the predictions are for.
     """
 
     model: str
@@ -178,6 +181,7 @@ class FitReport:
     taken: Candidate | None
     reason: str
     notes: tuple[str, ...] = ()
+    conditions: str = ""
     schema: int = SCHEMA
 
     @property

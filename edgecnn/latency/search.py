@@ -76,6 +76,7 @@ def fit(
         taken=taken,
         reason=reason,
         notes=(PROXY, SEVERAL) if several else (PROXY,),
+        conditions=predictor.CONDITIONS,
     )
 
 

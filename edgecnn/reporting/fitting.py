@@ -106,6 +106,7 @@ def legend(report: FitReport) -> tuple[str, ...]:
     )
     return (
         words,
+        *((f"For: {report.conditions}.",) if report.conditions else ()),
         "File size and memory (of a process with Python and LiteRT) are estimates.",
         *report.notes,
     )

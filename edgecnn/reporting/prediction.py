@@ -24,7 +24,9 @@ _MUCH = 0.25
 _BASES = {
     "interpolated": "interpolated: similar networks were measured on this device",
     "extrapolated": "extrapolated: this device was measured, but not with a network of this kind",
-    "no rows": "no rows: no published latencies of this device; predicted from its type of cores",
+    "calibrated": "calibrated: probe networks were measured on this device",
+    "no rows": "no rows: no published latencies of this device with this build and precision;"
+    " predicted from its type of cores",
 }
 _KINDS = {
     "convolution": "convolutions",
@@ -118,7 +120,11 @@ def legend(report: PredictReport) -> tuple[str, ...]:
     runs = report.predictions
     rate = _rate(list(runs))
     lines = [
-        f"{rate}: {rate} of networks held out from the fit had a latency within this range.",
+        f"For: {runs[0].conditions}.",
+        (
+            f"{rate}: of the latencies that sources left out of the fit measured, {rate} lay within"
+            " this range. Another build, clock or governor gives another answer."
+        ),
         *(f"Basis {_BASES[basis]}." for basis in dict.fromkeys(run.basis for run in runs)),
     ]
     if any(run.energy_mj is not None for run in runs):

@@ -6,7 +6,8 @@ import dataclasses
 import json
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,14 +23,13 @@ from edgecnn.cli.app import run
 from edgecnn.devices.local import LocalDevice
 from edgecnn.errors import DeviceError, InputError
 from edgecnn.inspection import check_recipe, inspect
-from edgecnn.latency import hardware, probe_nets, profiles
+from edgecnn.latency import hardware, probe_nets, profiles, work
 from edgecnn.latency.files import costs_of_file
+from edgecnn.latency.predictor import predict_latency
 from edgecnn.latency.profiles import Cluster
+from edgecnn.latency.subjects import recipe_of
 from edgecnn.measurements import DeviceFailure, Latency, Trust
 from edgecnn.runtime.session import open_session
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 A72 = {"implementer": "0x41", "part": "0xd08", "dot": False, "max_khz": "1800000", "l2": "1024K"}
 A76 = {"implementer": "0x41", "part": "0xd0b", "dot": True, "max_khz": "2400000", "l2": "512K"}
@@ -91,7 +91,7 @@ def test_a_small_network_is_what_it_says_and_runs(
     check_recipe(found, precision, precision)
     assert found.graph.delegate_partitions == 1
     assert found.graph.undelegated_ops == {}
-    assert costs_of_file(path).macs > 10_000_000
+    assert costs_of_file(path).macs > 1_000_000
     session = open_session(path, threads=1)
     image = np.zeros((1, net.size, net.size, net.channels), precision)
     assert session.run([image])[0].ndim == 4
@@ -105,12 +105,14 @@ def test_a_small_network_is_what_it_says_and_runs(
     ),
 )
 def test_any_profile_reads_back(title: str, clock_ghz: float, scale: dict[str, float]) -> None:
+    units = {precision: dict.fromkeys(work.NAMES, value) for precision, value in scale.items()}
     written = profiles.DeviceProfile(
         name="mine", title=title, soc=title, clusters=(Cluster("cortex-a72", 4, clock_ghz, 1024),),
         dram_gbps=5.25, idle_w=None, load_w=None, sources={"dram_gbps": "measured"}, scale=scale,
+        units=units,
     )  # fmt: skip
     found = profiles.parse(own_profile.as_toml(written), "mine")
-    assert found.scale == scale
+    assert (found.scale, found.units) == (scale, units)
     assert found.clusters[0].clock_ghz == pytest.approx(clock_ghz, rel=1e-5)
     if title.isprintable():
         assert found.title == title
@@ -130,8 +132,9 @@ def board(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
             clusters=(Cluster("cortex-a72", 4, 1.8, 1024),))  # fmt: skip
         results = []
         for path in paths:
-            expected = own_profile._predicted(path, plain)  # noqa: SLF001 - what it is held against
-            time_ms = expected * said["factor"]
+            cost = costs_of_file(Path(path))
+            expected = predict_latency(cost, plain, recipe_of(cost), 1)
+            time_ms = expected.latency_ms * said["factor"]
             latency = Latency(time_ms, time_ms, time_ms, time_ms, time_ms)
             results.append(result(file=path, latency_ms=latency, trust=said["trust"]))
         return BenchReport(tuple(results), said["failures"])
@@ -146,13 +149,29 @@ def test_a_profile_is_written_and_predicts_what_was_measured(tmp_path: Path) -> 
     found = edgecnn.calibrate_device("local", out=path)
     assert found.profile.name == "mine"
     assert found.profile.scale == {"float32": 1.5, "int8": 1.5}
-    assert len(found.probes) == 2 * len(probe_nets.NETS)
+    assert len(found.probes) == 2 * len(probe_nets.NETS) == 20
     assert any("Several threads" in each for each in found.warnings)
     scaled = edgecnn.predict("xception", device=str(path)).predictions[0]
     plain = path.with_name("plain.toml")
     plain.write_text(path.read_text().partition("[scale]")[0])
     unscaled = edgecnn.predict("xception", device=str(plain)).predictions[0]
-    assert scaled.latency_ms == pytest.approx(1.5 * unscaled.latency_ms)
+    assert scaled.latency_ms == pytest.approx(1.5 * unscaled.latency_ms, rel=0.03)
+    assert (unscaled.basis, scaled.basis) == ("no rows", "calibrated")
+    assert scaled.high_ms / scaled.low_ms < unscaled.high_ms / unscaled.low_ms
+
+
+def test_units_differ_where_the_device_does() -> None:
+    depthwise, other = work.INDEX["depthwise_mac"], work.INDEX["pointwise_mac"]
+    probes = []
+    for share in np.linspace(0.0, 1.0, 10):
+        unit_ms = np.zeros(len(work.NAMES))
+        unit_ms[[depthwise, other]] = 10.0 * share, 10.0 * (1.0 - share)
+        took = 2.0 * unit_ms[depthwise] + unit_ms[other]
+        probes.append(own_profile.ProbeTime("net", "int8", took, 10.0, tuple(unit_ms)))
+    scale = own_profile.scale_of(probes)
+    units = own_profile.units_of(probes, scale)["int8"]
+    assert units["depthwise_mac"] * scale["int8"] == pytest.approx(2.0, rel=0.1)
+    assert units["pointwise_mac"] * scale["int8"] == pytest.approx(1.0, rel=0.1)
 
 
 @pytest.mark.usefixtures("board")

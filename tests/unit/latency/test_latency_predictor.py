@@ -12,7 +12,7 @@ from edgecnn.errors import InputError
 from edgecnn.latency import fitted, predictor, profiles
 from edgecnn.latency.cost import NetCost, OperatorCost, of_light
 from edgecnn.latency.fitted import Sharing, Speed
-from edgecnn.latency.nearness import mac_shares, resembles
+from edgecnn.latency.nearness import reference_of, resembles
 from edgecnn.latency.predictor import Prediction, predict_latency
 from edgecnn.latency.sketch import Plane, Sketch
 
@@ -159,18 +159,70 @@ def test_a_core_nobody_measured_is_named() -> None:
     assert any("cortex-a57" in warning for warning in found.warnings)
 
 
-def test_a_device_measured_without_xnnpack_says_so() -> None:
-    found = predicted(device="odroid-n2-plus")
+@pytest.mark.parametrize("device", ["odroid-n2-plus", "rk3588", "pixel-2", "jetson-agx-orin"])
+def test_a_device_measured_with_other_builds_has_no_rows(device: str) -> None:
+    found = predicted(mobilenet_like(32), device=device)
+    assert found.basis == "no rows"
     assert any("without XNNPACK" in warning for warning in found.warnings)
+
+
+def test_rows_of_one_precision_are_none_of_the_other() -> None:
+    found = predicted(mobilenet_like(32), recipe="int8")
+    assert found.basis == "no rows"
+    assert any("in int8 without" in warning for warning in found.warnings)
+
+
+def test_an_answer_says_what_it_is_for() -> None:
+    for word in ("XNNPACK", "64-bit", "performance governor", "cooled"):
+        assert word in predicted().conditions
+
+
+def test_knowing_less_is_a_wider_interval() -> None:
+    ends = fitted.load().intervals
+    width = {basis: each.high / each.low for basis, each in ends.items()}
+    assert width["interpolated"] < width["extrapolated"] < width["no rows"]
+    assert width["calibrated"] < width["no rows"]
+
+
+def test_measured_units_multiply_their_own_work_alone() -> None:
+    plain = profiles.find("raspberry-pi-5")
+    cost = small_net().at("int8")
+    own = dataclasses.replace(plain, units={"int8": {"depthwise_mac": 3.0}})
+    kinds = [
+        {each.kind: each.time_ms for each in predict_latency(cost, one, "int8", 1).by_kind}
+        for one in (plain, own)
+    ]
+    changed = {kind for kind, time in kinds[0].items() if kinds[1][kind] != time}
+    assert changed == {"depthwise"}
+    assert predict_latency(cost, own, "int8", 1).basis == "calibrated"
+    assert predict_latency(small_net(), own, "float32", 1).basis == "no rows"
 
 
 def test_resemblance_needs_the_mix_and_the_size() -> None:
     cost = mobilenet_like(32)
-    twin = fitted.Reference(cost.macs, mac_shares(cost))
+    twin = reference_of(cost)
     assert resembles(cost, [twin])
     assert not resembles(cost, [dataclasses.replace(twin, macs=cost.macs * 3)])
-    assert not resembles(cost, [dataclasses.replace(twin, shares={"convolution": 1.0})])
+    assert not resembles(cost, [dataclasses.replace(twin, shapes={"convolution 9 5": 1.0})])
     assert not resembles(cost, [])
+
+
+def test_resemblance_needs_the_planes_and_the_light_operators() -> None:
+    cost = mobilenet_like(32)
+    twin = reference_of(cost)
+    larger = {
+        f"{shape.rpartition(' ')[0]} {int(shape.rpartition(' ')[2]) + 2}": share
+        for shape, share in twin.shapes.items()
+    }
+    unlike = fitted.Reference(cost.macs, {"convolution 9 7": 1.0}, twin.kinds)
+    assert not resembles(cost, [unlike])
+    assert not resembles(cost, [dataclasses.replace(twin, shapes=larger)])
+    prelu: OperatorCost = of_light(
+        "activation", "PRELU", output_shape=(112, 112, 96), input_elements=112 * 112 * 96
+    )
+    face = dataclasses.replace(cost, operators=(*cost.operators, *[prelu] * 2))
+    assert not resembles(face, [twin])
+    assert resembles(face, [reference_of(face)])
 
 
 def test_a_network_without_products_is_nothing_measured() -> None:

@@ -122,3 +122,44 @@ def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize("core", cores.CORES.values(), ids=lambda core: core.name)
 def test_no_core_does_int8_slower_than_float(core: cores.Core) -> None:
     assert core.int8_macs >= core.fp32_macs
+
+
+@pytest.mark.parametrize(
+    ("model", "profile"),
+    [
+        ("Raspberry Pi 3 Model B Plus Rev 1.3", "raspberry-pi-3b-plus"),
+        ("Raspberry Pi 3 Model B Rev 1.2", "raspberry-pi-3b"),
+        ("samsung SM-G973F", "galaxy-s10"),
+        ("samsung SM-A037F", "galaxy-a03s"),
+        ("Xiaomi MI 8 SE", "xiaomi-mi-8-se"),
+        ("Google Pixel 4 XL", "pixel-4"),
+        ("Google Pixel 3a", "pixel-3a"),
+        ("Google Pixel 4a", None),
+        ("Google Pixel 6", None),
+        ("AMD EPYC", None),
+    ],
+)
+def test_a_device_finds_its_profile_by_what_it_calls_itself(
+    model: str, profile: str | None
+) -> None:
+    assert profiles.of_device(model) == profile
+
+
+def test_no_two_profiles_share_a_name() -> None:
+    own = [name.lower() for each in profiles.names() for name in profiles.find(each).names]
+    assert len(own) == len(set(own))
+
+
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        ("names = 3", "names is no list"),
+        ("[units.float32]\nwarp_drive = 1.0", "has no 'warp_drive'"),
+        ("[units.float32]\ndepthwise_mac = 0.0", "is absurd"),
+        ("[units.int4]\ndepthwise_mac = 1.0", "has no 'int4'"),
+    ],
+)
+def test_units_and_names_are_checked(text: str, match: str) -> None:
+    whole = f"{text}\n{_TOML}" if text.startswith("names") else f"{_TOML}\n{text}"
+    with pytest.raises(InputError, match=match):
+        profiles.parse(whole, "mine")

@@ -117,3 +117,30 @@ def test_every_contender_of_the_record_is_on_every_device_that_fit_was_asked_abo
     for each in record.contenders:
         for device in experiment_devices.HEADLINE:
             assert (each.label, each.recipe, device) in named
+
+
+def test_the_records_predictions_are_the_predictors_present_answers(record: Devices) -> None:
+    """Where they differ: python tools/experiment_devices.py --predictions-only."""
+    kept = {
+        (each.label, each.recipe, each.device, each.threads): each
+        for each in record.latencies
+        if each.provenance == "predicted"
+    }
+    compared = 0
+    for entry in contenders.entries(record.fits):
+        if entry.model not in MODELS:
+            continue  # TensorFlow builds Keras's; their operators change with no predictor
+        for now in experiment_devices.on_profiles(entry, entry.costs()):
+            then = kept[now.label, now.recipe, now.device, now.threads]
+            assert (then.basis, then.interval) == (now.basis, now.interval)
+            assert [then.low_ms, then.latency_ms, then.high_ms] == pytest.approx(
+                [now.low_ms, now.latency_ms, now.high_ms], rel=1e-6
+            )
+            compared += 1
+    assert compared > 0.3 * len(kept)
+
+
+def test_the_records_proposals_are_those_of_fit_now(record: Devices, fits: list[Fitted]) -> None:
+    kept = [each for each in record.fits if each.device in {one.device for one in fits}]
+    order = sorted(fits, key=lambda each: (each.device, each.budget_ms))
+    assert sorted(kept, key=lambda each: (each.device, each.budget_ms)) == order
