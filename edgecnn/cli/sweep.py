@@ -95,7 +95,8 @@ def _print_example(context: click.Context, _option: click.Parameter, value: bool
     if value and not context.resilient_parsing:
         from edgecnn.sweeping.spec import EXAMPLE
 
-        click.echo(EXAMPLE, nl=False)
+        for line in EXAMPLE.splitlines():
+            console.print_line(line)
         context.exit()
 
 

@@ -15,6 +15,7 @@ NAMES = (
     "bench",
     "ci",
     "predict",
+    "sweep",
     "verdict",
     "results",
 )
