@@ -54,8 +54,8 @@ def gather(material: Material) -> Figure | Gap:
         sources=(source(devices.header, distinct(rows, "provenance")),),
         notes=(
             (
-                "The interval of a prediction held for the given share of the networks held out"
-                " from the predictor's fit; that of a measurement spans its repeats."
+                "The interval of a prediction holds for the given share of what sources left out"
+                " of the predictor's fit measured; that of a measurement spans its repeats."
             ),
         ),
     )
