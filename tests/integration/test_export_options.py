@@ -142,7 +142,7 @@ def test_tensorflows_noise_never_reaches_the_user_who_is_told_what_comes_next(
         assert done.returncode == 0
         for noise in command_line.NOISE:
             assert noise not in done.stdout + done.stderr
-    for said in ("SNR dB", "partitions", "of float32", "random", f"edgecnn verify {tmp_path}"):
+    for said in ("SNR dB", "partitions", "of float32", "random", f"edgecnn bench {tmp_path}"):
         assert said in shown.stdout
     assert json.loads(as_json.stdout)["schema"] == 1
 
