@@ -95,9 +95,23 @@ def test_one_connection_carries_all_of_it(server: SshdServer, device: Device) ->
     assert server.connections == before + 2
 
 
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:  # the process has ended
+        return ""
+
+
 def test_the_sockets_folder_goes_with_the_connection(device: Device) -> None:
     def ours() -> set[Path]:
-        return set(Path("/tmp").glob("edgecnn-ssh-*/s"))  # noqa: S108 - where ssh.py puts it
+        """Sockets of ssh processes that this one has started: other tests run beside it."""
+        commands = [
+            _read(folder / "cmdline")
+            for folder in Path("/proc").glob("[0-9]*")
+            if f"PPid:\t{os.getpid()}\n" in _read(folder / "status")
+        ]
+        every = Path("/tmp").glob("edgecnn-ssh-*/s")  # noqa: S108 - where ssh.py puts it
+        return {socket for socket in every if any(str(socket) in text for text in commands)}
 
     before = ours()
     device.facts()
