@@ -104,8 +104,14 @@ class BudgetedExport:
 
 
 @dataclass(frozen=True)
-class _Trial:
-    """An export into a temporary folder, measured."""
+class Trial:
+    """An export into a temporary folder, measured.
+
+    Attributes:
+        result: of the export.
+        losses: by format.
+        min_snr_db: what the .tflite's layers were chosen for; None for plain quantization.
+    """
 
     result: ExportResult
     losses: dict[str, Loss]
@@ -113,11 +119,13 @@ class _Trial:
 
     @property
     def digests(self) -> dict[str, str]:
+        """SHA-256 of each int8 file, by format."""
         artifact = next(a for a in self.result.artifacts if a.manifest.recipe == _RECIPE)
         return {file.format: file.sha256 for file in artifact.manifest.files}
 
     @property
     def snr_db(self) -> float:
+        """Of the int8 .tflite."""
         artifact = next(a for a in self.result.artifacts if a.manifest.recipe == _RECIPE)
         tflite = next(file for file in artifact.manifest.files if file.format == "tflite")
         snr_db = tflite.parity.snr_db
@@ -125,6 +133,7 @@ class _Trial:
 
     @property
     def float_layers(self) -> int:
+        """How many of its layers stay in float32."""
         return 0 if self.result.mixed is None else len(self.result.mixed.layers)
 
 
@@ -150,7 +159,8 @@ def export_within(
 
     Returns:
         What was written, and what was measured on the way. An .onnx that loses more is refused
-        beside a .tflite that does not: layers are kept in float32 in the .tflite only.
+        beside a .tflite that does not: layers are kept in float32 in the .tflite only. Where the
+        .tflite loses more both are refused, for the .onnx made beside it is not the one made alone.
 
     Raises:
         InputError: what was asked for cannot be done; nothing was written.
@@ -160,7 +170,7 @@ def export_within(
     _require_sense(chosen, max_drop_points, data)
     told = progress or Silent()
     with held.temporary() as folder:
-        search = _Search(model, chosen, max_drop_points, data, evaluation or {}, folder, told)
+        search = Search(model, chosen, max_drop_points, data, evaluation or {}, folder, told)
         trials = list(search.trials())
     return search.written(trials)
 
@@ -183,8 +193,8 @@ def _require_sense(options: ExportOptions, most: float, data: str) -> None:
         )
 
 
-class _Search:
-    """Exports and measures until a file is within the budget."""
+class Search:
+    """Exports and measures until a file is within the budget; the arguments are the user's."""
 
     def __init__(
         self,
@@ -200,7 +210,7 @@ class _Search:
         self._data, self._evaluation = data, evaluation
         self._folder, self._progress = folder, progress
 
-    def trials(self) -> Iterator[_Trial]:
+    def trials(self) -> Iterator[Trial]:
         """Plain quantization, and files with more and more layers in float32, while they lose."""
         plain = self._trial(self._options.formats, None)
         yield plain
@@ -219,7 +229,7 @@ class _Search:
         """Whether keeping more layers in float32 is of no use: it is within, or nobody can tell."""
         return loss.points <= self._most
 
-    def _trial(self, formats: tuple[str, ...], min_snr_db: float | None) -> _Trial:
+    def _trial(self, formats: tuple[str, ...], min_snr_db: float | None) -> Trial:
         out = self._folder / ("plain" if min_snr_db is None else f"{min_snr_db:.2f}")
         wanted = replace(
             self._options,
@@ -237,14 +247,15 @@ class _Search:
             progress=self._progress,
             **{"threads": self._options.threads, **self._evaluation, "data": self._data},
         )
-        return _Trial(result, {loss.format: loss for loss in losses_of(report)}, min_snr_db)
+        return Trial(result, {loss.format: loss for loss in losses_of(report)}, min_snr_db)
 
-    def written(self, trials: list[_Trial]) -> BudgetedExport:
+    def written(self, trials: list[Trial]) -> BudgetedExport:
         """Export what was found to where it belongs; the bytes are the measured ones."""
         first, last = trials[0], trials[-1]
         measured = {**first.losses, **last.losses}
         within = [name for name, loss in measured.items() if loss.is_within(self._most)]
-        if not within:
+        # An .onnx takes its ranges and scales from the .tflite beside it: alone it is another file.
+        if not within or ("tflite" in measured and "tflite" not in within):
             raise self._refusal(measured)
         formats = tuple(name for name in self._options.formats if name in within)
         result = export(

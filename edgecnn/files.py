@@ -110,3 +110,10 @@ def _require(path: Path, found: os.stat_result, most_bytes: int) -> None:
     if found.st_size > most_bytes:
         words = f"it has {found.st_size:,} bytes, and {most_bytes:,} are the most that are read"
         raise RefusedFileError(errno.EFBIG, words, str(path))
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write until nothing is left: one call may take only a part where the disk runs full."""
+    left = memoryview(data)
+    while left:
+        left = left[os.write(descriptor, left) :]

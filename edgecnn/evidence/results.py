@@ -50,7 +50,7 @@ def append(path: Path, results: Iterable[BenchResult]) -> None:
         # A killed writer's half line must not swallow ours.
         start = b"" if size == 0 or os.pread(descriptor, 1, size - 1) == _NEWLINE else _NEWLINE
         try:
-            _write_all(descriptor, start + b"".join(lines))
+            files.write_all(descriptor, start + b"".join(lines))
             os.fsync(descriptor)
         except OSError:
             with contextlib.suppress(OSError):  # the first error is the one to tell
@@ -111,13 +111,6 @@ def _line(result: BenchResult) -> bytes:
     ordered: dict[str, Any] = {"schema": result.schema, **asdict(result)}
     text = json.dumps(ordered, separators=(",", ":"), allow_nan=False)
     return text.encode("ascii") + _NEWLINE
-
-
-def _write_all(descriptor: int, data: bytes) -> None:
-    """Write until nothing is left: one call may take only a part where the disk runs full."""
-    left = memoryview(data)
-    while left:
-        left = left[os.write(descriptor, left) :]
 
 
 @contextlib.contextmanager

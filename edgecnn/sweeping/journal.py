@@ -38,7 +38,7 @@ class Journal:
         size = os.fstat(self._descriptor).st_size
         with _told(self._path):
             try:
-                _write_all(self._descriptor, line_of(record))
+                files.write_all(self._descriptor, line_of(record))
                 os.fsync(self._descriptor)
             except OSError:
                 with contextlib.suppress(OSError):  # the first error is the one to tell
@@ -135,13 +135,6 @@ def line_of(record: PointRecord) -> bytes:
     ordered = {"schema": fields.pop("schema"), **fields}
     text = json.dumps(ordered, separators=(",", ":"), allow_nan=False)
     return text.encode("ascii") + _NEWLINE
-
-
-def _write_all(descriptor: int, data: bytes) -> None:
-    """Write until nothing is left: one call may take only a part where the disk runs full."""
-    left = memoryview(data)
-    while left:
-        left = left[os.write(descriptor, left) :]
 
 
 @contextlib.contextmanager

@@ -118,9 +118,9 @@ def export_options(point: Point, scaling: Preprocessing | None) -> dict[str, Any
     }
 
 
-def identity_of(point: Point) -> ModelIdentity:
-    """What the point's model means; refused as `export` refuses it."""
-    request = BuildRequest(
+def request_of(point: Point) -> BuildRequest:
+    """The network that a point asks for."""
+    return BuildRequest(
         point.model,
         classes=point.classes,
         input_size=point.input_size,
@@ -129,7 +129,11 @@ def identity_of(point: Point) -> ModelIdentity:
         weights=point.weights,
         seed=point.seed,
     )
-    return identify(request)
+
+
+def identity_of(point: Point) -> ModelIdentity:
+    """What the point's model means; refused as `export` refuses it."""
+    return identify(request_of(point))
 
 
 def absolute(point: Point) -> Point:

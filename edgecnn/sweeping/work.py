@@ -13,7 +13,7 @@ from edgecnn.errors import DeviceError, EdgeCnnError, InputError, MissingPartErr
 from edgecnn.isolation import CrashedError, LimitError
 from edgecnn.progress import Progress, Silent
 from edgecnn.sweeping import keys
-from edgecnn.sweeping.points import export_options, identity_of
+from edgecnn.sweeping.points import export_options, identity_of, request_of
 from edgecnn.sweeping.records import Accuracy, Place, Point, PointRecord, Run, Timing
 
 if TYPE_CHECKING:
@@ -176,20 +176,11 @@ def _exported(work: Work, folder: Path, progress: Progress) -> Manifest:
 
 def _float_stage(point: Point, work: Work, progress: Progress) -> None:
     """Convert the network once for all formats; the cache keeps what the other points ask for."""
-    from edgecnn.building.request import BuildRequest
     from edgecnn.calibration.sources import Sampling
     from edgecnn.convert import float_cache
     from edgecnn.recipes import RECIPES
 
-    request = BuildRequest(
-        point.model,
-        classes=point.classes,
-        input_size=point.input_size,
-        width=point.width,
-        convolution=point.convolution,
-        weights=point.weights,
-        seed=point.seed,
-    )
+    request = request_of(point)
     identity = identity_of(point)
     if identity.kind == "tflite":
         return

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from edgecnn.accuracy_budget import Loss, export_within, losses_of
-from edgecnn.errors import InputError
+from edgecnn.accuracy_budget import Loss, Search, Trial, export_within, losses_of
+from edgecnn.errors import CheckFailedError, InputError
 from edgecnn.evaluating import Agreement, Detection, EvaluateReport, Evaluation
 from edgecnn.evaluating.records import Difference
+from edgecnn.exporting import ExportOptions, ExportResult
+from edgecnn.progress import Silent
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def run(file: str, recipe: str) -> dict[str, Any]:
@@ -76,3 +81,12 @@ def test_it_is_within_when_the_whole_interval_is() -> None:
 def test_what_makes_no_sense_is_refused_before_any_work(options: dict[str, Any], said: str) -> None:
     with pytest.raises(InputError, match=said):
         export_within("xception", **{"max_drop_points": 1.0, "data": "photos", **options})
+
+
+def test_an_onnx_is_not_taken_without_the_tflite_it_was_made_beside(tmp_path: Path) -> None:
+    poor = Loss("tflite", "top-1", 3.0, 2.0, 4.0, 500)
+    good = Loss("onnx", "top-1", 0.1, -0.2, 0.4, 500)
+    trial = Trial(ExportResult((), (), {}), {"tflite": poor, "onnx": good}, None)
+    search = Search("net.onnx", ExportOptions(), 0.5, "photos", {}, tmp_path, Silent())
+    with pytest.raises(CheckFailedError, match=r"the \.tflite loses 3\.00 points"):
+        search.written([trial])
