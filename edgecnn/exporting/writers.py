@@ -18,18 +18,18 @@ from edgecnn.quantize.assembly import Settings
 from edgecnn.quantize.passes import float16, io_dtype, round_trips
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
-
-    from numpy.typing import NDArray
 
     from edgecnn.convert.float_tflite import FloatTflite
     from edgecnn.exporting.ingredients import Ingredients
     from edgecnn.exporting.options import MixedPrecision
     from edgecnn.exporting.plan import Job
     from edgecnn.formats.tflite_graph import Graph
+    from edgecnn.quantize.assembly import Decided
     from edgecnn.quantize.integer import IntegerModel
     from edgecnn.quantize.onnx_draft import Draft
+    from edgecnn.quantize.onnx_twin import Beside
     from edgecnn.records import ParityInfo
 
 
@@ -49,7 +49,7 @@ class Written:
         float_ops: those operators, name to count.
         float_places: of the operators that work on floats for `min_snr_db`.
         settings: how it was quantized, where that was decided by measuring.
-        scale: of the channels of the float .tflite's tensors, by name, where they were scaled.
+        decided: the numbers of an integer .tflite, for the .onnx beside it.
     """
 
     name: str
@@ -59,7 +59,7 @@ class Written:
     float_ops: dict[str, int] = field(default_factory=dict)
     float_places: tuple[int, ...] = ()
     settings: Settings | None = None
-    scale: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    decided: Decided | None = None
 
 
 def write(
@@ -134,7 +134,7 @@ def _integer_tflite(job: Job, path: Path, made: Ingredients) -> Written:
         integer=quantized.integer,
         float_ops=quantized.float_ops,
         settings=quantized.choice.measured,
-        scale=quantized.scale,
+        decided=quantized.decided,
     )
     return _rescued(job, path, made, quantized, written) if may_mix else written
 
@@ -225,7 +225,7 @@ def _mixed_tflite(job: Job, path: Path, made: Ingredients) -> Written:
         float_ops=quantized.float_ops,
         float_places=places,
         settings=quantized.choice.measured,
-        scale=quantized.scale,
+        decided=quantized.decided,
     )
 
 
@@ -259,15 +259,16 @@ def _integer_onnx(path: Path, made: Ingredients, beside: Written | None) -> Writ
     """
     from edgecnn.exporting import rescue_onnx
 
-    settings = beside.settings if beside else None
+    settings = (beside.settings if beside else None) or _unmeasured(made)
+    decided = beside.decided if beside else None
     with held.temporary() as folder:
-        source, note = _scaled_onnx(folder, made, beside.scale if beside else {})
-        drafting = partial(_onnx_draft, source, made, settings or _unmeasured(made))
+        source, twin, note = _as_decided(folder, made, decided)
+        drafting = partial(_onnx_draft, source, made, settings)
         macs = inspect(_float_onnx(made), delegate=False).graph.macs_by_dtype
         mended = None
         if rescue.allowed(made, sum(macs.values())):
             mended = rescue_onnx.attempt(drafting, path, made)
-        draft = drafting(mended.last if mended else 0)
+        draft = drafting(mended.last if mended else 0, beside=twin)
         result = draft.write(path, mended.activations if mended else ())
     notes = [*result.notes, mended.note if mended else "", note]
     return Written(
@@ -278,26 +279,33 @@ def _integer_onnx(path: Path, made: Ingredients, beside: Written | None) -> Writ
     )
 
 
-def _scaled_onnx(
-    folder: Path, made: Ingredients, scale: Mapping[str, NDArray[np.float64]]
-) -> tuple[Path, str]:
-    """The float .onnx with its channels scaled as the .tflite's, and a note; or as it was."""
+def _as_decided(
+    folder: Path, made: Ingredients, decided: Decided | None
+) -> tuple[Path, Beside | None, str]:
+    """The float .onnx with its channels scaled as the .tflite's, what it takes over, and a note."""
     from edgecnn.formats import onnx_file
-    from edgecnn.quantize import onnx_equalize
+    from edgecnn.quantize import onnx_equalize, onnx_twin
 
     plain = _float_onnx(made)
-    if not scale:
-        return plain, ""
+    if decided is None:
+        return plain, None, ""
     feeds = next(made.file_feeds("tflite")), next(made.file_feeds("onnx"))
-    model = onnx_equalize.transferred(plain, _float_tflite(made).folded, scale, feeds)
+    model = onnx_twin.prepared(plain)
+    names = onnx_twin.names(model, _float_tflite(made).folded, feeds)
+    scales = {name: decided.scale[twin] for name, twin in names.items() if twin in decided.scale}
+    onnx_equalize.apply(model.graph, scales)
     path = folder / "scaled.onnx"
     onnx_file.save(model, path)
+    beside = onnx_twin.Beside(decided, names)
+    if not decided.scale:
+        return path, beside, ""
     expected, measured = (made.calibration_answers(p, "onnx", _FEW_RUNS) for p in (plain, path))
     parities = parity.compare(expected, measured, made.floats.outputs, on_values=True)
     snr_db = parity.worst(parities).snr_db
     if snr_db is not None and snr_db < _SAME_FUNCTION_DB:
-        return plain, f"the .onnx is not equalized: scaled, it has {snr_db:.0f} dB of the float one"
-    return path, "the .onnx is equalized as the .tflite is"
+        note = f"the .onnx is not equalized: scaled, it has {snr_db:.0f} dB of the float one"
+        return plain, None, note
+    return path, beside, "the .onnx is equalized as the .tflite is"
 
 
 def _unmeasured(made: Ingredients) -> Settings:
@@ -311,6 +319,7 @@ def _onnx_draft(
     settings: Settings,
     last_float: int = 0,
     left_out: Sequence[int] = (),
+    beside: Beside | None = None,
 ) -> Draft:
     from edgecnn.quantize import onnx_qdq
 
@@ -326,6 +335,7 @@ def _onnx_draft(
         (feed for feed, wanted in zip(made.enlarged_feeds("onnx"), kept, strict=True) if wanted),
         method=settings.method if method == integer.AUTO else method,  # type: ignore[arg-type] # one of plan.METHODS
         dealt=parts[kept] if settings.wide else None,
+        beside=beside,
         runs=int(kept.sum()),
         last_float=last_float,
         threads=made.plan.threads,

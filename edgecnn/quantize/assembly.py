@@ -106,6 +106,21 @@ class Weighed:
     bits: int
 
 
+@dataclass(frozen=True)
+class Decided:
+    """What the numbers of a file were decided to be, whatever format writes them down.
+
+    Attributes:
+        weighed: the float graph, scaled as it is, and its weights.
+        ranges: (low, high) of its tensors by name.
+        scale: by name of the float file's tensors, what channels were multiplied by, (C,).
+    """
+
+    weighed: Weighed
+    ranges: Mapping[str, ranges.Range]
+    scale: Mapping[str, NDArray[np.float64]]
+
+
 def prepare(graph: Graph, known: Statistics) -> Prepared:
     """Copy a float graph into the form that is quantized."""
     model = graph.copy()
@@ -194,6 +209,19 @@ class Seen:
         return cls(known, ranges.Chooser(known.tensors))
 
 
+def activation_ranges(
+    weighed: Weighed, settings: Settings, seen: Seen, judged: Sequence[str]
+) -> dict[str, ranges.Range]:
+    """(low, high) of every tensor by name; the arguments are those of `assemble`."""
+    chosen = seen.ranges.choose(settings.method, wide=settings.wide, largest=weighed.largest)
+    ends = _end_ranges(weighed.model, seen.known, judged)
+    chosen |= {
+        name: (low * settings.ends, high * settings.ends) for name, (low, high) in ends.items()
+    }
+    add_ranges.widen(weighed.model, chosen)
+    return chosen
+
+
 def assemble(weighed: Weighed, settings: Settings, seen: Seen, judged: Sequence[str]) -> Graph:
     """Lay a file out; its ends are integers where they can be.
 
@@ -203,12 +231,7 @@ def assemble(weighed: Weighed, settings: Settings, seen: Seen, judged: Sequence[
         seen: what the ranges come from: of `weighed.known` all, or a part.
         judged: names of the tensors whose error counts.
     """
-    chosen = seen.ranges.choose(settings.method, wide=settings.wide, largest=weighed.largest)
-    ends = _end_ranges(weighed.model, seen.known, judged)
-    chosen |= {
-        name: (low * settings.ends, high * settings.ends) for name, (low, high) in ends.items()
-    }
-    add_ranges.widen(weighed.model, chosen)
+    chosen = activation_ranges(weighed, settings, seen, judged)
     graph = weighed.model.copy()
     kept = {operator.output.name for operator in weighed.in_float}
     twins = [operator for name, operator in graph.made().items() if name in kept]

@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING
 
 from edgecnn.progress import Progress, Silent
 from edgecnn.quantize import assembly, float_operators
-from edgecnn.quantize.assembly import Seen, Settings
+from edgecnn.quantize.assembly import Decided, Seen, Settings
 from edgecnn.quantize.choosing import MOST_IMAGES, Choice, Search, Trial
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
     from typing import Any, Literal
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from edgecnn.calibration.statistics import Statistics
@@ -53,18 +52,18 @@ class IntegerModel:
     Attributes:
         graph: the quantized graph.
         choice: how it was quantized, and what else was tried.
+        decided: its numbers, for another format of the same network.
         source: what it was laid out from, where that was asked for.
         float_ops: operators that compute on real numbers, name to count.
         float_notes: which and why, a sentence a reason.
-        scale: by name of the float file's tensors, what its channels were multiplied by, (C,).
     """
 
     graph: Graph
     choice: Choice
+    decided: Decided
     source: FloatSource | None = None
     float_ops: dict[str, int] = field(default_factory=dict)
     float_notes: tuple[str, ...] = ()
-    scale: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
     @property
     def data(self) -> bytes:
@@ -168,8 +167,13 @@ def _made(
     with_source: bool,
 ) -> IntegerModel:
     source = FloatSource(prepared.graph, prepared.known) if with_source else None
+    seen = Seen.of(weighed.known)
+    ranges = assembly.activation_ranges(weighed, choice.settings, seen, judged)
     return IntegerModel(
-        assembly.assemble(weighed, choice.settings, Seen.of(weighed.known), judged), choice, source,
-        float_operators.counts(weighed.in_float), float_operators.notes(weighed.in_float),
-        prepared.scale,
-    )  # fmt: skip
+        assembly.assemble(weighed, choice.settings, seen, judged),
+        choice,
+        Decided(weighed, ranges, prepared.scale),
+        source,
+        float_operators.counts(weighed.in_float),
+        float_operators.notes(weighed.in_float),
+    )

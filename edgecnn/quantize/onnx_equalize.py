@@ -1,72 +1,36 @@
 """Channels of an .onnx scaled against each other as those of the .tflite beside it are.
 
 By how much, `passes.equalize` has found out on the .tflite's graph, and measuring has shown that it
-pays (`choosing`). The two formats hold the same network, though not with the same operators: a
-tensor of one is known in the other by its values on an image. Its scale is carried on through what
-commutes with one, weights take up what is left. That the function stays the same is for the caller
-to prove by running it.
+pays (`choosing`). A tensor of the .onnx that has a twin there takes its scale (`onnx_twin`); that
+is carried on through what commutes with one, weights take up what is left. That the function stays
+the same is for the caller to prove by running it.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgecnn.formats import onnx_file
-from edgecnn.formats.onnx_graph import (
-    array_of,
-    float32,
-    is_float,
-    name_of,
-    shape_of,
-    tensors_of,
-    to_proto,
-)
+from edgecnn.formats.onnx_graph import array_of, float32, is_float, name_of, shape_of
 from edgecnn.formats.onnx_rewrites import constant
-from edgecnn.quantize.onnx_prepare import prepare
 from edgecnn.quantize.onnx_products import Product, bias_place, product_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Mapping
 
     import onnx_ir as ir
     from numpy.typing import NDArray
 
-    from edgecnn.formats.tflite_graph import Graph
-
     Floats = NDArray[np.float64]
     Scales = dict[str, Floats]
 
-_SAME = 1e-3
 _MAP = 4  # axes of a feature map
 # A positive scale of each channel passes through these.
 _HOMOGENEOUS = {
     "AveragePool", "Dropout", "GlobalAveragePool", "GlobalMaxPool", "Identity", "LeakyRelu",
     "MaxPool", "PRelu", "Pad", "Relu", "Squeeze",
 }  # fmt: skip
-
-
-def transferred(
-    float_path: Path,
-    plain: Graph,
-    scale: Mapping[str, Floats],
-    feeds: tuple[Sequence[NDArray[Any]], Sequence[NDArray[Any]]],
-) -> ir.Model:
-    """The .onnx with its channels scaled.
-
-    Args:
-        float_path: the float .onnx.
-        plain: the float .tflite's graph, its channels as they were.
-        scale: by name of its tensors, what each channel is to be multiplied by, (C,).
-        feeds: one sample, as the .tflite takes it and as the .onnx does.
-    """
-    model = onnx_file.canonicalize(onnx_file.load(float_path))
-    prepare(model)
-    scales = known_again(_of_tflite(plain, scale, feeds[0]), scale, _of_onnx(model, feeds[1]))
-    apply(model.graph, scales)
-    return model
 
 
 def apply(graph: ir.Graph, scales: Mapping[str, Floats]) -> None:
@@ -81,90 +45,6 @@ def apply(graph: ir.Graph, scales: Mapping[str, Floats]) -> None:
     _carry_on(graph, known)
     for node in list(graph):
         _take_up(graph, node, known)
-
-
-def _of_tflite(
-    graph: Graph, scale: Mapping[str, Floats], feed: Sequence[NDArray[Any]]
-) -> dict[str, Floats]:
-    """Mean and mean square of each channel of the scaled tensors, (2, C)."""
-    from edgecnn.runtime.litert import LiteRTSession
-
-    made = graph.made()
-    tensors = [graph[name] for name in scale if name in made]
-    session = LiteRTSession(graph.tapped(tensors), threads=1)
-    values = session.run_in_place(feed)
-    found = {
-        tensor.name: moments(value.reshape(-1, tensor.channels))
-        for tensor, value in zip(tensors, values, strict=True)
-    }
-    del values  # no view may outlive its inference
-    return found
-
-
-def _of_onnx(model: ir.Model, feed: Sequence[NDArray[Any]]) -> dict[str, Floats]:
-    """Likewise, of every float tensor that nodes make."""
-    import onnxruntime
-    from onnx import TensorProto, helper
-
-    inputs = [name_of(value) for value in model.graph.inputs]
-    names = [
-        name_of(v) for v in tensors_of(model.graph) if is_float(v) and name_of(v) not in inputs
-    ]
-    tapped = to_proto(model)
-    del tapped.graph.output[:]
-    for name in names:
-        tapped.graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, None))
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(
-        tapped.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
-    values = session.run(names, dict(zip(inputs, feed, strict=True)))
-    return {name: moments(rows(value)) for name, value in zip(names, values, strict=True)}
-
-
-def rows(values: NDArray[Any]) -> NDArray[Any]:
-    """One position a row, its channels across: axis 1 of a map, else the last."""
-    by_channel = np.moveaxis(values, 1, -1) if values.ndim >= _MAP - 1 else values
-    return by_channel.reshape(-1, by_channel.shape[-1]) if by_channel.ndim else values.reshape(1, 1)
-
-
-def moments(positions: NDArray[Any]) -> Floats:
-    """Mean and mean square of each channel, (2, C).
-
-    Args:
-        positions: (P, C).
-    """
-    single = positions.astype(np.float64)
-    return np.stack([single.mean(axis=0), np.square(single).mean(axis=0)])
-
-
-def known_again(
-    tflite: Mapping[str, Floats], scale: Mapping[str, Floats], onnx: Mapping[str, Floats]
-) -> Scales:
-    """The scales by names of the .onnx, of tensors that both files have.
-
-    Args:
-        tflite: `moments` of the .tflite's tensors, by name.
-        scale: of these.
-        onnx: `moments` of the .onnx's.
-    """
-    found: Scales = {}
-    for name, moments in onnx.items():
-        twin = next((t for t, other in tflite.items() if _alike(moments, other)), None)
-        if twin is not None:
-            found[name] = np.asarray(scale[twin])
-    return found
-
-
-def _alike(one: Floats, other: Floats) -> bool:
-    if one.shape != other.shape or not other[1].any():
-        return False
-    largest = np.sqrt(other[1].max())
-    return bool(
-        np.allclose(one[0], other[0], rtol=_SAME, atol=_SAME * largest)
-        and np.allclose(one[1], other[1], rtol=_SAME, atol=_SAME * largest * largest)
-    )
 
 
 def _carry_on(graph: ir.Graph, scales: Scales) -> None:

@@ -15,7 +15,7 @@ from edgecnn.calibration.layer_inputs import Geometry, LayerAccumulator, LayerIn
 from edgecnn.formats.onnx_graph import array_of, is_float, name_of, shape_of, sole_reader
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     import onnx_ir as ir
     from numpy.typing import NDArray
@@ -144,18 +144,21 @@ class Patches:
         self.accumulator.add(np.moveaxis(values, 1, -1) if self._channels_first else values)
 
 
-def patches(graph: ir.Graph, runs: int) -> dict[str, list[Patches]]:
+def patches(graph: ir.Graph, runs: int, decided: Collection[str] = ()) -> dict[str, list[Patches]]:
     """By tensor, what to watch so that `layer_inputs` can tell of every product's inputs.
 
     Args:
         graph: prepared for int8, shapes inferred.
         runs: how many there will be.
+        decided: first outputs of products whose weights need nothing to be known.
     """
     watched: dict[str, list[Patches]] = {}
     for number, node in enumerate(graph):
         product = product_of(node)
         shape = shape_of(node.inputs[0]) if product is not None else ()
         if product is None or not is_float(node.inputs[0]) or not all(shape) or not shape:
+            continue
+        if name_of(node.outputs[0]) in decided:
             continue
         geometry = _geometry(node, shape, shape_of(node.outputs[0]))
         if geometry is None:

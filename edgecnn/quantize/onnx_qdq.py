@@ -6,6 +6,7 @@ Ranges come from `onnx_ranges`, weights from `onnx_weights`; `onnx_draft` lays t
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from edgecnn.formats.onnx_graph import (
     tensors_of,
 )
 from edgecnn.progress import Progress, Silent
-from edgecnn.quantize import onnx_products, onnx_ranges, onnx_weights
+from edgecnn.quantize import onnx_products, onnx_ranges, onnx_twin, onnx_weights
 from edgecnn.quantize.onnx_draft import QUANTIZED, Draft
 from edgecnn.quantize.onnx_heads import Rows, heads, sensitive
 from edgecnn.quantize.onnx_islands import (
@@ -32,15 +33,18 @@ from edgecnn.quantize.onnx_prepare import prepare
 from edgecnn.quantize.onnx_recurrence import recurrent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
     from pathlib import Path
 
     import onnx_ir as ir
     from numpy.typing import NDArray
 
     from edgecnn.quantize.onnx_draft import ActivationDtype, Int8Result
+    from edgecnn.quantize.onnx_twin import Beside
 
 _MAP = 4  # axes of a feature map
+# Runs that tell how the network's ends spread, where nothing else is left to find out.
+_FEW = 32
 
 
 def draft(  # noqa: PLR0913 - one call does it all
@@ -49,6 +53,7 @@ def draft(  # noqa: PLR0913 - one call does it all
     *,
     method: onnx_ranges.Method = "mse",
     dealt: NDArray[np.int64] | None = None,
+    beside: Beside | None = None,
     ranges: Mapping[str, tuple[float, float]] | None = None,
     activations: ActivationDtype = "uint8",
     runs: int = 100,
@@ -72,6 +77,8 @@ def draft(  # noqa: PLR0913 - one call does it all
         feeds: for each run one array for every input, as `onnx_ranges.measure` takes them.
         method: how a range is chosen, see `onnx_ranges.measure`.
         dealt: the part that each run belongs to, where ranges are stretched; see likewise.
+        beside: the .tflite that the file is written beside, for ranges and weights that are decided
+            already.
         ranges: (low, high) by tensor name of the float file, in place of the measured ones.
         activations: `uint8` or `int8`.
         runs: about how many feeds there are; says how many positions of each are looked at.
@@ -91,12 +98,15 @@ def draft(  # noqa: PLR0913 - one call does it all
     watcher.stage("calibrating ONNX")
     prepared = model.clone()
     prepare(prepared)
-    seen = _Watched.of(model, prepared, runs)
+    shared = onnx_twin.shared(prepared.graph, beside) if beside else onnx_twin.Shared()
+    seen = _Watched.of(model, prepared, runs, shared.layers.keys())
+    is_known = shared.ranges.keys() >= set(onnx_ranges.watched_tensors(model.graph))
     measured = onnx_ranges.measure(
         model,
-        feeds,
+        islice(feeds, _FEW) if is_known and not seen.patches else feeds,
         method=method,
         parts=dealt,
+        known=shared.ranges,
         threads=threads,
         progress=watcher,
         watchers=seen.by_tensor,
@@ -112,9 +122,10 @@ def draft(  # noqa: PLR0913 - one call does it all
     kept_float = _kept_float(graph, merged, parts)
     overrides, notes = onnx_weights.quantize(
         graph,
-        onnx_products.layer_inputs(seen.patches.values()),
+        {**shared.inputs, **onnx_products.layer_inputs(seen.patches.values())},
         merged,
         kept_float=set(kept_float),
+        ready=shared.layers,
         exact=activations == "uint8",
         threads=threads,
     )
@@ -164,11 +175,13 @@ class _Watched:
     patches: dict[str, list[onnx_products.Patches]]
 
     @classmethod
-    def of(cls, model: ir.Model, prepared: ir.Model, runs: int) -> _Watched:
+    def of(
+        cls, model: ir.Model, prepared: ir.Model, runs: int, decided: Collection[str]
+    ) -> _Watched:
         return cls(
             {name_of(value): Spread() for value in tail(model.graph)},
             {name_of(node.inputs[0]): Rows() for node in heads(model.graph)},
-            onnx_products.patches(prepared.graph, runs),
+            onnx_products.patches(prepared.graph, runs, decided),
         )
 
     @property

@@ -244,6 +244,7 @@ def measure(
     *,
     method: Method = "mse",
     parts: NDArray[np.int64] | None = None,
+    known: Mapping[str, tuple[float, float]] | None = None,
     threads: int = 0,
     progress: Progress | None = None,
     watchers: Mapping[str, Sequence[Watcher]] | None = None,
@@ -256,6 +257,7 @@ def measure(
             array alone stands for the only input. Read once, one at a time.
         method: `minmax`, `percentile` (99.99) or `mse`.
         parts: for ranges that are stretched, the part that each run belongs to.
+        known: ranges by tensor name that are not to be measured.
         threads: for onnxruntime and for the statistics; 0 takes all cores.
         progress: advanced by one for each run.
         watchers: by tensor name: are given each run's values as well.
@@ -270,7 +272,9 @@ def measure(
 
     graph = model.graph
     floats = {name_of(value) for value in tensors_of(graph) if is_float(value)}
-    histograms = {name: Histogram() for name in watched_tensors(graph) if name in floats}
+    own = [name for name in watched_tensors(graph) if name in floats]
+    taken = {name: (known or {})[name] for name in own if name in (known or {})}
+    histograms = {name: Histogram() for name in own if name not in taken}
     others = {name: some for name, some in (watchers or {}).items() if name in floats}
     inputs = [name_of(value) for value in graph.inputs]
     made = [n for n in dict.fromkeys((*histograms, *others)) if n not in inputs]
@@ -287,7 +291,8 @@ def measure(
             runs += 1
             (progress or Silent()).advance()
     _refuse_unusable(histograms, runs)
-    return inherit(graph, {name: choose(seen, method, parts) for name, seen in histograms.items()})
+    chosen = {name: choose(seen, method, parts) for name, seen in histograms.items()}
+    return inherit(graph, {**taken, **chosen})
 
 
 def _add(values: Mapping[str, NDArray[Any]], some: Sequence[tuple[str, Watcher]]) -> None:

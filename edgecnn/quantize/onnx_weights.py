@@ -53,6 +53,7 @@ def quantize(
     ranges: Mapping[str, tuple[float, float]],
     *,
     kept_float: Collection[str],
+    ready: Mapping[str, QuantizedLayer] | None = None,
     exact: bool,
     threads: int,
 ) -> tuple[dict[str, list[dict[str, Any]]], tuple[str, ...]]:
@@ -63,6 +64,7 @@ def quantize(
         inputs: by first output of a product.
         ranges: (low, high) by tensor.
         kept_float: names of the nodes that are not quantized.
+        ready: weights that are decided already, by first output of a product.
         exact: whether activations are uint8, so that pairs may overflow.
         threads: to compute with.
 
@@ -84,6 +86,7 @@ def quantize(
                 some[0],
                 _pooled([inputs.get(name_of(p.node.outputs[0])) for p in some]),
                 min(_step(ranges[name_of(p.node.inputs[0])]) for p in some),
+                (ready or {}).get(name_of(some[0].node.outputs[0])) if len(some) == 1 else None,
                 exact=exact,
             )
             for some in shared.values()
@@ -122,14 +125,21 @@ def _step(span: tuple[float, float]) -> float:
     return max((span[1] - span[0]) / (LEVELS - 1), float(np.finfo(np.float32).tiny))
 
 
-def _choose(product: Product, inputs: LayerInputs | None, step: float, *, exact: bool) -> Weights:
+def _choose(
+    product: Product,
+    inputs: LayerInputs | None,
+    step: float,
+    ready: QuantizedLayer | None,
+    *,
+    exact: bool,
+) -> Weights:
     """Weights without regard to pairs; where those overflow, the better of the two ways out."""
     seen = inputs or _unseen(product)
-    wide = quantize_layer(product.kernel, product.bias, seen, depthwise=product.depthwise)
+    wide = ready or quantize_layer(product.kernel, product.bias, seen, depthwise=product.depthwise)
     wide = _with_room(wide, step)
     if not exact or product.depthwise or _fits(product, wide):
         return Weights(wide, unsigned=False)
-    paired = quantize_layer(product.kernel, product.bias, seen, depthwise=False, in_pairs=True)
+    paired = quantize_layer(product.kernel, product.bias, seen, depthwise=False, free=wide)
     paired = _with_room(paired, step)
     floor = step**2 / 12 * float(np.square(product.rows, dtype=np.float64).sum())
     costs = [floor + _noise(product, layer, seen) for layer in (paired, wide)]

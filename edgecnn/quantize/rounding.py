@@ -24,6 +24,8 @@ _BLOCK = 32
 _DAMPING = 0.01
 # Steps that are tried between a row's own (0) and the one at which no pair overflows (1).
 _POWERS = (0.0, 0.5, 1.0)
+# Of the noise without regard to pairs: less is not worth another step's trial.
+_NEARLY_FREE = 1.1
 
 
 def symmetric_scale(weights: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -65,39 +67,50 @@ def adaptive(
 
 
 def in_pairs(
-    weights: NDArray[np.floating], scale: NDArray[np.float64], covariance: NDArray[np.floating]
+    weights: NDArray[np.floating],
+    scale: NDArray[np.float64],
+    covariance: NDArray[np.floating],
+    free: tuple[NDArray[np.int8], NDArray[np.float64]] | None = None,
 ) -> tuple[NDArray[np.int8], NDArray[np.float64]]:
     """As `adaptive`, such that no two neighbours overflow 16 bits (`onnx_saturation`).
 
-    Where some would at a row's own step, larger steps are tried as well, up to the one at which
-    none would: a small step cuts off the largest pairs, a large one is coarse for all.
+    Rows of which none do stay as they are without that care. For the others, where some would at
+    a row's own step, larger steps are tried as well, up to the one at which none would: a small
+    step cuts off the largest pairs, a large one is coarse for all.
 
     Args:
         weights: (outputs, inputs), float, in the order in which inputs are summed.
         scale: (outputs,), the smallest step of each output's weights.
         covariance: (inputs, inputs); of zeros, weights are rounded one by one.
+        free: the integers and steps that `adaptive` gave, where that was done already.
 
     Returns:
         int8 in -127..127, (outputs, inputs), and each output's step.
     """
     stirred = covariance if covariance.any() else np.eye(len(covariance), dtype=np.float32)
+    best, step = free or (adaptive(weights, scale, stirred), scale)
+    rows = np.flatnonzero(largest_pairs(best) > LARGEST_PAIR)
+    if not rows.size:
+        return best, step
+    best, step = best.copy(), step.copy()
+    enough = np.full(len(scale), np.inf)
+    enough[rows] = _NEARLY_FREE * error(weights[rows], best[rows], step[rows], stirred)
     order = np.argsort(-np.diag(stirred), kind="stable")
     factor = _inverse_factor(stirred[np.ix_(order, order)])
     assert factor is not None  # noqa: S101 - something stirs
     neighbours = Neighbours(order, np.diag(factor))
     ratio = np.maximum(largest_pairs(weights) / (LARGEST_PAIR * scale), 1.0)
-    best, step = np.zeros(weights.shape, np.int8), scale.copy()
     least = np.full(len(scale), np.inf)
     for power in _POWERS:
-        rows = np.flatnonzero((ratio > 1.0) | (power == 0.0))
-        if not rows.size:
-            break
         tried = scale[rows] * ratio[rows] ** power
         chosen = _adaptive(weights[rows], tried, order, factor, neighbours)
         noise = error(weights[rows], chosen, tried, stirred)
         won = noise < least[rows]
-        rows, tried, chosen, noise = rows[won], tried[won], chosen[won], noise[won]
-        best[rows], step[rows], least[rows] = chosen, tried, noise
+        better = rows[won]
+        best[better], step[better], least[better] = chosen[won], tried[won], noise[won]
+        rows = rows[(least[rows] > enough[rows]) & (ratio[rows] > 1.0)]
+        if not rows.size:
+            break
     return best, step
 
 

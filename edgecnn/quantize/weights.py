@@ -100,7 +100,7 @@ def quantize_layer(
     inputs: LayerInputs,
     *,
     depthwise: bool,
-    in_pairs: bool = False,
+    free: QuantizedLayer | None = None,
 ) -> QuantizedLayer:
     """Round one convolution's weights and correct its bias.
 
@@ -109,12 +109,12 @@ def quantize_layer(
         bias: (outputs,), if any.
         inputs: what its kernel sees.
         depthwise: whether it is one.
-        in_pairs: keep neighbours from overflowing 16 bits, see `onnx_saturation`; nothing to a
-            depthwise convolution.
+        free: the same layer rounded without this; with it neighbours are kept from overflowing 16
+            bits (`onnx_saturation`), which is nothing to a depthwise convolution.
     """
     groups = 1 if depthwise else len(inputs.mean) // kernel[0].size
     if groups > 1:
-        return _grouped(kernel, bias, inputs, groups, in_pairs=in_pairs)
+        return _grouped(kernel, bias, inputs, groups, free)
     rows = (
         kernel[0].reshape(-1, kernel.shape[-1]).T if depthwise else kernel.reshape(len(kernel), -1)
     )
@@ -125,7 +125,7 @@ def quantize_layer(
         chosen = _depthwise(rows, scale, inputs.covariance, multiplier)
     else:
         mean = inputs.mean[None, :]
-        chosen, scale = _dense(rows, scale, inputs.covariance, in_pairs=in_pairs)
+        chosen, scale = _dense(rows, scale, inputs.covariance, free)
     moved = ((chosen * scale[:, None] - rows) * mean).sum(axis=1)
     old = 0.0 if bias is None else bias.astype(np.float64)
     laid_out = chosen.T if depthwise else chosen
@@ -142,8 +142,7 @@ def _grouped(
     bias: NDArray[np.float32] | None,
     inputs: LayerInputs,
     groups: int,
-    *,
-    in_pairs: bool,
+    free: QuantizedLayer | None,
 ) -> QuantizedLayer:
     """Each group is a convolution of its own, which reads its share of the channels."""
     channels = kernel.shape[-1]
@@ -160,8 +159,9 @@ def _grouped(
             inputs.power[own],
             None if covariance is None else covariance[np.ix_(own, own)],
         )
+        own_free = None if free is None else _part(free, group, groups)
         parts.append(
-            quantize_layer(kernels[group], biases[group], seen, depthwise=False, in_pairs=in_pairs)
+            quantize_layer(kernels[group], biases[group], seen, depthwise=False, free=own_free)
         )
     return QuantizedLayer(
         np.concatenate([part.weights for part in parts]),
@@ -169,6 +169,12 @@ def _grouped(
         np.concatenate([part.bias for part in parts]),
         0,
     )
+
+
+def _part(layer: QuantizedLayer, group: int, groups: int) -> QuantizedLayer:
+    """The outputs of one group of a layer whose first axis counts them."""
+    own = slice(group * len(layer.scale) // groups, (group + 1) * len(layer.scale) // groups)
+    return replace(layer, weights=layer.weights[own], scale=layer.scale[own], bias=layer.bias[own])
 
 
 def _scale(
@@ -189,15 +195,15 @@ def _dense(
     rows: NDArray[np.float32],
     scale: NDArray[np.float64],
     covariance: NDArray[np.float32] | None,
-    *,
-    in_pairs: bool,
+    free: QuantizedLayer | None,
 ) -> tuple[NDArray[np.int8], NDArray[np.float64]]:
     """Integers and steps."""
-    if covariance is not None and in_pairs:
-        return rounding.in_pairs(rows, scale, covariance)
+    if covariance is not None and free is not None:
+        integers = free.weights.reshape(rows.shape)
+        return rounding.in_pairs(rows, scale, covariance, (integers, free.scale))
     if covariance is not None:
         return rounding.adaptive(rows, scale, covariance), scale
-    if in_pairs:
+    if free is not None:
         scale = onnx_saturation.safe_scale(rows, scale)
     return rounding.nearest(rows, scale), scale
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import onnx
-import pytest
 from onnx import TensorProto, helper
 from onnx_nets import Net, images, run, snr_db
 
@@ -78,19 +77,3 @@ def test_of_a_flattened_map_each_channels_scale_is_repeated_for_its_positions() 
     infer_shapes(model)
     onnx_equalize.apply(model.graph, {first: SCALE})
     assert snr_db(run(plain, images(3)), run(to_proto(model), images(3))) > 100
-
-
-@pytest.mark.parametrize("rank", [2, 4])
-def test_tensors_are_known_again_by_their_values(rank: int) -> None:
-    random = np.random.default_rng(0)
-    shape = (1, 6, 5, CHANNELS) if rank == 4 else (1, CHANNELS)
-    one, other = (random.normal(size=shape).astype(np.float32) for _ in range(2))
-    of_tflite = {
-        name: onnx_equalize.moments(values.reshape(-1, CHANNELS))
-        for name, values in (("one", one), ("other", other))
-    }
-    channels_first = np.moveaxis(other, -1, 1) if rank == 4 else other
-    of_onnx = {"t3": onnx_equalize.moments(onnx_equalize.rows(channels_first))}
-    scale = {"one": np.ones(CHANNELS), "other": SCALE}
-    assert onnx_equalize.known_again(of_tflite, scale, of_onnx).keys() == {"t3"}
-    assert onnx_equalize.known_again(of_tflite, scale, of_onnx)["t3"] is SCALE
