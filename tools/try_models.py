@@ -2,8 +2,9 @@
 
 `python tools/try_models.py [NAME...]` fetches them (`fetch_models.py`), exports each as float32 and
 int8 to every format the source allows, and writes what came of it to
-artifacts/benchmarks/real_files.json, and as a table to the screen. Whatever fails is recorded with
-its error and does not end the run. `try_on_pi.py` takes them to an emulated device.
+artifacts/benchmarks/real_files.json, where records of other names stay, and as a table to the
+screen. Whatever fails is recorded with its error and does not end the run. `try_on_pi.py` takes
+them to an emulated device.
 """
 
 from __future__ import annotations
@@ -36,9 +37,10 @@ _RECIPES = ("float32", "int8")
 
 @dataclass
 class Record:
-    """What came of a file; commands map to "" or the error they ended with."""
+    """What came of a file at a commit; commands map to "" or the error they ended with."""
 
     name: str
+    commit: str
     source: str
     sha256: str
     shape: tuple[int, ...]
@@ -50,9 +52,9 @@ class Record:
     predicted: dict[str, float] | None = None
 
 
-def attempt(trial: Trial, source: Path, folder: Path) -> Record:
+def attempt(trial: Trial, source: Path, folder: Path, commit: str) -> Record:
     """Take one file through all of it."""
-    record = Record(trial.name, source.name, sha256(source), trial.shape)
+    record = Record(trial.name, commit, source.name, sha256(source), trial.shape)
     samples = folder / "samples.npz"
     np.savez(samples, **trial.samples(trial.shape, SAMPLES))  # type: ignore[arg-type] # numpy means allow_pickle
     shape = ["--input-shape", "x".join(map(str, trial.shape))] if trial.open else []
@@ -174,15 +176,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=BENCHMARKS / "real_files.json")
     options = parser.parse_args(arguments)
     paths = files_named((trial.file for trial in TRIALS), options.into)
-    records = []
     commit = _commit()
+    records = {record.name: record for record in _kept(options.out)}
     for trial in TRIALS:
         if not options.names or any(name in trial.name for name in options.names):
             with TemporaryDirectory() as folder:
-                records.append(attempt(trial, paths[trial.file], Path(folder)))
-            results = [asdict(record) for record in records]
-            write_report(options.out, {"commit": commit, "results": results}, [])
-    print(table(records))
+                records[trial.name] = attempt(trial, paths[trial.file], Path(folder), commit)
+            ordered = [records[each.name] for each in TRIALS if each.name in records]
+            write_report(options.out, {"results": [asdict(each) for each in ordered]}, [])
+    print(table(list(records.values())))
+
+
+def _kept(path: Path) -> list[Record]:
+    """The records of an earlier run."""
+    if not path.is_file():
+        return []
+    report = json.loads(path.read_text("utf-8"))
+    return [Record(**{"commit": report.get("commit"), **row}) for row in report["results"]]
 
 
 def _commit() -> str:

@@ -83,7 +83,8 @@ def load(path: Path, inputs: Sequence[Endpoint], *, samples: int, held_out: int,
     """Read an .npz: a seeded sample of runs to calibrate on, and its last part apart.
 
     Args:
-        path: the file; it holds an array (N, *shape[1:]) for every input, under the input's name.
+        path: the file; it holds an array (N, *shape[1:]) for every input, under the input's name,
+            or, where one run takes several rows, (runs, *shape).
             With one input the first array is taken, whatever its name. An artifact's reference.npz
             is one too.
         inputs: of the network.
@@ -333,6 +334,8 @@ def _header(stream: IO[bytes], member: zipfile.ZipInfo, name: str, endpoint: End
             hint="write it with numpy.savez",
         ) from error
     _check_dtype(dtype, name, endpoint)
+    if shape[1:] == endpoint.shape and rows_of(endpoint) > 1:
+        shape = (shape[0] * shape[1], *shape[2:])
     _check_shape(shape, endpoint, name)
     if fortran and len(shape) > 1:
         raise InputError(
@@ -371,6 +374,8 @@ def _check_dtype(dtype: np.dtype[Any], name: str, endpoint: Endpoint) -> None:
 
 def _expected(endpoint: Endpoint) -> str:
     """The shape that an input's array must have, as text."""
+    if rows_of(endpoint) > 1:  # N samples, not N rows
+        return f"(N, {', '.join(map(str, endpoint.shape))})"
     return f"(N{''.join(f', {size}' for size in endpoint.shape[1:])})"
 
 

@@ -116,12 +116,15 @@ def obtain(
     folders = {n: folder for n in formats if (folder := made.get(n) or kept[n]) is not None}
     if not folders:
         raise refused[formats[0]]
-    network, _, own_scaling = float_stage.read_info(next(iter(folders.values())))
-    ends = {name: float_stage.read_info(folder)[1][name] for name, folder in folders.items()}
-    model = FloatModel(network, folders, ends, refused)
+    infos = {name: float_stage.read_info(folder) for name, folder in folders.items()}
+    info = next(iter(infos.values()))
+    ends = {name: found.layouts[name] for name, found in infos.items()}
+    model = FloatModel(info.network, folders, ends, refused)
     if outcome is not None:
         return model, outcome.samples
-    return model, _gather(network, feeding, own_scaling, progress)
+    for warning in info.warnings:  # as when the files were made
+        progress.warn(warning)
+    return model, _gather(info.network, feeding, info.own_scaling, progress)
 
 
 def _fill(

@@ -25,10 +25,11 @@ from edgecnn.calibration import preprocessing as scaling
 from edgecnn.calibration import sources
 from edgecnn.convert import input_scaling, proof
 from edgecnn.errors import EdgeCnnError, InputError
+from edgecnn.progress import Recorder
 from edgecnn.records import EndLayouts, Network
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
     from numpy.typing import NDArray
 
@@ -50,7 +51,7 @@ ENVIRONMENT = {
 }
 # Raise it when the stage writes other bytes for the same request: files of another version that lie
 # in a cache are not mixed with ours.
-VERSION = 2
+VERSION = 3
 # Enough for a mean and variance over all positions, and little enough memory.
 ADAPTATION_SAMPLES = 4
 
@@ -78,6 +79,23 @@ class Samples:
 
     split: Split
     preprocessing: Preprocessing
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Info:
+    """What the stage found out, beside the files.
+
+    Attributes:
+        network: the network's ends.
+        layouts: by format, of the file's ends.
+        own_scaling: what the network itself does to its input first, "" for nothing.
+        warnings: what was told while the files were made, to be told again when they are reused.
+    """
+
+    network: Network
+    layouts: dict[str, EndLayouts]
+    own_scaling: str
     warnings: tuple[str, ...] = ()
 
 
@@ -119,7 +137,8 @@ def make(
     """
     from edgecnn.building import identify
 
-    return _MAKERS[identify(request).kind](request, Path(folder), formats, feeding, progress)
+    maker = _MAKERS[identify(request).kind]
+    return maker(request, Path(folder), formats, feeding, Recorder(progress))
 
 
 def _make_with_tensorflow(
@@ -127,7 +146,7 @@ def _make_with_tensorflow(
     folder: Path,
     formats: tuple[str, ...],
     feeding: Feeding,
-    progress: Progress,
+    progress: Recorder,
 ) -> Outcome:
     from edgecnn import building
     from edgecnn.convert import tflite_float
@@ -152,7 +171,8 @@ def _make_with_tensorflow(
     )
     del built  # each holds the weights once more, and the converter copies them several times over
     gc.collect()
-    _write_info(folder, network, dict.fromkeys(formats, own_layouts(network)), own_scaling)
+    ends = dict.fromkeys(formats, own_layouts(network))
+    _write_info(folder, Info(network, ends, own_scaling, tuple(progress.warnings)))
     attempts = _Attempts(formats)
     with attempts.of("onnx") as wanted:
         if wanted:
@@ -180,7 +200,7 @@ def _make_from_onnx(
     folder: Path,
     formats: tuple[str, ...],
     feeding: Feeding,
-    progress: Progress,
+    progress: Recorder,
 ) -> Outcome:
     from edgecnn.convert import onnx_parsing, onnx_source
     from edgecnn.formats import onnx_file
@@ -212,7 +232,7 @@ def _make_from_onnx(
         samples.preprocessing,
         proof.of_onnx(Path(request.model), network),
     )
-    _write_info(folder, network, ends, own_scaling)
+    _write_info(folder, Info(network, ends, own_scaling, tuple(progress.warnings)))
     return attempts.outcome(samples)
 
 
@@ -253,7 +273,7 @@ def _make_from_tflite(
     folder: Path,
     _formats: tuple[str, ...],
     feeding: Feeding,
-    progress: Progress,
+    progress: Recorder,
 ) -> Outcome:
     from edgecnn.convert import tflite_source
 
@@ -269,7 +289,8 @@ def _make_from_tflite(
         samples.preprocessing,
         proof.of_tflite(path, network),
     )
-    _write_info(folder, network, {"tflite": own_layouts(network)}, own_scaling)
+    ends = {"tflite": own_layouts(network)}
+    _write_info(folder, Info(network, ends, own_scaling, tuple(progress.warnings)))
     return Outcome(samples, {})
 
 
@@ -352,24 +373,12 @@ def _adapt(built: BuiltModel, feeding: Feeding) -> None:
     building.adapt_batch_normalization(built.keras_model, np.concatenate(images))
 
 
-def _write_info(
-    folder: Path, network: Network, ends: Mapping[str, EndLayouts], own_scaling: str
-) -> None:
-    info = {
-        "network": asdict(network),
-        "layouts": {name: asdict(layout) for name, layout in ends.items()},
-        "own_scaling": own_scaling,
-    }
-    (folder / INFO).write_text(json.dumps(info), encoding="utf-8")
+def _write_info(folder: Path, info: Info) -> None:
+    (folder / INFO).write_text(json.dumps(asdict(info)), encoding="utf-8")
 
 
-def read_info(folder: Path) -> tuple[Network, dict[str, EndLayouts], str]:
-    """What `make` found out: the network, the layouts by format, and its own scaling."""
+def read_info(folder: Path) -> Info:
+    """What `make` found out."""
     import cattrs
 
-    info = json.loads((folder / INFO).read_text(encoding="utf-8"))
-    return (
-        cattrs.structure(info["network"], Network),
-        cattrs.structure(info["layouts"], dict[str, EndLayouts]),
-        str(info["own_scaling"]),
-    )
+    return cattrs.structure(json.loads((folder / INFO).read_text(encoding="utf-8")), Info)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edgecnn.convert import onnx_antialias
 from edgecnn.convert.onnx_folding import fold
 from edgecnn.errors import InputError
 from edgecnn.formats.onnx_graph import array_of, from_proto, name_of, shape_of
@@ -46,6 +47,9 @@ def bring(model: ir.Model) -> ir.Model:
     if written > OPSET:
         model = _inline_later(model)
     infer_shapes(model)
+    if onnx_antialias.write_out(model):
+        fold(model)
+        infer_shapes(model)
     for node in list(model.graph):
         rewrite = _TABLE.get(node.op_type)
         if rewrite is not None:

@@ -37,6 +37,7 @@ from edgecnn.formats.onnx_graph import (
     shape_of,
     to_proto,
 )
+from edgecnn.formats.onnx_inference import infer_shapes
 from edgecnn.records import Endpoint, Network
 
 if TYPE_CHECKING:
@@ -143,8 +144,10 @@ def prepare_model(
     parameters, trainable = _count_parameters(working.graph)
     onnx_opset.clear(working)
     onnx_folding.fold(working)
-    if onnx_branches.select(working) and progress is not None:
-        progress.warn(_BOTH_RUN)
+    if onnx_branches.select(working):
+        _refuse_other_shapes(working)
+        if progress is not None:
+            progress.warn(_BOTH_RUN)
     _refuse_what_is_left(working.graph)
     working = onnx_opset.bring(working)
     onnx_tidy.tidy(working)
@@ -164,6 +167,18 @@ def _refuse_what_is_left(graph: ir.Graph) -> None:
             f"Control flow in the ONNX model depends on its data: {onnx_parsing.listed(flow)}.",
             hint="Export the network alone, for inference, without pre- or post-processing.",
         )
+
+
+def _refuse_other_shapes(model: ir.Model) -> None:
+    """Both branches run now, and one of them may be meant for other shapes than these."""
+    try:
+        infer_shapes(model)
+    except InputError as error:
+        raise InputError(
+            "The ONNX model chooses a branch by its data (If), and not both branches can take"
+            f" these input shapes: {error}",
+            hint="Take a file that holds one of the branches only, or export one from the source.",
+        ) from error
 
 
 def _refuse_open_outputs(graph: ir.Graph) -> None:

@@ -38,6 +38,7 @@ def prepare(path: Path) -> tuple[Network, str, bytes]:
         InputError: it is quantized already, needs operators that LiteRT has not, or leaves a size
             open that nobody fixed.
     """
+    _refuse_quantized(path, inspect(path, delegate=False))  # LiteRT may not even load it
     found = inspect(path)
     graph = Graph.read(files.read_bytes(path))
     unpack_constants.apply(graph)
@@ -59,10 +60,14 @@ def _refuse(path: Path, found: Inspection, graph: Graph) -> None:
             hint="Convert it again with TFLiteConverter.from_keras_model or from_saved_model, and"
             " without SELECT_TF_OPS.",
         )
+
+
+def _refuse_quantized(path: Path, found: Inspection) -> None:
     integers = _INTEGER_WEIGHTS & set(found.graph.macs_by_dtype)
     if integers or "dynamic" in found.graph.macs_by_dtype:
         raise InputError(
-            f"{path} is not a float model: its MACs are {', '.join(found.graph.macs_by_dtype)}.",
+            f"{path} is quantized already, not a float model: its MACs are"
+            f" {', '.join(found.graph.macs_by_dtype)}.",
             hint="Quantize the float .tflite it was made from.",
         )
 

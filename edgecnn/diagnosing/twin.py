@@ -145,12 +145,12 @@ def _of_cache(folder: Path, manifest: Manifest) -> FloatModel | None:
     import cattrs
 
     try:
-        network, ends, _ = float_stage.read_info(folder)
+        info = float_stage.read_info(folder)
     except (OSError, ValueError, KeyError, TypeError, cattrs.BaseValidationError):
         return None  # another version's, or being removed
-    if not _is_of(network, manifest) or caching.problem_of(folder):
+    if not _is_of(info.network, manifest) or caching.problem_of(folder):
         return None
-    return FloatModel(network, {"tflite": folder}, ends)
+    return FloatModel(info.network, {"tflite": folder}, info.layouts)
 
 
 def _read(model: FloatModel) -> bytes:

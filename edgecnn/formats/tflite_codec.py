@@ -245,7 +245,7 @@ class _Writer:
         numbered = zip(graph.subgraphs, self._tensors, strict=True)
         made.subgraphs = [self._subgraph(each, tensors) for each, tensors in numbered]
         made.buffers = [self._empty, *(_packed_buffer(buffer) for buffer in self._buffers)]
-        made.operatorCodes = self._codes
+        made.operatorCodes = _used_codes(self._codes, made.subgraphs)
         if graph.metadata or made.metadata is not None:
             made.metadata = [self._metadata(entry) for entry in graph.metadata]
         if self._deprecated():
@@ -338,6 +338,19 @@ class _Writer:
         name, custom = wanted
         self._codes.append(schema.operator_code(name, operator.version, custom=custom))
         return len(self._codes) - 1
+
+
+def _used_codes(codes: Sequence[Any], subgraphs: Iterable[Any]) -> list[Any]:
+    """The codes that operators use, whose numbers are set anew.
+
+    TFLiteConverter's calibrator refuses a file with a code that no operator has any more.
+    """
+    operators = [operator for subgraph in subgraphs for operator in subgraph.operators]
+    used = sorted({operator.opcodeIndex for operator in operators})
+    numbers = {old: new for new, old in enumerate(used)}
+    for operator in operators:
+        operator.opcodeIndex = numbers[operator.opcodeIndex]
+    return [codes[index] for index in used]
 
 
 def _named(subgraph: Subgraph, signatures: Iterable[Signature]) -> list[Tensor]:

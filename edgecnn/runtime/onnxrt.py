@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from edgecnn import isolation
 from edgecnn.errors import InputError, MissingPartError
 from edgecnn.records import TensorInfo
@@ -68,7 +70,8 @@ class OnnxSession:
             InputError: an input does not fit, or an operator fails while running.
         """
         check_inputs(inputs, self.inputs)
-        feed = {info.name: array for info, array in zip(self.inputs, inputs, strict=True)}
+        pairs = zip(self.inputs, inputs, strict=True)
+        feed = {info.name: np.asarray(array) for info, array in pairs}  # takes no numpy scalars
         try:
             outputs: list[Array] = self._session.run(None, feed)
         except Exception as error:

@@ -183,10 +183,24 @@ def test_each_input_has_its_array_and_a_run_may_take_several_rows(tmp_path: Path
     assert "int64 values are converted to int32" in rows.warnings[0]
 
 
+def test_a_run_of_several_rows_may_have_an_axis_of_its_own(tmp_path: Path) -> None:
+    state = Endpoint("state", "float32", (2, 1, 3))
+    rows = np.random.default_rng(0).normal(size=(16, 1, 3)).astype(np.float32)
+    flat, apart = (
+        load(save(tmp_path, state=array), (state,), samples=6, held_out=2, seed=0)
+        for array in (rows, rows.reshape(8, 2, 1, 3))
+    )
+    assert np.array_equal(flat.calibration[0], apart.calibration[0])
+    assert np.array_equal(flat.held_out[0], apart.held_out[0])
+    assert apart.calibration_runs == 6
+    with pytest.raises(InputError, match=r"expected \(N, 2, 1, 3\)"):
+        load(save(tmp_path, state=rows[:, 0]), (state,), samples=6, held_out=2, seed=0)
+
+
 def test_a_missing_array_is_named_with_what_is_needed(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no array for the input 'tokens'; it holds 'image'") as no:
         two(save(tmp_path, image=values(8)))
-    assert "tokens (N, 3)" in no.value.hint
+    assert "tokens (N, 2, 3)" in no.value.hint
 
 
 def test_arrays_of_different_lengths_are_refused(tmp_path: Path) -> None:

@@ -189,6 +189,41 @@ def test_newer_opsets() -> None:
     assert source.network.outputs[1].shape == (1, 4, 1, 1)
 
 
+@pytest.mark.parametrize("mode", ["linear", "cubic"])
+def test_an_antialiased_resize_is_a_product_with_what_it_makes_of_the_unit_matrix(
+    mode: str,
+) -> None:
+    net = Foreign(opset=18)
+    image = net.input("image", ["n", 3, 20, 21])
+    small = net.node("Resize", image, "", "", net.constant([7, 9]), mode=mode, axes=[-2, 3],
+                     antialias=1)  # fmt: skip
+    scales = net.constant(np.array([1, 1, 0.6, 1.7], np.float32))
+    odd = net.node("Resize", small, "", scales, mode=mode, antialias=1, exclude_outside=1)
+    source = _same(net.model({small: None, odd: None}))
+    assert {node.op_type for node in source.model.graph.node} == {"MatMul"}
+
+
+def test_an_antialiased_resize_that_cuts_out_a_region_is_refused() -> None:
+    net = Foreign(opset=18)
+    image = net.input("image", [1, 3, 20, 21])
+    region = net.constant(np.array([0, 0, 0, 0, 1, 1, 0.5, 0.5], np.float32))
+    small = net.node("Resize", image, region, "", net.constant([1, 3, 7, 9]), mode="linear",
+                     antialias=1, coordinate_transformation_mode="tf_crop_and_resize")  # fmt: skip
+    with pytest.raises(InputError, match="Resize with antialias"):
+        _prepared(net.model({small: None}))
+
+
+def test_a_triangle_of_constants_is_folded() -> None:
+    net = Foreign()
+    scores = net.input("scores", [1, 6, 6])
+    size = net.node("Gather", net.node("Shape", scores), net.constant([1]))
+    square = net.node("Concat", size, size, axis=0)
+    full = net.node("ConstantOfShape", square)
+    mask = net.node("Trilu", net.node("Sub", full, net.constant(np.float32(9))), upper=1)
+    source = _same(net.model({net.node("Softmax", net.node("Add", scores, mask)): None}))
+    assert [node.op_type for node in source.model.graph.node] == ["Add", "Softmax"]
+
+
 def _branch(name: str, kind: str) -> onnx.GraphProto:
     node = helper.make_node(kind, ["t0"], ["inner"])
     return helper.make_graph([node], name, [], [helper.make_empty_tensor_value_info("inner")])

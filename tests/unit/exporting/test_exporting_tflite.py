@@ -214,11 +214,21 @@ def vectors() -> TinyModel:
     return net
 
 
+def old_int8_net() -> TinyModel:
+    """As tflite-micro ships one: LiteRT does not load it, for the axis of its biases' scales."""
+    net = int8_net()
+    for tensor in net.graph.tensors:
+        if tensor.type == schema.TensorType.INT32:
+            tensor.quantization.quantizedDimension = 3
+    return net
+
+
 @pytest.mark.parametrize(
     ("net", "said"),
     [
         (two_inputs, "no array for the input 'image' and 'second'"),
-        (int8_net, "is not a float model"),
+        (int8_net, "is quantized already"),
+        (old_int8_net, "is quantized already"),
         (open_height, "(1, -1, 8, 3)"),
         (vectors, "(N, 9)"),
     ],

@@ -14,6 +14,7 @@ from random_nets import Drawn, RandomNet, networks, run, same_function
 from tiny_tflite import TinyModel, float_net, int8_net
 
 from edgecnn.formats.tflite_graph import Graph, Operator, Quantization, Tensor
+from edgecnn.formats.tflite_schema import operator_name
 from edgecnn.runtime.litert import LiteRTSession
 
 if TYPE_CHECKING:
@@ -244,6 +245,23 @@ def test_operator_codes_are_shared_and_the_newest_that_does_is_used() -> None:
     codes = _unpacked(graph.write()).operatorCodes
     quantize = [code for code in codes if code.builtinCode == schema.BuiltinOperator.QUANTIZE]
     assert [code.version for code in quantize] == [2]
+
+
+def test_an_operator_code_goes_with_its_last_operator() -> None:
+    graph = Graph.read(float_net().to_bytes())
+    kinds = [operator.name for operator in graph.operators]
+    relu = next(operator for operator in graph.operators if operator.name == "RELU")
+    source = relu.inputs[0]
+    assert source is not None
+    graph.redirect(relu.output, source)
+    graph.remove([relu])
+    written = graph.write()
+    codes = [operator_name(code)[0] for code in _unpacked(written).operatorCodes]
+    assert "RELU" in kinds
+    assert sorted(codes) == sorted({operator.name for operator in graph.operators})
+    kept = [kind for kind in kinds if kind != "RELU"]
+    assert [operator.name for operator in Graph.read(written).operators] == kept
+    LiteRTSession(written)
 
 
 def test_custom_operators_and_absent_inputs_survive() -> None:

@@ -168,3 +168,15 @@ def one_hot(node: Node) -> Value:
     off, on = values.tolist()
     kind = tf.as_dtype(values.dtype)
     return plain(tf.one_hot(index, depth, on, off, axis=axis, dtype=kind))
+
+
+@operator("Trilu", note="above or below a constant diagonal")
+def trilu(node: Node) -> Value:
+    """The upper or lower triangle of matrices; infinities outside of it become zero too."""
+    value = node.value(0)
+    diagonal = int(node.known(1, "diagonal").item()) if node.has(1) else 0
+    triangle = np.triu if node.get("upper", 1) else np.tril
+    kept = triangle(np.ones(value.shape[-2:], bool), diagonal)
+    tensor = value.plain()
+    masked = tf.where(tf.constant(kept), tensor, tf.zeros([], tensor.dtype))
+    return replace(plain(masked), nonnegative=value.nonnegative)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edgecnn.convert.onnx_import.dilated import dilated_max
 from edgecnn.convert.onnx_import.edges import with_edges
 from edgecnn.convert.onnx_import.lazy import tf
 from edgecnn.convert.onnx_import.reshaping import reshaped, settled
@@ -21,18 +22,24 @@ if TYPE_CHECKING:
 
 
 def _limit(attributes: Mapping[str, Any]) -> str:
-    if any(step != 1 for step in attributes.get("dilations", [])):
-        return "TFLite has no dilated pooling"
     if len(attributes.get("kernel_shape", [])) > 3:  # noqa: PLR2004 - spatial axes
         return "it pools over more than three axes"
     return ""
 
 
-@operator("MaxPool", limit=_limit, note="without dilations; values only, no indices")
+def _limit_average(attributes: Mapping[str, Any]) -> str:
+    if any(step != 1 for step in attributes.get("dilations", [])):
+        return "TFLite has no dilated average"
+    return _limit(attributes)
+
+
+@operator("MaxPool", limit=_limit, note="values only, no indices")
 def max_pool(node: Node) -> Value:
     """MaxPool; the border counts as minus infinity."""
     if len(node.outputs) > 1 and node.outputs[1]:
         raise node.refused("its indices are asked for")
+    if any(step != 1 for step in node.get("dilations", [])):
+        return dilated_max(node)
     if (rank := node.value(0).rank) != 4:  # noqa: PLR2004 - two spatial axes
         return _other_rank(node, max_pool, rank)
     over = windows(node, node.get("kernel_shape"))
@@ -46,7 +53,7 @@ def max_pool(node: Node) -> Value:
     return over.result(pooled, nonnegative=value.nonnegative)
 
 
-@operator("AveragePool", limit=_limit, note="without dilations")
+@operator("AveragePool", limit=_limit_average, note="without dilations")
 def average_pool(node: Node) -> Value:
     """AveragePool; the border counts, or does not, as the model says."""
     if (rank := node.value(0).rank) != 4:  # noqa: PLR2004 - two spatial axes
