@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from edgecnn import caching, gate
 from edgecnn.datasets import coco, masks
 from edgecnn.deploying import artifact, tasking
+from edgecnn.errors import InputError
 from edgecnn.evaluating import texts
 from edgecnn.progress import Silent
 
@@ -104,7 +105,7 @@ READERS: dict[str, Callable[[Asked], object]] = {
     "annotations": lambda asked: _in_evaluate(
         lambda: coco.open_coco(asked.folder / "pictures", asked.file)
     ),
-    "masks": lambda asked: _in_evaluate(lambda: masks.read_mask(asked.file)),
+    "masks": lambda asked: _in_evaluate(lambda: _mask(asked.file)),
 }
 # How often a verb is taken where its file has others: those that take seconds more seldom.
 WEIGHTS = {
@@ -122,6 +123,14 @@ def _in_evaluate(read: Callable[[], object]) -> object:
     """What `evaluate` reads once it knows a network that finds boxes or masks."""
     with gate.told("evaluating"):
         return read()
+
+
+def _mask(file: Path) -> object:
+    """A mask that cannot be read is left out and told of: no fault of the whole."""
+    try:
+        return masks.read_mask(file)
+    except masks.UnreadableMaskError as error:
+        raise InputError(str(error)) from error
 
 
 def _reported(asked: Asked) -> tuple[str, ...]:
