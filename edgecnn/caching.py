@@ -153,7 +153,7 @@ def cached(
     final = _path(kind, key)
     with store.new_folder(final) as part:
         make(part)
-        _write_sums(part)
+        write_sums(part)
     _evict(keep=final)
     return final
 
@@ -211,7 +211,8 @@ def _files(entry: Path) -> dict[str, Path]:
     return {name: path for name, path in sorted(named.items()) if name != SUMS}
 
 
-def _write_sums(folder: Path) -> None:
+def write_sums(folder: Path) -> None:
+    """Give an entry's files their sizes and checksums, as `problem_of` reads them."""
     sums = {name: _sum(path) for name, path in _files(folder).items()}
     (folder / SUMS).write_text(json.dumps(sums, indent=1) + "\n", encoding="ascii")
 

@@ -1,7 +1,7 @@
 """Hostile files under every verb that reads one: no traceback, no hang, no gigabytes.
 
-    python tools/fuzz.py --count 10000             # hours
-    python tools/fuzz.py --seed 3 --only 1234      # one input again, and what it said
+    python tools/fuzz.py --count 10000 --log FILE   # hours; again, it goes on
+    python tools/fuzz.py --seed 3 --only 1234       # one input again, and what it said
 
 A trial mutates one file of a corpus (a .tflite, .onnx, .keras, .npz, labels, a picture, results,
 or a file of a SavedModel or of an artifact, whose manifest then says the new hash) and runs one
@@ -16,6 +16,7 @@ exported for one.
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import multiprocessing
 import os
@@ -24,6 +25,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,6 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--only", type=int, help="the number of one trial, to see it again")
     parser.add_argument("--corpus", type=Path, default=Path(tempfile.gettempdir(), "edgecnn-fuzz"))
     parser.add_argument("--keep", type=Path, help="a folder for the inputs of what is wrong")
+    parser.add_argument("--log", type=Path, help="a line for each; those in it are not run again")
     asked = parser.parse_args(arguments)
     if not asked.corpus.exists():
         # In a process of its own: a child's memory begins with this one's, TensorFlow and all.
@@ -62,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with tempfile.TemporaryDirectory() as folder:
         os.environ["EDGECNN_CACHE"] = str(Path(folder) / "cache")
-        watcher = _Watcher(Path(folder) / "work", asked.keep)
+        watcher = _Watcher(Path(folder) / "work", asked.keep, asked.log)
         with warm.children():
             _run(asked, watcher)
     print(watcher.summary())
@@ -70,15 +73,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(asked: argparse.Namespace, watcher: _Watcher) -> None:
-    seeds = corpus.seeds_in(asked.corpus, with_slow=not asked.quick)
+    sources = corpus.sources_in(asked.corpus, with_slow=not asked.quick)
     if asked.verbs is not None:
-        seeds = corpus.limited(seeds, asked.verbs)
+        sources = corpus.limited(sources, asked.verbs)
     numbers = range(asked.count) if asked.only is None else [asked.only]
     end = time.monotonic() + 60 * asked.minutes
     for number in numbers:
         if time.monotonic() > end:
             break
-        watcher.take(trials.run_one(seeds, watcher.work, number=number, seed=asked.seed))
+        if (asked.seed, number) in watcher.known:
+            continue
+        watcher.take(trials.run_one(sources, watcher.work, number=number, seed=asked.seed))
         if asked.only is not None:
             print(watcher.last)
 
@@ -86,30 +91,41 @@ def _run(asked: argparse.Namespace, watcher: _Watcher) -> None:
 class _Watcher:
     """Tells of each trial with something wrong, and counts them all."""
 
-    def __init__(self, work: Path, keep: Path | None) -> None:
-        self.work, self._keep = work, keep
+    def __init__(self, work: Path, keep: Path | None, log: Path | None) -> None:
+        self.work, self._keep, self._log = work, keep, log
         self.wrong = 0
+        self.known: set[tuple[int, int]] = set()
         self.last: Trial | None = None
         self._codes: Counter[tuple[str, int]] = Counter()
         self._slowest, self._largest, self._grown = 0.0, 0, 0
         self._resident: list[int] = []
         self._unforeseen: Counter[str] = Counter()
+        for line in log.read_text("ascii").splitlines() if log and log.exists() else ():
+            self._count(trials.Trial(**json.loads(line)))
 
     def take(self, trial: Trial) -> None:
-        """Count one."""
+        """Count one, and say what is wrong with it."""
         self.last = trial
+        self._count(trial)
+        if self._log is not None:
+            with self._log.open("a", encoding="ascii") as lines:
+                lines.write(f"{json.dumps(asdict(trial))}\n")
+        self._note_progress(sum(self._codes.values()))
+        if trial.wrong:
+            print(f"{trial.number}: {trial.verb} {trial.file}: {trial.wrong}", flush=True)
+            print(trial.said[-_SHOWN_BYTES:], flush=True)
+            if self._keep is not None:
+                kept = self._keep / f"{trial.seed}-{trial.number}"
+                shutil.copytree(self.work, kept, dirs_exist_ok=True)
+
+    def _count(self, trial: Trial) -> None:
+        self.known.add((trial.seed, trial.number))
         self._codes[trial.verb, trial.code] += 1
         self._slowest = max(self._slowest, trial.seconds)
         self._largest = max(self._largest, trial.child_bytes)
         self._grown = max(self._grown, trial.own_bytes)
         self._unforeseen.update([trial.unforeseen] if trial.unforeseen else [])
-        self._note_progress(sum(self._codes.values()))
-        if trial.wrong:
-            self.wrong += 1
-            print(f"{trial.number}: {trial.verb} {trial.file}: {trial.wrong}", flush=True)
-            print(trial.said[-_SHOWN_BYTES:], flush=True)
-            if self._keep is not None:
-                shutil.copytree(self.work, self._keep / str(trial.number), dirs_exist_ok=True)
+        self.wrong += bool(trial.wrong)
 
     def _note_progress(self, count: int) -> None:
         if count % _TOLD_EVERY == 0:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from edgecnn import gate, reference, verifying
 from edgecnn import manifest as manifests
 from edgecnn.deploying.device import ends as device_ends
+from edgecnn.deploying.device import network
 from edgecnn.errors import InputError
 from edgecnn.progress import Silent
 
@@ -159,20 +160,31 @@ def _check_ends(manifest: Manifest, file: FileInfo, folder: Path) -> None:
 
 
 def _expected(path: Path, manifest: Manifest, inputs: Arrays) -> tuple[Arrays, Arrays]:
-    try:
-        outputs, real = gate.run(
-            "edgecnn.deploying.device.network:outputs",
-            str(path),
-            asdict(manifest),
-            inputs,
-            source=path,
-            work=gate.RUN,
-            what=f"running {path}",
-            progress=Silent(),  # each run is a word of life
-        )
-    except RuntimeError as error:  # network.UnusableError, and what fails while it runs
-        raise InputError(f"{path}: {error}", hint="`edgecnn verify` says more.") from error
+    outputs, real = gate.run(
+        "edgecnn.deploying.artifact:run_as_device",
+        str(path),
+        asdict(manifest),
+        inputs,
+        source=path,
+        work=gate.RUN,
+        what=f"running {path}",
+        progress=Silent(),  # each run is a word of life
+    )
     return tuple(outputs), tuple(real)
+
+
+def run_as_device(
+    path: str, manifest: dict[str, Any], inputs: Arrays, *, progress: Progress
+) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]:
+    """What the program on the device would compute; see `network.outputs`. For a child process.
+
+    Raises:
+        InputError: the file cannot be run, or fails while it runs.
+    """
+    try:
+        return network.outputs(path, manifest, inputs, progress=progress)
+    except RuntimeError as error:  # network.UnusableError, and what LiteRT raises
+        raise InputError(f"{path}: {error}", hint="`edgecnn verify` says more.") from error
 
 
 def _check_outputs(real: Arrays, stored: Arrays, manifest: Manifest, path: Path) -> None:

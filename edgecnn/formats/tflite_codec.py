@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import io
+import struct
 import zipfile
 from typing import TYPE_CHECKING, Any
 
@@ -34,8 +35,28 @@ _MOST_RATIO = 64
 _PLACEHOLDER = 1  # an offset that says "behind", and not yet where (schema.fbs)
 
 
+# What the generated classes raise at an offset or a length that leads astray, and lists and tables
+# at a number that they do not have. `inspection` has held most of a foreign file to its bytes by
+# then, and not the options, sparsities and texts that it does not tell of.
+_ASTRAY = (struct.error, ValueError, TypeError, LookupError, OverflowError)
+
+
 def read(data: bytes) -> Graph:
-    """Unpack a file."""
+    """Unpack a file.
+
+    Raises:
+        InputError: it is damaged.
+    """
+    try:
+        return _read(data)
+    except _ASTRAY as error:
+        raise InputError(
+            f"The .tflite is damaged: an offset or a number in it leads nowhere ({error}).",
+            hint="Get or make the file again.",
+        ) from error
+
+
+def _read(data: bytes) -> Graph:
     model = schema.generated().ModelT.InitFromPackedBuf(data, 0)
     buffers = [Buffer(_contents(buffer, data)) for buffer in model.buffers or []]
     graph = Graph(description=schema.text(model.description))

@@ -89,7 +89,11 @@ class Graph(Subgraph):
 
     @staticmethod
     def read(data: bytes) -> Graph:
-        """Unpack a .tflite file; buffers that lie behind the FlatBuffer are brought inside."""
+        """Unpack a .tflite file; buffers that lie behind the FlatBuffer are brought inside.
+
+        Raises:
+            InputError: it is damaged.
+        """
         from edgecnn.formats import tflite_codec
 
         return tflite_codec.read(data)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import math
 import struct
+import tokenize
 import zipfile
 import zlib
 from typing import IO, TYPE_CHECKING, Any
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 UNREADABLE = (
     OSError, ValueError, KeyError, EOFError, AttributeError, MemoryError, NotImplementedError,
     ArithmeticError, RuntimeError, TypeError, SyntaxError, struct.error, zipfile.BadZipFile,
-    zlib.error,
+    zlib.error, tokenize.TokenError,
 )  # fmt: skip
 _MOST_ARRAYS = 100_000
 # Packed numbers of a network or of pictures shrink to a tenth, masks to a hundredth.

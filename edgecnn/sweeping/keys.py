@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 from edgecnn.building.files import tree_sha256
 from edgecnn.calibration import fashion_mnist
 from edgecnn.convert.versions import digest, find_version, versions
+from edgecnn.errors import InputError
 from edgecnn.latency import profiles
 from edgecnn.sweeping.points import preprocessing_of
+from edgecnn.text import printable
 
 if TYPE_CHECKING:
     from edgecnn.sweeping.points import Planned
@@ -118,4 +120,8 @@ def _content_of(name: str) -> str:
     if name == fashion_mnist.SOURCE:
         return tree_sha256(fashion_mnist.find())
     path = Path(name)
-    return tree_sha256(path) if path.exists() else name
+    try:
+        return tree_sha256(path) if path.exists() else name
+    except (OSError, ValueError) as error:  # a name that no file can have; a folder that is locked
+        why = error.strerror if isinstance(error, OSError) else error
+        raise InputError(f"{printable(name)} cannot be read: {why}.") from error

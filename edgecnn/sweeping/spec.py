@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from edgecnn import files
 from edgecnn.errors import InputError
 from edgecnn.evaluating.options import EvaluateOptions
+from edgecnn.sweeping import option_types
 from edgecnn.sweeping.records import Budget, Point
 from edgecnn.training.options import TrainOptions
 from edgecnn.zoo.suggest import suggest
@@ -157,7 +158,7 @@ def _tables(text: str, path: Path) -> dict[str, Any]:
         import tomli as tomllib
     try:
         return tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # also of an integer of thousands of digits
         raise InputError(f"{path} is no TOML: {error}.", hint=_HINT) from error
 
 
@@ -250,7 +251,7 @@ def _preprocessing(table: dict[str, Any] | None, where: str) -> Preprocessing | 
         return None
     _known(table, ("input_range", "mean", "std", "channel_order"), where)
     order = table.get("channel_order", "RGB")
-    if order not in {"RGB", "BGR"}:
+    if order not in ["RGB", "BGR"]:  # a set would ask for its hash, and a list has none
         raise InputError(f"{where}: channel_order is RGB or BGR, not {order!r}.")
     texts = {name: _numbers_text(v) for name, v in table.items() if name != "channel_order"}
     return parse_preprocessing(channel_order=order, **texts)
@@ -267,8 +268,8 @@ def _training(table: dict[str, Any] | None, where: str) -> dict[str, Any] | None
     _known(table, _left({each.name for each in fields(TrainOptions)}, _NOT_OF_TRAINING), where)
     if "data" not in table:
         raise InputError(f"{where} names no data.", hint='For example: data = "fashion-mnist"')
-    with _typed(where):
-        TrainOptions(**table).check()
+    option_types.check(table, TrainOptions, where)
+    TrainOptions(**table).check()
     return dict(table)
 
 
@@ -279,28 +280,13 @@ def _evaluating(table: dict[str, Any] | None, where: str) -> dict[str, Any] | No
     _known(table, _left(names, _NOT_OF_EVALUATING), where)
     if "data" not in table:
         raise InputError(f"{where} names no data.", hint='For example: data = "fashion-mnist"')
-    with _typed(where):
-        EvaluateOptions(**table)
+    option_types.check(table, EvaluateOptions, where)
+    EvaluateOptions(**table)
     return dict(table)
 
 
 def _left(names: set[str], without: set[str]) -> list[str]:
     return sorted(names - without)
-
-
-class _typed:  # noqa: N801 - used as a function is
-    """Say of a value of the wrong type where it stands."""
-
-    def __init__(self, where: str) -> None:
-        self._where = where
-
-    def __enter__(self) -> None:
-        """Nothing to do."""
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        """Turn Python's word into ours."""
-        if isinstance(error, TypeError):
-            raise InputError(f"{self._where}: a value has the wrong type: {error}.") from error
 
 
 def _predicting(table: dict[str, Any] | None, where: str) -> Predicting | None:
@@ -323,7 +309,7 @@ def _benching(table: dict[str, Any] | None, where: str) -> Benching | None:
         return None
     _known(table, ("on", "threads", "profile"), where)
     profile = table.get("profile", "quick")
-    if profile not in {"quick", "publish", "sustained"}:
+    if profile not in ["quick", "publish", "sustained"]:
         raise InputError(f"{where}: there is no profile {profile!r}.", hint="quick or publish")
     on = _texts(table.get("on"), "on", where)
     return Benching(on, _counts(table.get("threads", 1), where), profile)

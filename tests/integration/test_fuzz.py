@@ -51,8 +51,8 @@ def test_the_same_numbers_make_the_same_input(corpus: Path) -> None:
 
 
 def test_a_hang_a_traceback_and_gigabytes_are_seen() -> None:
-    bad = Trial(0, "verify", "a.tflite", 1000, 70, 21.0, 21.0, 2_000_000_000, 600_000_000)
+    bad = Trial(0, 1, "verify", "a.tflite", 1000, 70, 21.0, 21.0, 2_000_000_000, 600_000_000)
     assert bad.wrong == (
         "a traceback (exit 70), 21 s, a child of 2000 MB, this process grew by 600 MB"
     )
-    assert Trial(0, "verify", "a.tflite", 1000, 2, 21.0, 1.0, 900_000_000, 0).wrong == ""
+    assert Trial(0, 1, "verify", "a.tflite", 1000, 2, 21.0, 1.0, 900_000_000, 0).wrong == ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -20,11 +21,18 @@ _ROOT = Path(__file__).parents[2]
 _SAMPLES, _SIZE, _CLASSES = 6, 32, 10
 _NETWORK: Any = {"input_size": _SIZE, "classes": _CLASSES, "width": 0.125}
 RECORDS, RESULTS, PICTURES, SAVED = "records", "results.jsonl", "pictures", "saved"
-_OF_TEXTS = {".txt": "labels", ".toml": "profile"}
+SPEC, JOURNAL, ENTRY, COCO, MASK = "sweep.toml", "swept", "entry", "coco.json", "mask.png"
+_READ_BY = {
+    "data.npz": ("data", "calibrate"), "labels.txt": ("labels",), "device.toml": ("profile",),
+    RESULTS: ("results", "report"), SPEC: ("sweep",), JOURNAL: ("journal",), ENTRY: ("cache",),
+    COCO: ("annotations",), MASK: ("masks",), "anchors.txt": ("anchors",),
+    "anchors.npy": ("anchors",),
+}  # fmt: skip
+_TURNS = 3  # of each quick source, for one of those that take TensorFlow's seconds
 
 
 @dataclass(frozen=True)
-class Seed:
+class Source:
     """What is mutated.
 
     Attributes:
@@ -36,7 +44,7 @@ class Seed:
     verbs: tuple[str, ...]
 
 
-def seeds_in(folder: Path, *, with_slow: bool = True) -> tuple[Seed, ...]:
+def sources_in(folder: Path, *, with_slow: bool = True) -> tuple[Source, ...]:
     """What can be mutated in a folder: its model files and arrays, and the artifacts in it.
 
     Args:
@@ -46,33 +54,29 @@ def seeds_in(folder: Path, *, with_slow: bool = True) -> tuple[Seed, ...]:
     """
     of_files = (*OF_FILES, *(SLOW if with_slow else ()))
     paths = sorted(folder.iterdir())
-    quick = [seed for path in paths for seed in _seeds(path, of_files)]
-    own = [path for path in paths if with_slow and (path.suffix == ".keras" or path.name == SAVED)]
-    return (*quick, *quick, *(Seed(path, OF_OWN_MODELS) for path in own))
+    quick = [source for path in paths for source in _sources(path, of_files)]
+    own = [path for path in paths if path.suffix == ".keras" or path.name == SAVED]
+    slow = [Source(path, OF_OWN_MODELS) for path in own]
+    slow += [Source(path, OF_PICTURES) for path in paths if path.name == PICTURES]
+    return (*quick * _TURNS, *(slow if with_slow else ()))
 
 
-def _seeds(path: Path, of_files: tuple[str, ...]) -> Iterator[Seed]:
+def _sources(path: Path, of_files: tuple[str, ...]) -> Iterator[Source]:
     if (path / "manifest.json").is_file():
-        yield from [Seed(path, OF_FOLDERS)] * 3
-        yield from (Seed(each, of_files) for each in sorted(path.glob("model.*")))
+        yield from [Source(path, OF_FOLDERS)] * 3
+        yield from (Source(each, of_files) for each in sorted(path.glob("model.*")))
     elif path.suffix in {".tflite", ".onnx"}:
-        yield Seed(path, of_files)
-    elif path.suffix == ".npz":
-        yield Seed(path, ("data", "calibrate"))
-    elif path.suffix in _OF_TEXTS:
-        yield Seed(path, (_OF_TEXTS[path.suffix],))
+        yield Source(path, of_files)
     elif path.name == RECORDS:
-        yield from (Seed(each, ("verdict", "report")) for each in sorted(path.glob("*.json")))
-    elif path.name == RESULTS:
-        yield Seed(path, ("results", "report"))
-    elif path.name == PICTURES:
-        yield Seed(path, OF_PICTURES)
+        yield from (Source(each, ("verdict", "report")) for each in sorted(path.glob("*.json")))
+    elif path.name in _READ_BY:
+        yield Source(path, _READ_BY[path.name])
 
 
-def limited(seeds: Sequence[Seed], verbs: Sequence[str]) -> tuple[Seed, ...]:
+def limited(sources: Sequence[Source], verbs: Sequence[str]) -> tuple[Source, ...]:
     """What is mutated for some of the verbs."""
-    kept = ((seed, tuple(verb for verb in seed.verbs if verb in verbs)) for seed in seeds)
-    return tuple(Seed(seed.path, few) for seed, few in kept if few)
+    kept = ((source, tuple(verb for verb in source.verbs if verb in verbs)) for source in sources)
+    return tuple(Source(source.path, few) for source, few in kept if few)
 
 
 def make(folder: Path) -> None:
@@ -94,7 +98,47 @@ def make(folder: Path) -> None:
     write_data(folder / PICTURES)
     _copy_records(folder)
     write_results(folder)
+    write_sweep(folder)
+    write_small(folder)
+
+
+def write_small(folder: Path) -> None:
+    """Labels, anchors, annotated boxes, a mask, and an entry of the cache."""
+    from PIL import Image
+
+    from edgecnn import caching
+
     (folder / "labels.txt").write_text("".join(f"thing {k}\n" for k in range(_CLASSES)), "utf-8")
+    (folder / "anchors.txt").write_text("0.1, 0.2, 0.3, 0.4\n0.5 0.5 1 1\n", "utf-8")
+    np.save(folder / "anchors.npy", np.linspace(0, 1, 12, dtype=np.float32).reshape(3, 4))
+    picture = {"id": 1, "file_name": "thing 0/colour.png", "width": 40, "height": 30}
+    box = {"id": 1, "image_id": 1, "category_id": 2, "bbox": [3, 4, 10.5, 8], "iscrowd": 0}
+    content = {"images": [picture], "annotations": [box], "categories": [{"id": 2, "name": "x"}]}
+    (folder / COCO).write_text(json.dumps(content), "ascii")
+    Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8) % 3).save(folder / MASK)
+    entry = folder / ENTRY
+    (entry / "inner").mkdir(parents=True)
+    (entry / "inner" / "model.tflite").write_bytes(bytes(range(100)))
+    caching.write_sums(entry)
+
+
+def write_sweep(folder: Path) -> None:
+    """A SPEC.toml, and what `sweep` keeps of it when both of its points are done."""
+    from edgecnn.sweeping import journal, keys, points, spec
+    from edgecnn.sweeping.records import Impossible, Place, PointRecord, Timing
+
+    (folder / SPEC).write_text(spec.EXAMPLE, "utf-8")
+    asked = spec.read(folder / SPEC)
+    keyer = keys.Keys(asked)
+    timings = (Timing(Place("raspberry-pi-4b", 4), 9.5, 8.0, 12.5),)
+    (folder / JOURNAL).mkdir()
+    with journal.opened(folder / JOURNAL / "sweep.jsonl") as book:
+        for planned in points.plan_all(asked):
+            if not isinstance(planned, Impossible):
+                made = PointRecord(
+                    keyer.point(planned), planned.point, "done", size_bytes=9000, timings=timings
+                )
+                book.append(made)
 
 
 def _write_own_models(folder: Path) -> None:

@@ -268,6 +268,11 @@ def _header(chance: random.Random) -> bytes:
     return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text.encode()
 
 
+def of_npy(data: bytes, chance: random.Random) -> bytes:
+    """An array alone, as `of_npz` has it among others."""
+    return _member(np.load(io.BytesIO(data), allow_pickle=False), chance)
+
+
 def _npy(values: Any) -> bytes:  # noqa: ANN401 - an array
     out = io.BytesIO()
     np.save(out, values, allow_pickle=False)
@@ -303,17 +308,40 @@ def of_json_lines(data: bytes, chance: random.Random) -> bytes:
     return b"\n".join(lines) + b"\n"
 
 
+_TOML_VALUES = (
+    '""', "0", "-1", "1e400", "nan", "[]", "[[]]", "{}", "true", "2026-11-28", '"\\u001b[2J"',
+    "9223372036854775808", "[1, 'x']", '["int8", "int8"]', f"[{'1, ' * 5000}]", "'../../x'",
+)  # fmt: skip
+
+
+def of_toml(data: bytes, chance: random.Random) -> bytes:
+    """Values of a TOML text replaced, keys renamed, lines moved into another table."""
+    lines = data.decode().split("\n")
+    for _ in range(chance.randint(1, _MOST_EDITS)):
+        place = chance.choice([k for k, line in enumerate(lines) if "=" in line] or [0])
+        key, _, value = lines[place].partition("=")
+        instead = chance.choice(_TOML_VALUES)
+        lines[place] = chance.choice(
+            (f"{key}= {instead}", f"{key}= {instead}", f"{key}= [{value}, {value}]",
+             f"x{key}={value}", f"{key}.a ={value}")
+        )  # fmt: skip
+        if chance.random() < 0.2:  # noqa: PLR2004 - mostly they stay
+            lines.insert(chance.randrange(len(lines)), lines.pop(place))
+    return "\n".join(lines).encode()
+
+
 BY_SUFFIX: dict[str, tuple[Mutation, ...]] = {
     ".tflite": (of_bytes, of_tflite),
     ".onnx": (of_bytes, of_onnx),
     ".npz": (of_bytes, of_npz),
+    ".npy": (of_bytes, of_npy),
     ".json": (of_bytes, of_json),
     ".jsonl": (of_bytes, of_json_lines, of_json_lines),
     ".pb": (of_bytes, wire.of_message, wire.of_message),
     ".png": (of_bytes, pictures.of_png),
     ".jpg": (of_bytes, pictures.of_jpeg),
     ".txt": (of_bytes, of_text),
-    ".toml": (of_bytes, of_text),
+    ".toml": (of_bytes, of_text, of_toml, of_toml),
     ".keras": (of_bytes, of_keras, of_keras),
 }
 

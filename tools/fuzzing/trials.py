@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING
 
 from edgecnn.cli import app, failure
 from fuzzing import mutate
-from fuzzing.verbs import COMMANDS, READERS, Asked
+from fuzzing.verbs import COMMANDS, READERS, WEIGHTS, Asked
 from fuzzing.warm import Forked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from fuzzing.corpus import Seed
+    from fuzzing.corpus import Source
 
 SLOW_S, HANGS_S = 20.0, 90.0
 LARGE_BYTES = 1_000_000_000
@@ -41,7 +41,8 @@ class Trial:
     """How one ended.
 
     Attributes:
-        number: which, of its run; with the run's seed it makes the same input again.
+        number: which, of its run.
+        seed: of its run; with the number it makes the same input again.
         verb: what was done.
         file: the mutated file's name.
         file_bytes: its size.
@@ -50,12 +51,13 @@ class Trial:
         worked_s: processor seconds of this process and its children.
         child_bytes: resident memory of the largest child.
         own_bytes: by how much this process grew meanwhile.
-        said: the traceback, where there is one, else the end of the answer.
+        said: the traceback, where there is one or nobody foresaw it, else the end of the answer.
         unforeseen: where in edgecnn an exception came from that nobody foresaw and the gate told as
             a sentence: perhaps a bug of ours, which exit code 2 does not show.
     """
 
     number: int
+    seed: int
     verb: str
     file: str
     file_bytes: int
@@ -83,19 +85,26 @@ class Trial:
         return ", ".join(words for words, is_so in found.items() if is_so)
 
 
-def run(number: int, seed: Seed, work: Path, chance: random.Random) -> Trial:
-    """Mutate a seed, and do one thing with it."""
+def run_one(sources: Sequence[Source], work: Path, *, number: int, seed: int) -> Trial:
+    """One trial of a run, the same whenever it is asked for; sources take turns.
+
+    Mutates one, and does one thing with it.
+    """
+    chance = random.Random(f"{seed}/{number}")  # noqa: S311 - no secret is made
+    source = sources[number % len(sources)]
     shutil.rmtree(work, ignore_errors=True)
-    verb = chance.choice(seed.verbs)
-    target = _written(seed, work, chance)
-    folder = work / seed.path.name if seed.path.is_dir() else target.parent
+    (verb,) = chance.choices(source.verbs, [WEIGHTS.get(verb, 1) for verb in source.verbs])
+    target = _written(source, work, chance)
+    folder = work / source.path.name if source.path.is_dir() else target.parent
     Forked.peak, Forked.worked_s = 0, 0.0
     before, start, own = _reset_peak(), time.monotonic(), time.process_time()
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         code = _done(verb, Asked(target, folder, work / "out"))
+    where = unforeseen(err.getvalue())
     return Trial(
         number=number,
+        seed=seed,
         verb=verb,
         file=target.name,
         file_bytes=target.stat().st_size,
@@ -104,8 +113,8 @@ def run(number: int, seed: Seed, work: Path, chance: random.Random) -> Trial:
         worked_s=Forked.worked_s + time.process_time() - own,
         child_bytes=Forked.peak,
         own_bytes=_status("VmHWM") - before,
-        said=err.getvalue() if code == _BUG else out.getvalue()[-300:],
-        unforeseen=unforeseen(err.getvalue()),
+        said=err.getvalue() if code == _BUG or where else out.getvalue()[-300:],
+        unforeseen=where,
     )
 
 
@@ -131,14 +140,14 @@ def _done(verb: str, asked: Asked) -> int:
     return 0
 
 
-def _written(seed: Seed, work: Path, chance: random.Random) -> Path:
-    """The seed copied into `work`, one of its files mutated; returns that file's path."""
-    if seed.path.is_file():
-        shutil.copytree(seed.path.parent, work)
-        target = work / seed.path.name
+def _written(source: Source, work: Path, chance: random.Random) -> Path:
+    """The source copied into `work`, one of its files mutated; returns that file's path."""
+    if source.path.is_file():
+        shutil.copytree(source.path.parent, work)
+        target = work / source.path.name
     else:
-        shutil.copytree(seed.path.parent, work)
-        folder = work / seed.path.name
+        shutil.copytree(source.path.parent, work)
+        folder = work / source.path.name
         target = chance.choice(sorted(each for each in folder.rglob("*") if each.is_file()))
     target.write_bytes(mutate.mutated(target.read_bytes(), target.suffix, chance))
     manifest = target.parent / "manifest.json"
@@ -176,9 +185,3 @@ def _status(field: str) -> int:
             if line.startswith(field):
                 return int(line.split()[1]) * 1024
     return 0
-
-
-def run_one(seeds: Sequence[Seed], work: Path, *, number: int, seed: int) -> Trial:
-    """One trial of a run, the same whenever it is asked for; seeds take turns."""
-    chance = random.Random(f"{seed}/{number}")  # noqa: S311 - no secret is made
-    return run(number, seeds[number % len(seeds)], work, chance)

@@ -1,11 +1,15 @@
-"""What is done with a mutated file: command lines, and what `deploy` reads before its device."""
+"""What is done with a mutated file: command lines, and what a verb reads before its work."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from edgecnn import caching, gate
+from edgecnn.datasets import coco, masks
 from edgecnn.deploying import artifact, tasking
+from edgecnn.errors import InputError
+from edgecnn.evaluating import texts
 from edgecnn.progress import Silent
 
 if TYPE_CHECKING:
@@ -88,16 +92,45 @@ COMMANDS: dict[str, Callable[[Asked], list[str]]] = {
     "profile": lambda asked: [
         *("predict", str(asked.folder / "float.tflite"), "--device", str(asked.file))
     ],
+    "sweep": lambda asked: ["sweep", str(asked.file), "--dry-run", "--out", str(asked.out)],
+    "journal": lambda asked: [
+        *("sweep", str(asked.beside / "sweep.toml"), "--dry-run", "--out", str(asked.folder))
+    ],
 }  # fmt: skip
 READERS: dict[str, Callable[[Asked], object]] = {
     "deploy": lambda asked: artifact.read(asked.folder, Silent()),
     "labels": lambda asked: tasking.read_labels(asked.file),
+    "cache": lambda asked: caching.problem_of(asked.folder),
+    "anchors": lambda asked: _in_evaluate(lambda: texts.read_anchors(asked.file)),
+    "annotations": lambda asked: _in_evaluate(
+        lambda: coco.open_coco(asked.folder / "pictures", asked.file)
+    ),
+    "masks": lambda asked: _in_evaluate(lambda: _mask(asked.file)),
 }
+# How often a verb is taken where its file has others: those that take seconds more seldom.
+WEIGHTS = {
+    "inspect": 4, "predict": 3, "fit": 3, "export": 3, "bench": 2, "verdict": 3, "results": 3,
+    "data": 3, "evaluate-on-pictures": 3,
+}  # fmt: skip
 OF_FILES = ("inspect", "predict", "export", "fit")
 SLOW = ("bench", "compare")  # they measure
 OF_FOLDERS = ("verify", "verify", "check", "diagnose", "evaluate", "deploy")
 OF_OWN_MODELS = ("export", "export", "predict")
 OF_PICTURES = ("calibrate-on-pictures", "evaluate-on-pictures")
+
+
+def _in_evaluate(read: Callable[[], object]) -> object:
+    """What `evaluate` reads once it knows a network that finds boxes or masks."""
+    with gate.told("evaluating"):
+        return read()
+
+
+def _mask(file: Path) -> object:
+    """A mask that cannot be read is left out and told of: no fault of the whole."""
+    try:
+        return masks.read_mask(file)
+    except masks.UnreadableMaskError as error:
+        raise InputError(str(error)) from error
 
 
 def _reported(asked: Asked) -> tuple[str, ...]:

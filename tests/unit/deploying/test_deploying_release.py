@@ -21,6 +21,7 @@ from edgecnn.deploying import artifact, proof, release
 from edgecnn.deploying.device.proving import difference
 from edgecnn.deploying.tasking import Task
 from edgecnn.errors import InputError
+from edgecnn.formats.tflite_graph import Graph
 from edgecnn.progress import Silent
 
 if TYPE_CHECKING:
@@ -176,6 +177,19 @@ def test_a_changed_model_is_not_deployed(folder: Path, tmp_path: Path) -> None:
     (there / "model.tflite").write_bytes(data)
     with pytest.raises(InputError, match="was changed"):
         artifact.read(there, Silent())
+
+
+def test_a_network_that_the_runtime_refuses(folder: Path, tmp_path: Path) -> None:
+    graph = Graph.read((folder / "model.tflite").read_bytes())
+    graph.operators[0].inputs = graph.operators[0].inputs[:1]  # a convolution without a kernel
+    data = graph.write()
+    (file,) = loaded(folder).files
+    signed = replace(file, sha256=hashlib.sha256(data).hexdigest(), bytes=len(data))
+    there = changed(folder, tmp_path / "there", files=(signed,))
+    (there / "model.tflite").write_bytes(data)
+    with pytest.raises(InputError, match="the runtime refuses the network") as caught:
+        artifact.read(there, Silent())
+    assert "edgecnn verify" in caught.value.hint
 
 
 def test_an_artifact_of_an_earlier_edgecnn(folder: Path, tmp_path: Path) -> None:

@@ -119,7 +119,7 @@ def test_the_cache_is_held_to_the_pins_and_not_to_a_sum_beside_it(index: Path, w
         make_wheel(first.archive.parent / "wheels" / WHEEL, {**FILES, "numpy/core.so": b"evil"})
     sums = first.archive.parent / caching.SUMS
     sums.unlink()
-    caching._write_sums(sums.parent)  # noqa: SLF001 - as whoever changes both would
+    caching.write_sums(sums.parent)  # as whoever changes both would
     progress = Silent()
     assert wheels.fetch(spec, progress) == first
     assert first.archive.read_bytes() == content

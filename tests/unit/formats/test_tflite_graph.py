@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import io
+import random
 import zipfile
 from typing import TYPE_CHECKING, Any
 
+import flatbuffers
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
+from fuzzing import mutate
 from hypothesis import given, settings
 from random_nets import Drawn, RandomNet, networks, run, same_function
 from tiny_tflite import TinyModel, float_net, int8_net
 
+from edgecnn.errors import InputError
 from edgecnn.formats.tflite_graph import Graph, Operator, Quantization, Tensor
 from edgecnn.formats.tflite_schema import operator_name
 from edgecnn.runtime.litert import LiteRTSession
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+_TRIES = 300
 
 
 def _unpacked(data: bytes) -> Any:  # noqa: ANN401 - a generated class
@@ -64,6 +70,42 @@ def test_buffers_behind_the_flatbuffer_come_inside() -> None:
     net = float_net()
     inside, behind = net.to_bytes(), net.to_bytes(buffers_behind=True)
     assert Graph.read(behind).write() == Graph.read(inside).write()
+
+
+def test_a_damaged_file_is_told_and_nothing_else_comes_of_it() -> None:
+    whole = float_net().to_bytes()
+    said, sound = [], 0
+    for number in range(_TRIES):
+        damaged = mutate.of_bytes(whole, random.Random(number))  # noqa: S311 - no secret is made
+        try:
+            Graph.read(damaged).write()
+            sound += 1
+        except InputError as error:
+            said.append(error.message)
+    assert min(len(said), sound) > _TRIES // 10
+    assert {message.partition(":")[0] for message in said} == {"The .tflite is damaged"}
+
+
+@pytest.mark.parametrize("field", ["options", "signature", "code", "no subgraphs"])
+def test_numbers_that_lead_nowhere_are_told(field: str) -> None:
+    model = float_net().model
+    if field == "options":
+        model.subgraphs[0].operators[0].builtinOptionsType = 200
+        model.subgraphs[0].operators[0].opcodeIndex = 77
+    elif field == "signature":
+        entry = schema.TensorMapT()
+        entry.name, entry.tensorIndex = b"x", 99
+        model.signatureDefs = [schema.SignatureDefT()]
+        model.signatureDefs[0].inputs, model.signatureDefs[0].signatureKey = [entry], b"main"
+    elif field == "code":
+        model.operatorCodes[0].builtinCode = model.operatorCodes[0].deprecatedBuiltinCode = 127
+        model.operatorCodes[0].builtinCode = 100_000
+    else:
+        model.subgraphs = None
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    with pytest.raises(InputError, match="is damaged"):
+        Graph.read(bytes(builder.Output()))
 
 
 def test_look_ups_follow_every_kind_of_edit() -> None:

@@ -56,7 +56,8 @@ def test_an_array_of_fortran_order_comes_back(tmp_path: Path) -> None:
     [
         ("<f4", "(100000, 100000, 3)"), ("<f4", f"({2**62},)"), ("<f4", "(-1,)"),
         ("<f4", f"({2**40}, {2**40}, {2**40})"), ("|O", "(1,)"), ("<U99999", "(99999,)"),
-        ("<f4", "(1e9,)"), ("<f4", "[3]"), ("nonsense", "(1,)"),
+        ("<f4", "(1e9,)"), ("<f4", "[3]"), ("nonsense", "(1,)"), ("<f4", "(1,"),
+        ("<f4", "(1, L"),
     ],
 )  # fmt: skip
 def test_headers_that_promise_what_is_not_there_cost_nothing(

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from tiny_tflite import float_net
 
-from edgecnn.sweeping import keys, points, spec
+from edgecnn.errors import InputError
+from edgecnn.sweeping import keys, points, spec, tally
 from edgecnn.sweeping.records import Impossible, Point
 
 if TYPE_CHECKING:
@@ -42,6 +43,13 @@ def test_what_has_no_part_in_a_point_makes_no_other_point() -> None:
     assert [each.calibration_samples for each in onnx] == [8, 16]
     tflite = [each for each in found if (each.recipe, each.format) == ("int8", "tflite")]
     assert len(tflite) == 4
+
+
+def test_a_name_that_no_file_can_have_is_told() -> None:
+    sweep = asked({"model": "xception-mini", "calibration": "x" * 5000})
+    with pytest.raises(InputError, match=r"^xxx.*\.\.\. cannot be read: ") as told:
+        tally.take_survey(sweep)
+    assert len(told.value.message) < 300
 
 
 def test_what_cannot_be_is_known_with_its_reason() -> None:

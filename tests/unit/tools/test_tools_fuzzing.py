@@ -91,10 +91,12 @@ def test_every_kind_of_file_has_verbs(tmp_path: Path) -> None:
     corpus.write_data(tmp_path / corpus.PICTURES)
     corpus.write_results(tmp_path)
     (tmp_path / corpus.SAVED).mkdir()
-    for name in ("float.onnx", "data.npz", "labels.txt", "device.toml", "own.keras"):
+    for name in ("float.onnx", "data.npz", "device.toml", "own.keras"):
         (tmp_path / name).touch()
-    seeds = corpus.seeds_in(tmp_path)
-    assert {seed.path for seed in seeds} == set(tmp_path.iterdir())
+    corpus.write_sweep(tmp_path)
+    corpus.write_small(tmp_path)
+    sources = corpus.sources_in(tmp_path)
+    assert {source.path for source in sources} == set(tmp_path.iterdir())
     known = {*verbs.COMMANDS, *verbs.READERS}
-    assert {verb for seed in seeds for verb in seed.verbs} <= known
-    assert corpus.limited(seeds, ["results"])[0].verbs == ("results",)
+    assert {verb for source in sources for verb in source.verbs} <= known
+    assert corpus.limited(sources, ["results"])[0].verbs == ("results",)
