@@ -72,6 +72,10 @@ class _Shared:
         with self._lock:
             self._watcher.warn(message)
 
+    def tell(self, message: str) -> None:
+        with self._lock:
+            self._watcher.tell(message)
+
 
 def run(job: Job, data: Data, judge: Judge, threads: int | None, progress: Progress) -> Answers:
     """Answer every sample.

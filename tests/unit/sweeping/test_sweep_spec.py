@@ -88,7 +88,7 @@ def test_what_cannot_be_meant_is_refused(tables: dict[str, Any], sentence: str) 
 
 
 @pytest.mark.parametrize(
-    ("content", "sentence"), [(b"\xff", "no text in UTF-8"), (b"[axes", "is no TOML")]
+    ("content", "sentence"), [(b"\xff", "no text in UTF-8"), (b"[axes", "is not TOML")]
 )
 def test_a_file_that_is_none(tmp_path: Path, content: bytes, sentence: str) -> None:
     path = tmp_path / "spec.toml"

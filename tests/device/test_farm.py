@@ -1,0 +1,131 @@
+"""A farm of emulated Raspberry Pis: measured and deployed side by side, and what one of them does.
+
+What overlaps is seen, not timed: a device is held still until the others have ended.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from emulated_pi import EmulatedPi
+from emulation.host import UnavailableError
+from tiny_tflite import int8_net
+
+import edgecnn
+from edgecnn.progress import Silent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+    from pathlib import Path
+
+_PATIENCE_S = 120.0
+
+
+class Arrivals(Silent):
+    """Keeps what arrives, in its order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: list[str] = []
+
+    def tell(self, message: str) -> None:
+        """Keep it."""
+        self.told.append(message)
+
+
+@pytest.fixture(scope="module")
+def pis(tmp_path_factory: pytest.TempPathFactory) -> Generator[tuple[EmulatedPi, ...], None, None]:
+    """Three devices of this module's own: 32-bit ones, whose runtime is soon there."""
+    with contextlib.ExitStack() as stack:
+        started = []
+        for number in range(3):
+            pi = EmulatedPi("armv7l", tmp_path_factory.mktemp(f"farm-{number}"))
+            try:
+                pi.start()
+            except UnavailableError as error:
+                pytest.skip(str(error))
+            stack.callback(pi.stop)
+            started.append(pi)
+        yield tuple(started)
+
+
+@pytest.fixture
+def farm(
+    pis: tuple[EmulatedPi, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> tuple[str, list[str]]:
+    """The farm's name, and its targets: under names of their own."""
+    config = tmp_path / "ssh_config"
+    config.write_text(_config(pis))
+    monkeypatch.setenv("EDGECNN_SSH_CONFIG", str(config))
+    targets = [f"ssh://pi-{number}" for number in range(len(pis))]
+    path = tmp_path / "farm.toml"
+    quoted = ", ".join(f'"{each}"' for each in targets)
+    path.write_text(f"[pi2]\ntargets = [{quoted}]\n")
+    return f"@{path}:pi2", targets
+
+
+def _config(pis: tuple[EmulatedPi, ...]) -> str:
+    """Each device's own configuration under a name of its own."""
+    return "\n".join(
+        pi.ssh_config.read_text().replace(pi.alias, f"pi-{number}") for number, pi in enumerate(pis)
+    )
+
+
+@pytest.fixture
+def int8(tmp_path: Path) -> Path:
+    path = tmp_path / "net.tflite"
+    path.write_bytes(int8_net().to_bytes())
+    return path
+
+
+def wait_for(condition: Callable[[], object]) -> None:
+    end = time.monotonic() + _PATIENCE_S
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
+
+
+def runners(pi: EmulatedPi) -> list[int]:
+    """What measures there, by the ids on this side."""
+    return [each.pid for each in pi.processes() if "--with-parent" in str(each)]
+
+
+def test_a_slow_one_and_a_cut_one_hold_nobody_up(
+    pis: tuple[EmulatedPi, ...], farm: tuple[str, list[str]], int8: Path
+) -> None:
+    slow, cut, _ = pis
+    name, targets = farm
+    arrivals = Arrivals()
+    at_once = threading.Event()
+
+    def disturb() -> None:
+        wait_for(lambda: runners(slow))
+        held = runners(slow)
+        for pid in held:
+            os.kill(pid, signal.SIGSTOP)
+        wait_for(lambda: runners(cut))
+        at_once.set()  # both are at work: one is held, and the other has begun
+        cut.cut_connections()
+        wait_for(lambda: len(arrivals.told) == 2)
+        for pid in held:
+            os.kill(pid, signal.SIGCONT)
+
+    disturber = threading.Thread(target=disturb, daemon=True)
+    disturber.start()
+    report = edgecnn.bench(int8, on=name, results=None, progress=arrivals)
+    disturber.join(_PATIENCE_S)
+
+    assert at_once.is_set()
+    assert report.targets == tuple(targets)
+    assert [each.target for each in report.results] == [targets[0], targets[2]]
+    assert [each.target for each in report.failures] == [targets[1]]
+    assert report.failures[0].hint
+    assert arrivals.told[2].startswith(targets[0])  # the one that was held came last
+    assert all(each.outputs_match for each in report.results)
+    wait_for(lambda: not any(pi.processes() for pi in pis))
