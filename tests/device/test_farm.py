@@ -13,8 +13,10 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from command_line import run_json
 from emulated_pi import EmulatedPi
 from emulation.host import UnavailableError
+from tiny_artifact import write_artifact
 from tiny_tflite import int8_net
 
 import edgecnn
@@ -128,4 +130,49 @@ def test_a_slow_one_and_a_cut_one_hold_nobody_up(
     assert report.failures[0].hint
     assert arrivals.told[2].startswith(targets[0])  # the one that was held came last
     assert all(each.outputs_match for each in report.results)
+    wait_for(lambda: not any(pi.processes() for pi in pis))
+
+
+@pytest.fixture(scope="module")
+def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_artifact(tmp_path_factory.mktemp("artifact") / "net", ("tflite",))
+
+
+_FOLDER = "edgecnn/tiny-float32"
+
+
+def standing(name: str, code: int = 0) -> dict[str, list[str]]:
+    """The releases on each device that answers."""
+    told = run_json("deploy", "--status", name, code=code)
+    return {each["target"]: [n["release"] for n in each["networks"]] for each in told["devices"]}
+
+
+def test_a_rollout_goes_past_a_dead_device_and_stops_where_it_is_not_proven(
+    pis: tuple[EmulatedPi, ...], farm: tuple[str, list[str]], artifact: Path
+) -> None:
+    name, targets = farm
+    dead, odd, other = pis
+    dead.kill_sshd()
+    (odd.home / _FOLDER).mkdir(parents=True)
+    (odd.home / _FOLDER / "current").write_text("somebody's file")
+    os.chown(odd.home / _FOLDER, odd.home.stat().st_uid, odd.home.stat().st_gid)
+
+    told = run_json("deploy", artifact, name, "--task", "none", code=3)["rollout"]
+    assert [each["target"] for each in told["devices"]] == targets
+    assert [each["outcome"] for each in told["devices"]] == ["missed", "failed", "left"]
+    assert told["stopped"] is True
+    assert "not a link that a deploy made" in told["devices"][1]["message"]
+    assert not (other.home / "edgecnn").exists()
+
+    (odd.home / _FOLDER / "current").unlink()
+    told = run_json("deploy", artifact, "--on", name, "--task", "none", code=3)["rollout"]
+    assert [each["outcome"] for each in told["devices"]] == ["missed", "deployed", "deployed"]
+    (release,) = {each["release"] for each in told["devices"][1:]}
+    assert standing(name, code=3) == {target: [release] for target in targets[1:]}
+
+    dead.restart_sshd()
+    told = run_json("deploy", artifact, "--on", name, "--task", "none", "--first", "3")["rollout"]
+    assert {each["outcome"] for each in told["devices"]} == {"deployed"}
+    assert [each["deployment"]["unchanged"] for each in told["devices"]] == [False, True, True]
+    assert standing(name) == {target: [release] for target in targets}
     wait_for(lambda: not any(pi.processes() for pi in pis))
