@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from edgecnn.sweeping.tasks import Engine, Task
+    from edgecnn.engines.tasks import Engine, Task
 
 WORKERS = 2
 NAP_S = 0.010
@@ -100,16 +100,16 @@ def measure(name: str, count: int) -> dict[str, float]:
 
 def _engine(name: str) -> contextlib.AbstractContextManager[Engine]:
     if name != "ray":
-        from edgecnn.sweeping.local import LocalEngine
+        from edgecnn.engines.local import LocalEngine
 
         return contextlib.nullcontext(LocalEngine(WORKERS))
-    from edgecnn.sweeping.on_ray import LOCAL, RayEngine
+    from edgecnn.engines.on_ray import LOCAL, RayEngine
 
     return RayEngine(LOCAL)
 
 
 def _tasks(count: int, *, isolated: bool) -> Iterator[Task]:
-    from edgecnn.sweeping.tasks import Task
+    from edgecnn.engines.tasks import Task
 
     for number in range(count):
         yield Task(f"{number:064x}", "napping", "time:sleep", NAP_S, isolated=isolated)

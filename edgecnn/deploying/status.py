@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from edgecnn import strict
 from edgecnn.deploying.records import Network, Standing, StatusReport
-from edgecnn.devices import farm, open_device, side_by_side
+from edgecnn.devices import farm, open_device, parse, side_by_side
 from edgecnn.devices.shell import ShellDevice
 from edgecnn.errors import DeviceError, EdgeCnnError, InputError
 from edgecnn.measurements import DeviceFailure
@@ -61,16 +61,15 @@ def opened(names: Sequence[str]) -> list[Device]:
     Raises:
         InputError: one is none, or a phone.
     """
-    devices = [open_device(target) for target in farm.expanded(names)]
-    for device in devices:
-        if not isinstance(device, ShellDevice):
+    targets = farm.expanded(names)
+    for target in targets:
+        if parse(target).scheme == "adb":
             raise InputError(
-                f"{device.target}: `deploy` goes over SSH.",
-                hint="Name ssh://user@host, or use --bundle.",
+                f"{target}: `deploy` goes over SSH.", hint="Name ssh://user@host, or use --bundle."
             )
-    if not devices:
+    if not targets:
         raise InputError("No device is given.", hint="For example ssh://pi@raspberrypi.local")
-    return devices
+    return [open_device(target) for target in targets]
 
 
 def check_place(to: str | None) -> None:

@@ -59,7 +59,7 @@ size = "6MB"
 _TABLES = ("axes", "input", "train", "evaluate", "predict", "bench", "budget")
 # What a point says already, or this machine.
 _NOT_OF_TRAINING = {"weights", "input_size", "width", "convolution", "preprocessing", "out", "seed"}
-_NOT_OF_EVALUATING = {"preprocessing", "threads", "against"}
+_NOT_OF_EVALUATING = {"preprocessing", "threads", "against", "ray", "shards"}
 # What the axes are called in a file, where that differs; the plural of each is taken too.
 _ALIASES = {"min_snr": "min_snr_db"}
 _KINDS: dict[str, tuple[type, ...]] = {

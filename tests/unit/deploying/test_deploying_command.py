@@ -79,7 +79,7 @@ def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (["@absent.toml"], "cannot be read"),
         (["--on", "ssh://a", "--on", "adb://X"], "goes over SSH"),
         (["--on", "ssh://a", "--on", "ssh://b", "--bundle", "x.tar.gz"], "exclude each other"),
-        (["--status", "--on", "adb://X"], "is not a device"),
+        (["--status"], "is not a device"),
         (["ssh://a", "--on", "ssh://b", "--to", ""], "--to takes a folder's path"),
         (["ssh://a", "--on", "ssh://b", "--python", "3.11"], "--python cannot be used here"),
         (["ssh://pi@pi", "--to", ""], "--to takes a folder's path"),
