@@ -12,12 +12,13 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from command_line import run_json
 from emulated_pi import EmulatedPi
 from emulation.host import UnavailableError
 from tiny_artifact import write_artifact
-from tiny_tflite import int8_net
+from tiny_tflite import float_net, int8_net
 
 import edgecnn
 from edgecnn.progress import Silent
@@ -175,4 +176,21 @@ def test_a_rollout_goes_past_a_dead_device_and_stops_where_it_is_not_proven(
     assert {each["outcome"] for each in told["devices"]} == {"deployed"}
     assert [each["deployment"]["unchanged"] for each in told["devices"]] == [False, True, True]
     assert standing(name) == {target: [release] for target in targets}
+    wait_for(lambda: not any(pi.processes() for pi in pis))
+
+
+def test_a_sweep_measures_on_a_farm_and_shows_no_emulators_times(
+    pis: tuple[EmulatedPi, ...], farm: tuple[str, list[str]], tmp_path: Path
+) -> None:
+    name, targets = farm
+    (tmp_path / "float.tflite").write_bytes(float_net().to_bytes())
+    random = np.random.default_rng(0)
+    np.savez(tmp_path / "data.npz", input=random.random((16, 8, 8, 3), np.float32))
+    axes = {"model": str(tmp_path / "float.tflite"), "recipe": "float32",
+            "calibration": str(tmp_path / "data.npz")}  # fmt: skip
+    report = edgecnn.sweep({"axes": axes, "bench": {"on": name}}, out=tmp_path / "out")
+    assert (report.done, report.failed) == (1, ())
+    assert [front.place and front.place.device for front in report.fronts] == targets
+    assert not any(front.records for front in report.fronts)
+    assert [note.split(" is emulated")[0] for note in report.notes] == targets
     wait_for(lambda: not any(pi.processes() for pi in pis))
