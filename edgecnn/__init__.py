@@ -54,7 +54,18 @@ if TYPE_CHECKING:
     from edgecnn.claims import Verdict, VerdictReport, verdict
     from edgecnn.convert.inspecting import inspect
     from edgecnn.convert.onnx_import import Support
-    from edgecnn.deploying import Bundle, Deployment, Proof, TaskOptions, bundle, deploy
+    from edgecnn.deploying import (
+        Bundle,
+        Deployment,
+        Proof,
+        Rollout,
+        StatusReport,
+        TaskOptions,
+        bundle,
+        deploy,
+        deployed,
+        roll_out,
+    )
     from edgecnn.diagnosing import Cause, Diagnosis, Layer, diagnose
     from edgecnn.errors import (
         CheckFailedError,
@@ -178,8 +189,10 @@ __all__ = [
     "Proof",
     "Recipe",
     "ReportResult",
+    "Rollout",
     "Segmentation",
     "Silent",
+    "StatusReport",
     "SweepOptions",
     "SweepReport",
     "TaskOptions",
@@ -201,6 +214,7 @@ __all__ = [
     "check",
     "compare",
     "deploy",
+    "deployed",
     "diagnose",
     "evaluate",
     "export",
@@ -216,6 +230,7 @@ __all__ = [
     "probe",
     "profile_operators",
     "report",
+    "roll_out",
     "sweep",
     "train",
     "verdict",
@@ -255,7 +270,18 @@ _HOMES = {
     ),
     "edgecnn.training": ("Epoch", "TrainOptions", "TrainResult", "TrainingRecord", "train"),
     "edgecnn.claims": ("Verdict", "VerdictReport", "verdict"),
-    "edgecnn.deploying": ("Bundle", "Deployment", "Proof", "TaskOptions", "bundle", "deploy"),
+    "edgecnn.deploying": (
+        "Bundle",
+        "Deployment",
+        "Proof",
+        "Rollout",
+        "StatusReport",
+        "TaskOptions",
+        "bundle",
+        "deploy",
+        "deployed",
+        "roll_out",
+    ),
     "edgecnn.errors": (
         "CheckFailedError",
         "DeviceError",

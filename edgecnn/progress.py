@@ -17,6 +17,9 @@ class Progress(Protocol):
     def warn(self, message: str) -> None:
         """Something the user should know of, one sentence; work goes on."""
 
+    def tell(self, message: str) -> None:
+        """A result that has just arrived, one sentence; the report has it too."""
+
 
 class Silent:
     """A Progress that nobody watches, and that keeps the warnings."""
@@ -33,6 +36,9 @@ class Silent:
     def warn(self, message: str) -> None:
         """Keep the sentence for the caller."""
         self.warnings.append(message)
+
+    def tell(self, message: str) -> None:
+        """Nobody watches."""
 
 
 class Recorder:
@@ -55,3 +61,7 @@ class Recorder:
         if message not in self.warnings:
             self.warnings.append(message)
             self._watcher.warn(message)
+
+    def tell(self, message: str) -> None:
+        """Pass it on."""
+        self._watcher.tell(message)

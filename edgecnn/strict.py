@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import math
+import sys
 from typing import TYPE_CHECKING, Any, TypeVar, get_origin
 
 if TYPE_CHECKING:
@@ -29,6 +30,22 @@ def parse(text: str | bytes) -> Any:  # noqa: ANN401 - whatever it holds
         return json.loads(text)
     except (ValueError, RecursionError) as error:
         raise UnfitError(f"it is no JSON: {error}"[:_LONGEST]) from error
+
+
+def parse_toml(text: str) -> dict[str, Any]:
+    """Read TOML, however deeply it is nested and however long its numbers are.
+
+    Raises:
+        UnfitError: it is none.
+    """
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    try:
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise UnfitError(f"it is not TOML: {error}"[:_LONGEST]) from error
 
 
 def structured(value: object, kind: type[_Record]) -> _Record:

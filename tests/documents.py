@@ -12,7 +12,7 @@ import edgecnn
 
 ROOT = Path(__file__).parents[1]
 GUIDES = Path(edgecnn.__file__).parent / "guides"
-DOCUMENTS = (ROOT / "README.md", *sorted(GUIDES.glob("*.md")))
+DOCUMENTS = (ROOT / "README.md", GUIDES.parent / "SCALE.md", *sorted(GUIDES.glob("*.md")))
 
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _INLINE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")

@@ -8,8 +8,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from edgecnn.engines.tasks import Task
 from edgecnn.errors import InputError
-from edgecnn.sweeping.tasks import Task
 
 
 def task(function: str, argument: Any = None, *, key: str = "", **more: Any) -> Task:  # noqa: ANN401 - whatever it takes

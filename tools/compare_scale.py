@@ -1,11 +1,15 @@
-"""What a sweep's engines cost a point, and what the driver's memory grows to.
+"""What engines cost a point of a sweep, what the driver's memory grows to, and `evaluate --ray`.
 
     python tools/compare_scale.py                # 1,000 and 10,000 points of 10 ms, here and on Ray
     python tools/compare_scale.py --points 100
+    python tools/compare_scale.py --evaluate artifacts/vgg/int8 --data fashion-mnist
 
 Each line is a process of its own: points of a stand-in task that sleeps 10 ms go through an engine,
 and each that ends is kept in a sweep.jsonl and compared with the front, as `edgecnn sweep` does it.
 "child" is as points are really run, in a child process each, which takes what Python's start takes.
+
+With --evaluate: one and two processes of this machine and two Ray tasks in turns, so that all meet
+the same load; Ray is started before the clock is.
 """
 
 from __future__ import annotations
@@ -13,6 +17,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -23,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from edgecnn.sweeping.tasks import Engine, Task
+    from edgecnn.engines.tasks import Engine, Task
 
 WORKERS = 2
 NAP_S = 0.010
@@ -37,7 +42,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--points", type=int, nargs="+", default=list(POINTS))
     parser.add_argument("--one", nargs=2, metavar=("ENGINE", "POINTS"), help=argparse.SUPPRESS)
+    parser.add_argument("--evaluate", type=Path, metavar="DIR", help="an artifact to evaluate")
+    parser.add_argument("--data", default="fashion-mnist", help="labelled images")
+    parser.add_argument("--limit", type=int, default=10_000, help="images at most")
+    parser.add_argument("--rounds", type=int, default=3, help="of each, in turns")
     asked = parser.parse_args()
+    if asked.evaluate is not None:
+        evaluate(asked.evaluate, asked.data, asked.limit, asked.rounds)
+        return
     if asked.one:
         print(json.dumps(measure(asked.one[0], int(asked.one[1]))))
         return
@@ -98,18 +110,56 @@ def measure(name: str, count: int) -> dict[str, float]:
     }
 
 
+_WAYS: dict[str, dict[str, Any]] = {
+    "1 process": {"threads": 1},
+    "2 processes": {"threads": 2},
+    "2 Ray tasks": {"ray": "auto", "shards": 2},
+}
+
+
+def evaluate(artifact: Path, data: str, limit: int, rounds: int) -> None:
+    """Evaluate one artifact in turns, and print the median of each way and its share of the first.
+
+    Raises:
+        SystemExit: the figures are not the same.
+    """
+    import ray
+
+    import edgecnn
+
+    ray.init(num_cpus=WORKERS, include_dashboard=False, log_to_driver=False)
+    walls: dict[str, list[float]] = {way: [] for way in _WAYS}
+    figures = set()
+    for _ in range(rounds):
+        for way, options in _WAYS.items():
+            began = time.monotonic()
+            report = edgecnn.evaluate(artifact, data=data, limit=limit, **options)
+            walls[way].append(time.monotonic() - began)
+            figures.add(tuple((each.file, each.top1, each.top5) for each in report.evaluations))
+    ray.shutdown()
+    print(f"{artifact}, {report.evaluations[0].images} images of {data}, {rounds} rounds in turns")
+    print("way           median s     min     max  times as fast as 1 process (by round)")
+    for way, found in walls.items():
+        ratios = sorted(one / own for one, own in zip(walls["1 process"], found, strict=True))
+        spread = " ".join(f"{ratio:.2f}" for ratio in ratios)
+        times = (statistics.median(found), min(found), max(found))
+        print(f"{way:12} {times[0]:9.2f} {times[1]:7.2f} {times[2]:7.2f}  {spread}")
+    if len(figures) > 1:
+        raise SystemExit(f"the figures differ: {figures}")
+
+
 def _engine(name: str) -> contextlib.AbstractContextManager[Engine]:
     if name != "ray":
-        from edgecnn.sweeping.local import LocalEngine
+        from edgecnn.engines.local import LocalEngine
 
         return contextlib.nullcontext(LocalEngine(WORKERS))
-    from edgecnn.sweeping.on_ray import LOCAL, RayEngine
+    from edgecnn.engines.on_ray import LOCAL, RayEngine
 
     return RayEngine(LOCAL)
 
 
 def _tasks(count: int, *, isolated: bool) -> Iterator[Task]:
-    from edgecnn.sweeping.tasks import Task
+    from edgecnn.engines.tasks import Task
 
     for number in range(count):
         yield Task(f"{number:064x}", "napping", "time:sleep", NAP_S, isolated=isolated)

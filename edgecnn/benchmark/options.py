@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgecnn.devices import farm
 from edgecnn.errors import InputError
 from edgecnn.evidence.results import DEFAULT
 from edgecnn.inspection.shapes import Given
@@ -19,7 +21,8 @@ class BenchOptions:
     """Everything but the files.
 
     Attributes:
-        on: "local", "ssh://[user@]host[:port]", "adb://SERIAL", one or several.
+        on: "local", "ssh://[user@]host[:port]", "adb://SERIAL", "@FARM.toml" or "@FARM.toml:GROUP"
+            (see `edgecnn.devices.farm`), one or several.
         threads: numbers of threads; each file is measured with each.
         profile: "quick" (seconds), "publish" (minutes) or "sustained" (half an hour).
         formats: which files of an artifact folder: "tflite", "onnx" or both.
@@ -43,14 +46,14 @@ class BenchOptions:
     input_size: int | tuple[int, int] | None = None
     results: Path | str | None = DEFAULT
 
-    @property
+    @functools.cached_property
     def targets(self) -> tuple[str, ...]:
-        """The devices, each once.
+        """The devices, each once; farms are read when this is first asked for.
 
         Raises:
-            InputError: there is none.
+            InputError: there is none, one is no device, or a farm cannot be read.
         """
-        found = (self.on,) if isinstance(self.on, str) else tuple(dict.fromkeys(self.on))
+        found = farm.expanded((self.on,) if isinstance(self.on, str) else self.on)
         if not found:
             raise InputError("No device is given.", hint="For example --on local")
         return found

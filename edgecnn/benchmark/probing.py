@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from edgecnn import strict
 from edgecnn.benchmark import answer
 from edgecnn.benchmark.report import DeviceProbe, DevicesReport
+from edgecnn.devices import farm, side_by_side
 from edgecnn.errors import DeviceError, EdgeCnnError
 from edgecnn.measurements import DeviceFailure
 from edgecnn.progress import Progress, Silent
@@ -38,7 +39,11 @@ def probe(target: str) -> DeviceProbe:
     """
     from edgecnn import devices
 
-    device = devices.open_device(target)
+    return _probe(devices.open_device(target))
+
+
+def _probe(device: Device) -> DeviceProbe:
+    target = device.target
     try:
         facts = device.facts()
         runtime, problem, hint = _runtime(target, facts)
@@ -54,30 +59,35 @@ def probe(target: str) -> DeviceProbe:
 
 
 def list_devices(targets: Iterable[str] = (), *, progress: Progress | None = None) -> DevicesReport:
-    """Probe devices: those named, or this machine and every phone adb knows.
+    """Probe devices, side by side: those named, or this machine and every phone adb knows.
 
-    Devices behind SSH cannot be listed: name them.
+    Devices behind SSH cannot be listed: name them, or a farm of them.
 
     Raises:
         InputError: a name is none of a device; nothing was asked.
     """
     from edgecnn import devices
 
-    watcher = progress or Silent()
-    named, notes = tuple(dict.fromkeys(targets)), tuple[str, ...]()
-    for target in named:
-        devices.parse(target)
+    named, notes = farm.expanded(targets), tuple[str, ...]()
     if not named:
         named, notes = _at_hand()
-    found: list[DeviceProbe] = []
-    failures: list[DeviceFailure] = []
-    for target in named:
-        watcher.stage(f"{target}: identifying the device")
+    found: dict[str, DeviceProbe | DeviceFailure] = {}
+
+    def ask(device: Device, watcher: Progress) -> None:
+        watcher.stage(f"{device.target}: identifying the device")
         try:
-            found.append(probe(target))
+            found[device.target] = _probe(device)
         except EdgeCnnError as error:
-            failures.append(DeviceFailure(target, error.message, error.hint))
-    return DevicesReport(tuple(found), tuple(failures), notes)
+            found[device.target] = DeviceFailure(device.target, error.message, error.hint)
+
+    opened = [devices.open_device(target) for target in named]
+    side_by_side.run(opened, ask, progress or Silent())
+    answers = [found[target] for target in named]
+    return DevicesReport(
+        tuple(each for each in answers if isinstance(each, DeviceProbe)),
+        tuple(each for each in answers if isinstance(each, DeviceFailure)),
+        notes,
+    )
 
 
 def _at_hand() -> tuple[tuple[str, ...], tuple[str, ...]]:

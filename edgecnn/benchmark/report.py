@@ -49,6 +49,7 @@ class BenchReport:
         warnings: what else the user should know, one sentence each.
         comparisons: of each further file with the first one, where several were measured.
         operators: where each file's time goes on this machine, where that was asked.
+        targets: the devices that were asked for, in that order.
     """
 
     results: tuple[BenchResult, ...]
@@ -56,6 +57,7 @@ class BenchReport:
     warnings: tuple[str, ...] = ()
     comparisons: tuple[Comparison, ...] = ()
     operators: tuple[OperatorProfile, ...] = ()
+    targets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,13 @@
-"""The verb `bench`: measure files on devices, one device after the other."""
+"""The verb `bench`: measure files on devices: this machine alone, all others side by side."""
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgecnn.benchmark import binary, outputs, plans, session, statistics
+from edgecnn.benchmark import arrival, binary, outputs, plans, session, statistics
 from edgecnn.benchmark import files as bench_files
 from edgecnn.benchmark.options import BenchOptions
 from edgecnn.benchmark.report import BenchReport, Comparison
@@ -36,8 +37,8 @@ def bench(
 ) -> BenchReport:
     """Measure the latency of files on devices.
 
-    The files take turns on each device; devices are measured one after the other. A device or
-    file that fails does not stop the others.
+    The files take turns on each device. This machine is measured first, while nothing else is at
+    work; then all other devices, side by side. What fails does not stop the others.
 
     Args:
         paths: artifact folders or model files.
@@ -76,7 +77,7 @@ def measure(
         binary.check_program(options.program)
     if "local" in options.targets:
         _check_runtimes({file.format for file in files})
-    gathered = Gathered(options.results_file, watcher)
+    gathered = Gathered(options.results_file, watcher, options.targets)
     here, stopped, refused = _outputs_here(files, gathered)
     job = replace(job, here=here, files=_without(files, stopped, options.targets, gathered))
     runnable = replace(job, files=[file for file in job.files if file.sha256 not in refused])
@@ -84,12 +85,7 @@ def measure(
         if "local" in options.targets and (error := refused.get(file.sha256)):
             told = EdgeCnnError(f"local: {file.name}: {error.message}", hint=error.hint)
             gathered.fail("local", told, file.name)
-    for device in opened:
-        # What the runtime refused within limits gets no worker without them: XNNPACK does not say
-        # that memory was what it lacked.
-        own = runnable if device.target == "local" else job
-        if own.files:
-            measure_on(device, own, gathered, options.program)
+    _measure_all(opened, job, runnable, gathered, options.program)
     profiles = _operators(runnable, gathered) if options.operators else ()
     return replace(gathered.report(files), operators=profiles)
 
@@ -114,17 +110,45 @@ def _operators(job: session.Job, gathered: Gathered) -> tuple[OperatorProfile, .
     return tuple(found)
 
 
+def _measure_all(
+    opened: Sequence[Device],
+    job: session.Job,
+    here: session.Job,
+    gathered: Gathered,
+    program: Path | None,
+) -> None:
+    """Measure on all devices; `here` is what this machine is given."""
+    from edgecnn.devices import side_by_side
+
+    ours = [device for device in opened if device.target == "local"]
+    # What the runtime refused within limits gets no worker without them: XNNPACK does not say that
+    # memory was what it lacked.
+    if here.files:
+        for device in ours:
+            measure_on(device, here, gathered)
+    side_by_side.run(
+        [device for device in opened if device.target != "local"],
+        lambda device, watcher: measure_on(device, job, gathered, program, watcher),
+        gathered.progress,
+    )
+
+
 def measure_on(
-    device: Device, job: session.Job, gathered: Gathered, program: Path | None = None
+    device: Device,
+    job: session.Job,
+    gathered: Gathered,
+    program: Path | None = None,
+    progress: Progress | None = None,
 ) -> None:
     """Measure a job on one device; whatever is wrong with it is its failure, and told as one."""
     from edgecnn.devices.adb import AdbDevice
 
+    watcher = progress or gathered.progress
     try:
         if program is not None and isinstance(device, AdbDevice):
-            binary.measure(device, job, program, gathered.take, gathered.progress)
+            binary.measure(device, job, program, gathered.take, watcher)
         else:
-            session.measure(device, job, gathered.take, gathered.progress)
+            session.measure(device, job, gathered.take, watcher)
     except EdgeCnnError as error:
         gathered.fail(device.target, error)
     finally:
@@ -145,18 +169,33 @@ def _check_runtimes(formats: set[str]) -> None:
 
 @dataclass
 class Gathered:
-    """What has arrived so far; each device's results are on the disk before the next begins."""
+    """What has arrived so far, from one thread a device; it is on the disk before anybody is told.
+
+    Attributes:
+        path: of the results' file; None keeps none.
+        progress: is told of each result where there are several devices.
+        targets: the devices, in the order the report has them.
+    """
 
     path: Path | None
     progress: Progress
+    targets: Sequence[str] = ()
     results: list[BenchResult] = field(default_factory=list)
     failures: list[DeviceFailure] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    _lock: threading.RLock = field(default_factory=threading.RLock)
 
     def take(self, results: Sequence[BenchResult], failures: Sequence[DeviceFailure]) -> None:
         """Keep what one device gave."""
-        self.results += results
-        self.failures += failures
+        with self._lock:
+            self.results += results
+            self._keep(results)
+            for result in results:
+                self._tell(arrival.result_text(result))
+            for failure in failures:
+                self._fail(failure)
+
+    def _keep(self, results: Sequence[BenchResult]) -> None:
         if self.path is None:
             return
         try:
@@ -166,7 +205,18 @@ class Gathered:
 
     def fail(self, target: str, error: EdgeCnnError, file: str = "") -> None:
         """Keep why a device, or a file there, failed."""
-        self.failures.append(DeviceFailure(target, error.message, error.hint, file))
+        with self._lock:
+            self._fail(DeviceFailure(target, error.message, error.hint, file))
+
+    def _fail(self, failure: DeviceFailure) -> None:
+        self.failures.append(failure)
+        where = "" if failure.message.startswith(failure.target) else f"{failure.target}: "
+        self._tell(f"{where}{failure.message}")
+
+    def _tell(self, sentence: str) -> None:
+        """Of one device alone the table follows at once."""
+        if len(self.targets) > 1:
+            self.progress.tell(sentence)
 
     def warn(self, sentence: str) -> None:
         """Keep a sentence for the report, and tell it at once."""
@@ -174,18 +224,22 @@ class Gathered:
         self.progress.warn(sentence)
 
     def report(self, files: Sequence[BenchFile]) -> BenchReport:
-        """All of it, with each further file compared with the first one."""
+        """All of it, device by device as asked, with each further file compared with the first."""
+        place = {target: number for number, target in enumerate(self.targets)}
+        results = sorted(self.results, key=lambda each: place.get(each.target, 0))
+        failures = sorted(self.failures, key=lambda each: place.get(each.target, 0))
         found: list[Comparison] = []
-        for each in compared(self.results, [file.name for file in files]):
+        for each in compared(results, [file.name for file in files]):
             if isinstance(each, InputError):
                 self.warn(f"{each.message} {each.hint}")
             else:
                 found.append(each)
         return BenchReport(
-            results=tuple(self.results),
-            failures=tuple(self.failures),
+            results=tuple(results),
+            failures=tuple(failures),
             warnings=tuple(self.warnings),
             comparisons=tuple(found),
+            targets=tuple(self.targets),
         )
 
 

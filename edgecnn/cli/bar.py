@@ -42,6 +42,10 @@ class Bar:
         """Print it above the bar."""
         console.warn(message, to=self._display.console)
 
+    def tell(self, message: str) -> None:
+        """Print it above the bar."""
+        console.say("", message, to=self._display.console)
+
 
 class _Steps(ProgressColumn):
     """Done and total steps; nothing where the total is not known."""

@@ -73,7 +73,8 @@ _OPTIONS = (
         "--on",
         multiple=True,
         metavar="DEVICE",
-        help="local (default), ssh://[USER@]HOST[:PORT] or adb://SERIAL; repeatable.",
+        help="local (default), ssh://[USER@]HOST[:PORT], adb://SERIAL, or @FARM.toml[:GROUP];"
+        " repeatable.",
     ),
     click.option(
         "--threads",

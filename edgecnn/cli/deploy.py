@@ -9,6 +9,7 @@ import click
 
 import edgecnn
 from edgecnn.cli import console
+from edgecnn.cli.bench_print import DEVICE_FAILED, print_failures
 from edgecnn.cli.group import HintedUsageError
 from edgecnn.cli.options import common_options, quiet_option
 from edgecnn.cli.progress import watching
@@ -26,6 +27,9 @@ _DEFAULT_MACHINE, _DEFAULT_PYTHON = "aarch64", "3.11"
 class _Flags(TypedDict):
     """The options, as click hands them over."""
 
+    on: tuple[str, ...]
+    first: int
+    status: bool
     to: str | None
     task: str | None
     labels: Path | None
@@ -40,8 +44,25 @@ class _Flags(TypedDict):
 
 
 @click.command(short_help="Install an artifact on a device, or bundle it for one.")
-@click.argument("artifact", type=click.Path(path_type=Path))
+@click.argument("artifact", required=False)
 @click.argument("target", required=False)
+@click.option(
+    "--on",
+    multiple=True,
+    metavar="DEVICE",
+    help="Roll out to several devices: targets, or @FARM.toml[:GROUP]; repeatable.",
+)
+@click.option(
+    "--first",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="With several devices: how many must prove themselves before the others begin.",
+)
+@click.option(
+    "--status", is_flag=True, help="Instead: list what runs on each DEVICE; nothing is sent."
+)
 @click.option(
     "--to",
     metavar="PATH",
@@ -92,21 +113,38 @@ class _Flags(TypedDict):
 )
 @quiet_option
 @common_options
-def deploy(artifact: Path, target: str | None, **flags: Unpack[_Flags]) -> None:
+@click.pass_context
+def deploy(
+    context: click.Context, artifact: str | None, target: str | None, **flags: Unpack[_Flags]
+) -> None:
     """Install the .tflite of ARTIFACT on TARGET, with a program that runs it on images or arrays.
 
     TARGET is ssh://user@host[:port]. The installed folder is self-contained: network, runtime,
     labels, a README and `run`, which prints classes, boxes or masks. The device needs only Python
     3.9 or newer. A new release replaces the old one only if its outputs on the device match this
     machine's. --bundle FILE writes an archive to copy over yourself.
+
+    With --on, or a TARGET of @FARM.toml[:GROUP], it goes to several devices: a few first, then the
+    others, and to no more of them after one on which it did not prove itself. Exit code 3 if a
+    device failed or was not reached. `deploy --status DEVICE` lists what runs on each.
     """
-    file = flags["bundle"]
-    if target is not None and file is None:
+    if flags["status"]:
+        _status(context, [*filter(None, (artifact, target)), *flags["on"]], flags)
+        return
+    if artifact is None:
+        raise HintedUsageError(
+            "No ARTIFACT is given.", hint="edgecnn deploy DIR ssh://pi@raspberrypi.local"
+        )
+    file, names = flags["bundle"], [*filter(None, (target,)), *flags["on"]]
+    if names and file is None:
         _refuse(flags, "machine", "python", reason="it is read from the device")
-        _deploy(artifact, target, flags)
-    elif file is not None and target is None:
+        if len(names) > 1 or names[0].startswith("@"):
+            _roll_out(context, Path(artifact), names, flags)
+        else:
+            _deploy(Path(artifact), names[0], flags)
+    elif file is not None and not names:
         _refuse(flags, "to", reason="with --bundle nothing is installed")
-        _bundle(artifact, file, flags)
+        _bundle(Path(artifact), file, flags)
     else:
         both = file is not None
         raise HintedUsageError(
@@ -122,6 +160,49 @@ def _refuse(flags: _Flags, *names: Literal["machine", "python", "to"], reason: s
     for name in names:
         if flags[name] is not None:
             raise HintedUsageError(f"--{name} cannot be used here: {reason}.", hint="Remove it.")
+
+
+def _status(context: click.Context, names: list[str], flags: _Flags) -> None:
+    with watching(quiet=flags["quiet"]) as progress:
+        report = edgecnn.deployed(names, to=flags["to"], progress=progress)
+    if flags["as_json"]:
+        from edgecnn.reporting.deployment import status_object
+
+        console.print_json(status_object(report))
+    elif not flags["quiet"]:
+        from edgecnn.reporting import farm
+
+        console.print_table(farm.status_table(report))
+    print_failures(report.failures)
+    if report.failures:
+        context.exit(DEVICE_FAILED)
+
+
+def _roll_out(context: click.Context, artifact: Path, names: list[str], flags: _Flags) -> None:
+    with watching(quiet=flags["quiet"]) as progress:
+        report = edgecnn.roll_out(
+            artifact,
+            names,
+            first=flags["first"],
+            to=flags["to"],
+            task=_task(flags),
+            progress=progress,
+        )
+    if flags["as_json"]:
+        from edgecnn.reporting.deployment import rollout_object
+
+        console.print_json(rollout_object(report))
+    elif not flags["quiet"]:
+        from edgecnn.reporting import farm
+
+        console.print_table(farm.rollout_table(report))
+        console.print_paragraph(farm.rollout_sentence(report), "bold")
+    for rolled in report.devices:
+        if rolled.message:
+            console.say("error", rolled.message, style="bold red")
+            console.say("", rolled.hint)
+    if not report.complete:
+        context.exit(DEVICE_FAILED)
 
 
 def _deploy(artifact: Path, target: str, flags: _Flags) -> None:

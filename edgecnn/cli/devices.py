@@ -51,8 +51,8 @@ def devices(
     """Show devices and their state: clock, temperature, load.
 
     Without DEVICE: this machine, phones connected over adb, and the device profiles for `predict`
-    and `fit`. Devices behind SSH cannot be discovered; name them: ssh://[USER@]HOST[:PORT]. Nothing
-    is left on a device. Exit code 3 if one cannot be reached.
+    and `fit`. Devices behind SSH cannot be discovered; name them: ssh://[USER@]HOST[:PORT], or
+    @FARM.toml[:GROUP]. Nothing is left on a device. Exit code 3 if one cannot be reached.
 
     `edgecnn devices calibrate DEVICE --out FILE.toml` measures a device and writes its profile.
     """

@@ -45,6 +45,8 @@ class _Flags(ScalingFlags):
     seed: int
     classes: bool
     threads: int | None
+    ray: str | None
+    shards: int | None
     quiet: bool
     as_json: bool
 
@@ -141,6 +143,17 @@ _OPTIONS: tuple[AnyOption, ...] = (
     click.option("--classes", is_flag=True, help="Show results per class too."),
     *SCALING,
     threads_option("all cores"),
+    click.option(
+        "--ray",
+        metavar="local|auto|ADDRESS",
+        help="Run shards of the images as tasks of a Ray cluster; the figures are the same.",
+    ),
+    click.option(
+        "--shards",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="With --ray: number of tasks; default: four per core.",
+    ),
     quiet_option,
     common_options,
 )

@@ -27,6 +27,9 @@ class Quiet:
         """Print it at once."""
         console.warn(message)
 
+    def tell(self, message: str) -> None:
+        """Not shown."""
+
 
 class Lines(Quiet):
     """A plain line for each stage, for logs and pipes."""
@@ -34,6 +37,10 @@ class Lines(Quiet):
     def stage(self, name: str, total: int | None = None) -> None:
         """Print the stage's name."""
         console.say("", f"{name} ({total})" if total else name)
+
+    def tell(self, message: str) -> None:
+        """Print it at once."""
+        console.say("", message)
 
 
 class Timed:
@@ -60,6 +67,10 @@ class Timed:
     def warn(self, message: str) -> None:
         """Pass it on."""
         self._watcher.warn(message)
+
+    def tell(self, message: str) -> None:
+        """Pass it on."""
+        self._watcher.tell(message)
 
     def lines(self) -> tuple[str, ...]:
         """A line a stage, until now: its seconds, measured on this machine, and its name."""

@@ -6,8 +6,35 @@ Python 3.9, and import nothing else of edgecnn.
 
 from __future__ import annotations
 
-from edgecnn.deploying.records import Bundle, Deployment, OutputProof, Proof
+from edgecnn.deploying.records import (
+    Bundle,
+    Deployment,
+    Network,
+    OutputProof,
+    Proof,
+    Rolled,
+    Rollout,
+    Standing,
+    StatusReport,
+)
+from edgecnn.deploying.rollout import roll_out
 from edgecnn.deploying.run import bundle, deploy
+from edgecnn.deploying.status import deployed
 from edgecnn.deploying.tasking import TaskOptions
 
-__all__ = ["Bundle", "Deployment", "OutputProof", "Proof", "TaskOptions", "bundle", "deploy"]
+__all__ = [
+    "Bundle",
+    "Deployment",
+    "Network",
+    "OutputProof",
+    "Proof",
+    "Rolled",
+    "Rollout",
+    "Standing",
+    "StatusReport",
+    "TaskOptions",
+    "bundle",
+    "deploy",
+    "deployed",
+    "roll_out",
+]

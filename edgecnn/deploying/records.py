@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from edgecnn.measurements import DeviceFacts
+    from edgecnn.measurements import DeviceFacts, DeviceFailure
 
 
 @dataclass(frozen=True)
@@ -86,6 +86,86 @@ class Deployment:
     proof: Proof
     task: str = ""
     head: str = ""
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network that stands on a device, as the device tells it.
+
+    Attributes:
+        folder: there.
+        release: the name of what runs now.
+        model: the network's name; "" where its manifest cannot be read.
+        recipe: likewise.
+        runtime: likewise, of what runs it.
+    """
+
+    folder: str
+    release: str
+    model: str
+    recipe: str
+    runtime: str
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What stands on one device."""
+
+    target: str
+    networks: tuple[Network, ...]
+
+
+@dataclass(frozen=True)
+class StatusReport:
+    """What stands on devices, in the order asked, and those that gave no answer."""
+
+    devices: tuple[Standing, ...]
+    failures: tuple[DeviceFailure, ...] = ()
+
+
+@dataclass(frozen=True)
+class Rolled:
+    """What became of one device of a rollout.
+
+    Attributes:
+        target: the device, as the user named it.
+        outcome: "deployed"; "failed" where something was sent and did not prove itself; "missed"
+            where nothing could be sent; "left" where it was not begun.
+        release: what runs there now; "" for nothing, or where nobody could ask.
+        deployment: of a device that was deployed to.
+        message: why it was not.
+        hint: what to do about it.
+    """
+
+    target: str
+    outcome: Literal["deployed", "failed", "missed", "left"]
+    release: str = ""
+    deployment: Deployment | None = None
+    message: str = ""
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """What became of a farm.
+
+    Attributes:
+        devices: in the order asked.
+        first: how many had to prove themselves before the others began.
+    """
+
+    devices: tuple[Rolled, ...]
+    first: int
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a device did not prove itself."""
+        return any(each.outcome == "failed" for each in self.devices)
+
+    @property
+    def complete(self) -> bool:
+        """Whether all run the new release."""
+        return all(each.outcome == "deployed" for each in self.devices)
 
 
 @dataclass(frozen=True)

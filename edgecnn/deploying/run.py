@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgecnn import held
-from edgecnn.deploying import archive, artifact, libraries, release, tasking
+from edgecnn.deploying import archive, artifact, libraries, release, status, tasking
 from edgecnn.deploying import told as answers
 from edgecnn.deploying.records import Bundle, Deployment
 from edgecnn.deploying.tasking import TaskOptions
-from edgecnn.devices import open_device, parse
 from edgecnn.errors import InputError
 from edgecnn.progress import Progress, Silent
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from edgecnn.deploying.artifact import Deployable
     from edgecnn.deploying.libraries import Libraries
     from edgecnn.deploying.release import Release
@@ -61,28 +62,70 @@ def deploy(
         DeviceError: the device cannot be reached, lacks something, or does not compute the same.
     """
     watcher = progress or Silent()
-    if parse(target).scheme == "adb":
-        raise InputError(
-            f"{target}: `deploy` goes over SSH.", hint="Name ssh://user@host, or use --bundle."
-        )
-    _check_place(to)
-    options = _options(task, labels)
-    deployable = artifact.read(Path(path), watcher)
-    purpose = tasking.resolve(deployable, options)
-    device = open_device(target)
+    (device,) = status.opened((target,))
+    ready = prepare(path, to, task, labels, watcher)
     try:
-        return _deploy(device, deployable, to, purpose, watcher)
+        return deploy_to(device, ready, watcher)
     finally:
         device.close()
 
 
-def _deploy(
-    device: Device,
-    deployable: Deployable,
+@dataclass(frozen=True)
+class Ready:
+    """A network that may be sent.
+
+    Attributes:
+        deployable: what was read here, and what this machine computes.
+        task: what its outputs mean.
+        to: the folder on the device; None for `place`.
+    """
+
+    deployable: Deployable
+    task: Task
+    to: str | None
+
+    @property
+    def place(self) -> str:
+        """The folder where nobody has said another."""
+        return self.to or f"{_PARENT}/{release.folder_name(self.deployable)}"
+
+
+def prepare(
+    path: Path | str,
     to: str | None,
-    task: Task,
+    task: TaskOptions | None,
+    labels: Path | str | None,
     progress: Progress,
+) -> Ready:
+    """Read and check all that does not depend on the device.
+
+    Raises:
+        InputError: the artifact cannot be deployed, or the task or the place does not fit.
+    """
+    status.check_place(to)
+    options = _options(task, labels)
+    deployable = artifact.read(Path(path), progress)
+    return Ready(deployable, tasking.resolve(deployable, options), to)
+
+
+def deploy_to(
+    device: Device,
+    ready: Ready,
+    progress: Progress,
+    on_sending: Callable[[], None] | None = None,
 ) -> Deployment:
+    """Deploy to one device; see `deploy`.
+
+    Args:
+        device: somebody else closes it.
+        ready: what is sent.
+        progress: told of the stages.
+        on_sending: called when the device is there, is ours, and will be sent the network.
+
+    Raises:
+        DeviceError: as `deploy`.
+    """
+    deployable, task = ready.deployable, ready.task
     progress.stage(f"identifying {device.target}")
     facts = device.facts()
     brought = libraries.libraries_for(facts, progress)
@@ -95,7 +138,9 @@ def _deploy(
         with device.workspace() as workspace:
             brought.require(workspace)
             progress.stage(f"sending {sent_bytes / 1e6:.1f} MB to {device.target}")
-            done = _install(workspace, packed, to or f"{_PARENT}/{made.folder}", progress)
+            if on_sending is not None:
+                on_sending()
+            done = _install(workspace, packed, ready.place, progress)
     told = answers.understood(device.target, done, deployable, made)
     return Deployment(
         target=device.target,
@@ -121,11 +166,6 @@ def _install(workspace: Workspace, packed: Path, place: str, progress: Progress)
     workspace.send({_PROGRAM: program, _ARCHIVE: packed})
     progress.stage("checking its outputs there")
     return workspace.run([workspace.python, _PROGRAM, _ARCHIVE, place], timeout_s=_MINUTES * 60.0)
-
-
-def _check_place(to: str | None) -> None:
-    if to is not None and (not to or re.search(r"[\x00-\x1f\x7f]", to)):
-        raise InputError(f"--to takes a folder's path, not {to!r}.", hint="For example --to net.")
 
 
 def _options(task: TaskOptions | None, labels: Path | str | None) -> TaskOptions:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from edgecnn.errors import DeviceError
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Generator
+    from collections.abc import Generator, Sequence
 
     from edgecnn.devices.device import Workspace
     from edgecnn.devices.target import Target
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 _PROBE_S = 60.0
 _MOST_BYTES = 1 << 20
+_END = "EDGECNN_END_OF_PROGRAM"
 
 
 class ShellDevice(ABC):
@@ -67,6 +69,30 @@ class ShellDevice(ABC):
             )
         with open_workspace(self, probed.python, keep=keep) as opened:
             yield opened
+
+    def ask(self, program: str, arguments: Sequence[str], *, step: str) -> str:
+        """Run a Python program there and return what it prints: no folder, no lock, nothing left.
+
+        Args:
+            program: its source, shorter than a pipe holds; the standard library alone is there.
+            arguments: of it.
+            step: what is being done, for errors.
+
+        Raises:
+            DeviceError: the device cannot be reached, has no Python, or did not answer.
+        """
+        python = self._probe().python
+        if not python:
+            raise DeviceError(f"{self.target}: it has no Python 3, and nothing of ours runs there.")
+        words = " ".join(map(shlex.quote, (python, "-I", "-S", "-", *arguments)))
+        text = f"{words} <<'{_END}'\n{program}\n{_END}\n"
+        try:
+            heard = converse(self.shell(), text.encode(), within_s=_PROBE_S, most=_MOST_BYTES)
+        except TooMuchError:
+            raise DeviceError(f"{self.target}: its answer does not end while {step}.") from None
+        if heard.code != 0:
+            raise self.lost(step, heard.code, heard.said)
+        return heard.stdout.decode(errors="replace")
 
     def _probe(self) -> Probed:
         if self._probed is None:

@@ -47,6 +47,9 @@ class EvaluateOptions:
         limit: at most so many images, drawn by the seed; None for all.
         seed: of that draw, and of a folder's split.
         threads: processes to run at a time; None for all cores.
+        ray: run shards of the samples as tasks of a Ray cluster: "local", "auto" or its address;
+            None for this machine's processes.
+        shards: how many tasks there are on Ray; None for four a core.
         preprocessing: how images become inputs, where no manifest says it.
     """
 
@@ -67,6 +70,8 @@ class EvaluateOptions:
     limit: int | None = None
     seed: int = 0
     threads: int | None = None
+    ray: str | None = None
+    shards: int | None = None
     preprocessing: Preprocessing | None = None
 
     def __post_init__(self) -> None:
@@ -91,6 +96,15 @@ class EvaluateOptions:
                 )
         if self.limit is not None and self.limit < 1:
             raise InputError(f"A limit of {self.limit} images leaves none.", hint="1 or more")
+        self._check_engine()
+
+    def _check_engine(self) -> None:
+        if self.ray is not None and self.threads is not None:
+            raise InputError("--threads is for this machine's processes.", hint="Leave it out.")
+        if self.shards is not None and (self.ray is None or self.shards < 1):
+            raise InputError(
+                "--shards is the number of tasks on Ray, 1 or more.", hint="Add --ray local."
+            )
 
     @property
     def kind(self) -> Task:

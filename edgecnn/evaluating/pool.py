@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from edgecnn.progress import Progress
 
 # Below this a process costs more to start than it saves.
-_FEWEST_IMAGES = 64
+FEWEST_IMAGES = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +72,10 @@ class _Shared:
         with self._lock:
             self._watcher.warn(message)
 
+    def tell(self, message: str) -> None:
+        with self._lock:
+            self._watcher.tell(message)
+
 
 def run(job: Job, data: Data, judge: Judge, threads: int | None, progress: Progress) -> Answers:
     """Answer every sample.
@@ -86,7 +90,7 @@ def run(job: Job, data: Data, judge: Judge, threads: int | None, progress: Progr
     Raises:
         InputError, CrashedError: of the first share that fails; the others are stopped.
     """
-    processes = max(1, min(threads or cores(), data.count // _FEWEST_IMAGES))
+    processes = max(1, min(threads or cores(), data.count // FEWEST_IMAGES))
     places = [np.arange(first, data.count, processes) for first in range(processes)]
     shared = _Shared(progress)
     with ThreadPoolExecutor(processes) as starters:

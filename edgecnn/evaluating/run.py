@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ from edgecnn.progress import Progress, Recorder, Silent
 
 if TYPE_CHECKING:
     from edgecnn.datasets.pictures import PictureSet
+    from edgecnn.engines.tasks import Engine
     from edgecnn.evaluating.records import EvaluateReport
     from edgecnn.evaluating.subjects import Subject
 
@@ -60,9 +62,18 @@ def evaluate(
     subjects = find_subjects(Path(target))
     data = _open(chosen)
     _warn_of_weights(subjects, notes)
-    with held.temporary() as folder:
-        report = _evaluate(subjects, data, Runner(chosen, folder, notes))
+    with held.temporary() as folder, _engine(chosen) as engine:
+        report = _evaluate(subjects, data, Runner(chosen, folder, notes, engine))
     return replace(report, warnings=tuple(notes.warnings))
+
+
+def _engine(options: EvaluateOptions) -> contextlib.AbstractContextManager[Engine | None]:
+    """The cluster that is asked for, connected to; None for this machine's processes."""
+    if options.ray is None:
+        return contextlib.nullcontext()
+    from edgecnn.engines.on_ray import RayEngine
+
+    return RayEngine(options.ray)
 
 
 def _evaluate(subjects: tuple[Subject, ...], data: Source, runner: Runner) -> EvaluateReport:

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 from edgecnn import gate
 from edgecnn.datasets.arrays import ArraySet
 from edgecnn.errors import InputError
-from edgecnn.evaluating import keras_float, pool
+from edgecnn.evaluating import keras_float, pool, sharding
 from edgecnn.evaluating.network import takes_pixels
 from edgecnn.evaluating.worker import Job
 
 if TYPE_CHECKING:
+    from edgecnn.engines.tasks import Engine
     from edgecnn.evaluating.ends import Ends
     from edgecnn.evaluating.judging import Judge
     from edgecnn.evaluating.options import EvaluateOptions
@@ -52,11 +53,15 @@ class Runner:
         options: what was asked for.
         folder: for files made on the way; somebody else removes it.
         notes: told of stages, steps and warnings.
+        engine: runs shards of the samples; None for this machine's processes.
     """
 
-    def __init__(self, options: EvaluateOptions, folder: Path, notes: Recorder) -> None:
+    def __init__(
+        self, options: EvaluateOptions, folder: Path, notes: Recorder, engine: Engine | None = None
+    ) -> None:
         self.options = options
         self.notes = notes
+        self._engine = engine
         self._folder = folder
 
     def open(self, subject: Subject, data: Data) -> Opened:
@@ -99,7 +104,11 @@ class Runner:
             CrashedError: the runtime crashed.
         """
         self.notes.stage(f"evaluating {opened.subject.file}", data.count)
-        answers = pool.run(opened.job, data, judge, self.options.threads, self.notes)
+        options, job = self.options, opened.job
+        if self._engine is None:
+            answers = pool.run(job, data, judge, options.threads, self.notes)
+        else:
+            answers = sharding.run(self._engine, job, data, judge, options.shards, self.notes)
         self._warn_of_unusable(answers, data)
         return answers
 

@@ -44,6 +44,9 @@ class _Messenger:
     def warn(self, message: str) -> None:
         self._send("warn", (message,))
 
+    def tell(self, message: str) -> None:
+        self._send("tell", (message,))
+
     def finish(self, kind: str, value: object) -> None:
         self._send(kind, value)
 

@@ -79,5 +79,8 @@ class _Stages:
     def advance(self, steps: int = 1) -> None:
         self._watcher.advance(steps)
 
+    def tell(self, message: str) -> None:
+        self._watcher.tell(message)
+
     def warn(self, message: str) -> None:
         """Which images adapt random weights decides no time."""

@@ -34,13 +34,12 @@ A profile may also list what the device calls itself to Android or its device tr
 from __future__ import annotations
 
 import functools
-import sys
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from edgecnn import files
+from edgecnn import files, strict
 from edgecnn.errors import InputError
 from edgecnn.latency import cores, work
 from edgecnn.zoo.suggest import suggest
@@ -245,15 +244,10 @@ class _Reader:
         )
 
     def toml(self, text: str) -> dict[str, Any]:
-        if sys.version_info >= (3, 11):
-            import tomllib
-        else:
-            import tomli as tomllib
-
         try:
-            return tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
-            raise self.wrong(f"it is not TOML: {error}") from error
+            return strict.parse_toml(text)
+        except strict.UnfitError as error:
+            raise self.wrong(str(error)) from error
 
     def only(self, table: dict[str, Any], known: set[str], what: str) -> None:
         if unknown := sorted(set(table) - known):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
+from edgecnn.benchmark.arrival import GRADES
 from edgecnn.reporting.table import Column, Table
 from edgecnn.text import (
     ABSENT,
@@ -20,12 +21,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from edgecnn.benchmark.report import BenchReport
-    from edgecnn.measurements import BenchResult, DeviceFacts, Grade
+    from edgecnn.measurements import BenchResult, DeviceFacts
 
 _EMULATED = "emulated"
 _MATCH = {True: "match", False: "DIFFER", None: ABSENT}
-GRADES: dict[Grade, str] = {"trusted": "valid", "warned": "suspect", "void": "invalid"}
-"""What a person reads for each grade; JSON keeps its own words."""
+COLUMNS = (
+    Column("file"),
+    Column("threads", number=True),
+    Column("p90 ms", number=True),
+    Column("p50", number=True),
+    Column("min", number=True),
+    Column("load", number=True),
+    Column("peak RSS", number=True),
+    Column("outputs"),
+    Column("grade"),
+)
 # A budget a little above what was measured: the first that is worth suggesting.
 _ROOM = 1.1
 
@@ -101,21 +111,11 @@ def bench_table(results: Iterable[BenchResult], names: dict[str, str]) -> Table:
         results: of one device.
         names: what to call each file; see `short_names`.
     """
-    columns = (
-        Column("file"),
-        Column("threads", number=True),
-        Column("p90 ms", number=True),
-        Column("p50", number=True),
-        Column("min", number=True),
-        Column("load", number=True),
-        Column("peak RSS", number=True),
-        Column("outputs"),
-        Column("grade"),
-    )
-    return Table(columns, tuple(_row(each, names.get(each.file, each.file)) for each in results))
+    return Table(COLUMNS, tuple(row(each, names.get(each.file, each.file)) for each in results))
 
 
-def _row(result: BenchResult, name: str) -> tuple[str, ...]:
+def row(result: BenchResult, name: str) -> tuple[str, ...]:
+    """The cells of one result, as `bench_table` has them."""
     latency = result.latency_ms
     times = (latency.p90, latency.p50, latency.min, result.load_ms)
     headline, *others = (milliseconds_text(each) for each in times)

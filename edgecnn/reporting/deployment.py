@@ -11,7 +11,15 @@ from edgecnn.records import SCHEMA
 from edgecnn.text import printable, size_text
 
 if TYPE_CHECKING:
-    from edgecnn.deploying import Bundle, Deployment, OutputProof, Proof
+    from edgecnn.deploying import (
+        Bundle,
+        Deployment,
+        OutputProof,
+        Proof,
+        Rolled,
+        Rollout,
+        StatusReport,
+    )
 
 _RANDOM = "random"
 _CAUTION = "The weights are random: use this to measure latency, not to get answers."
@@ -24,6 +32,31 @@ def deployment_object(result: Deployment) -> dict[str, Any]:
     told["proof"]["outputs"] = list(told["proof"]["outputs"])
     told["proof"]["bit_identical"] = result.proof.bit_identical
     return {"schema": SCHEMA, "deployed": told}
+
+
+def rollout_object(report: Rollout) -> dict[str, Any]:
+    """The one object of a rollout's `--json`: every device, and whether all of them run it."""
+    return {
+        "schema": SCHEMA,
+        "rollout": {
+            "first": report.first,
+            "complete": report.complete,
+            "stopped": report.stopped,
+            "devices": [_rolled(each) for each in report.devices],
+        },
+    }
+
+
+def _rolled(rolled: Rolled) -> dict[str, Any]:
+    told = dataclasses.asdict(rolled)
+    if rolled.deployment is not None:
+        told["deployment"] = deployment_object(rolled.deployment)["deployed"]
+    return told
+
+
+def status_object(report: StatusReport) -> dict[str, Any]:
+    """The one object of `--status --json`."""
+    return {"schema": SCHEMA, **dataclasses.asdict(report)}
 
 
 def bundle_object(result: Bundle) -> dict[str, Any]:

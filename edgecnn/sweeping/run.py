@@ -9,21 +9,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgecnn.caching import cache_folder
+from edgecnn.engines import on_ray
+from edgecnn.engines.local import LocalEngine, cores, free_bytes
+from edgecnn.engines.tasks import Outcome, Task
 from edgecnn.errors import EdgeCnnError, InputError
 from edgecnn.progress import Progress, Recorder, Silent
-from edgecnn.sweeping import journal, keys, on_ray, points, spec
-from edgecnn.sweeping.local import LocalEngine, cores, free_bytes
+from edgecnn.sweeping import journal, keys, points, spec
 from edgecnn.sweeping.meter import Meter
 from edgecnn.sweeping.records import Budget, Impossible, PointRecord, Run, SweepReport
 from edgecnn.sweeping.tally import Survey, Tally, make_report, places, take_survey, take_tally
-from edgecnn.sweeping.tasks import Outcome, Task
 from edgecnn.sweeping.work import Work
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from edgecnn.engines.tasks import Engine
     from edgecnn.sweeping.spec import Spec
-    from edgecnn.sweeping.tasks import Engine
 
 _PERFORM = "edgecnn.sweeping.work:perform"
 NAME = "sweep.jsonl"

@@ -5,11 +5,11 @@ Paths are taken as on the command line: from the folder that edgecnn is started 
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
-from edgecnn import files
+from edgecnn import files, strict
+from edgecnn.devices import farm
 from edgecnn.errors import InputError
 from edgecnn.evaluating.options import EvaluateOptions
 from edgecnn.sweeping import option_types
@@ -50,7 +50,7 @@ device = ["raspberry-pi-4b", "raspberry-pi-5"]
 threads = 4
 
 # [bench]                        # devices at hand
-# on = "ssh://pi@raspberrypi.local"
+# on = "ssh://pi@raspberrypi.local"   # or several, "local", "@farm.toml:pi4"
 # threads = 4
 
 [budget]                         # as --latency, --size and --max-drop
@@ -60,7 +60,7 @@ size = "6MB"
 _TABLES = ("axes", "input", "train", "evaluate", "predict", "bench", "budget")
 # What a point says already, or this machine.
 _NOT_OF_TRAINING = {"weights", "input_size", "width", "convolution", "preprocessing", "out", "seed"}
-_NOT_OF_EVALUATING = {"preprocessing", "threads", "against"}
+_NOT_OF_EVALUATING = {"preprocessing", "threads", "against", "ray", "shards"}
 # What the axes are called in a file, where that differs; the plural of each is taken too.
 _ALIASES = {"min_snr": "min_snr_db"}
 _KINDS: dict[str, tuple[type, ...]] = {
@@ -152,14 +152,10 @@ _HINT = "`edgecnn sweep --example` prints one to begin with."
 
 
 def _tables(text: str, path: Path) -> dict[str, Any]:
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
     try:
-        return tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # also of an integer of thousands of digits
-        raise InputError(f"{path} is no TOML: {error}.", hint=_HINT) from error
+        return strict.parse_toml(text)
+    except strict.UnfitError as error:
+        raise InputError(f"{path}: {error}.", hint=_HINT) from error
 
 
 def from_tables(tables: Mapping[str, Any], where: str = "The sweep") -> Spec:
@@ -311,7 +307,7 @@ def _benching(table: dict[str, Any] | None, where: str) -> Benching | None:
     profile = table.get("profile", "quick")
     if profile not in ["quick", "publish", "sustained"]:
         raise InputError(f"{where}: there is no profile {profile!r}.", hint="quick or publish")
-    on = _texts(table.get("on"), "on", where)
+    on = farm.expanded(_texts(table.get("on"), "on", where))
     return Benching(on, _counts(table.get("threads", 1), where), profile)
 
 

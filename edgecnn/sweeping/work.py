@@ -17,6 +17,7 @@ from edgecnn.sweeping.points import export_options, identity_of, request_of
 from edgecnn.sweeping.records import Accuracy, Place, Point, PointRecord, Run, Timing
 
 if TYPE_CHECKING:
+    from edgecnn.benchmark.report import BenchReport
     from edgecnn.evaluating import EvaluateReport
     from edgecnn.records import FileInfo, Manifest, Preprocessing
     from edgecnn.sweeping.spec import Benching, Predicting
@@ -262,7 +263,9 @@ def _timings(
         except InputError as error:  # int16x8, and operators nobody can count
             notes.append(error.message)
     if work.benching is not None:
-        found += _measured(work.benching, work.point.format, folder, progress)
+        measured, said = _measured(work.benching, work.point.format, folder, progress)
+        found += measured
+        notes += said
     return tuple(found), tuple(notes)
 
 
@@ -280,12 +283,8 @@ def _predicted(predicting: Predicting, folder: Path, progress: Progress) -> list
 
 def _measured(
     benching: Benching, file_format: str, folder: Path, progress: Progress
-) -> list[Timing]:
-    """Latencies of the devices at hand.
-
-    Raises:
-        DeviceError: one gave none, or none that can be trusted.
-    """
+) -> tuple[list[Timing], list[str]]:
+    """Latencies of the devices at hand, and what is to be said of them; see `timings_of`."""
     from edgecnn.benchmark.run import bench
 
     report = bench(
@@ -297,21 +296,35 @@ def _measured(
         results=None,
         progress=progress,
     )
+    return timings_of(report)
+
+
+def timings_of(report: BenchReport) -> tuple[list[Timing], list[str]]:
+    """What a bench says of a point; an emulator's times say nothing, as its note does.
+
+    Raises:
+        DeviceError: a device gave none, none that can be trusted, or computes something else.
+    """
+    found, notes = list[Timing](), list[str]()
     for failure in report.failures:
-        raise DeviceError(f"{failure.target}: {failure.message}", hint=failure.hint)
+        where = "" if failure.message.startswith(failure.target) else f"{failure.target}: "
+        raise DeviceError(f"{where}{failure.message}", hint=failure.hint)
     for run in report.results:
+        if run.outputs_match is False:
+            raise DeviceError(f"{run.target}: its outputs are not this machine's.")
+        if run.emulated:
+            notes.append(f"{run.target} is emulated: its times say nothing of the device.")
+            continue
         if run.trust.grade == "void":
-            why = "; ".join(run.trust.reasons)
-            raise DeviceError(f"{run.target}: the measurement is void: {why}.")
-    return [
-        Timing(
-            Place(run.target, run.threads, measured=True),
-            run.latency_ms.p90,
-            run.latency_ms.min,
-            run.latency_ms.p99,
-        )
-        for run in report.results
-    ]
+            why = "; ".join(run.trust.reasons).rstrip(".")
+            raise DeviceError(
+                f"{run.target}: the measurement is void: {why}.",
+                hint="The same command measures it again when the device is left alone.",
+            )
+        place = Place(run.target, run.threads, measured=True)
+        latency = run.latency_ms
+        found.append(Timing(place, latency.p90, latency.min, latency.p99))
+    return found, list(dict.fromkeys(notes))
 
 
 def _disk_bytes(folder: Path) -> int:

@@ -18,10 +18,10 @@ from sweep_tasks import task
 from tiny_tflite import float_net
 
 import edgecnn
+from edgecnn.engines.on_ray import RayEngine
 from edgecnn.errors import InputError
 from edgecnn.isolation import CrashedError
 from edgecnn.sweeping import journal
-from edgecnn.sweeping.on_ray import RayEngine
 from edgecnn.sweeping.records import Run
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ LAYERS = (
     {"files"},
     {"digests", "errors", "held", "progress", "recipes", "records", "tasks"},
     {"guides", "isolation", "layouts", "measurements", "store", "strict", "text", "zoo"},
-    {"caching", "gate"},
+    {"caching", "engines", "gate"},
     {"manifest", "formats", "runtime", "devices", "building"},
     {"evidence", "inspection", "calibration", "parity"},
     {"datasets", "reference", "quantize", "profiling"},

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,10 +14,23 @@ from command_line import run, run_json
 from tiny_artifact import write_artifact
 
 import edgecnn
-from edgecnn.deploying import Bundle, Deployment, OutputProof, Proof, TaskOptions
+from edgecnn.deploying import (
+    Bundle,
+    Deployment,
+    Network,
+    OutputProof,
+    Proof,
+    Rolled,
+    Rollout,
+    Standing,
+    StatusReport,
+    TaskOptions,
+    standing,
+)
 from edgecnn.errors import InputError
-from edgecnn.measurements import DeviceFacts
+from edgecnn.measurements import DeviceFacts, DeviceFailure
 from edgecnn.reporting import deployment as report
+from edgecnn.reporting import farm
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,6 +76,12 @@ def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (["pi@pi"], "is not a device"),
         (["adb://X"], "goes over SSH"),
         (["ssh://-oProxyCommand=x"], "is no host's name"),
+        (["@absent.toml"], "cannot be read"),
+        (["--on", "ssh://a", "--on", "adb://X"], "goes over SSH"),
+        (["--on", "ssh://a", "--on", "ssh://b", "--bundle", "x.tar.gz"], "exclude each other"),
+        (["--status"], "is not a device"),
+        (["ssh://a", "--on", "ssh://b", "--to", ""], "--to takes a folder's path"),
+        (["ssh://a", "--on", "ssh://b", "--python", "3.11"], "--python cannot be used here"),
         (["ssh://pi@pi", "--to", ""], "--to takes a folder's path"),
         (["ssh://pi@pi", "--labels", "absent.txt"], "absent.txt does not exist"),
         (["ssh://pi@pi", "--anchors", "absent.txt"], "absent.txt does not exist"),
@@ -141,3 +163,58 @@ def test_commands_can_be_pasted() -> None:
 def test_random_weights_are_cautioned_of() -> None:
     assert "random" in report.cautions(DEPLOYMENT)[0]
     assert report.cautions(BUNDLE) == ()
+
+
+def test_what_a_rollout_prints() -> None:
+    done = Rolled("ssh://a", "deployed", "a" * 16, DEPLOYMENT)
+    failed = Rolled("ssh://b", "failed", "b" * 16, message="ssh://b: it differs.")
+    left, missed = Rolled("ssh://c", "left", "b" * 16), Rolled("ssh://d", "missed", message="Dead.")
+    stopped = Rollout((done, failed, left), 1)
+    assert (stopped.stopped, stopped.complete) == (True, False)
+    assert [row[1:3] for row in farm.rollout_table(stopped).rows] == [
+        ("deployed", "a" * 16), ("NOT PROVEN", "b" * 16), ("not begun", "b" * 16)
+    ]  # fmt: skip
+    assert farm.rollout_sentence(stopped) == (
+        "1 of 3 devices run the new release. Stopped: it did not prove itself on ssh://b."
+    )
+    passed = Rollout((done, missed), 1)
+    assert (passed.stopped, passed.complete) == (False, False)
+    assert "tries the others again" in farm.rollout_sentence(passed)
+    told = json.loads(json.dumps(report.rollout_object(passed)))["rollout"]
+    assert told["devices"][0]["deployment"]["proof"]["bit_identical"] is True
+    assert told["devices"][1]["message"] == "Dead."
+
+
+def test_what_status_prints() -> None:
+    network = Network("/home/pi/edgecnn/net-int8", "a" * 16, "net\x1b[2J", "int8", "litert")
+    failure = DeviceFailure("ssh://c", "Dead.", "")
+    told = StatusReport((Standing("ssh://a", (network,)), Standing("ssh://b", ())), (failure,))
+    rows = farm.status_table(told).rows
+    assert [row[0] for row in rows] == ["ssh://a", "ssh://b", "ssh://c"]
+    assert "\x1b" not in rows[0][1]
+    assert [row[1] for row in rows[1:]] == ["nothing", "no answer"]
+
+
+def test_what_stands_on_a_device_is_asked_and_held_to_its_form(tmp_path: Path) -> None:
+    """The program that devices run, by the suite's own Python."""
+    program = Path(standing.__file__)
+
+    def told(*arguments: str) -> list[dict[str, str]]:
+        command = [sys.executable, "-I", "-S", str(program), *arguments]
+        environment = {**os.environ, "HOME": str(tmp_path)}
+        done = subprocess.run(command, capture_output=True, check=True, env=environment)
+        networks: list[dict[str, str]] = json.loads(done.stdout)["networks"]
+        return networks
+
+    assert told() == []
+    release = tmp_path / "edgecnn" / "net-int8" / "releases" / ("a" * 16)
+    release.mkdir(parents=True)
+    (release.parents[1] / "current").symlink_to(f"releases/{release.name}")
+    (release / "release.json").write_text('{"runtime": "litert", "task": []}')
+    (release / "manifest.json").write_text('{"model": {"name": "net"}, "recipe": 3}')
+    (network,) = told()
+    assert network == {"folder": str(release.parents[1]), "release": "a" * 16, "model": "net",
+                       "recipe": "", "runtime": "litert"}  # fmt: skip
+    assert told("edgecnn/net-int8") == [network]
+    (release / "manifest.json").write_text("[" * 100_000)
+    assert told()[0]["model"] == ""

@@ -81,7 +81,7 @@ def figures(found: Detection) -> Any:  # noqa: ANN401 - whatever does not depend
 def test_as_worked_out_by_hand_and_whatever_the_processes(
     here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pool, "_FEWEST_IMAGES", 1)
+    monkeypatch.setattr(pool, "FEWEST_IMAGES", 1)
     one, two = (
         edgecnn.evaluate(
             here / "net" / "float32",

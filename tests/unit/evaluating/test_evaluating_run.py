@@ -120,7 +120,7 @@ def test_other_networks_are_no_recipes_of_this_one(tmp_path: Path, data: Path) -
 
 
 def test_more_processes_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pool, "_FEWEST_IMAGES", 1)
+    monkeypatch.setattr(pool, "FEWEST_IMAGES", 1)
     images = fill(tmp_path / "images", 3)
     (images / "test" / "bee" / "1.png").write_bytes(b"damaged")
     artifact = write_artifact(tmp_path / "float32", ("tflite",))

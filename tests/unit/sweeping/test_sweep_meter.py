@@ -26,6 +26,10 @@ class Told:
         """Keep the line."""
         self.lines.append(message)
 
+    def tell(self, message: str) -> None:
+        """Keep the line."""
+        self.lines.append(message)
+
 
 def test_the_time_left_follows_from_the_time_taken() -> None:
     seconds = iter(range(0, 1000, 6))

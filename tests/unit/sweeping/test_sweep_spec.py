@@ -101,8 +101,8 @@ def test_what_cannot_be_meant_is_refused(tables: dict[str, Any], sentence: str) 
     ("content", "sentence"),
     [
         (b"\xff", "no text in UTF-8"),
-        (b"[axes", "is no TOML"),
-        (b"x = " + b"9" * 5000, "is no TOML"),
+        (b"[axes", "is not TOML"),
+        (b"x = " + b"9" * 5000, "is not TOML"),
     ],
 )
 def test_a_file_that_is_none(tmp_path: Path, content: bytes, sentence: str) -> None:

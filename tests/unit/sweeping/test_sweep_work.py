@@ -6,13 +6,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+import sample_benches
 from tiny_tflite import float_net
 
-from edgecnn.errors import EdgeCnnError, InputError, MissingPartError
+from edgecnn.benchmark.report import BenchReport
+from edgecnn.errors import DeviceError, EdgeCnnError, InputError, MissingPartError
 from edgecnn.evaluating.records import Agreement, Detection, EvaluateReport, Evaluation, FileRun
+from edgecnn.measurements import Trust
 from edgecnn.records import Preprocessing
 from edgecnn.sweeping import keys, work
-from edgecnn.sweeping.records import Accuracy, Point
+from edgecnn.sweeping.records import Accuracy, Place, Point, Timing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -93,3 +96,32 @@ def test_one_figure_of_a_report(report: EvaluateReport, expected: Accuracy) -> N
 def test_a_report_of_nothing() -> None:
     with pytest.raises(EdgeCnnError, match="Nothing was evaluated"):
         work.accuracy_of(EvaluateReport(), "images")
+
+
+def test_what_a_bench_says_of_a_point() -> None:
+    emulated = sample_benches.EMULATED
+    report = BenchReport((sample_benches.TRUSTED, emulated, replace(emulated, threads=1)), ())
+    (timing,), (note,) = work.timings_of(report)
+    place = Place("ssh://pi@raspberrypi.local", 4, measured=True)
+    assert timing == Timing(place, 38.09, 38.0, 38.09)
+    assert note == "ssh://pi@localhost:2222 is emulated: its times say nothing of the device."
+
+
+@pytest.mark.parametrize(
+    ("report", "said"),
+    [
+        (BenchReport((), (sample_benches.FAILURE,)), "adb://R58M123 is not attached."),
+        (
+            BenchReport((sample_benches.result(trust=Trust("void", ("it was busy.",))),), ()),
+            "ssh://pi@raspberrypi.local: the measurement is void: it was busy.",
+        ),
+        (
+            BenchReport((replace(sample_benches.EMULATED, outputs_match=False),), ()),
+            "ssh://pi@localhost:2222: its outputs are not this machine's.",
+        ),
+    ],
+)
+def test_what_a_device_did_not_give_is_no_word_on_the_point(report: BenchReport, said: str) -> None:
+    with pytest.raises(DeviceError) as caught:
+        work.timings_of(report)
+    assert caught.value.message == said

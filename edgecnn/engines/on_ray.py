@@ -10,10 +10,10 @@ import os
 import socket
 from typing import TYPE_CHECKING, Any
 
+from edgecnn.engines import child
+from edgecnn.engines.tasks import RETRIES, Need, Outcome, Schedule, Task
 from edgecnn.errors import EdgeCnnError, InputError, MissingPartError
 from edgecnn.isolation import CrashedError, LimitError
-from edgecnn.sweeping import child
-from edgecnn.sweeping.tasks import RETRIES, Need, Outcome, Schedule, Task
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable

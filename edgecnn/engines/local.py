@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgecnn.engines import child
+from edgecnn.engines.tasks import RETRIES, Need, Outcome, Schedule, Task
 from edgecnn.isolation import CrashedError, Leash, LimitError
-from edgecnn.sweeping import child
-from edgecnn.sweeping.tasks import RETRIES, Need, Outcome, Schedule, Task
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable

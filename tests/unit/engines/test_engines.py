@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sweep_tasks import task
 
+from edgecnn.engines.local import LocalEngine, free_bytes
+from edgecnn.engines.tasks import ASSUMED_BYTES, Need, Schedule, Task
 from edgecnn.errors import InputError
 from edgecnn.isolation import CrashedError
-from edgecnn.sweeping.local import LocalEngine, free_bytes
-from edgecnn.sweeping.tasks import ASSUMED_BYTES, Need, Schedule, Task
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

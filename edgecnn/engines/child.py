@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from edgecnn import isolation
 
 if TYPE_CHECKING:
+    from edgecnn.engines.tasks import Task
     from edgecnn.isolation import Leash
-    from edgecnn.sweeping.tasks import Task
 
 _MIB = 1 << 20
 
@@ -38,7 +38,7 @@ def answer(
     if not task.isolated:
         return Answer(_function(task.function)(task.argument), 0)
     answered: Answer = isolation.run(
-        "edgecnn.sweeping.child:call",
+        "edgecnn.engines.child:call",
         task.function,
         task.argument,
         what=task.what,
