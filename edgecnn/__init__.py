@@ -102,6 +102,8 @@ if TYPE_CHECKING:
         Latency,
         Trust,
     )
+    from edgecnn.micro.record import ArenaEstimate, ArenaMeasurement, BoardFit, MicroReport
+    from edgecnn.micro.run import mcu
     from edgecnn.profiling.operator_record import OperatorProfile
     from edgecnn.profiling.operators import profile_operators
     from edgecnn.progress import Progress, Silent
@@ -128,11 +130,14 @@ if TYPE_CHECKING:
 __all__ = [
     "RECIPES",
     "Agreement",
+    "ArenaEstimate",
+    "ArenaMeasurement",
     "Artifact",
     "BenchOptions",
     "BenchPlan",
     "BenchReport",
     "BenchResult",
+    "BoardFit",
     "BudgetCheck",
     "BudgetedExport",
     "Bundle",
@@ -174,6 +179,7 @@ __all__ = [
     "Latency",
     "Layer",
     "Manifest",
+    "MicroReport",
     "MissingPartError",
     "ModelInfo",
     "ModelSpec",
@@ -223,6 +229,7 @@ __all__ = [
     "inspect",
     "list_devices",
     "list_profiles",
+    "mcu",
     "models",
     "onnx_operators",
     "parse_preprocessing",
@@ -310,6 +317,8 @@ _HOMES = {
         "Latency",
         "Trust",
     ),
+    "edgecnn.micro.record": ("ArenaEstimate", "ArenaMeasurement", "BoardFit", "MicroReport"),
+    "edgecnn.micro.run": ("mcu",),
     "edgecnn.progress": ("Progress", "Silent"),
     "edgecnn.recipes": ("RECIPES", "Recipe"),
     "edgecnn.records": (

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgecnn.benchmark import budgets as held
 from edgecnn.benchmark import files as bench_files
+from edgecnn.benchmark.microcontroller import check_micro
 from edgecnn.benchmark.options import BenchOptions
 from edgecnn.benchmark.report import BenchReport, CheckReport
 from edgecnn.benchmark.run import measure
@@ -24,6 +25,8 @@ def check(
     size_bytes: int | None = None,
     memory_bytes: int | None = None,
     snr_db: float | None = None,
+    arena_bytes: int | None = None,
+    flash_bytes: int | None = None,
     progress: Progress | None = None,
     **options: Any,  # noqa: ANN401 - the fields of BenchOptions
 ) -> CheckReport:
@@ -39,6 +42,8 @@ def check(
         size_bytes: of each file, at most.
         memory_bytes: peak resident memory of a process that runs the file, at most.
         snr_db: of the logits against the float network's, as the manifest recorded it, at least.
+        arena_bytes: of TensorFlow Lite Micro's arena, estimated from the file, at most.
+        flash_bytes: of the file as a microcontroller's array, at most.
         progress: told of each step.
         **options: the fields of `BenchOptions`; without `on` it is this machine, and that only
             where a budget needs measuring.
@@ -51,10 +56,12 @@ def check(
         MissingPartError: as in `bench`.
     """
     asked = held.Budgets(p90_ms, size_bytes, memory_bytes, snr_db)
-    if not asked.any:
+    for_micro = arena_bytes is not None or flash_bytes is not None
+    if not asked.any and not for_micro:
         raise InputError(
             "No budget is given, so there is nothing to check.",
-            hint="Give at least one: --p90 40ms --size 6MB --memory 64MB --snr 20dB",
+            hint="Give at least one: --p90 40ms --size 6MB --memory 64MB --snr 20dB --arena 256kB"
+            " --flash 1MB",
         )
     chosen = BenchOptions(**options)
     files = bench_files.collect([path], chosen.formats, chosen.given)
@@ -67,6 +74,8 @@ def check(
     if asked.measured or "on" in options:
         report = measure(files, chosen, progress)
     checks = list(held.check_files(asked, files))
+    if for_micro:
+        checks += check_micro(files, arena_bytes, flash_bytes)
     for result in report.results:
         checks += held.check_result(asked, result)
     return CheckReport(tuple(checks), report.results, report.failures, report.warnings)

@@ -65,8 +65,8 @@ class BudgetCheck:
     """One budget held against one file, and where it needs one, one device.
 
     Attributes:
-        budget: "p90", "size", "memory", "snr" or "outputs".
-        limit: what was asked for: at most (p90, size, memory), at least (snr).
+        budget: "p90", "size", "memory", "snr", "arena", "flash" or "outputs".
+        limit: what was asked for: at most (all others), at least (snr).
         found: what was found; None where nothing could be measured.
         unit: of both: "ms", "B" or "dB"; "" for "outputs".
         file: as the user named it.

@@ -36,6 +36,7 @@ COMMANDS = {
     "sweep": "edgecnn.cli.sweep:sweep",
     "verdict": "edgecnn.cli.verdict:verdict",
     "report": "edgecnn.cli.report:report",
+    "mcu": "edgecnn.cli.mcu:mcu",
     "deploy": "edgecnn.cli.deploy:deploy",
     "devices": "edgecnn.cli.devices:devices",
     "guide": "edgecnn.cli.guide:guide",

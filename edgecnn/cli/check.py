@@ -27,6 +27,8 @@ class _Flags(bench_options.Flags):
     size: str | None
     memory: str | None
     snr: str | None
+    arena: str | None
+    flash: str | None
     junit: Path | None
 
 
@@ -36,6 +38,10 @@ class _Flags(bench_options.Flags):
 @click.option("--size", metavar="SIZE", help="Largest file size, e.g. 6MB.")
 @click.option("--memory", metavar="SIZE", help="Peak memory of the process, e.g. 64MB.")
 @click.option("--snr", metavar="RATIO", help="Lowest SNR of its logits against float, e.g. 20dB.")
+@click.option(
+    "--arena", metavar="SIZE", help="Largest TensorFlow Lite Micro arena, estimated, e.g. 256kB."
+)
+@click.option("--flash", metavar="SIZE", help="Most flash for the file on a microcontroller.")
 @click.option(
     "--junit",
     type=click.Path(path_type=Path),
@@ -75,11 +81,14 @@ def _budgets(flags: _Flags) -> dict[str, Any]:
     from edgecnn.benchmark import units
 
     p90, size, memory, snr = flags["p90"], flags["size"], flags["memory"], flags["snr"]
+    arena, flash = flags["arena"], flags["flash"]
     return {
         "p90_ms": None if p90 is None else units.milliseconds("--p90", p90),
         "size_bytes": None if size is None else units.size_bytes("--size", size),
         "memory_bytes": None if memory is None else units.size_bytes("--memory", memory),
         "snr_db": None if snr is None else units.decibels("--snr", snr),
+        "arena_bytes": None if arena is None else units.size_bytes("--arena", arena),
+        "flash_bytes": None if flash is None else units.size_bytes("--flash", flash),
     }
 
 

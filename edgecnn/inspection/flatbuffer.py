@@ -99,6 +99,7 @@ class _Reader:
         self._dtypes = {code: text.lower() for code, text in _names(schema.TensorType).items()}
         self._builtins = _names(schema.BuiltinOperator)
         self._buffers: list[int] = []
+        self._buffers_behind = False
         self._opcodes: list[tuple[str, bool]] = []
 
     def damaged(self, what: str) -> InputError:
@@ -129,7 +130,8 @@ class _Reader:
             raise self.damaged("there are none")
         self._where = "the description"
         description = self._text(root.Description())
-        return Model(int(root.Version()), description, graphs, self._metadata(root))
+        metadata = self._metadata(root)
+        return Model(int(root.Version()), description, graphs, metadata, self._buffers_behind)
 
     def _tables(self, where: str, length: int, get: Callable[[int], Any]) -> list[Any]:
         self._where = where
@@ -168,6 +170,7 @@ class _Reader:
         if offset > 1:  # 0: inline or empty, 1: a placeholder (schema.fbs)
             if offset + size > len(self._data):
                 raise self.damaged("a buffer lies beyond the end of the file")
+            self._buffers_behind = True
             return size
         length = int(buffer.DataLength())
         if length > len(self._data):

@@ -68,9 +68,13 @@ class Graph:
 
 @dataclass(frozen=True)
 class Model:
-    """A whole file; the first graph is the one an interpreter runs."""
+    """A whole file; the first graph is the one an interpreter runs.
+
+    `buffers_behind` says whether constants lie behind the FlatBuffer, by offset and size.
+    """
 
     version: int
     description: str
     graphs: tuple[Graph, ...]
     metadata: dict[str, str]
+    buffers_behind: bool = False

@@ -129,16 +129,43 @@ def run_on_zeros(model: bytes) -> dict[int, Array]:
     }
 
 
+def run_reference(model: Path | str, batches: Sequence[Sequence[Array]]) -> list[list[Array]]:
+    """Outputs of LiteRT's reference kernels, which round as those of microcontrollers do.
+
+    Args:
+        model: path of the file.
+        batches: for each run an array for every input, of its own shape and dtype.
+
+    Raises:
+        InputError: LiteRT refuses the file, or fails while running it.
+        MissingPartError: no LiteRT is installed.
+    """
+    interpreter, _ = _load(model, threads=1, **_of_kind("BUILTIN_REF"))
+    inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
+    found = []
+    for batch in batches:
+        for detail, array in zip(inputs, batch, strict=True):
+            interpreter.set_tensor(detail["index"], array)
+        _invoke(interpreter)
+        found.append([interpreter.get_tensor(detail["index"]) for detail in outputs])
+    return found
+
+
 def _keeping_all_tensors() -> dict[str, Any]:
     return {"experimental_preserve_all_tensors": True, **_without_delegates()}
 
 
 def _without_delegates() -> dict[str, Any]:
     """So that each operator prepares its own outputs; nothing where no runtime is installed."""
+    return _of_kind("BUILTIN_WITHOUT_DEFAULT_DELEGATES")
+
+
+def _of_kind(kernels: str) -> dict[str, Any]:
+    """The option for other kernels than the default, named as OpResolverType names them."""
     for package, _ in _RUNTIMES:
         if importlib.util.find_spec(package) is not None:
             resolver = importlib.import_module(f"{package}.interpreter").OpResolverType
-            return {"experimental_op_resolver_type": resolver.BUILTIN_WITHOUT_DEFAULT_DELEGATES}
+            return {"experimental_op_resolver_type": getattr(resolver, kernels)}
     return {}
 
 

@@ -31,7 +31,7 @@ LAYERS = (
     {"evidence", "inspection", "calibration", "parity"},
     {"datasets", "reference", "quantize", "profiling"},
     {"verifying", "convert"},
-    {"latency"},
+    {"latency", "micro"},
     {"exporting", "training", "evaluating", "diagnosing", "deploying", "claims"},
     {"accuracy_budget", "benchmark"},
     {"sweeping"},

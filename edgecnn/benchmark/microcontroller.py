@@ -1,0 +1,80 @@
+"""The budgets of a microcontroller: flash and arena, reckoned from the file; nothing is run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edgecnn import files as opened
+from edgecnn.benchmark.report import BudgetCheck
+from edgecnn.errors import InputError
+from edgecnn.inspection import flatbuffer
+from edgecnn.micro import arena, operators
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from edgecnn.benchmark.files import BenchFile
+    from edgecnn.benchmark.report import Outcome
+    from edgecnn.inspection.tflite_graph import Model
+
+# Far beyond the errors seen on 26 nets (at most 4 %): other kernels keep other things.
+TOLERANCE = 0.1
+
+
+def check_micro(
+    files: Iterable[BenchFile], arena_bytes: int | None, flash_bytes: int | None
+) -> Iterator[BudgetCheck]:
+    """Hold .tflite files against what a microcontroller has.
+
+    Args:
+        files: all that are meant.
+        arena_bytes: RAM for TensorFlow Lite Micro's arena, at most; None is not asked.
+        flash_bytes: for the file as an array, at most; likewise.
+
+    Raises:
+        InputError: one is no .tflite, or is damaged.
+    """
+    for file in files:
+        if file.format != "tflite":
+            raise InputError(
+                f"{file.name} is no .tflite file: microcontrollers run nothing else.",
+                hint="Choose with --format tflite.",
+            )
+        if flash_bytes is not None:
+            yield _flash(file, flash_bytes)
+        if arena_bytes is not None:
+            model = flatbuffer.parse(opened.read_bytes(file.path), file.name)
+            yield _arena(file, model, arena_bytes)
+
+
+def _flash(file: BenchFile, limit: int) -> BudgetCheck:
+    found = file.size_bytes
+    reason = f"the array takes {found} bytes of flash, the program not counted; {limit} are allowed"
+    outcome: Outcome = "holds" if found <= limit else "broken"
+    return BudgetCheck("flash", limit, found, "B", file.name, "", None, outcome, reason)
+
+
+def _arena(file: BenchFile, model: Model, limit: int) -> BudgetCheck:
+    names = tuple(node.name for graph in model.graphs for node in graph.nodes)
+    if missing := operators.missing(names):
+        reason = f"TensorFlow Lite Micro has no {', '.join(missing)}"
+        return BudgetCheck("arena", limit, None, "B", file.name, "", None, "broken", reason)
+    try:
+        found = arena.estimate(model, file.name).arena_bytes
+    except InputError as error:
+        reason = error.message.rstrip(".")
+        return BudgetCheck("arena", limit, None, "B", file.name, "", None, "undecided", reason)
+    said = f"the arena is estimated at {found} bytes; {limit} are allowed"
+    outcome = _outcome(found, limit)
+    warning = ""
+    if outcome == "undecided":
+        said = f"{said}, too near to tell: `edgecnn mcu` measures it"
+    elif new := arena.unmeasured(names):
+        warning = f"no estimate with {', '.join(new)} was held against a measured one"
+    return BudgetCheck("arena", limit, found, "B", file.name, "", None, outcome, said, warning)
+
+
+def _outcome(found: int, limit: int) -> Outcome:
+    if found <= limit:
+        return "holds"
+    return "broken" if found * (1 - TOLERANCE) > limit else "undecided"
