@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 import sample_benches
 
 from edgecnn.benchmark import plans, run
+from edgecnn.benchmark.gathering import Gathered
 from edgecnn.benchmark.report import BenchReport
 from edgecnn.benchmark.session import Job
 from edgecnn.errors import DeviceError
@@ -58,7 +59,7 @@ def test_this_machine_is_measured_alone_and_the_others_at_the_same_time() -> Non
     devices = [cast("Device", _Failing(target, meeting, events)) for target in TARGETS]
     job = Job(FILES, (1,), plans.plan("quick"), keep=False)
     arrivals = _Arrivals()
-    gathered = run.Gathered(None, arrivals, TARGETS)
+    gathered = Gathered(None, arrivals, TARGETS)
     run._measure_all(devices, job, job, gathered, None)  # noqa: SLF001 - what `measure` ends in
     assert events[:2] == ["begin local", "end local"]
     assert {each.split()[0] for each in events[2:4]} == {"begin"}
@@ -69,7 +70,7 @@ def test_this_machine_is_measured_alone_and_the_others_at_the_same_time() -> Non
 
 def test_what_arrives_in_any_order_is_reported_in_the_order_asked() -> None:
     arrivals = _Arrivals()
-    gathered = run.Gathered(None, arrivals, TARGETS)
+    gathered = Gathered(None, arrivals, TARGETS)
     for target in ("ssh://b", "local"):
         gathered.take([sample_benches.result(target=target)], [])
     gathered.fail("ssh://a", DeviceError("Its runtime does not fit."))
@@ -88,7 +89,7 @@ def test_what_arrives_in_any_order_is_reported_in_the_order_asked() -> None:
 def test_an_emulators_time_is_neither_told_nor_in_the_table() -> None:
     emulated = sample_benches.EMULATED
     arrivals = _Arrivals()
-    gathered = run.Gathered(None, arrivals, (emulated.target, "ssh://b"))
+    gathered = Gathered(None, arrivals, (emulated.target, "ssh://b"))
     gathered.take([emulated], [])
     (told,) = arrivals.told
     assert told.endswith("4 threads: emulated, suspect")
@@ -97,7 +98,7 @@ def test_an_emulators_time_is_neither_told_nor_in_the_table() -> None:
 
 def test_of_one_device_alone_nothing_is_told_before_its_table() -> None:
     arrivals = _Arrivals()
-    gathered = run.Gathered(None, arrivals, ("local",))
+    gathered = Gathered(None, arrivals, ("local",))
     gathered.take([sample_benches.result(target="local")], [])
     assert arrivals.told == []
     assert isinstance(gathered.report(FILES), BenchReport)
