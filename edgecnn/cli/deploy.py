@@ -44,7 +44,7 @@ class _Flags(TypedDict):
 
 
 @click.command(short_help="Install an artifact on a device, or bundle it for one.")
-@click.argument("artifact", required=False)
+@click.argument("artifact", required=False, type=click.Path())
 @click.argument("target", required=False)
 @click.option(
     "--on",

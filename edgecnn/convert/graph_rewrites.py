@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from numpy.typing import NDArray
 
 _ARGUMENTS = {"ArgMax", "ArgMin"}
 # Which input of an operator on lists says the shape of an element.
@@ -109,6 +113,58 @@ def _pool_flat(operation: Any) -> None:  # noqa: ANN401 - a tf.Operation
     _redirect(operation.outputs[0], pooled)
 
 
+def _resize_by_matrices(operation: Any) -> None:  # noqa: ANN401 - a tf.Operation
+    """A bicubic or smoothing resize as products with one matrix for each of height and width.
+
+    The matrices are what TensorFlow makes of the unit matrix, each of whose rows is a channel.
+    """
+    import tensorflow as tf
+
+    source, *numbers = operation.inputs
+    known = [tf.get_static_value(tensor) for tensor in numbers]
+    if not source.shape.is_fully_defined() or known[0] is None:
+        return
+    high, wide = (_matrix(operation, known, axis) for axis in (0, 1))
+    batch, height, width, channels = source.shape
+    with operation.graph.as_default(), tf.name_scope(f"{operation.name}/"):
+        image = tf.cast(source, tf.float32)
+        columns = tf.reshape(image, (batch, height, width * channels))
+        taller = tf.matmul(tf.constant(high), columns)
+        rows = tf.reshape(taller, (batch * len(high), width, channels))
+        resized = tf.matmul(tf.constant(wide), rows)
+        result = tf.reshape(resized, (batch, len(high), len(wide), channels))
+    _redirect(operation.outputs[0], result)
+
+
+def _matrix(operation: Any, known: Sequence[Any], axis: int) -> NDArray[np.float32]:  # noqa: ANN401 - a tf.Operation
+    """(out, size): what the operation does to the height (0) or width (1)."""
+    import tensorflow as tf
+
+    size, to = operation.inputs[0].shape[axis + 1], int(known[0][axis])
+    # tf.image.resize computes the scale in the graph, of sizes; the proof would tell another one.
+    scale, move = (
+        start if values is None else float(values[axis])
+        for start, values in zip((to / size, 0.0), known[1:] or (None, None), strict=True)
+    )
+    with tf.init_scope():
+        unit = tf.reshape(tf.eye(size), (1, size, 1, size))
+        if operation.type == "ResizeBicubic":
+            flags = ("align_corners", "half_pixel_centers")
+            made = tf.raw_ops.ResizeBicubic(
+                images=unit, size=[to, 1], **{name: operation.get_attr(name) for name in flags}
+            )
+        else:
+            made = tf.raw_ops.ScaleAndTranslate(
+                images=unit,
+                size=[to, 1],
+                scale=[scale, 1.0],
+                translation=[move, 0.0],
+                kernel_type=operation.get_attr("kernel_type"),
+                antialias=operation.get_attr("antialias"),
+            )
+    return np.asarray(made, np.float32).reshape(to, size)
+
+
 def _redirect(old: Any, new: Any) -> None:  # noqa: ANN401 - tensors of TensorFlow
     """Let every reader of a tensor read another one instead."""
     for reader in old.consumers():
@@ -117,6 +173,12 @@ def _redirect(old: Any, new: Any) -> None:  # noqa: ANN401 - tensors of TensorFl
                 reader._update_input(place, new)  # noqa: SLF001 - TensorFlow's way to edit a graph
 
 
-_REWRITES: dict[str, Callable[[Any], None]] = dict.fromkeys(_ARGUMENTS, _plain_argmax)
+_REWRITES: dict[str, Callable[[Any], None]] = {
+    **dict.fromkeys(_ARGUMENTS, _plain_argmax),
+    "ScaleAndTranslate": _resize_by_matrices,
+}
 # LiteRT convolves over three axes and pools over two.
-_REWRITES_FOR_TFLITE = dict.fromkeys(("MaxPool3D", "AvgPool3D"), _pool_flat)
+_REWRITES_FOR_TFLITE = {
+    **dict.fromkeys(("MaxPool3D", "AvgPool3D"), _pool_flat),
+    "ResizeBicubic": _resize_by_matrices,  # it resizes by the nearest and by two neighbours alone
+}

@@ -50,13 +50,22 @@ class Libraries:
             wheels.require_own_modules(self.spec, workspace)
 
 
+def spec_for(facts: DeviceFacts) -> RuntimeSpec:
+    """What a device needs; devices of one spec are sent the same.
+
+    Raises:
+        DeviceError: there are no wheels for what it is.
+    """
+    return wheels.runtime_for(facts, {"tflite"}, extras={"pillow"})
+
+
 def libraries_for(facts: DeviceFacts, progress: Progress) -> Libraries:
     """Fetch what a device needs, from edgecnn's cache or with pip.
 
     Raises:
         DeviceError: there are no wheels for what the device is, or pip could not get them.
     """
-    spec = wheels.runtime_for(facts, {"tflite"}, extras={"pillow"})
+    spec = spec_for(facts)
     fetched = wheels.fetch(spec, progress)
     runtime = next(wheel.title for wheel in spec.wheels if wheel.package in _RUNTIMES)
     return Libraries(_files(fetched), runtime, spec.python, _needs(spec.own_modules), spec)
@@ -82,7 +91,7 @@ def libraries_without_device(machine: str, python: str, progress: Progress) -> L
         python=python,
     )
     try:
-        wheels.runtime_for(facts, {"tflite"}, extras={"pillow"})
+        spec_for(facts)
     except DeviceError as error:
         raise InputError(error.message, hint=error.hint) from error
     return libraries_for(facts, progress)

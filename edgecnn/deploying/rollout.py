@@ -10,6 +10,7 @@ import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from edgecnn import held
 from edgecnn.deploying import run, status
 from edgecnn.deploying.records import Network, Rolled, Rollout
 from edgecnn.devices import open_device, side_by_side
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from edgecnn.deploying.run import Ready
+    from edgecnn.deploying.run import Packs, Ready
     from edgecnn.deploying.tasking import TaskOptions
     from edgecnn.devices.device import Device
 
@@ -62,8 +63,9 @@ def roll_out(
     watcher = progress or Silent()
     devices = status.opened((on,) if isinstance(on, str) else on)
     ready = run.prepare(path, to, task, labels, watcher)
-    rolling = _Rolling(ready, watcher)
-    rolling.begin(devices, first)
+    with held.temporary() as folder:
+        rolling = _Rolling(ready, run.Packs(ready, folder), watcher)
+        rolling.begin(devices, first)
     done = [rolling.done.get(device.target, Rolled(device.target, "left")) for device in devices]
     return Rollout(_with_what_runs(done, ready, to, watcher), first)
 
@@ -75,8 +77,8 @@ class _Rolling:
         done: by target.
     """
 
-    def __init__(self, ready: Ready, progress: Progress) -> None:
-        self._ready, self._progress = ready, progress
+    def __init__(self, ready: Ready, packs: Packs, progress: Progress) -> None:
+        self._ready, self._packs, self._progress = ready, packs, progress
         self._stopped = threading.Event()
         self.done: dict[str, Rolled] = {}
 
@@ -97,7 +99,7 @@ class _Rolling:
             return
         sent = threading.Event()
         try:
-            made = run.deploy_to(device, self._ready, progress, on_sending=sent.set)
+            made = run.deploy_to(device, self._ready, self._packs, progress, sent.set)
         except EdgeCnnError as error:
             rolled = Rolled(
                 device.target,

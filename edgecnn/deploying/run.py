@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from edgecnn.deploying.release import Release
     from edgecnn.deploying.tasking import Task
     from edgecnn.devices.device import Completed, Device, Workspace
+    from edgecnn.measurements import DeviceFacts
 
 _ARCHIVE, _PROGRAM = "release.tar.gz", "install.py"
 _PARENT = "~/edgecnn"
@@ -65,7 +67,8 @@ def deploy(
     (device,) = status.opened((target,))
     ready = prepare(path, to, task, labels, watcher)
     try:
-        return deploy_to(device, ready, watcher)
+        with held.temporary() as folder:
+            return deploy_to(device, ready, Packs(ready, folder), watcher)
     finally:
         device.close()
 
@@ -108,9 +111,58 @@ def prepare(
     return Ready(deployable, tasking.resolve(deployable, options), to)
 
 
+@dataclass(frozen=True)
+class Pack:
+    """What is sent to one kind of device.
+
+    Attributes:
+        brought: the libraries in it.
+        made: the release.
+        path: of the archive.
+    """
+
+    brought: Libraries
+    made: Release
+    path: Path
+
+
+class Packs:
+    """Archives of one network, each made once, when the first device of its kind asks.
+
+    Args:
+        ready: the network.
+        folder: that they are written to; somebody else removes it.
+    """
+
+    def __init__(self, ready: Ready, folder: Path) -> None:
+        self._ready, self._folder = ready, folder
+        self._lock = threading.Lock()
+        self._made: dict[str, Pack] = {}
+
+    def of(self, facts: DeviceFacts, progress: Progress) -> Pack:
+        """The archive for such a device; several threads may ask.
+
+        Raises:
+            DeviceError: there are no libraries for what it is, or they cannot be fetched.
+        """
+        key = libraries.spec_for(facts).key
+        with self._lock:
+            if key not in self._made:
+                self._made[key] = self._pack(facts, self._folder / f"{key}.tar.gz", progress)
+            return self._made[key]
+
+    def _pack(self, facts: DeviceFacts, path: Path, progress: Progress) -> Pack:
+        brought = libraries.libraries_for(facts, progress)
+        made = release.make(self._ready.deployable, brought, self._ready.task)
+        progress.stage("packing")
+        archive.write(made, path)
+        return Pack(brought, made, path)
+
+
 def deploy_to(
     device: Device,
     ready: Ready,
+    packs: Packs,
     progress: Progress,
     on_sending: Callable[[], None] | None = None,
 ) -> Deployment:
@@ -119,29 +171,25 @@ def deploy_to(
     Args:
         device: somebody else closes it.
         ready: what is sent.
+        packs: its archives.
         progress: told of the stages.
         on_sending: called when the device is there, is ours, and will be sent the network.
 
     Raises:
         DeviceError: as `deploy`.
     """
-    deployable, task = ready.deployable, ready.task
     progress.stage(f"identifying {device.target}")
     facts = device.facts()
-    brought = libraries.libraries_for(facts, progress)
-    made = release.make(deployable, brought, task)
-    with held.temporary() as folder:
-        packed = folder / _ARCHIVE
-        progress.stage("packing")
-        archive.write(made, packed)
-        sent_bytes = packed.stat().st_size
-        with device.workspace() as workspace:
-            brought.require(workspace)
-            progress.stage(f"sending {sent_bytes / 1e6:.1f} MB to {device.target}")
-            if on_sending is not None:
-                on_sending()
-            done = _install(workspace, packed, ready.place, progress)
-    told = answers.understood(device.target, done, deployable, made)
+    pack = packs.of(facts, progress)
+    sent_bytes = pack.path.stat().st_size
+    with device.workspace() as workspace:
+        pack.brought.require(workspace)
+        progress.stage(f"sending {sent_bytes / 1e6:.1f} MB to {device.target}")
+        if on_sending is not None:
+            on_sending()
+        done = _install(workspace, pack.path, ready.place, progress)
+    told = answers.understood(device.target, done, ready.deployable, pack.made)
+    manifest = ready.deployable.manifest
     return Deployment(
         target=device.target,
         device=facts,
@@ -150,14 +198,14 @@ def deploy_to(
         previous=told.previous if told.previous != told.release else "",
         removed=told.removed,
         unchanged=told.unchanged,
-        model=deployable.manifest.model.name,
-        recipe=deployable.manifest.recipe,
-        weights=deployable.manifest.model.weights,
-        runtime=brought.runtime,
+        model=manifest.model.name,
+        recipe=manifest.recipe,
+        weights=manifest.model.weights,
+        runtime=pack.brought.runtime,
         sent_bytes=sent_bytes,
         proof=answers.proof(told.proof),
-        task=task.name,
-        head=task.head,
+        task=ready.task.name,
+        head=ready.task.head,
     )
 
 

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 _PROGRAM = "standing.py"
 _FOLDER = re.compile(r"/[^\x00-\x1f\x7f]{0,4095}")
-_WORDS = re.compile(r"[^\x00-\x1f\x7f]{0,255}")
+_RELEASE = re.compile(r"[^\x00-\x1f\x7f/]{1,255}")
+_LONGEST_NAME = 4096
 
 
 @dataclass(frozen=True)
@@ -129,5 +130,10 @@ def _networks(device: Device, to: str | None) -> tuple[Network, ...]:
 
 
 def _is_sound(network: Network) -> bool:
-    words = (network.release, network.model, network.recipe, network.runtime)
-    return bool(_FOLDER.fullmatch(network.folder)) and all(map(_WORDS.fullmatch, words))
+    """A network's name may hold whatever a file's may; what is printed is cleaned there."""
+    names = (network.model, network.recipe, network.runtime)
+    return (
+        bool(_FOLDER.fullmatch(network.folder))
+        and bool(_RELEASE.fullmatch(network.release))
+        and all(len(name) <= _LONGEST_NAME for name in names)
+    )

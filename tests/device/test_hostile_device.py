@@ -16,6 +16,7 @@ from tiny_tflite import int8_net
 
 from edgecnn.benchmark import plans, run, session
 from edgecnn.benchmark.files import collect
+from edgecnn.benchmark.gathering import Gathered
 from edgecnn.benchmark.outputs import compute_here
 from edgecnn.devices import channel, open_device, shell, workspace
 from edgecnn.devices.target import parse
@@ -71,7 +72,7 @@ def report(net: Path) -> BenchReport:
     files = collect([net])
     here = {files[0].sha256: compute_here(files[0])}
     job = session.Job(files, (1,), plans.plan("quick"), keep=False, here=here)
-    gathered = run.Gathered(None, Silent())
+    gathered = Gathered(None, Silent())
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with pytest.MonkeyPatch.context() as patch:
         for module, name in (

@@ -149,7 +149,16 @@ def volumes() -> keras.Model:
     return keras.Model(x, layers.MaxPooling3D((2, 3, 2), strides=1, padding="same", name="y")(y))
 
 
+def resizes() -> keras.Model:
+    """By kernels that TFLite has not, larger and smaller, smoothed and not."""
+    x = y = keras.Input((11, 12, 3), name="x")
+    y = layers.Resizing(7, 17, interpolation="bilinear", antialias=True)(y)
+    y = layers.Resizing(13, 9, interpolation="lanczos3")(layers.Conv2D(4, 3)(y))
+    return keras.Model(x, layers.UpSampling2D((2, 3), interpolation="bicubic", name="y")(y))
+
+
 MODELS = {
+    "resizes": resizes,
     "soft argmax": soft_argmax,
     "volumes": volumes,
     "several ends": several_ends,

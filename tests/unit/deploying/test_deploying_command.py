@@ -218,3 +218,29 @@ def test_what_stands_on_a_device_is_asked_and_held_to_its_form(tmp_path: Path) -
     assert told("edgecnn/net-int8") == [network]
     (release / "manifest.json").write_text("[" * 100_000)
     assert told()[0]["model"] == ""
+
+
+def test_this_machine_is_asked_what_runs_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert edgecnn.deployed("local") == StatusReport((Standing("local", ()),))
+    release = tmp_path / "edgecnn" / "a 'net'" / "releases" / ("a" * 16)
+    release.mkdir(parents=True)
+    current = release.parents[1] / "current"
+    current.symlink_to(f"releases/{release.name}")
+    (release / "manifest.json").write_text('{"model": {"name": "\\u001b[2J"}, "recipe": "int8"}')
+    network = Network(str(release.parents[1]), "a" * 16, "\x1b[2J", "int8", "")
+    for to in (None, "edgecnn/a 'net'", str(release.parents[1])):
+        (device,) = edgecnn.deployed("local", to=to).devices
+        assert device.networks == (network,)
+    told = run_json("deploy", "--status", "local")
+    assert told["devices"][0]["networks"][0]["release"] == "a" * 16
+    assert "\x1b" not in run("deploy", "--status", "local").stdout
+
+    current.unlink()
+    current.symlink_to("releases/odd\x1bname")
+    report = edgecnn.deployed("local")
+    assert report.devices == ()
+    assert "makes no sense" in report.failures[0].message
+    assert run("deploy", "--status", "local").returncode == 3
