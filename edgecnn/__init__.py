@@ -23,9 +23,11 @@ error raised on purpose is an `EdgeCnnError`.
 
 from __future__ import annotations
 
-import importlib
 import os
-from typing import TYPE_CHECKING
+
+# As `typing` has it, whose import takes longer than all else here: until `edgecnn.cli.main` runs, a
+# Ctrl-C is answered with a traceback.
+TYPE_CHECKING = False
 
 # onnxruntime sends home what it runs, and keeps a device's number for it, unless this is set before
 # it is imported. Set here for this process and for all that it starts; `runtime/runner.py`, which
@@ -368,6 +370,8 @@ def _version() -> str:
 
 def __getattr__(name: str) -> object:
     """Import a public name when it is first used."""
+    import importlib
+
     value: object
     if name == "__version__":
         value = _version()

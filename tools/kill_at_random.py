@@ -1,6 +1,6 @@
-"""kill -9, Ctrl-C and SIGTERM at random moments of export, bench and deploy, and what is left then.
+"""kill -9, Ctrl-C and SIGTERM at random moments of five verbs, and what is left then.
 
-    python tools/kill_at_random.py --count 900            # 100 of each signal under each verb
+    python tools/kill_at_random.py --count 1500           # 100 of each signal under each verb
     python tools/kill_at_random.py --only export --signals INT --count 50
 
 Each kill: a command starts in a process group of its own, and at a moment of its run, drawn by

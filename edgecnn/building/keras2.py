@@ -99,9 +99,9 @@ class _Graph:
     sequentials: frozenset[str]
 
 
-def is_keras2(version: str | None) -> bool:
-    """Whether a file's version is one of Keras 2, or of tf_keras, which continues it."""
-    return version is not None and version.startswith(("1.", "2."))
+def is_keras2(version: object) -> bool:
+    """Whether what a file has for its version is one of Keras 2, or of tf_keras after it."""
+    return isinstance(version, str) and version.startswith(("1.", "2."))
 
 
 def unknown_function(node: dict[str, Any]) -> str | None:

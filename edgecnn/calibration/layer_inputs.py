@@ -188,7 +188,8 @@ class LayerAccumulator:
         left = self._by_input(moved)
         outer = left[..., :, None] * left[..., None, :]
         covariance = (self._products / self._count - outer).astype(np.float32)
-        return LayerInputs(mean, power, covariance)
+        # Inputs of 10^19 and more, in foreign files: their squares are beyond single precision.
+        return LayerInputs(mean, power, covariance if np.isfinite(covariance).all() else None)
 
     def _by_input(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """(taps, channels) as `LayerInputs` has it."""

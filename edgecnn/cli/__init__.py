@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import NoReturn
+
+TYPE_CHECKING = False  # see `edgecnn`
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 INTERRUPTED_EXIT_CODE = 130  # as a shell reports a program that SIGINT ended
 

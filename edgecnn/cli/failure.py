@@ -37,14 +37,14 @@ class Failure:
 
 def describe(error: BaseException) -> Failure:
     """Say what an exception means for the user."""
+    if _is_interruption(error):
+        return Failure("Interrupted.", "", INTERRUPTED_EXIT_CODE, title="")
     if isinstance(error, EdgeCnnError):
         return Failure(error.message, error.hint, error.exit_code)
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         return Failure(error.format_message(), "", _USAGE_EXIT_CODE, title="")
     if isinstance(error, click.ClickException):
         return Failure(_sentence(error), _usage_hint(error), error.exit_code)
-    if isinstance(error, (KeyboardInterrupt, click.Abort)):
-        return Failure("Interrupted.", "", INTERRUPTED_EXIT_CODE, title="")
     if isinstance(error, RefusedFileError) or (
         isinstance(error, OSError) and error.errno in _ENVIRONMENT
     ):
@@ -57,6 +57,18 @@ def describe(error: BaseException) -> Failure:
         BUG_EXIT_CODE,
         title="unexpected error",
     )
+
+
+def _is_interruption(error: BaseException | None) -> bool:
+    """Whether it is Ctrl-C, or was raised from it.
+
+    Python 3.11 makes a RuntimeError of one that comes while a class gives its attributes names.
+    """
+    while error is not None:
+        if isinstance(error, (KeyboardInterrupt, click.Abort)):
+            return True
+        error = error.__cause__
+    return False
 
 
 def _sentence(error: click.ClickException) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 import edgecnn
 
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-_SIZE, _CLASSES = 32, 10
+_SIZE, _CLASSES, _IMAGES = 32, 10, 200
 RESULTS = "results.jsonl"
 
 
@@ -32,6 +34,13 @@ def write_sources(folder: Path) -> Path:
     float_folder = result.artifacts[0].folder
     for form in ("tflite", "onnx"):
         shutil.copyfile(float_folder / f"model.{form}", folder / f"float.{form}")
+    (image,) = result.artifacts[0].manifest.inputs
+    random = np.random.default_rng(0)
+    arrays: dict[str, Any] = {
+        image.name: random.uniform(-1, 1, (_IMAGES, *image.shape[1:])).astype(np.float32),
+        "labels": random.integers(0, _CLASSES, _IMAGES),
+    }
+    np.savez(folder / "data.npz", **arrays)
     return folder
 
 
@@ -213,8 +222,86 @@ class Deploy(Case):
 
 _RELEASED = {"releases", "current"}
 
+
+class Evaluate(Case):
+    """An int8 artifact on arrays; it writes nothing."""
+
+    name = "evaluate"
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """Two processes."""
+        artifact = str(self.sources / "artifacts" / "int8")
+        data = str(self.sources / "data.npz")
+        return ("evaluate", artifact, "--data", data, "--threads", "2")
+
+    def leftovers(self) -> list[str]:
+        """Nothing beside the data either."""
+        found = {path.name for path in self.sources.iterdir()} - _SOURCES
+        return [*super().leftovers(), *(f"{name} is left" for name in sorted(found))]
+
+
+_SOURCES = {"artifacts", "float.tflite", "float.onnx", "data.npz"}
+
+
+class Sweep(Case):
+    """Two points of an own .tflite, from nothing or from the first of them on."""
+
+    name = "sweep"
+    variants: Mapping[str, int] = {"new": 2, "go on": 1}
+
+    def __init__(self, sources: Path, folder: Path) -> None:
+        super().__init__(sources, folder)
+        self._spec, self._lines = folder / "sweep.toml", self.out / "sweep.jsonl"
+        model = str(sources / "float.tflite")
+        self._spec.write_text(
+            f'[axes]\nmodel = "{model}"\nrecipe = ["float32", "int8"]\n'
+            "calibration_samples = 4\n[input]\ninput_range = [-1, 1]\n"
+            '[predict]\ndevice = "raspberry-pi-4b"\n',
+            "utf-8",
+        )
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """Two points at a time."""
+        return ("sweep", str(self._spec), "--out", str(self.out), "--jobs", "2")
+
+    def before(self, chance: random.Random) -> None:
+        """What killed runs left in the storage stays for the next to clear up, or to use."""
+        del chance
+        if self.variant == "new":
+            shutil.rmtree(self.out, ignore_errors=True)
+        elif self._lines.exists():
+            self._lines.write_bytes(b"".join(self._whole_lines()[:1]))
+
+    def half_written(self) -> list[str]:
+        """A line within that is none (`sweep` drops a half one at the end); a half artifact."""
+        lines = self._lines.read_bytes().splitlines(keepends=True) if self._lines.exists() else []
+        cut = [k for k, line in enumerate(lines) if not _whole(line) and line is not lines[-1]]
+        wrong = [f"line {k} of {self._lines.name} is cut" for k in cut]
+        artifacts = self.out.glob("storage/**/manifest.json")
+        return [*wrong, *(each for path in artifacts for each in unlike_manifest(path.parent))]
+
+    def leftovers(self) -> list[str]:
+        """Every point has its line, and nothing hidden is left beside the artifacts."""
+        keys = {json.loads(line)["key"] for line in self._whole_lines()}
+        wrong = [] if len(keys) == _POINTS else [f"{len(keys)} of {_POINTS} points are kept"]
+        if len(self._whole_lines()) != len(self._lines.read_bytes().splitlines()):
+            wrong.append("a half line is left")
+        hidden = [f"{path} is left" for path in self.out.rglob(".*")]
+        return [*super().leftovers(), *wrong, *hidden]
+
+    def _whole_lines(self) -> list[bytes]:
+        lines = self._lines.read_bytes().splitlines(keepends=True) if self._lines.exists() else []
+        return [line for line in lines if _whole(line)]
+
+
+_POINTS = 2
+
 VERBS: dict[str, Callable[[Path, Path], Case]] = {
     "export": Export,
     "bench": Bench,
     "deploy": Deploy,
+    "evaluate": Evaluate,
+    "sweep": Sweep,
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 _HINT = "pip install 'edgecnn[report]'"
 _VEGA_LITE = "6.4"  # what Altair writes
 _TEMPLATES = "edgecnn.reporting.page"
+# Halves of surrogate pairs, which stand for the bytes of a file's name that are no text.
+_HALVES = re.compile("[\ud800-\udfff]")
 
 
 def check_installed() -> None:
@@ -100,8 +103,9 @@ def _compiled(figure: Figure, drawn: drawing.Drawing) -> dict[str, Any]:
     """The chart in Vega's words: compiled here, once, and not in every reader's browser."""
     import vl_convert
 
+    given = json.dumps(drawing.specification(figure, drawn), ensure_ascii=False)
     spec: dict[str, Any] = vl_convert.vegalite_to_vega(
-        drawing.specification(figure, drawn),
+        _HALVES.sub(lambda half: f"\\\\u{ord(half[0]):04x}", given),
         config=drawing.config(),
         vl_version=_VEGA_LITE,
         show_warnings=False,  # it warns that rows of a fixed height fit the width alone: intended

@@ -135,7 +135,8 @@ def _write(path: Path, text: str) -> Path:
         InputError: it cannot be written.
     """
     try:
-        store.write_file(path, text.encode())
+        # A file's name may hold bytes that are no text: they are shown as on the terminal.
+        store.write_file(path, text.encode(errors="backslashreplace"))
     except OSError as error:
         raise InputError(
             f"{path} cannot be written: {error.strerror}.", hint="Name another place."

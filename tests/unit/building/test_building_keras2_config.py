@@ -134,7 +134,8 @@ def test_reduced_precision_becomes_float32_but_for_inputs() -> None:
 
 
 @pytest.mark.parametrize(
-    ("version", "old"), [("2.15.0", True), ("1.2.2", True), ("3.15.1", False), (None, False)]
+    ("version", "old"),
+    [("2.15.0", True), ("1.2.2", True), ("3.15.1", False), (None, False), (2, False)],
 )
-def test_versions(version: str | None, old: bool) -> None:  # noqa: FBT001 - a parameter of the test
+def test_versions(version: object, old: bool) -> None:  # noqa: FBT001 - a parameter of the test
     assert keras2.is_keras2(version) is old

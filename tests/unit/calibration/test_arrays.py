@@ -103,6 +103,14 @@ def test_a_value_that_is_not_finite_is_refused_by_its_index(tmp_path: Path, bad:
         read(save(tmp_path, x))
 
 
+@pytest.mark.parametrize("bad", [6.5e35, -2e18])
+def test_a_value_that_no_network_is_fed_is_refused(tmp_path: Path, bad: float) -> None:
+    x = values(8)
+    x[5, 1, 2, 0] = bad
+    with pytest.raises(InputError, match=r"a value of .* in sample 5; no more than 1e\+18"):
+        read(save(tmp_path, x))
+
+
 def test_a_float64_that_overflows_float32_is_refused(tmp_path: Path) -> None:
     x = values(8).astype(np.float64)
     x[0, 0, 0, 0] = 1e300

@@ -196,3 +196,10 @@ def test_too_many_inputs_have_a_mean_and_no_covariance() -> None:
     found = accumulated(geometry, 3000, images)
     assert found.covariance is None
     np.testing.assert_allclose(found.mean, np.mean(images, axis=0)[0], atol=1e-6)
+
+
+@pytest.mark.parametrize("depthwise", [False, True])
+@pytest.mark.filterwarnings("ignore:overflow encountered", "ignore:invalid value encountered")
+def test_inputs_whose_squares_overflow_have_no_covariance(*, depthwise: bool) -> None:
+    geometry, images, _ = small(0, depthwise=depthwise, spread=1e25, count=4)
+    assert accumulated(geometry, 3, images, depthwise=depthwise).covariance is None

@@ -67,6 +67,19 @@ def test_a_hostile_name_is_escaped_in_the_page(reported: edgecnn.ReportResult) -
     assert "\\u003cscript\\u003ealert" in page  # in the chart's data
 
 
+def test_a_name_that_is_no_text_is_shown_escaped(few: Path, tmp_path: Path) -> None:
+    (record,) = few.glob("*.json")
+    text = record.read_text("ascii")
+    assert '"block29/conv"' in text
+    record.write_text(text.replace('"block', '"\\udc80block'), "ascii")
+    made = edgecnn.report(
+        tmp_path / "r.html", records=few, artifacts=tmp_path, markdown_out=tmp_path / "r.md",
+        csv_folder=tmp_path / "csv",
+    )  # fmt: skip
+    page = made.page.read_text("utf-8")
+    assert page.count("\\udc80block") > page.count("\\\\udc80block") > 0  # tables; the charts' data
+
+
 def test_the_page_names_no_other_file_and_forbids_any(reported: edgecnn.ReportResult) -> None:
     page = reported.page.read_text("utf-8")
     outside_scripts = re.sub(r"<script.*?</script>", "", page, flags=re.DOTALL)
