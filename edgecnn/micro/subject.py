@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 DEFAULT = "edgecnn.runtime.session:infer"
 REFERENCE = "edgecnn.runtime.litert:run_reference"
 _RUNS = 4
+_MOST_ELEMENTS = 16 << 20
 _MOST_MODEL_BYTES = 1 << 30
 
 
@@ -138,6 +140,12 @@ def _random(inputs: Sequence[TensorInfo]) -> tuple[Arrays, ...]:
     import numpy as np
 
     draw = np.random.default_rng(0)
+    most = max((math.prod(abs(size) for size in info.shape) for info in inputs), default=0)
+    if most > _MOST_ELEMENTS:
+        raise InputError(
+            f"An input has {most:,} elements: no microcontroller holds it.",
+            hint="Export it with a smaller --input-size.",
+        )
 
     def values(info: TensorInfo) -> NDArray[Any]:
         shape = tuple(abs(size) for size in info.shape)
