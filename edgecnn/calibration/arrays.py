@@ -33,7 +33,7 @@ _FEWEST_RUNS = 2  # one to calibrate on, one to check with
 _QUARTER = 4
 # Beyond it squares overflow single precision, and LiteRT aborts its process at the steps of an int8
 # file that such values are calibrated to.
-_LARGEST = 1e18
+LARGEST = 1e18
 # What zipfile raises; RuntimeError is its word for an encrypted member.
 _DAMAGE = (
     zipfile.BadZipFile,
@@ -420,10 +420,10 @@ def _stream_rows(
                 f"{name}: NaN or infinite value (as float32) at index {(index, *where)}",
                 hint="remove the sample, or mend what made it",
             )
-        if wanted.kind == "f" and row.size and np.abs(row).max() > _LARGEST:
+        if wanted.kind == "f" and row.size and np.abs(row).max() > LARGEST:
             raise InputError(
                 f"{name}: a value of {np.abs(row).max():.3g} in sample {index}; no more than"
-                f" {_LARGEST:.0e} is taken",
+                f" {LARGEST:.0e} is taken",
                 hint="remove the sample, or mend what made it",
             )
         if wanted.kind != "f" and not np.array_equal(row, stored):

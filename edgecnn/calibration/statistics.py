@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edgecnn.calibration.arrays import LARGEST
 from edgecnn.calibration.layer_inputs import Geometry, LayerAccumulator, LayerInputs
 from edgecnn.errors import InputError
 from edgecnn.progress import Progress, Silent
@@ -34,6 +35,10 @@ if TYPE_CHECKING:
 _SAMPLED_VALUES = 1 << 17
 _FEWEST_POSITIONS = 256
 _MOST_POSITIONS = 4096
+# Of few pictures more is looked at: ranges then come from some of the runs, and a tail that no
+# sample holds is cut off. (8 pictures, SNR of the .tflite on unseen ones: twin of xception-mini
+# 29.8 -> 36.6 dB, of xception 27.9 -> 27.0, a trained Xception 31.8 -> 32.9, vgg 33.1 -> 33.1.)
+_SAMPLED_OF_FEW, _FEW_RUNS = 1 << 19, 32
 _WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 _FILE = "statistics.npz"
 # Parts that the runs are dealt out to: a fifth of them can be left out, or each in turn.
@@ -180,7 +185,8 @@ class _TensorAccumulator:
         self.random = np.random.default_rng(seed)
         self.channels, self.elements = tensor.channels, tensor.elements
         self.positions = self.elements // self.channels
-        wanted = np.clip(_SAMPLED_VALUES // self.channels, _FEWEST_POSITIONS, _MOST_POSITIONS)
+        values = _SAMPLED_OF_FEW if runs <= _FEW_RUNS else _SAMPLED_VALUES
+        wanted = np.clip(values // self.channels, _FEWEST_POSITIONS, _MOST_POSITIONS)
         self.per_run = min(self.positions, -(-int(wanted) // runs))
         self.lows = np.full(extremes, np.inf, np.float32)
         self.highs = np.full(extremes, -np.inf, np.float32)
@@ -258,7 +264,7 @@ def collect(
             del values  # no view may outlive its inference
             (progress or Silent()).advance()
     result = {t.name: a.result() for t, a in tensors.items() if not a.changes_size}
-    _refuse_nan(result)
+    _refuse_unusable(result)
     known = {out.name: layer.result() for out, (_, layer) in layers.items() if not layer.is_empty}
     joint = {name: joined(found) for name, found in kept.items()}
     return Statistics(result, known, joint, parts)
@@ -335,7 +341,7 @@ def _features(operator: Operator) -> int:
     return operator.source.channels if read is None else read.channels
 
 
-def _refuse_nan(result: dict[str, TensorStatistics]) -> None:
+def _refuse_unusable(result: dict[str, TensorStatistics]) -> None:
     for name, found in result.items():
         if not (np.isfinite(found.lows).all() and np.isfinite(found.highs).all()):
             raise InputError(
@@ -343,10 +349,17 @@ def _refuse_nan(result: dict[str, TensorStatistics]) -> None:
                 hint="Check the weights for NaN, and that the inputs are scaled as the model"
                 " expects.",
             )
+        largest = max(abs(found.minimum), abs(found.maximum))
+        if largest > LARGEST:
+            raise InputError(
+                f"The activations of '{name}' reach {largest:.1e} on the calibration inputs; an"
+                f" integer file can hold no more than {LARGEST:.0e}.",
+                hint="Check that the inputs are scaled as the model expects; --float32 can be had.",
+            )
 
 
 # Raise it when what is collected changes: cached statistics of another version are not read.
-VERSION = 6
+VERSION = 7
 _NAMED = ("tensors", "layers", "answers")
 
 

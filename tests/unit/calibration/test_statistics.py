@@ -160,6 +160,15 @@ def test_weights_that_are_nan_are_refused_by_their_tensors_name() -> None:
         gather(data, net.feeds(2))
 
 
+def test_activations_that_no_integer_file_can_hold_are_refused() -> None:
+    """LiteRT ends its process at the steps of such a file."""
+    net = RandomNet(0)
+    large = net.conv(net.image, 2, weights=net.normal(2, 3, 3, 3) * np.float32(1e20))
+    data = net.finish(net.softmax(net.dense(net.relu(large), 3)))
+    with pytest.raises(InputError, match=r"reach .*no more than 1e\+18"):
+        gather(data, net.feeds(2))
+
+
 def test_progress_advances_with_every_image() -> None:
     class Counting(Silent):
         steps = 0
