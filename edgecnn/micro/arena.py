@@ -31,8 +31,15 @@ _KERNEL = {
     "QUANTIZE": 48, "RESHAPE": 0, "SOFTMAX": 96, "TRANSPOSE_CONV": 112,
 }  # fmt: skip
 _ANY_KERNEL = 64
-# Those of the 26 nets that estimates were held against (`tools/measure_arena.py`): all within 4 %.
-_HELD = {*_KERNEL, "PACK", "SHAPE", "STRIDED_SLICE", "LOGISTIC", "EXPAND_DIMS"}
+# Those of the nets that estimates were held against (`tools/measure_arena.py`): 26 that the numbers
+# above were set with, within 4 %, and 13 that were left out, within 8 %. Not BATCH_MATMUL: a net of
+# little else took twice its estimate.
+_HELD = {
+    *_KERNEL, "ARG_MAX", "DEQUANTIZE", "EXP", "EXPAND_DIMS", "HARD_SWISH", "LEAKY_RELU", "LOG",
+    "LOGISTIC", "MINIMUM", "MIRROR_PAD", "PACK", "PAD", "REDUCE_MAX", "RELU", "RESIZE_BILINEAR",
+    "RSQRT", "SHAPE", "SLICE", "SPLIT", "SQRT", "STRIDED_SLICE", "SUB", "SUM", "TANH", "TRANSPOSE",
+    "UNPACK",
+}  # fmt: skip
 _PER_CHANNEL = {"CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED"}
 # While it allocates: a plan entry for every tensor and for every one that is planned.
 _PLAN_TENSOR, _PLAN_BUFFER = 32, 40

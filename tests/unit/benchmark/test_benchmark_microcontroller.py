@@ -51,6 +51,20 @@ def test_an_operator_that_tflm_lacks_breaks_the_arena(tmp_path: Path) -> None:
     assert (check.outcome, check.reason) == ("broken", "TensorFlow Lite Micro has no MyOwnOp")
 
 
+@pytest.mark.parametrize(("limit", "outcome"), [(10**6, "undecided"), (100, "broken")])
+def test_an_estimate_that_nobody_held_against_a_measured_one_promises_nothing(
+    tmp_path: Path, limit: int, outcome: str
+) -> None:
+    net = TinyModel()
+    ends = [net.tensor("int8", (1, 4, 4), quantization=(0.1, 0)) for _ in range(3)]
+    net.operator("BATCH_MATMUL", ends[:2], ends[2:])
+    net.border(ends[:2], ends[2:])
+    path = tmp_path / "product.tflite"
+    path.write_bytes(net.to_bytes())
+    check = edgecnn.check(path, arena_bytes=limit).checks[0]
+    assert check.outcome == outcome
+
+
 def test_an_onnx_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "net.onnx"
     path.write_bytes(b"whatever")
