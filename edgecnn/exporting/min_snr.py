@@ -7,12 +7,12 @@ import math
 from typing import TYPE_CHECKING
 
 from edgecnn import held, isolation, parity
-from edgecnn.convert.float_tflite import name_ends
 from edgecnn.errors import CheckFailedError
+from edgecnn.exporting import ends
 from edgecnn.exporting.options import MixedPrecision
 from edgecnn.formats.tflite_graph import Graph
 from edgecnn.quantize.mixed import Mixture
-from edgecnn.quantize.passes import io_dtype, keep_float, round_trips
+from edgecnn.quantize.passes import keep_float
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,14 +82,8 @@ def _in_float_already(graph: Graph) -> Names:
 def finished(graph: Graph, job: Job, made: Ingredients) -> bytes:
     """An integer model with the ends the job asks for."""
     whole = graph.copy()
-    _finish(whole, job, made)
+    ends.finish(whole, job, made)
     return whole.write()
-
-
-def _finish(graph: Graph, job: Job, made: Ingredients) -> None:
-    io_dtype.apply(graph, job.io)
-    round_trips.apply(graph)
-    name_ends(graph, made.network)
 
 
 def _mixture(job: Job, quantized: IntegerModel, made: Ingredients) -> Mixture:
@@ -103,7 +97,7 @@ def _mixture(job: Job, quantized: IntegerModel, made: Ingredients) -> Mixture:
         known.answers,
         float_ends=job.io == "float32",
         threads=made.plan.threads,
-        finish=lambda graph: _finish(graph, job, made),
+        finish=lambda graph: ends.finish(graph, job, made),
         progress=made.progress,
     )
 

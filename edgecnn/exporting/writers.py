@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Literal
@@ -11,11 +12,11 @@ import numpy as np
 from edgecnn import held, parity
 from edgecnn.calibration import statistics
 from edgecnn.convert.float_tflite import name_ends
-from edgecnn.exporting import min_snr, rescue
+from edgecnn.exporting import ends, min_snr, rescue
 from edgecnn.inspection import inspect, tflite
 from edgecnn.quantize import choosing, integer, litert
 from edgecnn.quantize.assembly import Settings
-from edgecnn.quantize.passes import float16, io_dtype, round_trips
+from edgecnn.quantize.passes import float16
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from edgecnn.exporting.ingredients import Ingredients
     from edgecnn.exporting.options import MixedPrecision
     from edgecnn.exporting.plan import Job
-    from edgecnn.formats.tflite_graph import Graph
     from edgecnn.quantize.assembly import Decided
     from edgecnn.quantize.integer import IntegerModel
     from edgecnn.quantize.onnx_draft import Draft
@@ -125,18 +125,30 @@ def _integer_tflite(job: Job, path: Path, made: Ingredients) -> Written:
     may_mix = job.recipe.activations == "int8" and not made.options.strict
     quantized = quantize_tflite(job, made, with_source=may_mix)
     graph = quantized.graph.copy()
-    finish(graph, job, made)
+    ends.finish(graph, job, made)
     path.write_bytes(graph.write())
-    notes = (*filter(None, [made.calibration.note]), *quantized.notes)
+    coarse = ends.coarse_probabilities(job, made)
+    notes = (*filter(None, [made.calibration.note]), *quantized.notes, *_note(coarse))
     written = Written(
         path.name,
         notes,
-        integer=quantized.integer,
-        float_ops=quantized.float_ops,
+        integer="mixed" if coarse else quantized.integer,
+        float_ops=_with_softmax(quantized, coarse),
         settings=quantized.choice.measured,
         decided=quantized.decided,
     )
     return _rescued(job, path, made, quantized, written) if may_mix else written
+
+
+def _note(coarse: tuple[str, ...]) -> tuple[str, ...]:
+    return (ends.note(coarse),) if coarse else ()
+
+
+def _with_softmax(quantized: IntegerModel, coarse: tuple[str, ...]) -> dict[str, int]:
+    """The operators on floats, with the softmax of each output that leaves as float32."""
+    counts = Counter(quantized.float_ops)
+    counts.update({"SOFTMAX": len(coarse)} if coarse else {})
+    return dict(sorted(counts.items()))
 
 
 def _rescued(
@@ -149,9 +161,9 @@ def _rescued(
     if not rescue.needed(parities):
         return written
     wanted_db = rescue.wanted_of_logits_db(parities)
-    mended = rescue.attempt(quantized, made, partial(finish, job=job, made=made), wanted_db)
+    mended = rescue.attempt(quantized, made, partial(ends.finish, job=job, made=made), wanted_db)
     if mended is None or mended.after_db < rescue.LEAST_DB:
-        float_outputs = partial(finish, job=job, made=made, float_outputs=True)
+        float_outputs = partial(ends.finish, job=job, made=made, float_outputs=True)
         roomy = rescue.attempt(quantized, made, float_outputs, wanted_db, float_ends=True)
         mended = roomy or mended
     if mended is None:
@@ -173,18 +185,10 @@ def _unseen_parities(job: Job, made: Ingredients, quantized: IntegerModel) -> li
     expected, measured = [], []
     for graph, runs in quantized.choice.unseen or ((quantized.graph, every),):
         whole = graph.copy()
-        finish(whole, job, made)
+        ends.finish(whole, job, made)
         measured.append(made.calibration_answers(whole.write(), "tflite", runs))
         expected.append(made.calibration_answers(real, "tflite", runs))
     return rescue.all_parities(parity.joined(expected), parity.joined(measured), made)
-
-
-def finish(graph: Graph, job: Job, made: Ingredients, *, float_outputs: bool = False) -> None:
-    """Give an integer graph the ends that the job asks for; its outputs float32 where so said."""
-    kept = [tensor.name for tensor in graph.outputs] if float_outputs else []
-    io_dtype.apply(graph, job.io, ends=dict.fromkeys(kept, "float32"))
-    round_trips.apply(graph)
-    name_ends(graph, made.network)
 
 
 def quantize_tflite(job: Job, made: Ingredients, *, with_source: bool = False) -> IntegerModel:
@@ -216,13 +220,14 @@ def _mixed_tflite(job: Job, path: Path, made: Ingredients) -> Written:
         made.progress.stage("timing both files")
         before_ms, after_ms = min_snr.latency_ms(min_snr.finished(quantized.graph, job, made), path)
         mixed = replace(mixed, latency_before_ms=before_ms, latency_after_ms=after_ms)
-    notes = (*quantized.notes, min_snr.note(mixed))
+    coarse = ends.coarse_probabilities(job, made)
+    notes = (*quantized.notes, min_snr.note(mixed), *_note(coarse))
     return Written(
         path.name,
         notes,
         mixed,
-        integer="mixed" if mixed.layers else quantized.integer,
-        float_ops=quantized.float_ops,
+        integer="mixed" if mixed.layers or coarse else quantized.integer,
+        float_ops=_with_softmax(quantized, coarse),
         float_places=places,
         settings=quantized.choice.measured,
         decided=quantized.decided,

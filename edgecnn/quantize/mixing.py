@@ -84,6 +84,18 @@ class Judge:
             return float("inf")
         return _db(float(found.power.mean()), fixed[0])
 
+    def coarse_probabilities(self) -> tuple[str, ...]:
+        """Outputs of a SOFTMAX whose spread its kernel's scale leaves too little of, by name."""
+        makers = [(tensor, self.graph.producer(tensor)) for tensor in self.graph.outputs]
+        return tuple(
+            tensor.name
+            for tensor, maker in makers
+            if maker is not None
+            and maker.name == "SOFTMAX"
+            and not self.graph.consumers(tensor)
+            and self._tensor_reason(tensor) == OFFSET
+        )
+
     def _behind_last(self, is_last: Callable[[Operator], bool]) -> set[Operator]:
         """What makes the outputs, up to the last operators of a kind, these included."""
         seen: set[Operator] = set()
@@ -154,7 +166,7 @@ class Judge:
             return MIXED
         if not in_tail:
             return ""
-        # A last SOFTMAX is `io_dtype`'s to decide.
+        # A last SOFTMAX may have to leave as an integer: `exporting.ends` decides.
         outputs = [t for t in operator.outputs if t.is_float and operator.name != "SOFTMAX"]
         return next((reason for t in outputs if (reason := self._tensor_reason(t))), "")
 

@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 from judging import Source, files, hold
+from random_nets import RandomNet
 from small_sources import CALIBRATED, onnx_source, samples, tflite_source
 from tiny_tflite import TinyModel, conv_options
 
 import edgecnn
 from edgecnn.cli.app import run
 from edgecnn.errors import CheckFailedError, EdgeCnnError, InputError
+from edgecnn.formats.tflite_graph import Graph
 from edgecnn.recipes import RECIPES
 
 if TYPE_CHECKING:
@@ -239,3 +241,23 @@ def test_a_scalar_output_is_one_number_a_run(tmp_path: Path) -> None:
     (artifact,) = result.artifacts
     assert artifact.manifest.outputs[0].shape == ()
     assert edgecnn.verify(artifact.folder).ok
+
+
+def test_probabilities_that_steps_of_a_softmax_would_hide_leave_as_float32(tmp_path: Path) -> None:
+    net = RandomNet(3, (1, 12, 12, 3))
+    x = net.pool(net.conv(net.image, 8, activation="RELU"), "MAX_POOL_2D")
+    logits = net.mul(net.dense(net.flatten(x), 5), np.array([0.01], np.float32))
+    (tmp_path / "net.tflite").write_bytes(net.finish(net.softmax(logits)))
+    inputs = np.random.default_rng(0).uniform(0, 1, (60, 12, 12, 3)).astype(np.float32)
+    np.savez(tmp_path / "inputs.npz", inputs)
+    parts = []
+    for strict in (False, True):
+        (artifact,) = edgecnn.export(
+            str(tmp_path / "net.tflite"), out=tmp_path / str(strict), strict=strict,
+            calibration=str(tmp_path / "inputs.npz"), calibration_samples=40,
+        ).artifacts  # fmt: skip
+        (end,) = Graph.read((artifact.folder / "model.tflite").read_bytes()).outputs
+        parts.append((end.dtype, artifact.manifest.files[0].integer))
+        said = [note for note in artifact.manifest.notes if "steps of 1/256" in note]
+        assert bool(said) is not strict
+    assert parts == [("FLOAT32", "mixed"), ("INT8", "full")]
