@@ -230,6 +230,12 @@ def pays(noise: NDArray[np.float64], other: NDArray[np.float64], least_db: float
     return gain >= least_db and gain >= _STANDARD_ERRORS * spread_db(noise, other)
 
 
+def stretching_pays(wide: NDArray[np.float64], narrow: NDArray[np.float64]) -> bool:
+    """Whether stretched ranges surely gain, or gain so much that no more images are asked for."""
+    gain_db = ratio_db(wide) - ratio_db(narrow)
+    return gain_db >= _LEAST_GAIN_OF_STRETCHING_DB or pays(wide, narrow, _LEAST_GAIN_DB)
+
+
 class Search:
     """Settings changed one at a time; keeps what it weighed, for the file itself."""
 
@@ -288,7 +294,10 @@ class Search:
         ):
             best = scaled
         other = replace(best, wide=not few)
-        better = self._cuts_off_little(other, best) if few else self._stretching_pays(other, best)
+        if few:
+            better = self._cuts_off_little(other, best)
+        else:
+            better = stretching_pays(self._measured(other), self._measured(best))
         best = other if better else best
         for method in methods[1:]:
             other = replace(best, method=method)
@@ -317,11 +326,6 @@ class Search:
         noise = self._measured(narrow)
         burdened = noise + _CUT_OFF / len(noise)
         return ratio_db(burdened) - ratio_db(self._measured(wide)) >= _LEAST_GAIN_DB
-
-    def _stretching_pays(self, wide: Settings, narrow: Settings) -> bool:
-        """Whether it is sure to gain, or gains so much that no more images are asked for."""
-        gain_db = ratio_db(self._measured(wide)) - ratio_db(self._measured(narrow))
-        return gain_db >= _LEAST_GAIN_OF_STRETCHING_DB or self._beats(wide, narrow)
 
     def _is_worth_weighing(self, scaled: Settings) -> bool:
         """Whether equalizing gains where weights are rounded to nearest, which costs little time.

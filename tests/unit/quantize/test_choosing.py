@@ -251,3 +251,14 @@ def test_views_of_what_is_no_picture_are_left_out() -> None:
     alone = quantized(trained(), noise)
     others = np.random.default_rng(4).uniform(-1, 1, (100, SIDE, SIDE, 3)).astype(np.float32)
     assert snr_db(trained(), made.graph, others) > snr_db(trained(), alone.graph, others) - 1
+
+
+def test_one_image_is_enough_to_stretch_ranges_for() -> None:
+    narrow = np.full(24, 1e-4)
+    narrow[3] = 2e-2  # cut off
+    wide = np.full(24, 2e-4)
+    assert not choosing.pays(wide, narrow, 0.3)
+    assert choosing.stretching_pays(wide, narrow)
+    narrow = wide.copy()
+    narrow[3] *= 5
+    assert not choosing.stretching_pays(wide, narrow)
