@@ -260,5 +260,5 @@ def test_one_image_is_enough_to_stretch_ranges_for() -> None:
     assert not choosing.pays(wide, narrow, 0.3)
     assert choosing.stretching_pays(wide, narrow)
     narrow = wide.copy()
-    narrow[3] *= 5
+    narrow[3] *= 2
     assert not choosing.stretching_pays(wide, narrow)
