@@ -10,7 +10,6 @@ from edgecnn.claims.standings import (
     FRAME_MS,
     MEMORY_BYTES,
     POWER_W,
-    device_name,
     devices_text,
     fastest,
     grade,
@@ -18,6 +17,7 @@ from edgecnn.claims.standings import (
     of_contender,
     reaches,
 )
+from edgecnn.latency.device_names import short_name
 from edgecnn.text import count_text, milliseconds_text, size_text
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def device(place: Standing, full: Sequence[Contender]) -> DeviceSpeed:
     fastest_rows = {each.recipe: fastest(of_contender(place.rows, each)) for each in full}
     frugal = (row for row in place.rows if row.latency.power_w is not None and row.within_power())
     return DeviceSpeed(
-        device=device_name(place.device),
+        device=short_name(place.device),
         frames={recipe: row.frames for recipe, row in fastest_rows.items() if row is not None},
         recipe=best.recipe,
         threads=best.threads,
@@ -190,7 +190,7 @@ def what_it_takes(record: Devices, places: Sequence[Standing]) -> Iterator[Detai
         }
         fits = [fit for fit in record.fits if fit.budget_ms == budget_ms and fit.device in short]
         parts = [_fitted(fit) for fit in fits if fit.found]
-        none = [device_name(fit.device) for fit in fits if not fit.found]
+        none = [short_name(fit.device) for fit in fits if not fit.found]
         if none:
             parts.append(f"nothing was found for {listed(none)}")
         if parts:
@@ -203,7 +203,7 @@ def what_it_takes(record: Devices, places: Sequence[Standing]) -> Iterator[Detai
 
 def _fitted(fit: Fitted) -> str:
     return (
-        f"{device_name(fit.device)} width {fit.width:g} at {fit.input_size}x{fit.input_size} in"
+        f"{short_name(fit.device)} width {fit.width:g} at {fit.input_size}x{fit.input_size} in"
         f" {fit.recipe}, {fit.threads} thread{'s' if fit.threads > 1 else ''} ({ms(fit)} ms,"
         f" {interval(fit)}: {grade(fit, fit.budget_ms)})"
     )
@@ -224,7 +224,7 @@ def basis(places: Sequence[Standing]) -> Iterator[Detail]:
     parts = []
     for kind in dict.fromkeys(each.basis for each in predictions):
         devices = dict.fromkeys(each.device for each in predictions if each.basis == kind)
-        parts.append(f"{listed([device_name(each) for each in devices])}: {_BASES.get(kind, kind)}")
+        parts.append(f"{listed([short_name(each) for each in devices])}: {_BASES.get(kind, kind)}")
     yield Detail(
         "Basis",
         f"{len(predictions)} of {len(rows)} latencies are predicted{share}. {'. '.join(parts)}.",
