@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from edgecnn.claims import beside
+from edgecnn.claims import beside, changing
 from edgecnn.claims import low_power_text as told
 from edgecnn.claims.record import Finding, Number
 from edgecnn.claims.sources import missing, number, untestable
@@ -70,8 +70,12 @@ def judge(evidence: Evidence) -> Finding:
         else (),
         numbers=tuple(_numbers(record, full, usable, reference)),
         caveats=tuple(told.caveats(record)),
-        details=tuple(_details(record, places, usable, reference)),
-        headline=told.headline(places),
+        details=(
+            *changing.details(places, full, usable, lambda rows: _outcome(standings(full, rows))),
+            *changing.left_out(evidence.left_out),
+            *_details(record, places, usable, reference),
+        ),
+        headline=told.headline(outcome, places, full),
         devices=tuple(told.device(place, full) for place in places),
     )
 

@@ -83,6 +83,9 @@ class DeviceSpeed:
         energy_mj: of one frame.
         frugal: the most frames a second within the power budget; None: none, or power not known.
         enough_for: the highest rate it is fast enough for, and how sure that is.
+        at_low: the rate at the interval's lower end: "10/s", "1/s" or "below 1/s".
+        at_high: at its upper end.
+        decided_by: the measurement that would settle which of the two it is; "" where they agree.
     """
 
     device: str
@@ -97,6 +100,9 @@ class DeviceSpeed:
     energy_mj: float | None
     frugal: float | None
     enough_for: str
+    at_low: str = ""
+    at_high: str = ""
+    decided_by: str = ""
 
 
 @dataclass(frozen=True)
