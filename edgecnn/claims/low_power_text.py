@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edgecnn.claims import changing
-from edgecnn.claims.record import Detail, DeviceSpeed
+from edgecnn.claims.record import ANSWERS, Detail, DeviceSpeed
 from edgecnn.claims.sources import listed
 from edgecnn.claims.standings import (
     FRAME_MS,
@@ -32,14 +32,6 @@ if TYPE_CHECKING:
 _MEMORY = f"{MEMORY_BYTES / 1e6:g} MB"
 
 
-_ANSWERS: dict[Outcome, str] = {
-    "holds": "Yes",
-    "holds with conditions": "Partly",
-    "fails": "No",
-    "not testable here": "Not known",
-}
-
-
 def headline(outcome: Outcome, places: Sequence[Standing], full: Sequence[Contender]) -> str:
     """The answer for a reader in a hurry: where it is fast enough, and what it needs."""
     every = [place.device for place in places]
@@ -51,7 +43,7 @@ def headline(outcome: Outcome, places: Sequence[Standing], full: Sequence[Conten
     least = min(full, key=lambda each: each.memory_bytes)
     fits = "within" if least.memory_bytes <= MEMORY_BYTES else "over"
     return (
-        f"{_ANSWERS[outcome]}: Xception makes {', '.join(rates)}, and needs"
+        f"{ANSWERS[outcome]}: Xception makes {', '.join(rates)}, and needs"
         f" {size_text(least.memory_bytes)} of memory, {fits} the {_MEMORY} that are allowed."
         f" {_by(places)}"
     )

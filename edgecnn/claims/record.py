@@ -13,6 +13,14 @@ if TYPE_CHECKING:
 
 Outcome = Literal["holds", "fails", "holds with conditions", "not testable here"]
 
+ANSWERS: dict[Outcome, str] = {
+    "holds": "Yes",
+    "holds with conditions": "Partly",
+    "fails": "No",
+    "not testable here": "Not known",
+}
+"""How a headline begins."""
+
 
 @dataclass(frozen=True)
 class Claim:

@@ -99,9 +99,9 @@ def headers(document: Path) -> list[str]:
 
 def differs(sample: str, printed: str) -> str:
     """The first part of a sample that a command does not print, numbers aside; "" where none."""
-    actual, position = _masked(printed), 0
+    actual, position = masked(printed), 0
     for part in _LEFT_OUT.split(sample):
-        wanted = _masked(part)
+        wanted = masked(part)
         place = actual.find(wanted, position)
         if place < 0:
             return wanted
@@ -109,5 +109,6 @@ def differs(sample: str, printed: str) -> str:
     return ""
 
 
-def _masked(text: str) -> str:
+def masked(text: str) -> str:
+    """The text without rules and line breaks, a "#" in the place of each number."""
     return " ".join(_NUMBER.sub("#", _RULE.sub(" ", text)).split())
