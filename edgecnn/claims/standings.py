@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from edgecnn.claims.sources import listed, where
@@ -24,6 +24,8 @@ POWER_W = 5.0
 _PIS = ("raspberry-pi-zero-2w", "raspberry-pi-3b-plus", "raspberry-pi-4b", "raspberry-pi-5")
 """The four that are predicted, from the smallest; of other Pis measurements count alone."""
 _NAMED = 3
+PREDICTOR = "predicted, run on no machine"
+"""In the place of the machine of a number's source."""
 _GIVEN = ("ssh://", "adb://")
 """A target that somebody measured and that is no profile: a device that was given."""
 
@@ -118,7 +120,10 @@ def rows(evidence: Evidence) -> tuple[Row, ...]:
 def _recorded(evidence: Evidence) -> Iterator[Row]:
     if (record := evidence.devices) is not None:
         for index, each in enumerate(record.latencies):
-            yield Row(each, where(record.header, f"latencies[{index}]"))
+            source = where(record.header, f"latencies[{index}]")
+            if each.provenance == "predicted":
+                source = replace(source, machine=PREDICTOR)
+            yield Row(each, source)
 
 
 def _measured(row: Row | None) -> bool:

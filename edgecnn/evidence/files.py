@@ -87,6 +87,14 @@ class Evidence:
     left_out: tuple[LeftOut, ...] = ()
 
     @property
+    def latencies(self) -> tuple[DeviceLatency, ...]:
+        """Those of the record of devices, each measurement in the place of what it replaces."""
+        recorded = () if self.devices is None else self.devices.latencies
+        every = (*recorded, *(each.latency for each in self.measurements))
+        keys = ((each.label, each.recipe, each.device, each.threads) for each in every)
+        return tuple(dict(zip(keys, every, strict=True)).values())
+
+    @property
     def records(self) -> dict[str, Record]:
         """The records there are, by the stems of their files."""
         found = {name: getattr(self, name) for name in _KINDS}

@@ -329,6 +329,8 @@ def test_every_number_says_where_it_is_from() -> None:
     assert found.numbers
     for each in found.numbers:
         assert each.source.file == "devices.json"
-        assert str(each.source).endswith("; 2026-11-22, made-up CPU")
+        of_predictor = each.source.entry.startswith("latencies")
+        on = standings.PREDICTOR if of_predictor else "made-up CPU"
+        assert str(each.source).endswith(f"; 2026-11-22, {on}")
     predicted = [each for each in found.numbers if each.name.startswith("latency, Xception int8")]
     assert {each.provenance for each in predicted} == {"predicted"}
