@@ -64,30 +64,23 @@ def details(
     if unsettled:
         yield Detail(
             "Open",
-            f"the rate on {len(unsettled)} of {len(places)} devices, by the ends of the interval:"
-            f" {'; '.join(map(_ends, unsettled))}. One measurement settles each:"
-            f" `{deciding(unsettled[0])}`.",
+            f"by the ends of its interval Xception makes {'; '.join(_open(places))}. One"
+            f" measurement settles each: `{deciding(unsettled[0])}`.",
         )
     if len(unsettled) < len(places):
         yield Detail("Settled", f"{'; '.join(_settled(places))}, at both ends of the interval.")
     yield Detail("Would change it", _change(places, full, usable, judge))
 
 
-def _ends(place: Standing) -> str:
-    best = place.rows[0].latency
-    parts = [f"{rate_at(end)} at {_ms(end)} ms" for end in (best.low_ms, best.high_ms)]
-    return f"{short_name(place.device)} {' or '.join(parts)}"
-
-
-def _ms(value_ms: float) -> str:
-    """A latency that does not look like a budget which it is just above.
-
-    >>> _ms(100.3), _ms(1004.0), _ms(99.0)
-    ('100.3', '1004', '99.0')
-    """
-    text = milliseconds_text(value_ms)
-    alike = any(float(text) <= limit < value_ms for limit in FRAME_MS.values())
-    return f"{value_ms:.1f}" if alike else text
+def _open(places: Sequence[Standing]) -> Iterator[str]:
+    rates: dict[str, list[str]] = {}
+    for place in places:
+        best = place.rows[0].latency
+        if _is_open(best):
+            ends = f"{rate_at(best.low_ms)} or {rate_at(best.high_ms)}"
+            rates.setdefault(ends, []).append(short_name(place.device))
+    for ends, devices in rates.items():
+        yield f"{ends} on {listed(devices)}"
 
 
 def _settled(places: Sequence[Standing]) -> Iterator[str]:

@@ -251,7 +251,7 @@ def test_the_ends_of_an_interval_and_the_measurement_that_settles_it() -> None:
     assert pixel.decided_by == command.replace("ssh://pi@HOST", "adb://SERIAL")
     assert (four.at_low, four.at_high, four.decided_by) == ("1/s", "1/s", "")
     text = {each.label: each.text for each in found.details}
-    assert "Pi 5 10/s at 70.0 ms or 1/s at 100.2 ms" in text["Open"]
+    assert "10/s or 1/s on Pi 5 and Pixel 4. One measurement settles each" in text["Open"]
     assert text["Settled"] == "1/s on Pi 4, at both ends of the interval."
     assert text["Would change it"].startswith("no latency within these intervals does.")
     assert "10 frames a second on Pi 4 (even the lower ends are slower)" in text["Would change it"]
