@@ -2,7 +2,7 @@
 
     python tools/readme_samples.py            # compares; exit code 1 where a sample is not printed
     python tools/readme_samples.py --write    # writes what was printed into the documents
-    python tools/readme_samples.py --only deploy
+    python tools/readme_samples.py --only deploy --exported artifacts    # of an earlier export
 
 All commands run in one fresh folder, in the order of `SCENES`, so that samples of one file show one
 file; `ssh://pi@raspberrypi.local` is the emulated Raspberry Pi 4. Numbers may differ when samples
@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 from contextlib import ExitStack
@@ -115,13 +116,15 @@ SCENES = (
 class Stage:
     """The folder that the scenes share; the emulated Pi is started when one needs it."""
 
-    def __init__(self, folder: Path, stack: ExitStack) -> None:
-        """Nothing is run yet; `stack` ends what is started."""
+    def __init__(self, folder: Path, stack: ExitStack, exported: Path | None = None) -> None:
+        """Nothing is run yet; `stack` ends what is started, `exported` holds earlier artifacts."""
         self._folder, self._stack = folder, stack
         self._environment = child_environment(COLUMNS=_COLUMNS, TF_CPP_MIN_LOG_LEVEL="3")
         (folder / "artifacts").mkdir()
         for name in ("experiments", "benchmarks"):
             (folder / "artifacts" / name).symlink_to(ROOT / "artifacts" / name)
+        if exported is not None:
+            shutil.copytree(exported / "xception", folder / "artifacts" / "xception")
 
     def play(self, scene: Scene) -> str:
         """Run a scene's commands; what the last one prints.
@@ -195,10 +198,10 @@ def sample_of(scene: Scene) -> str:
     return next(s.printed for s in documents.samples(path_of(scene)) if s.command == words)
 
 
-def chosen(only: str) -> Iterator[Scene]:
-    """The scenes to play, and those before them that make their files."""
+def chosen(only: str, *, exported: bool = False) -> Iterator[Scene]:
+    """The scenes to play, and those before them that make their files, where none `exported`."""
     wanted = [scene for scene in SCENES if only in scene.label]
-    needs_export = any(_INT8 in scene.command for scene in wanted)
+    needs_export = not exported and any(_INT8 in scene.command for scene in wanted)
     for scene in SCENES:
         if scene in wanted or (needs_export and scene.document == "README"):
             yield scene
@@ -210,11 +213,12 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="write the samples into the documents")
     parser.add_argument("--only", default="", help="part of a document's or command's name")
     parser.add_argument("--busy", action="store_true", help="also samples of times, on any machine")
+    parser.add_argument("--exported", type=Path, help="artifacts with xception/int8; else exported")
     options = parser.parse_args()
     good = True
     with TemporaryDirectory() as folder, ExitStack() as stack:
-        stage = Stage(Path(folder), stack)
-        for scene in chosen(options.only):
+        stage = Stage(Path(folder), stack, options.exported)
+        for scene in chosen(options.only, exported=options.exported is not None):
             if scene.by_hand:
                 print(f"{'by hand':11}  {scene.label}: {scene.by_hand}")
             elif scene.timed and not (options.busy or is_quiet()):

@@ -44,7 +44,9 @@ def test_what_is_no_longer_printed_is_no_sample() -> None:
 
 def test_what_a_scene_needs_is_played_before_it() -> None:
     played = [scene.label for scene in readme_samples.chosen("deploy")]
-    assert played == ["README: make export", f"raspberry-pi: {SCENES[6].command}"]
+    deploy = f"raspberry-pi: {SCENES[6].command}"
+    assert played == ["README: make export", deploy]
+    assert [scene.label for scene in readme_samples.chosen("deploy", exported=True)] == [deploy]
 
 
 def test_samples_of_one_file_agree() -> None:
