@@ -16,7 +16,8 @@ DOCUMENTS = (ROOT / "README.md", GUIDES.parent / "SCALE.md", *sorted(GUIDES.glob
 
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _INLINE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
-_NUMBER = re.compile(r"\d[\d,.]*")
+# Numbers, and digests, which differ as they do.
+_NUMBER = re.compile(r"\b[0-9a-f]{12,64}\b|\d[\d,.]*")
 _RULE = re.compile(r"-{3,}")
 _LEFT_OUT = re.compile(r"\[\.\.\.\]|^\.\.\.$", re.MULTILINE)
 

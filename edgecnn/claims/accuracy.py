@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edgecnn.claims import statistics
-from edgecnn.claims.record import ANSWERS, Detail, Finding
+from edgecnn.claims.record import ANSWERS, Detail, Verdict
 from edgecnn.claims.sources import listed, missing, number, untestable
 from edgecnn.evidence.files import command
 
@@ -44,7 +44,7 @@ class Comparison:
         return self.difference.standing(MARGIN)
 
 
-def judge(evidence: Evidence) -> Finding:
+def judge(evidence: Evidence) -> Verdict:
     """Compare twins at equal widths and at equal parameters, over seeds."""
     record = evidence.twins
     if record is None:
@@ -55,7 +55,7 @@ def judge(evidence: Evidence) -> Finding:
     outcome, costlier = _outcome(found), list(_costlier(record))
     if outcome == "holds" and costlier:
         outcome = "holds with conditions"
-    return Finding(
+    return Verdict(
         outcome=outcome,
         headline=_headline(outcome, found),
         summary=" ".join(_sentence(each) for each in found),

@@ -47,6 +47,9 @@ class Claim:
     command: str
 
 
+UNNAMED = Claim("", "", "", "", "", "", (), "")
+
+
 @dataclass(frozen=True)
 class Number:
     """One number of the evidence.
@@ -114,8 +117,8 @@ class DeviceSpeed:
 
 
 @dataclass(frozen=True)
-class Finding:
-    """What a judge makes of the evidence.
+class Verdict:
+    """What the evidence says of a claim.
 
     Attributes:
         outcome: computed from the records.
@@ -126,6 +129,7 @@ class Finding:
         details: empty where the summary says it all.
         headline: the answer in one plain sentence; empty where the summary is one.
         devices: how fast the network is where; empty where the claim is about something else.
+        claim: what is judged; a judge knows the evidence only, and `judging` fills it in.
     """
 
     outcome: Outcome
@@ -136,13 +140,7 @@ class Finding:
     details: tuple[Detail, ...] = ()
     headline: str = ""
     devices: tuple[DeviceSpeed, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Verdict(Finding):
-    """The finding on one claim."""
-
-    claim: Claim
+    claim: Claim = UNNAMED
 
 
 @dataclass(frozen=True)
