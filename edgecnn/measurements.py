@@ -168,6 +168,8 @@ class BenchResult:
         latency_at_most: figures of `latency_ms` that are upper bounds: a runtime that keeps no
             samples and prints its 95th percentile says of the 90th only that it is not above.
         samples_every: n where every n-th sample was kept; 1: all of them.
+        macs: of one inference, from the manifest, which tells networks of one name apart; None
+            without one.
     """
 
     target: str
@@ -197,6 +199,7 @@ class BenchResult:
     edgecnn: str
     samples_every: int = 1
     latency_at_most: tuple[str, ...] = ()
+    macs: int | None = None
     schema: int = field(default=SCHEMA)
 
 

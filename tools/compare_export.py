@@ -3,17 +3,22 @@
 Each run is a fresh process, imports included, on the same calibration images; the three commands
 take turns. edgecnn's first export of a round starts with an empty cache, its second recipe finds
 that cache warm. Baseline and edgecnn write one int8 .tflite each of the same network.
+
+The record keeps the newest run of each machine, and `--table` shows them side by side, measuring
+nothing: what holds on one machine need not hold on another.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
+import by_machine
 from measuring import (
     BENCHMARKS,
     Target,
@@ -22,7 +27,8 @@ from measuring import (
     paired_ratio,
     print_table,
     print_targets,
-    write_report,
+    report_of,
+    write_json,
 )
 from process_tree import Run, measure
 
@@ -128,7 +134,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--samples", type=int, default=100, help="calibration images")
     parser.add_argument("--json", type=Path, default=BENCHMARKS / "export.json")
+    parser.add_argument("--table", action="store_true", help="show what is recorded, by machine")
     options = parser.parse_args()
+    if options.table:
+        by_machine.show("Export", json.loads(options.json.read_text("utf-8")))
+        return
     runs: dict[str, list[Run]] = {BASELINE: [], EXPORT: [], SECOND: []}
     with TemporaryDirectory() as images_folder:
         images = Path(images_folder) / "images.npz"
@@ -141,9 +151,11 @@ def main() -> None:
     asked = targets(runs)
     samples = {name: [asdict(run) for run in of_name] for name, of_name in runs.items()}
     setting = {"model": options.model, "calibration_samples": options.samples}
-    write_report(options.json, {**setting, "runs": samples}, asked)
+    report = by_machine.merged(report_of({**setting, "runs": samples}, asked), options.json)
+    write_json(options.json, report)
     print_runs(f"Export of {options.model}, {options.rounds} rounds", runs)
     print_targets(asked)
+    by_machine.show("Export, by machine", report)
 
 
 if __name__ == "__main__":

@@ -95,6 +95,7 @@ def _weighed(predicted: Contender, path: Path, result: BenchResult, runtime: int
         memory_bytes=max(1, result.peak_rss_bytes - runtime),
         memory_provenance="measured",
         local_latency_ms=None if result.trust.grade == "void" else result.latency_ms.p50,
+        file_sha256=file.sha256,
         delegate_partitions=file.graph.delegate_partitions,
     )
 

@@ -119,7 +119,12 @@ class Target:
 
 def write_report(path: Path, results: Mapping[str, Any], targets: Sequence[Target]) -> None:
     """Write the JSON: date, machine, versions, raw results, and each target with its verdict."""
-    report = {
+    write_json(path, report_of(results, targets))
+
+
+def report_of(results: Mapping[str, Any], targets: Sequence[Target]) -> dict[str, Any]:
+    """What `write_report` writes."""
+    return {
         "schema": SCHEMA,
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
@@ -128,6 +133,10 @@ def write_report(path: Path, results: Mapping[str, Any], targets: Sequence[Targe
         **results,
         "targets": [{**asdict(target), "met": target.met} for target in targets],
     }
+
+
+def write_json(path: Path, report: Mapping[str, Any]) -> None:
+    """Write a report, in a folder that is made where it is missing."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
 

@@ -41,6 +41,7 @@ class BenchFile:
             layout: real numbers as the float network is fed, or integers; None for seeded inputs.
         shapes: a fixed shape for each input, where the user said what the file leaves open.
         mixed: whether some of its operators are integer and some float, by its manifest.
+        macs: of one inference, likewise; None without one.
     """
 
     path: Path
@@ -54,6 +55,7 @@ class BenchFile:
     inputs: tuple[NDArray[Any], ...] | None = field(default=None, compare=False, repr=False)
     shapes: tuple[tuple[int, ...], ...] | None = None
     mixed: bool = False
+    macs: int | None = None
 
 
 @gate.guarded("Reading")
@@ -154,6 +156,7 @@ def _known(path: Path, info: FileInfo, manifest: Manifest) -> BenchFile:
         size_bytes=info.bytes,
         model=manifest.model.name,
         recipe=manifest.recipe,
+        macs=manifest.model.macs,
         parity=info.parity,
         inputs=_reference_inputs(path.parent, info, manifest),
         mixed=info.integer == "mixed",

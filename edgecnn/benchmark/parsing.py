@@ -132,6 +132,7 @@ def result(
         file_sha256=file.sha256,
         model=file.model,
         recipe=file.recipe,
+        macs=file.macs,
         runtime=entry.runtime,
         threads=entry.threads,
         plan=context.job.plan.name,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edgecnn.claims import statistics
-from edgecnn.claims.record import Detail, Finding
+from edgecnn.claims.record import ANSWERS, Detail, Verdict
 from edgecnn.claims.sources import listed, missing, number, untestable
 from edgecnn.evidence.files import command
 
@@ -22,6 +22,7 @@ MARGIN = 0.01
 """One percentage point: what "pretty similar" may hide. Between Xception and Inception v3, one of
 which "outperforms" the other in the same document, lie 1.1 points of top-1."""
 _SEEDS = 2
+_TEN = 10
 _IN_FAVOUR: tuple[Standing, ...] = ("similar", "better", "no worse")
 
 
@@ -43,7 +44,7 @@ class Comparison:
         return self.difference.standing(MARGIN)
 
 
-def judge(evidence: Evidence) -> Finding:
+def judge(evidence: Evidence) -> Verdict:
     """Compare twins at equal widths and at equal parameters, over seeds."""
     record = evidence.twins
     if record is None:
@@ -54,8 +55,9 @@ def judge(evidence: Evidence) -> Finding:
     outcome, costlier = _outcome(found), list(_costlier(record))
     if outcome == "holds" and costlier:
         outcome = "holds with conditions"
-    return Finding(
+    return Verdict(
         outcome=outcome,
+        headline=_headline(outcome, found),
         summary=" ".join(_sentence(each) for each in found),
         conditions=(*_conditions(found), *costlier) if outcome == "holds with conditions" else (),
         numbers=(*_runs(record), *_recipe_numbers(record)),
@@ -104,7 +106,42 @@ def _conditions(found: Sequence[Comparison]) -> Iterator[str]:
         if each.standing == "worse":
             yield f"not {what}: worse by more than {100 * MARGIN:g} point"
         elif each.standing not in _IN_FAVOUR:
-            yield f"not decided: {what} (more seeds would)"
+            yield f"not decided: {what} ({_undecided(each)})"
+
+
+def _headline(outcome: Outcome, found: Sequence[Comparison]) -> str:
+    """Where it is as accurate, where less, and where nobody knows yet."""
+    parts = {
+        "as accurate as": [each for each in found if each.standing in _IN_FAVOUR],
+        "less accurate than": [each for each in found if each.standing == "worse"],
+        "not decided against": [
+            each for each in found if each.standing not in {*_IN_FAVOUR, "worse"}
+        ],
+    }
+    told = [
+        f"{words} {listed([_twin(each) for each in group])}"
+        for words, group in parts.items()
+        if group
+    ]
+    return f"{ANSWERS[outcome]}: with separable convolutions it is {'; '.join(told)}."
+
+
+def _twin(each: Comparison) -> str:
+    return f"{each.network}'s twin of {each.match}"
+
+
+def _undecided(each: Comparison) -> str:
+    """How large a loss is ruled out now and by ten seeds, and how many would settle the margin."""
+    pair = each.separable, each.normal
+    ten = statistics.foreseen(*pair, _TEN)
+    now_points, ten_points = (max(0.0, -100 * gap.low) for gap in (each.difference, ten))
+    needed = statistics.seeds_to_decide(*pair, MARGIN)
+    many = "more than 1,000" if needed is None else f"about {needed}"
+    return (
+        f"a loss of more than {now_points:.2f} points is ruled out; {_TEN} seeds of this spread"
+        f" would rule out more than {ten_points:.2f}, and {many} would decide about"
+        f" {100 * MARGIN:g}"
+    )
 
 
 def _sentence(each: Comparison) -> str:
@@ -146,6 +183,11 @@ def _caveats(record: Twins, found: Sequence[Comparison], outcome: Outcome) -> It
     yield (
         "Similar: the 90% interval of the difference (Welch) lies within"
         f" {100 * MARGIN:g} percentage point either way, which is two one-sided tests at 5%."
+    )
+    best = max(max(statistics.mean(each.normal), statistics.mean(each.separable)) for each in found)
+    yield (
+        f"The most accurate of these networks has {100 * best:.1f}% in float: none was trained"
+        " until it stopped gaining, and the difference may then be another."
     )
     if outcome == "not testable here":
         yield f"More seeds would decide: `{command('twins')}`."

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from edgecnn.claims.low_power_text import interval, ms
 from edgecnn.claims.record import Detail
-from edgecnn.claims.standings import FRAME_MS, device_name, grade, of_contender, reaches
+from edgecnn.claims.standings import FRAME_MS, grade, of_contender, reaches
+from edgecnn.latency.device_names import short_name
 from edgecnn.text import milliseconds_text
 
 if TYPE_CHECKING:
@@ -132,4 +133,4 @@ def _find_place(found: Iterable[Row], reference: Row) -> Row | None:
 def _place(reference: Row) -> str:
     each = reference.latency
     threads = f"{each.threads} thread{'s' if each.threads > 1 else ''}"
-    return f"on a {device_name(each.device)} in {each.recipe} with {threads}"
+    return f"on a {short_name(each.device)} in {each.recipe} with {threads}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edgecnn.claims.record import Finding
+from edgecnn.claims.record import Verdict
 from edgecnn.claims.sources import listed, missing, number, untestable
 from edgecnn.text import count_text
 
@@ -22,7 +22,7 @@ PUBLISHED = ("VGG", "ResNet", "DenseNet", "Inception", "Xception")
 """The families it treats; the published networks of the same names are the full-size test."""
 
 
-def judge_fewest(evidence: Evidence) -> Finding:
+def judge_fewest(evidence: Evidence) -> Verdict:
     """Compare at the documents' own classes, at equal classes, and at full size."""
     record = evidence.parameters
     if record is None:
@@ -34,7 +34,7 @@ def judge_fewest(evidence: Evidence) -> Finding:
     won = [name for name, group in settings.items() if _first(group)]
     lost = [name for name in settings if name not in won]
     conditions = (f"{listed(won)}; not {listed(lost)}",) if won and lost else ()
-    return Finding(
+    return Verdict(
         outcome="holds with conditions" if conditions else "holds" if won else "fails",
         summary=" ".join(_sentence(name, group) for name, group in settings.items()),
         conditions=conditions,

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from edgecnn.claims.record import Finding
+from edgecnn.claims.record import Verdict
 from edgecnn.claims.sources import listed, missing, number, untestable
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class Trend:
         return "explodes" if self.change > EXPLODED else "stays"
 
 
-def judge_vanishing(evidence: Evidence) -> Finding:
+def judge_vanishing(evidence: Evidence) -> Verdict:
     """Plain deep networks suffer from vanishing gradients."""
     record = evidence.gradients
     if record is None:
@@ -66,7 +66,7 @@ def judge_vanishing(evidence: Evidence) -> Finding:
         return _lacks("plain networks of two depths")
     yes = [each.initializer for each in plain if each.state == "vanishes"]
     no = [each.initializer for each in plain if each.state != "vanishes"]
-    return Finding(
+    return Verdict(
         outcome=_outcome(yes, no),
         summary=f"In plain networks the first layer's gradient changes by {_told(plain)}."
         f"{_trained(plain)}",
@@ -78,17 +78,17 @@ def judge_vanishing(evidence: Evidence) -> Finding:
     )
 
 
-def judge_residual(evidence: Evidence) -> Finding:
+def judge_residual(evidence: Evidence) -> Verdict:
     """Residual connections cure what vanishes in plain networks."""
     return _judge_cure(evidence, RESIDUAL)
 
 
-def judge_batch_norm(evidence: Evidence) -> Finding:
+def judge_batch_norm(evidence: Evidence) -> Verdict:
     """Batch normalization, without residual connections, cures it."""
     return _judge_cure(evidence, PLAIN_NORMALIZED)
 
 
-def _judge_cure(evidence: Evidence, kind: str) -> Finding:
+def _judge_cure(evidence: Evidence, kind: str) -> Verdict:
     record = evidence.gradients
     if record is None:
         return missing("gradients")
@@ -102,7 +102,7 @@ def _judge_cure(evidence: Evidence, kind: str) -> Finding:
         return _lacks(f"{kind} networks of two depths")
     cured = [each for _, each in pairs if each.state != "vanishes"]
     conditions = tuple(_cure_conditions(pairs)) if cured else ()
-    return Finding(
+    return Verdict(
         outcome=("holds with conditions" if conditions else "holds") if cured else "fails",
         summary=f"With {_what(kind)} the first layer's gradient changes"
         f" by {_told([each for _, each in pairs])}; in plain networks by {_told(sick)}."
@@ -119,7 +119,7 @@ _CAVEAT = (
 )
 
 
-def _lacks(what: str) -> Finding:
+def _lacks(what: str) -> Verdict:
     return untestable(f"gradients.json lacks {what}.", "gradients")
 
 

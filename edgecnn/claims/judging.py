@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgecnn.claims.measured import with_measurements
-from edgecnn.claims.record import Verdict, VerdictReport
+from edgecnn.claims.record import VerdictReport
 from edgecnn.claims.table import TABLE
 from edgecnn.errors import InputError
 from edgecnn.evidence import files
@@ -15,6 +15,7 @@ from edgecnn.evidence import files
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from edgecnn.claims.record import Verdict
     from edgecnn.claims.table import Entry
     from edgecnn.evidence.files import Evidence
 
@@ -49,9 +50,7 @@ def verdict(
 
 def judge(entry: Entry, evidence: Evidence) -> Verdict:
     """The verdict on one claim."""
-    finding = entry.judge(evidence)
-    values = {each.name: getattr(finding, each.name) for each in fields(finding)}
-    return Verdict(claim=entry.claim, **values)
+    return replace(entry.judge(evidence), claim=entry.claim)
 
 
 def _chosen(claims: Iterable[str]) -> list[Entry]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edgecnn.claims import pairs as paired
-from edgecnn.claims.record import Finding
+from edgecnn.claims.record import Verdict
 from edgecnn.claims.sources import listed, missing, span, untestable
 
 if TYPE_CHECKING:
@@ -34,27 +34,27 @@ class Wanted:
     at_most: float = CHEAPER
 
 
-def judge_kernel_size(evidence: Evidence) -> Finding:
+def judge_kernel_size(evidence: Evidence) -> Verdict:
     """3x3 against 5x5."""
     return _judge(evidence, Wanted("kernel-size", "A 3x3", "a 5x5"))
 
 
-def judge_two_3x3(evidence: Evidence) -> Finding:
+def judge_two_3x3(evidence: Evidence) -> Verdict:
     """Two 3x3, which see the same 5x5 pixels, against one 5x5."""
     return _judge(evidence, Wanted("two-3x3", "Two 3x3", "one 5x5"))
 
 
-def judge_factorized(evidence: Evidence) -> Finding:
+def judge_factorized(evidence: Evidence) -> Verdict:
     """1x3 followed by 3x1 against 3x3, "drastically"."""
     return _judge(evidence, Wanted("factorized", "1x3 + 3x1", "a 3x3", DRASTIC))
 
 
-def judge_bottleneck(evidence: Evidence) -> Finding:
+def judge_bottleneck(evidence: Evidence) -> Verdict:
     """A 1x1 with fewer filters before a large kernel, against the kernel alone."""
     return _judge(evidence, Wanted("bottleneck", "A 1x1 first", "the large kernel alone"))
 
 
-def _judge(evidence: Evidence, wanted: Wanted) -> Finding:
+def _judge(evidence: Evidence, wanted: Wanted) -> Verdict:
     record = evidence.kernels
     if record is None:
         return missing("kernels")
@@ -63,7 +63,7 @@ def _judge(evidence: Evidence, wanted: Wanted) -> Finding:
         return untestable(f"kernels.json holds no pair of {wanted.group}.", "kernels")
     timed = paired.measured(pairs)
     conditions = tuple(_conditions(pairs, timed, wanted))
-    return Finding(
+    return Verdict(
         outcome=_outcome(pairs, timed, conditions),
         summary=_summary(pairs, timed, wanted),
         conditions=conditions,

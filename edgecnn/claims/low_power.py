@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from edgecnn.claims import beside
+from edgecnn.claims import beside, changing
 from edgecnn.claims import low_power_text as told
-from edgecnn.claims.record import Finding, Number
+from edgecnn.claims.record import Number, Verdict
 from edgecnn.claims.sources import missing, number, untestable
 from edgecnn.claims.standings import (
     FRAME_MS,
@@ -50,7 +50,7 @@ class Standing:
     suited: dict[int, tuple[Row, ...]]
 
 
-def judge(evidence: Evidence) -> Finding:
+def judge(evidence: Evidence) -> Verdict:
     """On which devices, under which recipe, within which budgets; and what else there is."""
     record = evidence.devices
     if record is None:
@@ -62,7 +62,7 @@ def judge(evidence: Evidence) -> Finding:
         return untestable("devices.json has no latency of xception on a Pi or phone.", "devices")
     reference = pick_reference(full, usable)
     outcome = _outcome(places)
-    return Finding(
+    return Verdict(
         outcome=outcome,
         summary=told.summary(places, full),
         conditions=tuple(told.conditions(places, full))
@@ -70,8 +70,12 @@ def judge(evidence: Evidence) -> Finding:
         else (),
         numbers=tuple(_numbers(record, full, usable, reference)),
         caveats=tuple(told.caveats(record)),
-        details=tuple(_details(record, places, usable, reference)),
-        headline=told.headline(places),
+        details=(
+            *changing.details(places, full, usable, lambda rows: _outcome(standings(full, rows))),
+            *changing.left_out(evidence.left_out),
+            *_details(record, places, usable, reference),
+        ),
+        headline=told.headline(outcome, places, full),
         devices=tuple(told.device(place, full) for place in places),
     )
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edgecnn.claims.record import Detail, DeviceSpeed
+from edgecnn.claims import changing
+from edgecnn.claims.record import ANSWERS, Detail, DeviceSpeed
 from edgecnn.claims.sources import listed
 from edgecnn.claims.standings import (
     FRAME_MS,
     MEMORY_BYTES,
     POWER_W,
-    device_name,
     devices_text,
     fastest,
     grade,
@@ -18,20 +18,39 @@ from edgecnn.claims.standings import (
     of_contender,
     reaches,
 )
+from edgecnn.latency.device_names import short_name
 from edgecnn.text import count_text, milliseconds_text, size_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from edgecnn.claims.low_power import Standing
+    from edgecnn.claims.record import Outcome
     from edgecnn.claims.standings import Row
     from edgecnn.evidence.records import Contender, DeviceLatency, Devices, Fitted
 
 _MEMORY = f"{MEMORY_BYTES / 1e6:g} MB"
 
 
-def headline(places: Sequence[Standing]) -> str:
-    """Where it is fast enough, in one sentence."""
+def headline(outcome: Outcome, places: Sequence[Standing], full: Sequence[Contender]) -> str:
+    """The answer for a reader in a hurry: where it is fast enough, and what it needs."""
+    every = [place.device for place in places]
+    rates = []
+    for frames in sorted(FRAME_MS):
+        able = [place.device for place in places if place.reached[frames]]
+        where = devices_text(able, every) if len(able) < len(every) else f"all {len(every)} devices"
+        rates.append(f"{frames} frame{'s' if frames > 1 else ''} a second on {where}")
+    least = min(full, key=lambda each: each.memory_bytes)
+    fits = "within" if least.memory_bytes <= MEMORY_BYTES else "over"
+    return (
+        f"{ANSWERS[outcome]}: Xception makes {', '.join(rates)}, and needs"
+        f" {size_text(least.memory_bytes)} of memory, {fits} the {_MEMORY} that are allowed."
+        f" {_by(places)}"
+    )
+
+
+def _where(places: Sequence[Standing]) -> str:
+    """Where it is fast enough, and under which recipes."""
     every = [place.device for place in places]
     parts = []
     for frames in FRAME_MS:
@@ -40,8 +59,7 @@ def headline(places: Sequence[Standing]) -> str:
         under = f" in {listed(recipes)}" if recipes else ""
         where = devices_text([place.device for place in able], every)
         parts.append(f"for {frames} frame{'s' if frames > 1 else ''} a second{under} on {where}")
-    sure = f"is fast enough, or likely so, {', and '.join(parts)}"
-    return f"Full Xception {sure} ({_by(places)})."
+    return f"Full Xception is fast enough, or likely so, {', and '.join(parts)}."
 
 
 def summary(places: Sequence[Standing], full: Sequence[Contender]) -> str:
@@ -51,7 +69,7 @@ def summary(places: Sequence[Standing], full: Sequence[Contender]) -> str:
         f"{frames} on {devices_text(_known_frugal(places, frames), every)}" for frames in FRAME_MS
     ]
     return (
-        f"{headline(places)} Within {POWER_W:g} W, where the power is known:"
+        f"{_where(places)} Within {POWER_W:g} W, where the power is known:"
         f" {', '.join(frugal)}. {_memory(full)}"
     )
 
@@ -60,10 +78,12 @@ def _by(places: Sequence[Standing]) -> str:
     """How the latencies came about."""
     kinds = {row.latency.provenance for place in places for row in place.rows}
     if kinds == {"predicted"}:
-        return "predicted, not measured"
-    return (
-        "Measured." if kinds == {"measured"} else "Measured on some devices, predicted on others."
-    )
+        return "These latencies are predicted, not measured."
+    if kinds == {"measured"}:
+        return "These latencies were measured."
+    measured = [place.device for place in places if place.rows[0].latency.provenance == "measured"]
+    where = f"on {listed(list(map(short_name, measured)))}" if measured else "in part"
+    return f"These latencies were measured {where}, the others are predicted."
 
 
 def _known_frugal(places: Sequence[Standing], frames: int) -> list[str]:
@@ -131,7 +151,7 @@ def device(place: Standing, full: Sequence[Contender]) -> DeviceSpeed:
     fastest_rows = {each.recipe: fastest(of_contender(place.rows, each)) for each in full}
     frugal = (row for row in place.rows if row.latency.power_w is not None and row.within_power())
     return DeviceSpeed(
-        device=device_name(place.device),
+        device=short_name(place.device),
         frames={recipe: row.frames for recipe, row in fastest_rows.items() if row is not None},
         recipe=best.recipe,
         threads=best.threads,
@@ -143,6 +163,9 @@ def device(place: Standing, full: Sequence[Contender]) -> DeviceSpeed:
         energy_mj=best.energy_mj,
         frugal=max((row.frames for row in frugal), default=None),
         enough_for=speed(best),
+        at_low=changing.rate_at(best.low_ms),
+        at_high=changing.rate_at(best.high_ms),
+        decided_by=changing.deciding(place),
     )
 
 
@@ -190,7 +213,7 @@ def what_it_takes(record: Devices, places: Sequence[Standing]) -> Iterator[Detai
         }
         fits = [fit for fit in record.fits if fit.budget_ms == budget_ms and fit.device in short]
         parts = [_fitted(fit) for fit in fits if fit.found]
-        none = [device_name(fit.device) for fit in fits if not fit.found]
+        none = [short_name(fit.device) for fit in fits if not fit.found]
         if none:
             parts.append(f"nothing was found for {listed(none)}")
         if parts:
@@ -203,7 +226,7 @@ def what_it_takes(record: Devices, places: Sequence[Standing]) -> Iterator[Detai
 
 def _fitted(fit: Fitted) -> str:
     return (
-        f"{device_name(fit.device)} width {fit.width:g} at {fit.input_size}x{fit.input_size} in"
+        f"{short_name(fit.device)} width {fit.width:g} at {fit.input_size}x{fit.input_size} in"
         f" {fit.recipe}, {fit.threads} thread{'s' if fit.threads > 1 else ''} ({ms(fit)} ms,"
         f" {interval(fit)}: {grade(fit, fit.budget_ms)})"
     )
@@ -223,12 +246,22 @@ def basis(places: Sequence[Standing]) -> Iterator[Detail]:
     )
     parts = []
     for kind in dict.fromkeys(each.basis for each in predictions):
-        devices = dict.fromkeys(each.device for each in predictions if each.basis == kind)
-        parts.append(f"{listed([device_name(each) for each in devices])}: {_BASES.get(kind, kind)}")
+        names = listed([*_of_basis(predictions, kind)])
+        parts.append(f"{names}: {_BASES.get(kind, kind)}")
     yield Detail(
         "Basis",
         f"{len(predictions)} of {len(rows)} latencies are predicted{share}. {'. '.join(parts)}.",
     )
+
+
+def _of_basis(predictions: Sequence[DeviceLatency], kind: str) -> Iterator[str]:
+    """The devices of a basis; with their recipes where others of them have another."""
+    for device in dict.fromkeys(each.device for each in predictions):
+        here = [each for each in predictions if each.device == device]
+        recipes = dict.fromkeys(each.recipe for each in here if each.basis == kind)
+        alone = all(each.basis == kind for each in here)
+        if recipes:
+            yield short_name(device) + ("" if alone else f" ({', '.join(recipes)})")
 
 
 _BASES = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edgecnn.claims.record import Finding
+from edgecnn.claims.record import Verdict
 from edgecnn.claims.sources import missing, number, untestable
 from edgecnn.text import count_text
 
@@ -35,11 +35,11 @@ def _find(record: Parameters, model: str) -> tuple[int, Counted] | None:
     return max(found, key=lambda each: each[1].input_size, default=None)
 
 
-def _lacks(model: str) -> Finding:
+def _lacks(model: str) -> Verdict:
     return untestable(f"parameters.json lacks {model} at {IMAGENET_CLASSES} classes.", "parameters")
 
 
-def judge_parameters(evidence: Evidence) -> Finding:
+def judge_parameters(evidence: Evidence) -> Verdict:
     """Xception has fewer parameters than Inception v3, and as many as the document says."""
     record = evidence.parameters
     if record is None:
@@ -56,7 +56,7 @@ def judge_parameters(evidence: Evidence) -> Finding:
         )
         if abs(value - stated) > WITHIN * stated
     ]
-    return Finding(
+    return Verdict(
         outcome=_parameters_outcome(xception, inception, off),
         summary=f"Counted as built, trainable: Xception {xception / 1e6:.2f} million, Inception v3"
         f" {inception / 1e6:.2f} million (the document: 22.8 and 23.6), a ratio of"
@@ -86,13 +86,13 @@ def _sizes(header: Header, index: int, net: Counted) -> tuple[Number, ...]:
     )
 
 
-def judge_entry_flow(evidence: Evidence) -> Finding:
+def judge_entry_flow(evidence: Evidence) -> Verdict:
     """After the entry flow a 299x299 image is 19x19x728."""
     record = evidence.parameters
     if record is None:
         return missing("parameters")
     shape = record.entry_flow_shape
-    return Finding(
+    return Verdict(
         outcome="holds" if shape == ENTRY_FLOW else "fails",
         summary=f"The network as built has {'x'.join(map(str, shape))} after its entry flow; the"
         f" document says {'x'.join(map(str, ENTRY_FLOW))}.",
@@ -104,7 +104,7 @@ def judge_entry_flow(evidence: Evidence) -> Finding:
     )  # fmt: skip
 
 
-def judge_fewer_computations(evidence: Evidence) -> Finding:
+def judge_fewer_computations(evidence: Evidence) -> Verdict:
     """Xception improves on Inception in computational efficiency: multiplications, and accuracy."""
     record = evidence.parameters
     if record is None:
@@ -113,7 +113,7 @@ def judge_fewer_computations(evidence: Evidence) -> Finding:
     if ours is None or theirs is None:
         return _lacks(XCEPTION if ours is None else INCEPTION_V3)
     ratio = ours[1].macs / theirs[1].macs
-    return Finding(
+    return Verdict(
         outcome="holds" if ratio < 1 else "fails",
         summary=f"Counted, Xception multiplies {count_text(ours[1].macs)} times for an image,"
         f" Inception v3 {count_text(theirs[1].macs)} times: {ratio:.2f} times as much.",
@@ -122,7 +122,7 @@ def judge_fewer_computations(evidence: Evidence) -> Finding:
     )
 
 
-def judge_outperforms(evidence: Evidence) -> Finding:
+def judge_outperforms(evidence: Evidence) -> Verdict:
     """Xception is more accurate than Inception v3: published top-1, which cannot be redone here."""
     record = evidence.parameters
     if record is None:
@@ -137,7 +137,7 @@ def judge_outperforms(evidence: Evidence) -> Finding:
     if xception is None or inception is None:
         return untestable("parameters.json lacks the published top-1 of both.", "parameters")
     entries = ((ours[0], "Xception", xception), (theirs[0], "Inception v3", inception))
-    return Finding(
+    return Verdict(
         outcome="holds" if xception > inception else "fails",
         summary=f"Published, not measured: top-1 on ImageNet {xception:.3f} against"
         f" {inception:.3f}, {100 * (xception - inception):+.1f} percentage points.",

@@ -13,6 +13,14 @@ if TYPE_CHECKING:
 
 Outcome = Literal["holds", "fails", "holds with conditions", "not testable here"]
 
+ANSWERS: dict[Outcome, str] = {
+    "holds": "Yes",
+    "holds with conditions": "Partly",
+    "fails": "No",
+    "not testable here": "Not known",
+}
+"""How a headline begins."""
+
 
 @dataclass(frozen=True)
 class Claim:
@@ -37,6 +45,9 @@ class Claim:
     experiment: str
     records: tuple[str, ...]
     command: str
+
+
+UNNAMED = Claim("", "", "", "", "", "", (), "")
 
 
 @dataclass(frozen=True)
@@ -83,6 +94,9 @@ class DeviceSpeed:
         energy_mj: of one frame.
         frugal: the most frames a second within the power budget; None: none, or power not known.
         enough_for: the highest rate it is fast enough for, and how sure that is.
+        at_low: the rate at the interval's lower end: "10/s", "1/s" or "below 1/s".
+        at_high: at its upper end.
+        decided_by: the measurement that would settle which of the two it is; "" where they agree.
     """
 
     device: str
@@ -97,11 +111,14 @@ class DeviceSpeed:
     energy_mj: float | None
     frugal: float | None
     enough_for: str
+    at_low: str = ""
+    at_high: str = ""
+    decided_by: str = ""
 
 
 @dataclass(frozen=True)
-class Finding:
-    """What a judge makes of the evidence.
+class Verdict:
+    """What the evidence says of a claim.
 
     Attributes:
         outcome: computed from the records.
@@ -112,6 +129,7 @@ class Finding:
         details: empty where the summary says it all.
         headline: the answer in one plain sentence; empty where the summary is one.
         devices: how fast the network is where; empty where the claim is about something else.
+        claim: what is judged; a judge knows the evidence only, and `judging` fills it in.
     """
 
     outcome: Outcome
@@ -122,13 +140,7 @@ class Finding:
     details: tuple[Detail, ...] = ()
     headline: str = ""
     devices: tuple[DeviceSpeed, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Verdict(Finding):
-    """The finding on one claim."""
-
-    claim: Claim
+    claim: Claim = UNNAMED
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edgecnn.claims import pairs as paired
-from edgecnn.claims.record import Finding
+from edgecnn.claims.record import Verdict
 from edgecnn.claims.sources import listed, missing, number, span, untestable
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ SAME = 1e-3
 """The count must be the formula's; only a rounded record may differ."""
 
 
-def judge_example(evidence: Evidence) -> Finding:
+def judge_example(evidence: Evidence) -> Verdict:
     """219 against 1,728 weights: 64 filters of 3x3 on 3 channels."""
     record = evidence.kernels
     if record is None:
@@ -41,7 +41,7 @@ def judge_example(evidence: Evidence) -> Finding:
     separable, normal = found[0].pair.cheap.weights, found[0].pair.costly.weights
     entry = f"pairs[{found[0].index}]"
     same = (separable, normal) == (SEPARABLE_WEIGHTS, NORMAL_WEIGHTS)
-    return Finding(
+    return Verdict(
         outcome="holds" if same else "fails",
         summary=f"Counted: {separable:,} weights against {normal:,}, a ratio of"
         f" {separable / normal:.3f}; the document says {SEPARABLE_WEIGHTS} and"
@@ -57,7 +57,7 @@ def _is_example(each: Weighed) -> bool:
     return (each.pair.channels, each.pair.filters) == (EXAMPLE_CHANNELS, EXAMPLE_FILTERS)
 
 
-def judge_cost(evidence: Evidence) -> Finding:
+def judge_cost(evidence: Evidence) -> Verdict:
     """1/N + 1/d^2, "almost 1/9", for each separable layer of xception: by count and by clock."""
     record = evidence.kernels
     if record is None:
@@ -68,12 +68,12 @@ def judge_cost(evidence: Evidence) -> Finding:
     return _judge_layers(layers, record)
 
 
-def _judge_layers(layers: Sequence[Weighed], record: Kernels) -> Finding:
+def _judge_layers(layers: Sequence[Weighed], record: Kernels) -> Verdict:
     timed = paired.measured(layers)
     by_formula = all(_follows_formula(each) for each in layers)
     counted = by_formula and all(_almost_a_ninth(each.macs_ratio) for each in layers)
     conditions = tuple(_conditions(layers, timed))
-    return Finding(
+    return Verdict(
         outcome=("holds with conditions" if conditions else "holds") if counted else "fails",
         summary=_summary(layers, timed),
         conditions=conditions if counted else (),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edgecnn.claims.record import Finding, Number
+from edgecnn.claims.record import Number, Verdict
 from edgecnn.evidence.files import command
 from edgecnn.evidence.words import Source
 
@@ -26,14 +26,14 @@ def where(header: Header, entry: str) -> Source:
     return Source(f"{header.experiment}.json", entry, header.date[:10], header.machine.cpu)
 
 
-def missing(name: str) -> Finding:
-    """The finding where a whole record is missing."""
+def missing(name: str) -> Verdict:
+    """The verdict where a whole record is missing."""
     return untestable(f"There is no {name}.json.", name)
 
 
-def untestable(why: str, name: str) -> Finding:
-    """The finding where a record lacks what would decide; `name` is the record's stem."""
-    return Finding("not testable here", f"{why} `{command(name)}` would change that.")
+def untestable(why: str, name: str) -> Verdict:
+    """The verdict where a record lacks what would decide; `name` is the record's stem."""
+    return Verdict("not testable here", f"{why} `{command(name)}` would change that.")
 
 
 def span(values: Sequence[float], digits: int = 2) -> str:

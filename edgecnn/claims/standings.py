@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from edgecnn.claims.sources import listed, where
+from edgecnn.latency.device_names import kind, short_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -20,18 +21,11 @@ FRAME_MS = {10: 100.0, 1: 1000.0}
 """Frames a second that are asked for, and the latency each leaves: the issue's two budgets."""
 MEMORY_BYTES = 64_000_000
 POWER_W = 5.0
-_NAMES = {
-    "raspberry-pi-zero-2w": "Pi Zero 2 W",
-    "raspberry-pi-3b-plus": "Pi 3B+",
-    "raspberry-pi-4b": "Pi 4",
-    "raspberry-pi-5": "Pi 5",
-    "galaxy-a03s": "Galaxy A03s",
-    "pixel-3a": "Pixel 3a",
-    "xiaomi-mi-8-se": "Mi 8 SE",
-    "xiaomi-mi-10": "Mi 10",
-}
+_PIS = ("raspberry-pi-zero-2w", "raspberry-pi-3b-plus", "raspberry-pi-4b", "raspberry-pi-5")
+"""The four that are predicted, from the smallest; of other Pis measurements count alone."""
 _NAMED = 3
-PHONES = ("pixel", "galaxy", "xiaomi")
+PREDICTOR = "predicted, run on no machine"
+"""In the place of the machine of a number's source."""
 _GIVEN = ("ssh://", "adb://")
 """A target that somebody measured and that is no profile: a device that was given."""
 
@@ -70,19 +64,23 @@ def reaches(row: DeviceLatency | Fitted, budget_ms: float) -> bool:
 
 def low_power(device: str) -> bool:
     """Whether a device is one of the question's: four Raspberry Pis, phones, or one at hand."""
-    return device in _NAMES or device.startswith((*PHONES, *_GIVEN))
+    return device in _PIS or is_phone(device) or device.startswith(_GIVEN)
+
+
+def is_askable(device: str) -> bool:
+    """Whether a measurement of a device may decide: of any Raspberry Pi, phone, or one at hand."""
+    return low_power(device) or kind(device) == "raspberry-pi"
 
 
 def order(device: str) -> tuple[bool, int, str]:
     """Where a device stands in a row: Raspberry Pis from the smallest, others, then phones."""
-    known = list(_NAMES)
-    place = known.index(device) if device in _NAMES and not is_phone(device) else len(known)
+    place = _PIS.index(device) if device in _PIS else len(_PIS)
     return is_phone(device), place, device
 
 
 def is_phone(device: str) -> bool:
     """Whether it is a phone's profile."""
-    return device.startswith(PHONES)
+    return kind(device) == "phone"
 
 
 def devices_text(devices: Sequence[str], of: Sequence[str]) -> str:
@@ -92,24 +90,13 @@ def devices_text(devices: Sequence[str], of: Sequence[str]) -> str:
     'Pi 5 and 1 of 2 phones (Pixel 4)'
     """
     phones, all_phones = [list(filter(is_phone, each)) for each in (devices, of)]
-    parts = [device_name(each) for each in devices if not is_phone(each)]
+    parts = [short_name(each) for each in devices if not is_phone(each)]
     if phones and len(phones) == len(all_phones):
-        parts.append(f"all {len(phones)} phones" if len(phones) > 1 else device_name(phones[0]))
+        parts.append(f"all {len(phones)} phones" if len(phones) > 1 else short_name(phones[0]))
     elif phones:
-        names = f" ({', '.join(map(device_name, phones))})" if len(phones) <= _NAMED else ""
+        names = f" ({', '.join(map(short_name, phones))})" if len(phones) <= _NAMED else ""
         parts.append(f"{len(phones)} of {len(all_phones)} phones{names}")
     return listed(parts)
-
-
-def device_name(device: str) -> str:
-    """A profile as a sentence has it.
-
-    >>> device_name("raspberry-pi-5"), device_name("galaxy-s10")
-    ('Pi 5', 'Galaxy S10')
-    """
-    if device.startswith(_GIVEN):
-        return device
-    return _NAMES.get(device) or device.replace("-", " ").title()
 
 
 def rows(evidence: Evidence) -> tuple[Row, ...]:
@@ -121,7 +108,8 @@ def rows(evidence: Evidence) -> tuple[Row, ...]:
     found: dict[tuple[str, str, str, int], Row] = {}
     for row in (*_recorded(evidence), *(Row(m.latency, m.source) for m in evidence.measurements)):
         each = row.latency
-        if each.provenance == "emulated" or not low_power(each.device):
+        asked = is_askable if each.provenance == "measured" else low_power
+        if each.provenance == "emulated" or not asked(each.device):
             continue
         key = each.label, each.recipe, each.device, each.threads
         if each.provenance == "measured" or not _measured(found.get(key)):
@@ -132,7 +120,10 @@ def rows(evidence: Evidence) -> tuple[Row, ...]:
 def _recorded(evidence: Evidence) -> Iterator[Row]:
     if (record := evidence.devices) is not None:
         for index, each in enumerate(record.latencies):
-            yield Row(each, where(record.header, f"latencies[{index}]"))
+            source = where(record.header, f"latencies[{index}]")
+            if each.provenance == "predicted":
+                source = replace(source, machine=PREDICTOR)
+            yield Row(each, source)
 
 
 def _measured(row: Row | None) -> bool:

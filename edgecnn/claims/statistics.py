@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -16,6 +16,8 @@ _T_95 = (
 """Student's t at 95 %, one-sided, for 1 to 20 degrees of freedom (any table of it). An interval of
 90 % made with it, held against a margin on both sides, is two one-sided tests at 5 % each
 (Schuirmann 1987, J. Pharmacokinet. Biopharm. 15, 657)."""
+
+_MOST_SEEDS = 1_000
 
 Standing = Literal["similar", "better", "worse", "no worse", "no better", "undecided"]
 
@@ -59,11 +61,46 @@ def welch(ours: Sequence[float], theirs: Sequence[float]) -> Difference:
         ours: two values or more, such as accuracies of several seeds.
         theirs: likewise.
     """
-    a, b = spread(ours) ** 2 / len(ours), spread(theirs) ** 2 / len(theirs)
-    centre = mean(ours) - mean(theirs)
+    return _interval(Group.of(ours), Group.of(theirs))
+
+
+def foreseen(ours: Sequence[float], theirs: Sequence[float], seeds: int) -> Difference:
+    """The difference that so many seeds each would show, were means and spreads those of today."""
+    groups = (replace(Group.of(values), size=seeds) for values in (ours, theirs))
+    return _interval(*groups)
+
+
+def seeds_to_decide(ours: Sequence[float], theirs: Sequence[float], margin: float) -> int | None:
+    """The fewest seeds each that would rule a loss of the margin in or out; None: over 1,000.
+
+    Means and spreads are taken to stay what they are, which of few seeds is a guess.
+    """
+    for seeds in range(2, _MOST_SEEDS + 1):
+        if foreseen(ours, theirs, seeds).standing(margin) not in {"undecided", "no better"}:
+            return seeds
+    return None
+
+
+@dataclass(frozen=True)
+class Group:
+    """What Welch's interval needs of some values."""
+
+    mean: float
+    spread: float
+    size: int
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Group:
+        """Of two values or more."""
+        return cls(mean(values), spread(values), len(values))
+
+
+def _interval(ours: Group, theirs: Group) -> Difference:
+    a, b = ours.spread**2 / ours.size, theirs.spread**2 / theirs.size
+    centre = ours.mean - theirs.mean
     if a + b == 0:
         return Difference(centre, centre, centre)
-    freedom = (a + b) ** 2 / (a**2 / (len(ours) - 1) + b**2 / (len(theirs) - 1))
+    freedom = (a + b) ** 2 / (a**2 / (ours.size - 1) + b**2 / (theirs.size - 1))
     # Rounded down: a wider interval than need be, never a narrower one.
     half = _T_95[min(max(int(freedom), 1), len(_T_95)) - 1] * math.sqrt(a + b)
     return Difference(centre, centre - half, centre + half)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edgecnn.claims import accuracy, fewest, gradients, kernels, low_power, parameters, separable
-from edgecnn.claims.record import Claim, Finding
+from edgecnn.claims.record import Claim, Verdict
 from edgecnn.evidence.files import Evidence, command
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ class Entry:
     """A claim, and the pure function that judges it."""
 
     claim: Claim
-    judge: Callable[[Evidence], Finding]
+    judge: Callable[[Evidence], Verdict]
 
 
 def _claim(

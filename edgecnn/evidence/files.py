@@ -49,10 +49,32 @@ class Measurement:
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """What `bench` measured of a contender's network and what decides nothing all the same.
+
+    Attributes:
+        what: the network and its recipe.
+        device: as it calls itself.
+        threads: of one inference.
+        latency_ms: the median.
+        why: a clause that goes on from "left out: ".
+        source: the line it comes from.
+    """
+
+    what: str
+    device: str
+    threads: int
+    latency_ms: float
+    why: str
+    source: Source
+
+
+@dataclass(frozen=True)
 class Evidence:
     """What the experiments found; None where a record is missing.
 
-    `measurements` are results of `bench`, which the folder of the records does not hold.
+    `measurements` and `left_out` are results of `bench`, which the folder of the records does not
+    hold.
     """
 
     kernels: Kernels | None = None
@@ -62,6 +84,15 @@ class Evidence:
     devices: Devices | None = None
     layers: Layers | None = None
     measurements: tuple[Measurement, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+
+    @property
+    def latencies(self) -> tuple[DeviceLatency, ...]:
+        """Those of the record of devices, each measurement in the place of what it replaces."""
+        recorded = () if self.devices is None else self.devices.latencies
+        every = (*recorded, *(each.latency for each in self.measurements))
+        keys = ((each.label, each.recipe, each.device, each.threads) for each in every)
+        return tuple(dict(zip(keys, every, strict=True)).values())
 
     @property
     def records(self) -> dict[str, Record]:

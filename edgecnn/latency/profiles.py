@@ -26,14 +26,16 @@ A file of one's own looks like those in profiles/:
     [units.float32]          # likewise for single units of work (`edgecnn.latency.work`), beside
     depthwise_mac = 1.1      # the scale; `edgecnn devices calibrate` writes them
 
-A profile may also list what the device calls itself to Android or its device tree:
+A profile may also list what the device calls itself to Android or its device tree, what people call
+it in a sentence, and what it is (`edgecnn.latency.device_names` reads these):
 
     names = ["SM-G973F", "Galaxy S10"]
+    short = "Galaxy S10"
+    kind = "phone"           # or "raspberry-pi"; left out: another board
 """
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -57,11 +59,10 @@ _RANGES = {
     "units": (0.01, 100.0),
 }
 _KEYS = {"title", "soc", "names", "dram_gbps", "idle_w", "load_w", "clusters", "sources", "scale"}
-_KEYS |= {"units"}
+_KEYS |= {"units", "short", "kind"}
+_KINDS = ("raspberry-pi", "phone", "board")
 _CLUSTER_KEYS = {"core", "count", "clock_ghz", "l2_kib", "source"}
 _PRECISIONS = {"float32", "int8"}
-# Words that may follow a device's name.
-_SAME_DEVICE = {("rev",), ("xl",)}
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,8 @@ class DeviceProfile:
         scale: measured over predicted time by precision, where someone measured this very device.
         units: the same beside the scale, by precision and unit of work.
         names: what the device calls itself, or begins to.
+        short: its name in a sentence.
+        kind: "raspberry-pi", "phone" or "board".
     """
 
     name: str
@@ -110,6 +113,8 @@ class DeviceProfile:
     scale: dict[str, float] = field(default_factory=dict)
     units: dict[str, dict[str, float]] = field(default_factory=dict)
     names: tuple[str, ...] = ()
+    short: str = ""
+    kind: str = "board"
 
     @property
     def cores(self) -> int:
@@ -155,32 +160,6 @@ def find(device: str) -> DeviceProfile:
     return parse(text, name)
 
 
-def of_device(model: str) -> str | None:
-    """The profile of a device by what it calls itself; None where there is none.
-
-    A profile's names hold for revisions too, and for the larger of two phones with one chip.
-
-    >>> of_device("Raspberry Pi 4 Model B Rev 1.4"), of_device("samsung SM-G973F"), of_device("PC")
-    ('raspberry-pi-4b', 'galaxy-s10', None)
-    """
-    words = tuple(model.lower().split())
-    fitting = (
-        profile
-        for own, profile in _names()
-        if words[: len(own)] == own and (words[len(own) :][:1] or ("rev",)) in _SAME_DEVICE
-    )
-    return next(fitting, None)
-
-
-@functools.cache
-def _names() -> tuple[tuple[tuple[str, ...], str], ...]:
-    return tuple(
-        (tuple(name.lower().split()), profile)
-        for profile in names()
-        for name in find(profile).names
-    )
-
-
 def load(path: Path) -> DeviceProfile:
     """Read a profile of the user's own.
 
@@ -216,9 +195,10 @@ def parse(text: str, name: str, where: str = "") -> DeviceProfile:
     idle, load_w = reader.power(table)
     reader.sourced(sources, "dram_gbps", needed=True)
     reader.sourced(sources, "power", needed=idle is not None)
+    title = str(table.get("title", name))
     return DeviceProfile(
         name=name,
-        title=str(table.get("title", name)),
+        title=title,
         soc=str(table.get("soc", "")),
         clusters=clusters,
         dram_gbps=reader.number(table, "dram_gbps", "the profile"),
@@ -228,6 +208,8 @@ def parse(text: str, name: str, where: str = "") -> DeviceProfile:
         scale=reader.scale(table),
         units=reader.units(table),
         names=reader.names(table),
+        short=str(table.get("short", title)),
+        kind=reader.kind(table),
     )
 
 
@@ -327,3 +309,9 @@ class _Reader:
         if not isinstance(found, list) or not all(isinstance(n, str) and n.strip() for n in found):
             raise self.wrong("names is no list of names")
         return tuple(found)
+
+    def kind(self, table: dict[str, Any]) -> str:
+        found = table.get("kind", "board")
+        if found not in _KINDS:
+            raise self.wrong(f"kind = {found!r} is none of {', '.join(_KINDS)}")
+        return str(found)

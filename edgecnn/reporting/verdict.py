@@ -64,8 +64,8 @@ def sentence(text: str) -> str:
 
 
 def paragraphs(verdict: Verdict) -> tuple[str, ...]:
-    """The summary, and the conditions where there are any."""
-    found = [verdict.summary]
+    """The answer in a sentence where there is one, the summary, and the conditions."""
+    found = [each for each in (verdict.headline, verdict.summary) if each]
     if verdict.conditions:
         found.append(f"Conditions: {'; '.join(verdict.conditions)}.")
     return tuple(found)

@@ -5,12 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import command_line
+import contenders
+import experiment_devices
 import pytest
+from experiment_record import FOLDER
 
 import edgecnn
 from edgecnn.errors import InputError
+from edgecnn.evidence import files
 from edgecnn.latency.files import costs_of_file
 from edgecnn.latency.precision import under
+from edgecnn.zoo import MODELS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -93,3 +98,24 @@ def test_fit_exports_what_it_takes(tmp_path: Path) -> None:
 def test_a_width_that_keras_networks_do_not_have() -> None:
     with pytest.raises(InputError, match="no width multiplier"):
         edgecnn.predict("keras:MobileNetV2", device="raspberry-pi-4b", width=0.5)
+
+
+@pytest.mark.slow
+def test_the_records_predictions_of_keras_networks_are_the_predictors_present_answers() -> None:
+    """The zoo's are compared in tests/unit/tools. `experiment_devices.py --predictions-only`."""
+    record = files.read_all(FOLDER).devices
+    assert record is not None
+    kept = {
+        (each.label, each.recipe, each.device, each.threads): each
+        for each in record.latencies
+        if each.provenance == "predicted"
+    }
+    built = [each for each in contenders.entries(record.fits) if each.model not in MODELS]
+    assert len(built) == 6
+    for entry in built:
+        for now in experiment_devices.on_profiles(entry, entry.costs()):
+            then = kept[now.label, now.recipe, now.device, now.threads]
+            assert (then.basis, then.interval) == (now.basis, now.interval)
+            assert [then.low_ms, then.latency_ms, then.high_ms] == pytest.approx(
+                [now.low_ms, now.latency_ms, now.high_ms], rel=1e-6
+            )

@@ -41,6 +41,8 @@ def _verdict(verdict: Verdict) -> Iterator[str]:
     claim = verdict.claim
     yield from ("", f"## {BADGES[verdict.outcome].sign} {verdict.outcome}: {escape(claim.title)}")
     yield from ("", f"> {escape(claim.words)} (document {claim.document}, {escape(claim.section)})")
+    if verdict.headline:
+        yield from ("", f"**{escape(verdict.headline)}**")
     yield from ("", escape(verdict.summary))
     if verdict.devices:
         table = shown_verdict.devices_table(verdict)

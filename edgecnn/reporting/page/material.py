@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from edgecnn.records import Manifest
 
 ARTIFACTS = Path("artifacts")
+RESULTS = "results.jsonl"
 _BENCHMARKS = ("export", "fidelity", "harness", "latency", "predictor")
 
 
@@ -56,8 +57,8 @@ def read(records: Path | None, artifacts: Path) -> Material:
         InputError: a named folder holds no record, or one is damaged.
     """
     problems: list[str] = []
-    evidence, verdicts = _evidence(records)
-    results = _results(artifacts / "results.jsonl", problems)
+    results = _results(artifacts / RESULTS, problems)
+    evidence, verdicts = _evidence(records, artifacts / RESULTS)
     return Material(
         evidence=evidence,
         verdicts=verdicts,
@@ -68,13 +69,17 @@ def read(records: Path | None, artifacts: Path) -> Material:
     )
 
 
-def _evidence(records: Path | None) -> tuple[Evidence, VerdictReport | None]:
+def _evidence(records: Path | None, results: Path) -> tuple[Evidence, VerdictReport | None]:
+    """The records, and the verdicts on them, with the user's measurements in both."""
     from edgecnn.claims.judging import verdict
+    from edgecnn.claims.measured import with_measurements
 
     if records is None and not RECORDS.is_dir():
         return Evidence(), None
     folder = records or RECORDS
-    return read_all(folder), verdict(records=folder)
+    measured = results if results.exists() else None
+    evidence = with_measurements(read_all(folder), measured)
+    return evidence, verdict(records=folder, results=measured)
 
 
 def _results(path: Path, problems: list[str]) -> tuple[BenchResult, ...]:

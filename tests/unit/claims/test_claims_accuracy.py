@@ -63,6 +63,43 @@ def test_one_twin_of_two_is_a_condition() -> None:
     assert "equal widths" in found.conditions[0]
 
 
+def test_what_is_not_decided_says_what_is_ruled_out_and_what_would_decide() -> None:
+    ours, normal = runs("itself", 0.8905, (-0.004, 0.0, 0.004)), runs("equal widths", 0.9)
+    found = accuracy.judge(evidence(ours, normal, runs("equal parameters", 0.85)))
+    one, other = ([run.accuracy for run in group] for group in (ours, normal))
+    low = -100 * statistics.welch(one, other).low
+    ten = -100 * statistics.foreseen(one, other, 10).low
+    assert 0.95 < ten < low
+    (condition,) = found.conditions
+    assert f"a loss of more than {low:.2f} points is ruled out" in condition
+    assert f"10 seeds of this spread would rule out more than {ten:.2f}" in condition
+    assert found.headline == (
+        "Partly: with separable convolutions it is as accurate as xception-mini's twin of equal"
+        " parameters; not decided against xception-mini's twin of equal widths."
+    )
+    assert any("has 90.0% in float" in each for each in found.caveats)
+
+
+@given(
+    gap=st.floats(-0.03, 0.03), spread=st.floats(0.0005, 0.02), seeds=st.integers(2, 60)
+)  # fmt: skip
+def test_the_seeds_that_decide_are_the_fewest(gap: float, spread: float, seeds: int) -> None:
+    ours = [0.9 + gap + offset for offset in (-spread, 0, spread)]
+    theirs = [0.9 + offset for offset in (-spread, 0, spread)]
+    fewest = statistics.seeds_to_decide(ours, theirs, 0.01)
+    standing = statistics.foreseen(ours, theirs, seeds).standing(0.01)
+    decided = standing not in {"undecided", "no better"}
+    if fewest is None or seeds < fewest:
+        assert not decided
+    elif seeds == fewest:
+        assert decided
+
+
+def test_as_many_seeds_foreseen_as_there_are_is_the_difference_itself() -> None:
+    ours, theirs = (0.80, 0.81, 0.805), (0.82, 0.81, 0.83)
+    assert statistics.foreseen(ours, theirs, 3) == statistics.welch(ours, theirs)
+
+
 @given(low=st.floats(-0.2, 0.2), more=st.floats(0, 0.2))
 def test_more_accuracy_is_never_judged_worse(low: float, more: float) -> None:
     goodness = {"fails": 0, "not testable here": 1, "holds with conditions": 2, "holds": 3}

@@ -16,7 +16,7 @@ from edgecnn.evidence.records import GradientRun, Gradients
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from edgecnn.claims.record import Finding
+    from edgecnn.claims.record import Verdict
     from edgecnn.evidence.records import GradientKind
 
 
@@ -103,7 +103,7 @@ def test_batch_normalization_is_judged_by_its_own_networks() -> None:
     "judge", [gradients.judge_vanishing, gradients.judge_residual, gradients.judge_batch_norm]
 )
 def test_one_depth_or_no_record_is_not_testable(
-    judge: Callable[[Evidence], Finding],
+    judge: Callable[[Evidence], Verdict],
 ) -> None:
     one_depth = [GradientRun("plain", 8, "he_normal", 0, (1.0,))]
     for lacking in (Evidence(), evidence(), evidence(one_depth)):

@@ -13,13 +13,16 @@ from hypothesis import strategies as st
 
 from edgecnn.claims import low_power, standings
 from edgecnn.claims.measured import with_measurements
+from edgecnn.evidence import results
 from edgecnn.evidence.files import Evidence
 from edgecnn.evidence.records import Contender, DeviceLatency, Devices, Fitted
+from edgecnn.measurements import Trust
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from edgecnn.claims.record import Outcome
+    from edgecnn.measurements import BenchResult
 
 GOODNESS: dict[Outcome, int] = {"fails": 0, "holds with conditions": 1, "holds": 2}
 PI_4, PI_5, ZERO = "raspberry-pi-4b", "raspberry-pi-5", "raspberry-pi-zero-2w"
@@ -56,10 +59,14 @@ def test_the_three_outcomes() -> None:
     assert outcome(latency(1500), latency(3000, ZERO)) == "fails"
     told = low_power.judge(evidence(latency(50), latency(300, ZERO)))
     assert told.headline == (
-        "Full Xception is fast enough, or likely so, for 10 frames a second in int8 on Pi 4, and"
-        " for 1 frame a second in int8 on Pi Zero 2 W and Pi 4 (predicted, not measured)."
+        "Partly: Xception makes 1 frame a second on all 2 devices, 10 frames a second on Pi 4, and"
+        " needs 40.0 MB of memory, within the 64 MB that are allowed. These latencies are"
+        " predicted, not measured."
     )
-    assert told.summary.startswith(told.headline)
+    assert told.summary.startswith(
+        "Full Xception is fast enough, or likely so, for 10 frames a second in int8 on Pi 4, and"
+        " for 1 frame a second in int8 on Pi Zero 2 W and Pi 4."
+    )
     assert "not 10 frames a second on Pi Zero 2 W" in told.conditions
 
 
@@ -147,22 +154,139 @@ def test_a_measurement_takes_the_place_of_its_prediction() -> None:
     assert outcome(latency(50), other_threads) == "holds"
 
 
-def test_results_of_bench_are_measurements_where_the_file_is_the_contenders(tmp_path: Path) -> None:
-    from edgecnn.evidence import results
-
+def benched(tmp_path: Path, *found: BenchResult, predicted_ms: float = 5000) -> Evidence:
+    """The evidence of one prediction for a Pi 4, with results of `bench`."""
     path = tmp_path / "results.jsonl"
-    other = sample_benches.result(file_sha256="00" * 32)
-    results.append(path, (sample_benches.TRUSTED, sample_benches.EMULATED, other))
-    found = with_measurements(evidence(latency(5000)), path)
+    results.append(path, found)
+    return with_measurements(evidence(latency(predicted_ms)), path)
+
+
+def left_out(found: Evidence) -> str:
+    """What the verdict says of results that decide nothing; "" where it says nothing."""
+    details = low_power.judge(found).details
+    return "".join(each.text for each in details if each.label == "Left out")
+
+
+def on(model: str, **changes: Any) -> BenchResult:  # noqa: ANN401 - any field
+    return sample_benches.result(
+        device=replace(sample_benches.PI, model=model), target="adb://SERIAL", **changes
+    )
+
+
+def test_a_result_of_bench_takes_the_place_of_its_prediction(tmp_path: Path) -> None:
+    found = benched(tmp_path, sample_benches.TRUSTED)
     (measurement,) = found.measurements
     assert measurement.latency.device == PI_4
     assert measurement.latency.latency_ms == 38.05
     assert measurement.latency.power_w == 4.0
     judged = low_power.judge(found)
     assert judged.outcome == "holds"
+    assert judged.headline.endswith("These latencies were measured.")
     sources = {str(each.source) for each in judged.numbers if each.provenance == "measured"}
     assert "results.jsonl #1; 2025-01-02, Raspberry Pi 4 Model B Rev 1.1" in sources
+    assert left_out(found) == ""
     assert with_measurements(evidence(latency(5000)), None).measurements == ()
+
+
+def test_a_file_of_other_bytes_is_known_by_name_recipe_and_multiplications(tmp_path: Path) -> None:
+    same = sample_benches.result(file_sha256="00" * 32, macs=8_400_000_000)
+    assert len(benched(tmp_path / "same", same).measurements) == 1
+    unsaid = benched(tmp_path / "unsaid", replace(same, macs=None))
+    assert unsaid.measurements == ()
+    assert "which network it is of is not known; measure again" in left_out(unsaid)
+    narrow = benched(tmp_path / "narrow", replace(same, macs=1_000_000))
+    assert "another network of that name" in left_out(narrow)
+    onnx = benched(tmp_path / "onnx", replace(same, file="a/model.onnx"))
+    assert "no .tflite file" in left_out(onnx)
+    other = benched(tmp_path / "other", replace(same, model="vgg", macs=None))
+    assert (other.measurements, left_out(other)) == ((), "")
+
+
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [("samsung SM-G973F", "Galaxy S10"), ("samsung SM-A037F", "Galaxy A03s"),
+     ("Xiaomi Mi 10", "Mi 10"), ("Xiaomi MI 8 SE", "Mi 8 SE"), ("Google Pixel 4 XL", "Pixel 4"),
+     ("Raspberry Pi 400 Rev 1.0", "Pi 400")],
+)  # fmt: skip
+def test_galaxy_xiaomi_and_other_pis_count(tmp_path: Path, model: str, name: str) -> None:
+    found = benched(tmp_path, on(model))
+    judged = low_power.judge(found)
+    (place,) = [each for each in judged.devices if each.provenance == "measured"]
+    assert (place.device, place.latency_ms, place.decided_by) == (name, 38.05, "")
+    assert left_out(found) == ""
+    assert f"measured on {name}, the others are predicted" in judged.headline
+
+
+def test_a_measurement_that_decides_nothing_is_said_with_its_reason(tmp_path: Path) -> None:
+    void = sample_benches.result(trust=Trust("void", ("it throttled",)))
+    strange = on("OnePlus 9")
+    found = benched(
+        tmp_path, strange, replace(strange, threads=1), void, sample_benches.EMULATED,
+        on("NVIDIA Jetson Nano Developer Kit"),
+    )  # fmt: skip
+    assert found.measurements == ()
+    text = left_out(found)
+    assert text.startswith("measurements in results.jsonl that decide nothing: OnePlus 9: ")
+    assert "xception int8 38.0 ms with 4 threads and xception int8 38.0 ms with 1 thread" in text
+    assert "(no device profile has that name)" in text
+    assert "(void: it throttled)" in text
+    assert "(an emulator's time)" in text
+    assert "NVIDIA Jetson Nano Developer Kit" in text
+    assert low_power.judge(found).outcome == "fails"
+
+
+def test_many_measurements_that_decide_nothing_are_told_shortly(tmp_path: Path) -> None:
+    found = benched(tmp_path, *(on(f"Phone {number}") for number in range(9)))
+    assert left_out(found).endswith("; and 4 more devices or reasons.")
+
+
+def test_the_ends_of_an_interval_and_the_measurement_that_settles_it() -> None:
+    open_one = latency(90, PI_5, low_ms=70, high_ms=100.2)
+    settled = latency(300, low_ms=200, high_ms=400)
+    found = low_power.judge(evidence(open_one, settled, latency(95, "pixel-4", high_ms=120)))
+    four, five, pixel = found.devices
+    assert (five.at_low, five.at_high) == ("10/s", "1/s")
+    command = "edgecnn bench artifacts/xception/int8 --on ssh://pi@HOST --threads 4"
+    assert five.decided_by == command
+    assert pixel.decided_by == command.replace("ssh://pi@HOST", "adb://SERIAL")
+    assert (four.at_low, four.at_high, four.decided_by) == ("1/s", "1/s", "")
+    text = {each.label: each.text for each in found.details}
+    assert "10/s or 1/s on Pi 5 and Pixel 4. One measurement settles each" in text["Open"]
+    assert text["Settled"] == "1/s on Pi 4, at both ends of the interval."
+    assert text["Would change it"].startswith("no latency within these intervals does.")
+    assert "10 frames a second on Pi 4 (even the lower ends are slower)" in text["Would change it"]
+
+
+def test_one_measurement_that_would_give_another_verdict_is_named() -> None:
+    found = low_power.judge(evidence(latency(50), latency(90, PI_5, high_ms=120)))
+    assert found.outcome == "holds"
+    (text,) = [each.text for each in found.details if each.label == "Would change it"]
+    assert text == "one measurement can: Pi 5 at 120 ms (holds with conditions)."
+    slow = low_power.judge(evidence(latency(1100, low_ms=900)))
+    (text,) = [each.text for each in slow.details if each.label == "Would change it"]
+    assert text == "one measurement can: Pi 4 at 900 ms (holds with conditions)."
+
+
+@given(
+    middles=st.lists(st.floats(20, 3000), min_size=1, max_size=3),
+    low=st.floats(0.3, 1),
+    high=st.floats(1, 3),
+)
+def test_a_verdict_that_no_latency_changes_is_the_same_at_both_ends(
+    middles: list[float], low: float, high: float
+) -> None:
+    rows = [
+        latency(ms, device, low_ms=ms * low, high_ms=ms * high)
+        for ms, device in zip(middles, (PI_4, PI_5, ZERO), strict=False)
+    ]
+    found = low_power.judge(evidence(*rows))
+    (text,) = [each.text for each in found.details if each.label == "Would change it"]
+    ends = [
+        outcome(*(latency(getattr(row, end), row.device) for row in rows))
+        for end in ("low_ms", "high_ms")
+    ]
+    fixed = text.startswith("no latency within these intervals does")
+    assert fixed == (set(ends) == {found.outcome})
 
 
 def test_twin_and_others_are_compared_in_one_place() -> None:
@@ -205,6 +329,8 @@ def test_every_number_says_where_it_is_from() -> None:
     assert found.numbers
     for each in found.numbers:
         assert each.source.file == "devices.json"
-        assert str(each.source).endswith("; 2026-11-22, made-up CPU")
+        of_predictor = each.source.entry.startswith("latencies")
+        on = standings.PREDICTOR if of_predictor else "made-up CPU"
+        assert str(each.source).endswith(f"; 2026-11-22, {on}")
     predicted = [each for each in found.numbers if each.name.startswith("latency, Xception int8")]
     assert {each.provenance for each in predicted} == {"predicted"}

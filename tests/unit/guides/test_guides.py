@@ -143,6 +143,16 @@ def test_the_readme_is_short_and_names_every_guide() -> None:
         assert f"edgecnn/guides/{name}.md".encode() in readme
 
 
+def test_the_readme_quotes_the_verdict() -> None:
+    found = edgecnn.verdict("low-power", records=ROOT / "artifacts" / "experiments", results=None)
+    answer, _, sentence = found.verdicts[0].headline.partition(": ")
+    quoted = re.sub(r"\s+", " ", (ROOT / "README.md").read_text("utf-8").replace("\n>", "\n"))
+    assert f"**{answer}.** {sentence.removesuffix('.')}" in quoted
+    still_open = sum(1 for each in found.verdicts[0].devices if each.decided_by)
+    count = len(found.verdicts[0].devices)
+    assert f"on {still_open} of the {count} the interval leaves open" in quoted
+
+
 def test_every_guide_is_listed_and_has_a_title() -> None:
     assert sorted(guides.NAMES) == [file.stem for file in sorted(GUIDES.glob("*.md"))]
     for name in guides.NAMES:

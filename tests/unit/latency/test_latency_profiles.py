@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from edgecnn.errors import InputError
-from edgecnn.latency import cores, profiles
+from edgecnn.latency import cores, device_names, profiles
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -142,7 +142,7 @@ def test_no_core_does_int8_slower_than_float(core: cores.Core) -> None:
 def test_a_device_finds_its_profile_by_what_it_calls_itself(
     model: str, profile: str | None
 ) -> None:
-    assert profiles.of_device(model) == profile
+    assert device_names.of_device(model) == profile
 
 
 def test_no_two_profiles_share_a_name() -> None:
@@ -150,16 +150,25 @@ def test_no_two_profiles_share_a_name() -> None:
     assert len(own) == len(set(own))
 
 
+def test_every_pi_and_phone_says_what_it_is_and_how_it_is_called() -> None:
+    kinds = {"raspberry": "raspberry-pi", "pixel": "phone", "galaxy": "phone", "xiaomi": "phone"}
+    shorts = [device_names.short_name(name) for name in profiles.names()]
+    assert len(shorts) == len(set(shorts))
+    for name in profiles.names():
+        assert device_names.kind(name) == kinds.get(name.partition("-")[0], "board"), name
+
+
 @pytest.mark.parametrize(
     ("text", "match"),
     [
         ("names = 3", "names is no list"),
+        ('kind = "toaster"', "kind = 'toaster' is none of raspberry-pi, phone, board"),
         ("[units.float32]\nwarp_drive = 1.0", "has no 'warp_drive'"),
         ("[units.float32]\ndepthwise_mac = 0.0", "is absurd"),
         ("[units.int4]\ndepthwise_mac = 1.0", "has no 'int4'"),
     ],
 )
 def test_units_and_names_are_checked(text: str, match: str) -> None:
-    whole = f"{text}\n{_TOML}" if text.startswith("names") else f"{_TOML}\n{text}"
+    whole = f"{text}\n{_TOML}" if not text.startswith("[") else f"{_TOML}\n{text}"
     with pytest.raises(InputError, match=match):
         profiles.parse(whole, "mine")

@@ -38,7 +38,7 @@ _PADDING_PX = 48  # for the names of the fastest and the slowest
 def gather(material: Material) -> Figure | Gap:
     """One row a network with a published accuracy, recipe, device and number of threads."""
     devices = material.evidence.devices
-    rows = () if devices is None else _marked(shared.rows(devices))
+    rows = _marked(shared.rows(material.evidence))
     if devices is None or not rows:
         return shared.gap(
             ID, "Accuracy against latency", "No network here has both an accuracy and a latency."

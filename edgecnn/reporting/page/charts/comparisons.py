@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 ID = "comparisons"
 _COLUMNS = (
     Column("comparison", "comparison", words.plain),
+    Column("machine", "machine", words.plain),
     Column("name", "target", words.plain),
     Column("measured", "measured", words.ratio, number=True),
     Column("bound", "bound", words.ratio, number=True),
@@ -29,7 +30,13 @@ _COLUMNS = (
 
 def gather(material: Material) -> Figure | Gap:
     """One row a target of a comparison in artifacts/benchmarks."""
-    rows = tuple(row for name, each in material.benchmarks.items() for row in _rows(name, each))
+    reports = [
+        (name, report)
+        for name, record in material.benchmarks.items()
+        for report in (record, *record.get("other_machines", ()))
+        if "targets" in report
+    ]
+    rows = tuple(row for name, report in reports for row in _rows(name, report))
     if not rows:
         return Gap(
             ID,
@@ -47,11 +54,10 @@ def gather(material: Material) -> Figure | Gap:
         rows=rows,
         filters=(
             choose(rows, "comparison", "Comparison", ("latency",)),
+            choose(rows, "machine", "Machine"),
             choose(rows, "met", "Met"),
         ),
-        sources=tuple(
-            _source(name, each) for name, each in material.benchmarks.items() if "targets" in each
-        ),
+        sources=tuple(_source(name, report) for name, report in reports),
     )
 
 
@@ -61,6 +67,7 @@ def _rows(comparison: str, record: Mapping[str, Any]) -> Iterator[Row]:
         measured, bound = float(each["measured"]), float(each["bound"])
         yield {
             "comparison": comparison,
+            "machine": str(record.get("machine", {}).get("cpu", "")),
             "name": str(each["name"]),
             "measured": measured,
             "bound": bound,

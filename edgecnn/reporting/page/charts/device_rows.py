@@ -8,7 +8,8 @@ from edgecnn.reporting.page import words
 from edgecnn.reporting.page.figure import Column, Gap, distinct
 
 if TYPE_CHECKING:
-    from edgecnn.evidence.records import Contender, DeviceLatency, Devices
+    from edgecnn.evidence.files import Evidence
+    from edgecnn.evidence.records import Contender, DeviceLatency
     from edgecnn.reporting.page.figure import Row
 
 DEVICE = ("raspberry-pi-4b",)
@@ -29,10 +30,11 @@ BASIS = Column("basis", "basis", words.plain)
 PROVENANCE = Column("provenance", "provenance", words.plain)
 
 
-def rows(devices: Devices) -> tuple[Row, ...]:
-    """One row a latency, in the order of the record."""
-    known = {(each.label, each.recipe): each for each in devices.contenders}
-    return tuple(_row(each, known.get((each.label, each.recipe))) for each in devices.latencies)
+def rows(evidence: Evidence) -> tuple[Row, ...]:
+    """One row a latency, in the order of the record; none where there is none."""
+    contenders = () if evidence.devices is None else evidence.devices.contenders
+    known = {(each.label, each.recipe): each for each in contenders}
+    return tuple(_row(each, known.get((each.label, each.recipe))) for each in evidence.latencies)
 
 
 def _row(latency: DeviceLatency, contender: Contender | None) -> Row:

@@ -29,7 +29,7 @@ _COLUMNS = (
 def gather(material: Material) -> Figure | Gap:
     """One row a latency on a device whose power is known."""
     devices = material.evidence.devices
-    rows = () if devices is None else shared.rows(devices)
+    rows = shared.rows(material.evidence)
     rows = tuple(row for row in rows if row["energy_mj"] is not None)
     if devices is None or not rows:
         return shared.gap(ID, "Energy of one inference", "No device here has a known power.")

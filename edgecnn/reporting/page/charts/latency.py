@@ -36,7 +36,7 @@ def gather(material: Material) -> Figure | Gap:
     devices = material.evidence.devices
     if devices is None or not devices.latencies:
         return shared.gap(ID, "Latency by device", "No latency of a device is recorded.")
-    rows = shared.rows(devices)
+    rows = shared.rows(material.evidence)
     name = shared.subject(rows)
     return Figure(
         id=ID,

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 import sample_experiments
 
-from edgecnn.evidence.files import Evidence
+from edgecnn.evidence.files import Evidence, Measurement
 from edgecnn.evidence.records import GradientRun, Gradients
+from edgecnn.evidence.words import Source
 from edgecnn.reporting.page import markdown, words
 from edgecnn.reporting.page.charts import (
     accuracy_latency,
@@ -124,6 +125,22 @@ def test_latencies_are_the_records() -> None:
     assert [(row["device"], row["latency_ms"], row["low_ms"]) for row in rows] == [
         (each.device, each.latency_ms, each.low_ms) for each in records
     ]
+
+
+def test_a_measurement_stands_in_the_place_of_its_prediction() -> None:
+    devices = sample_experiments.devices()
+    first = devices.latencies[0]
+    measured = dataclasses.replace(first, latency_ms=12.5, provenance="measured", interval=None)
+    elsewhere = dataclasses.replace(measured, device="galaxy-s10")
+    source = Source("results.jsonl", "#1", "2026-11-28", "a device")
+    evidence = Evidence(
+        devices=devices,
+        measurements=(Measurement(measured, source), Measurement(elsewhere, source)),
+    )
+    rows = figure(latency, Material(evidence)).rows
+    assert len(rows) == len(devices.latencies) + 1
+    told = [(row["device"], row["latency_ms"]) for row in rows if row["provenance"] == "measured"]
+    assert told == [(first.device, 12.5), ("galaxy-s10", 12.5)]
 
 
 def test_the_budgets_are_counted_over_devices() -> None:

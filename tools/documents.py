@@ -16,7 +16,8 @@ DOCUMENTS = (ROOT / "README.md", GUIDES.parent / "SCALE.md", *sorted(GUIDES.glob
 
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _INLINE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
-_NUMBER = re.compile(r"\d[\d,.]*")
+# Numbers, and digests, which differ as they do.
+_NUMBER = re.compile(r"\b[0-9a-f]{12,64}\b|\d[\d,.]*")
 _RULE = re.compile(r"-{3,}")
 _LEFT_OUT = re.compile(r"\[\.\.\.\]|^\.\.\.$", re.MULTILINE)
 
@@ -99,9 +100,9 @@ def headers(document: Path) -> list[str]:
 
 def differs(sample: str, printed: str) -> str:
     """The first part of a sample that a command does not print, numbers aside; "" where none."""
-    actual, position = _masked(printed), 0
+    actual, position = masked(printed), 0
     for part in _LEFT_OUT.split(sample):
-        wanted = _masked(part)
+        wanted = masked(part)
         place = actual.find(wanted, position)
         if place < 0:
             return wanted
@@ -109,5 +110,6 @@ def differs(sample: str, printed: str) -> str:
     return ""
 
 
-def _masked(text: str) -> str:
+def masked(text: str) -> str:
+    """The text without rules and line breaks, a "#" in the place of each number."""
     return " ".join(_NUMBER.sub("#", _RULE.sub(" ", text)).split())
