@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
         address: str
 
-        def add_node(self, *, num_cpus: int) -> object:
+        def add_node(self, *, num_cpus: int, **more: Any) -> object:  # noqa: ANN401 - as Ray has them
             """Another node."""
 
         def remove_node(self, node: object, *, allow_graceful: bool) -> object:
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 
 NODES = 3
+DEVICE = "device:raspberry-pi-4b"  # what the last of them offers
+FARM = "here/farm.toml"  # in that node's environment
 _TESTS = Path(__file__).parent
 
 
@@ -41,8 +43,9 @@ def three_nodes() -> Generator[RayCluster, None, None]:
         initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False}
     )
     try:
-        for _ in range(NODES - 1):
+        for _ in range(NODES - 2):
             cluster.add_node(num_cpus=1)
+        cluster.add_node(num_cpus=1, resources={DEVICE: 1}, env_vars={"EDGECNN_FARM": FARM})
         cluster.wait_for_nodes()
         yield cluster
     finally:
