@@ -76,12 +76,15 @@ def fetched(shared: Iterable[tuple[str, str]], held: Storage) -> dict[str, str]:
 
 def point_named(point: Point, names: Mapping[str, str]) -> Point:
     """The point, its files named as they lie here."""
-    here = dict[str | None, str](names)
+
+    def here(name: str | None) -> str | None:
+        return None if name is None else names.get(name, name)
+
     return replace(
         point,
-        model=here.get(point.model, point.model),
-        weights=here.get(point.weights, point.weights),
-        calibration=here.get(point.calibration, point.calibration),
+        model=names.get(point.model, point.model),
+        weights=here(point.weights),
+        calibration=here(point.calibration),
     )
 
 
