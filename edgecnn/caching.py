@@ -20,7 +20,7 @@ from edgecnn import digests, held, store
 from edgecnn.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Mapping
 
 SUMS = "sums.json"
 _KEY = re.compile(r"^[0-9a-f]{16,}$")
@@ -213,8 +213,13 @@ def _files(entry: Path) -> dict[str, Path]:
 
 def write_sums(folder: Path) -> None:
     """Give an entry's files their sizes and checksums, as `problem_of` reads them."""
-    sums = {name: _sum(path) for name, path in _files(folder).items()}
-    (folder / SUMS).write_text(json.dumps(sums, indent=1) + "\n", encoding="ascii")
+    (folder / SUMS).write_text(sums_text(_files(folder)), encoding="ascii")
+
+
+def sums_text(named: Mapping[str, Path]) -> str:
+    """What SUMS holds of files by their names in a folder."""
+    sums = {name: _sum(path) for name, path in named.items()}
+    return json.dumps(sums, indent=1) + "\n"
 
 
 def _sum(path: Path) -> list[int | str]:

@@ -36,6 +36,8 @@ from edgecnn.evidence.records import (
     Twins,
 )
 from edgecnn.measurements import Interval
+from edgecnn.sweeping import journal
+from edgecnn.sweeping.records import Accuracy, Place, Point, PointRecord, Timing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -221,6 +223,26 @@ def write_all(folder: Path) -> Path:
     for record in (kernels(), parameters(), gradients(), twins(), devices(), layers()):
         write(record, folder)
     return folder
+
+
+def write_sweep(artifacts: Path) -> Path:
+    """Write the sweep.jsonl of four points: two on the front, one beaten by both, one failed."""
+    scores = {"int8": (0.71, 9.0, 1_000), "float32": (0.72, 20.0, 4_000),
+              "float16": (0.70, 21.0, 4_100)}  # fmt: skip
+    path = artifacts / "sweeps" / "sizes" / "sweep.jsonl"
+    with journal.opened(path) as book:
+        for recipe, (top1, ms, size) in scores.items():
+            point = Point("xception", input_size=96, recipe=recipe)
+            accuracy = Accuracy("top1", top1, None, None, 100, "fashion-mnist")
+            places = Place("raspberry-pi-4b", 4), Place("raspberry-pi-5", 4)
+            timings = tuple(Timing(place, ms, ms / 2, ms * 2) for place in places)
+            book.append(PointRecord(recipe, point, "done", size_bytes=size, accuracy=accuracy,
+                                    timings=timings))  # fmt: skip
+        died = PointRecord("int16x8", Point("xception", recipe="int16x8"), "failed",
+                           message="It died <b>.", hint="Close other programs.")  # fmt: skip
+        book.append(dataclasses.replace(died, message="Once."))
+        book.append(died)
+    return path
 
 
 def write_results(artifacts: Path) -> Path:

@@ -1,6 +1,7 @@
 """Draw the README's picture of the report: its first chart, and the main verdict beside it.
 
     python tools/report_picture.py [--records DIR] [--out artifacts/experiments/report.png]
+    python tools/report_picture.py --figure swept --out artifacts/sweeps/xception/front.png
 
 Needs the development packages and Chromium at /usr/bin/chromium (Debian: chromium).
 """
@@ -34,8 +35,8 @@ _COLOURS = 128
 _PATIENCE_MS = 300_000
 
 
-def shots(page_file: Path) -> Iterator[Image.Image]:
-    """The page at each place, as a reader on a desktop sees it."""
+def shots(page_file: Path, figure: str | None) -> Iterator[Image.Image]:
+    """The page at each place, as a reader on a desktop sees it; or one figure alone."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=_CHROMIUM, args=_FLAGS)
         context = browser.new_context(viewport=_SIZE, offline=True, reduced_motion="reduce")
@@ -43,7 +44,11 @@ def shots(page_file: Path) -> Iterator[Image.Image]:
         page = context.new_page()
         page.goto(page_file.as_uri())
         page.wait_for_selector("html[data-ready]", state="attached")
-        for place in _PLACES:
+        if figure is not None:
+            page.evaluate("figure => { location.hash = figure }", figure)
+            page.locator(f"#{figure} .plot svg").wait_for()
+            yield Image.open(io.BytesIO(page.locator(f"#{figure}").screenshot()))
+        for place in _PLACES if figure is None else ():
             page.evaluate("place => { location.hash = place }", place)
             yield Image.open(io.BytesIO(page.screenshot()))
         browser.close()
@@ -65,11 +70,15 @@ def main() -> None:
     """Make the report of the records, and its picture."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--records", type=Path, default=RECORDS)
+    parser.add_argument("--artifacts", type=Path, default=Path("artifacts"))
+    parser.add_argument("--figure", metavar="ID", help="draw this one alone, by its anchor")
     parser.add_argument("--out", type=Path, default=RECORDS / "report.png")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        made = edgecnn.report(Path(folder) / "report.html", records=options.records)
-        picture = beside(list(shots(made.page)))
+        made = edgecnn.report(
+            Path(folder) / "report.html", records=options.records, artifacts=options.artifacts
+        )
+        picture = beside(list(shots(made.page, options.figure)))
     picture.save(options.out, optimize=True)
     print(f"{options.out}: {picture.width}x{picture.height}, {options.out.stat().st_size} bytes")
 

@@ -29,7 +29,7 @@ class _Flags(TypedDict):
     """The parsed command line, as click hands it over; budgets as text."""
 
     out: Path | None
-    storage: Path | None
+    storage: str | None
     jobs: int | None
     threads: int
     ray: str | None
@@ -82,9 +82,9 @@ _OPTIONS: tuple[AnyOption, ...] = (
     ),
     click.option(
         "--storage",
-        type=_FOLDER,
-        metavar="DIR",
-        help="Where artifacts are kept by their content, for all nodes; DIR/storage by default.",
+        metavar="DIR|ADDRESS",
+        help="Where artifacts are kept by their content, for all nodes: a folder, or an address of"
+        " fsspec's such as s3://bucket/folder; DIR/storage by default.",
     ),
     quiet_option,
     common_options,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgecnn.engines import child
 from edgecnn.engines.tasks import RETRIES, Need, Outcome, Schedule, Task
-from edgecnn.errors import EdgeCnnError, InputError, MissingPartError
+from edgecnn.errors import DeviceError, EdgeCnnError, InputError, MissingPartError
 from edgecnn.isolation import CrashedError, LimitError
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 LOCAL = "local"
 _CONNECT_S = 10.0
+_LOOK_S = 30.0  # so long nothing ends before nodes are looked at: those that died end a task's wait
 _QUEUED = 2  # tasks handed over for each that can run: a node never waits for the driver
 
 
@@ -33,15 +34,23 @@ class RayEngine:
         address: "local" starts Ray on this machine alone; "auto" is the cluster that this machine
             belongs to; else HOST:PORT or ray://HOST:PORT.
         environment: variables for the tasks' child processes.
+        resources: that one node must offer, all of them.
     """
 
-    def __init__(self, address: str, environment: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        address: str,
+        environment: dict[str, str] | None = None,
+        resources: tuple[str, ...] = (),
+    ) -> None:
         self._address = address
         self._environment = environment
+        self._resources = resources
         self._need = Need()
         self._ours = False
         self._most_bytes = 0.0
         self._cpus = 1
+        self._offers: list[frozenset[str]] = []
         self._remote: Any = None
 
     def __enter__(self) -> Self:
@@ -49,13 +58,16 @@ class RayEngine:
 
         Raises:
             MissingPartError: Ray is not installed.
-            InputError: there is no such cluster.
+            InputError: there is no such cluster, or no node of it offers the resources.
         """
         ray = _ray()
         if not ray.is_initialized():
             _connect(ray, self._address)
             self._ours = True
         self._look(ray)
+        if not self._is_offered(self._resources):
+            self.__exit__(None, None, None)
+            raise InputError(_nobody_offers(self._resources), hint=_OFFERING)
         return self
 
     def __exit__(
@@ -73,6 +85,11 @@ class RayEngine:
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
         self._cpus = max(1, int(sum(node.get("CPU", 0) for node in nodes)))
         self._most_bytes = max((node.get("memory", 0.0) for node in nodes), default=0.0)
+        self._offers = [frozenset(name for name, count in node.items() if count) for node in nodes]
+
+    def _is_offered(self, resources: tuple[str, ...]) -> bool:
+        """Whether a node has them all, for whichever task."""
+        return not resources or any(offer.issuperset(resources) for offer in self._offers)
 
     @property
     def workers(self) -> int:
@@ -90,9 +107,12 @@ class RayEngine:
                     running[self._submit(ray, task)] = task, 1
                 if not running:
                     return
-                (ref, *_), _ = ray.wait(list(running), num_returns=1)
+                ready, _ = ray.wait(list(running), num_returns=1, timeout=_LOOK_S)
+                ref = ready[0] if ready else self._stranded(ray, running)
+                if ref is None:
+                    continue
                 task, attempts = running.pop(ref)
-                outcome = _outcome(ray, ref, task, attempts)
+                outcome = _outcome(ray, ref, task, attempts) if ready else _lost(task, attempts)
                 if outcome is None:
                     self._look(ray)
                     running[self._submit(ray, task)] = task, attempts + 1
@@ -104,6 +124,15 @@ class RayEngine:
             for ref in running:
                 ray.cancel(ref, force=True)
 
+    def _stranded(self, ray: Any, running: dict[Any, tuple[Task, int]]) -> Any:  # noqa: ANN401 - as above
+        """One that waits for what no node offers any more, cancelled; None where there is none."""
+        self._look(ray)
+        for ref, (task, _) in running.items():
+            if not self._is_offered(task.resources):
+                ray.cancel(ref, force=True)
+                return ref
+        return None
+
     def _submit(self, ray: Any, task: Task) -> Any:  # noqa: ANN401 - as above
         """Hand a task over, with the cores and the memory it takes; no node is overrun.
 
@@ -111,11 +140,26 @@ class RayEngine:
         told how many there were.
         """
         options: dict[str, Any] = {"num_cpus": min(task.cores, self._cpus), "max_retries": 0}
+        if task.resources:
+            options["resources"] = dict.fromkeys(task.resources, 1)
         if task.isolated and self._most_bytes:
             options["memory"] = int(min(self._need.bytes, self._most_bytes))
         if self._remote is None:  # once: each is sent to every worker, and kept
             self._remote = ray.remote(child.answer)
         return self._remote.options(**options).remote(task, self._environment)
+
+
+_OFFERING = "`ray start --resources='{\"device:NAME\": 1}'` offers one, on the node that has it."
+
+
+def _nobody_offers(resources: tuple[str, ...]) -> str:
+    return f"No node of the Ray cluster offers {' and '.join(resources)}."
+
+
+def _lost(task: Task, attempts: int) -> Outcome:
+    """The node with its device has left the cluster."""
+    error = DeviceError(f"{task.what}: {_nobody_offers(task.resources)}", hint=_OFFERING)
+    return Outcome(task, None, error, attempts)
 
 
 def _ray() -> Any:  # noqa: ANN401 - the module

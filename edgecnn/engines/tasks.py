@@ -29,6 +29,7 @@ class Task:
         group: of tasks whose first makes what the others use; "" for none.
         isolated: in a child of its own, whose death harms nobody; else in the worker itself.
         cores: that it computes on.
+        resources: that the node must offer, one of each; engines without nodes have none.
     """
 
     key: str
@@ -38,6 +39,7 @@ class Task:
     group: str = ""
     isolated: bool = True
     cores: int = 1
+    resources: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from edgecnn.reporting.table import Column, Table
 from edgecnn.sweeping.front import latency_ms
 from edgecnn.sweeping.points import title
-from edgecnn.sweeping.work import artifact_folder
+from edgecnn.sweeping.work import artifact_place
 from edgecnn.text import (
     ABSENT,
     duration_text,
@@ -147,14 +147,14 @@ def budget_text(budget: Budget) -> str:
     return f"Budget: {', '.join(asked)}." if asked else ""
 
 
-def taken_lines(front: Front, storage: Path) -> tuple[str, ...]:
+def taken_lines(front: Front, storage: Path | str) -> tuple[str, ...]:
     """The point to take and why, and where its artifact is."""
     if front.taken is None:
         return (front.reason,)
-    folder = artifact_folder(storage, front.taken.artifact, front.taken.point)
+    place = artifact_place(storage, front.taken.artifact, front.taken.point)
     return (
         f"* {title(front.taken.point)}. {front.reason}",
-        f"  {shlex.quote(str(folder))}",
+        f"  {shlex.quote(place)}",
     )
 
 

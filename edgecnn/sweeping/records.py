@@ -214,7 +214,7 @@ class SweepReport:
 
     Attributes:
         file: sweep.jsonl, with a line for each point that ended.
-        storage: where the artifacts are.
+        storage: where the artifacts are: a folder, or an address.
         points: how many there are, those that cannot be left out.
         networks: how many networks they are of.
         done: points that are done, now or by an earlier run.
@@ -232,7 +232,7 @@ class SweepReport:
     """
 
     file: Path
-    storage: Path
+    storage: Path | str
     points: int
     networks: int
     done: int

@@ -14,9 +14,10 @@ from edgecnn.engines.local import LocalEngine, cores, free_bytes
 from edgecnn.engines.tasks import Outcome, Task
 from edgecnn.errors import EdgeCnnError, InputError
 from edgecnn.progress import Progress, Recorder, Silent
-from edgecnn.sweeping import journal, keys, points, spec
+from edgecnn.sweeping import journal, keys, offered, points, spec, storage
 from edgecnn.sweeping.meter import Meter
 from edgecnn.sweeping.records import Budget, Impossible, PointRecord, Run, SweepReport
+from edgecnn.sweeping.sharing import Shared
 from edgecnn.sweeping.tally import Survey, Tally, make_report, places, take_survey, take_tally
 from edgecnn.sweeping.work import Work
 
@@ -49,8 +50,8 @@ class SweepOptions:
 
     Attributes:
         out: folder of sweep.jsonl; None for artifacts/sweeps/<the spec's name>.
-        storage: folder that artifacts and trained weights are kept in, by their content; all
-            workers must see it. None for `storage` in `out`.
+        storage: where artifacts and trained weights are kept, by their content: a folder that all
+            workers see, or an address that fsspec knows. None for `storage` in `out`.
         jobs: points at a time, on this machine; None for as many as there are cores, and as fit
             into the memory that is free.
         threads: that each point computes with.
@@ -103,16 +104,16 @@ def sweep(
     watcher = progress or Silent()
     reading = Recorder(watcher)
     file = _out(chosen, name) / NAME
-    storage = Path(chosen.storage) if chosen.storage is not None else file.parent / "storage"
+    where = _storage(chosen, file)
     survey = take_survey(asked)
     if chosen.dry_run:
         tally = take_tally(survey, file, reading.warn)
-        return make_report(survey, tally, file, storage, tally.ended(), reading.warnings)
+        return make_report(survey, tally, file, where, tally.ended(), reading.warnings)
     with journal.opened(file) as book:
         tally = take_tally(survey, file, reading.warn)
         earlier = tally.ended()
-        _carry_out(survey, tally, book, chosen, storage, watcher)
-    return make_report(survey, tally, file, storage, earlier, reading.warnings)
+        _carry_out(survey, tally, book, chosen, where, watcher)
+    return make_report(survey, tally, file, where, earlier, reading.warnings)
 
 
 def _asked(source: Path | str | Mapping[str, Any]) -> tuple[Spec, str]:
@@ -123,6 +124,13 @@ def _asked(source: Path | str | Mapping[str, Any]) -> tuple[Spec, str]:
 
 def _out(options: SweepOptions, name: str) -> Path:
     return Path(options.out) if options.out is not None else Path("artifacts") / "sweeps" / name
+
+
+def _storage(options: SweepOptions, file: Path) -> Path | str:
+    """The folder, or the address."""
+    if options.storage is None:
+        return file.parent / "storage"
+    return options.storage if storage.is_address(options.storage) else Path(options.storage)
 
 
 def _budget(options: SweepOptions, asked: Spec) -> Budget:
@@ -139,17 +147,13 @@ def _check(options: SweepOptions, asked: Spec) -> None:
             raise InputError(f"--{name} {value}: it must be at least 1.")
     if options.ray is not None and options.jobs is not None:
         raise InputError("--jobs is for this machine's processes.", hint="Leave --ray or it out.")
-    if options.ray is not None and asked.benching is not None:
-        raise InputError(
-            "A sweep on Ray does not measure devices: each task would, whichever others are at"
-            " work.",
-            hint="Run it with --ray and without [bench] first; then here, with it: the artifacts"
-            " are found in the storage.",
-        )
+    if asked.benching is not None:
+        _check_devices(options, asked.benching.on)
     if options.ray not in {None, on_ray.LOCAL} and options.storage is None:
         raise InputError(
-            "--ray: the nodes need a folder that all of them see.",
-            hint="Name it with --storage DIR, such as one on a network file system.",
+            "--ray: the nodes need a place that all of them see.",
+            hint="Name it with --storage: a folder of a network file system, or an address such as"
+            " s3://bucket/folder.",
         )
     if asked.budget.max_drop is not None and asked.evaluating is None:
         raise InputError(
@@ -163,12 +167,30 @@ def _check(options: SweepOptions, asked: Spec) -> None:
         )
 
 
+def _check_devices(options: SweepOptions, on: tuple[str, ...]) -> None:
+    """Hold that who measures is where the devices are."""
+    names = offered.of(on)
+    if names and options.ray is None:
+        raise InputError(
+            f"{names[0]} is what a node of a Ray cluster offers.",
+            hint="Add --ray ADDRESS, or name the device: ssh://pi@raspberrypi.local.",
+        )
+    if options.ray is not None and len(names) < len(on):
+        raise InputError(
+            "A sweep on Ray does not measure devices from here: each task would, whichever others"
+            " are at work.",
+            hint="Let a node offer its device, as device:NAME (`edgecnn guide sweep`). Or run it"
+            " with --ray and without [bench] first; then here, with it: the artifacts are found in"
+            " the storage.",
+        )
+
+
 def _carry_out(
     survey: Survey,
     tally: Tally,
     book: journal.Journal,
     options: SweepOptions,
-    storage: Path,
+    where: Path | str,
     watcher: Progress,
 ) -> None:
     """Run the points that are left, and keep each as it ends."""
@@ -176,8 +198,9 @@ def _carry_out(
     count = left if options.limit is None else min(left, options.limit)
     if not count:
         return
-    tasks = itertools.islice(_tasks(survey.spec, tally, options, storage.absolute()), count)
-    with _engine(options, survey.spec, storage) as engine:
+    rooted = where if isinstance(where, str) else str(where.absolute())
+    tasks = itertools.islice(_tasks(survey.spec, tally, options, rooted), count)
+    with _engine(options, survey.spec, where) as engine:
         meter = Meter(count, engine.workers, watcher)
         try:
             with contextlib.closing(engine.run(tasks)) as outcomes:
@@ -199,21 +222,30 @@ def _stopped(survey: Survey, tally: Tally) -> StoppedError:
 
 
 def _engine(
-    options: SweepOptions, asked: Spec, storage: Path
+    options: SweepOptions, asked: Spec, where: Path | str
 ) -> contextlib.AbstractContextManager[Engine]:
     if options.ray is not None:
-        cache = cache_folder() if options.ray == on_ray.LOCAL else storage / "cache"
-        return on_ray.RayEngine(options.ray, {"EDGECNN_CACHE": str(cache.absolute())})
+        names = () if asked.benching is None else asked.benching.on
+        return on_ray.RayEngine(options.ray, _cache(options.ray, where), names)
     jobs = options.jobs or max(1, cores() // options.threads)
     if asked.benching is not None:  # what is measured must have the machine for itself
         jobs = 1
     return contextlib.nullcontext(LocalEngine(jobs, free_bytes()))
 
 
-def _tasks(asked: Spec, tally: Tally, options: SweepOptions, storage: Path) -> Iterator[Task]:
+def _cache(ray: str, where: Path | str) -> dict[str, str] | None:
+    """Where nodes keep float files: beside the artifacts; of an address each in its own cache."""
+    if isinstance(where, str):
+        return None
+    cache = cache_folder() if ray == on_ray.LOCAL else where / "cache"
+    return {"EDGECNN_CACHE": str(cache.absolute())}
+
+
+def _tasks(asked: Spec, tally: Tally, options: SweepOptions, where: str) -> Iterator[Task]:
     """The points that are left, a network's one after the other, made one by one."""
-    keyer, begun = keys.Keys(asked), set[str]()
+    keyer, begun, shared = keys.Keys(asked), set[str](), Shared(where)
     versions = keys.decisive_versions()
+    devices = () if asked.benching is None else offered.of(asked.benching.on)
     for planned in points.plan_all(asked):
         if isinstance(planned, Impossible):
             continue
@@ -221,24 +253,35 @@ def _tasks(asked: Spec, tally: Tally, options: SweepOptions, storage: Path) -> I
         if tally.has(key):
             continue
         group = keyer.group(planned)
+        source = points.absolute(planned.point)
+        training, evaluating = _absolute(asked.training), _absolute(asked.evaluating)
         work = Work(
             key=key,
             point=planned.point,
-            source=points.absolute(planned.point),
+            source=source,
             network=keyer.network(planned),
             artifact=keyer.artifact(planned),
-            storage=str(storage),
+            storage=where,
             versions=versions,
+            shared=shared.of(source, training, evaluating),
             ahead=() if group in begun else asked.axes.format,
             threads=options.threads,
             preprocessing=points.preprocessing_of(planned.point, asked.preprocessing),
-            training=_absolute(asked.training),
-            evaluating=_absolute(asked.evaluating),
+            training=training,
+            evaluating=evaluating,
             predicting=asked.predicting,
             benching=asked.benching,
         )
         begun.add(group)
-        yield Task(key, points.title(planned.point), _PERFORM, work, group, cores=options.threads)
+        yield Task(
+            key,
+            points.title(planned.point),
+            _PERFORM,
+            work,
+            group,
+            cores=options.threads,
+            resources=devices,
+        )
 
 
 def _absolute(options: dict[str, Any] | None) -> dict[str, Any] | None:

@@ -9,10 +9,9 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from edgecnn import files, strict
-from edgecnn.devices import farm
 from edgecnn.errors import InputError
 from edgecnn.evaluating.options import EvaluateOptions
-from edgecnn.sweeping import option_types
+from edgecnn.sweeping import offered, option_types
 from edgecnn.sweeping.records import Budget, Point
 from edgecnn.training.options import TrainOptions
 from edgecnn.zoo.suggest import suggest
@@ -50,7 +49,8 @@ device = ["raspberry-pi-4b", "raspberry-pi-5"]
 threads = 4
 
 # [bench]                        # devices at hand
-# on = "ssh://pi@raspberrypi.local"   # or several, "local", "@farm.toml:pi4"
+# on = "ssh://pi@raspberrypi.local"   # or several, "local", "@farm.toml:pi4"; with --ray what a
+#                                     # node offers: "device:raspberry-pi-4b"
 # threads = 4
 
 [budget]                         # as --latency, --size and --max-drop
@@ -103,7 +103,7 @@ class Predicting:
 
 @dataclass(frozen=True)
 class Benching:
-    """Where latencies are measured: targets of `bench`, numbers of threads, and how long."""
+    """Where latencies are measured: targets of `bench` or what nodes offer; threads; how long."""
 
     on: tuple[str, ...]
     threads: tuple[int, ...] = (1,)
@@ -307,7 +307,7 @@ def _benching(table: dict[str, Any] | None, where: str) -> Benching | None:
     profile = table.get("profile", "quick")
     if profile not in ["quick", "publish", "sustained"]:
         raise InputError(f"{where}: there is no profile {profile!r}.", hint="quick or publish")
-    on = farm.expanded(_texts(table.get("on"), "on", where))
+    on = offered.expanded(_texts(table.get("on"), "on", where))
     return Benching(on, _counts(table.get("threads", 1), where), profile)
 
 

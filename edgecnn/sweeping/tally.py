@@ -144,7 +144,12 @@ def places(spec: Spec) -> tuple[Place, ...]:
 
 
 def make_report(
-    survey: Survey, tally: Tally, file: Path, storage: Path, earlier: int, warnings: Sequence[str]
+    survey: Survey,
+    tally: Tally,
+    file: Path,
+    storage: Path | str,
+    earlier: int,
+    warnings: Sequence[str],
 ) -> SweepReport:
     """What the sweep has come to."""
     left = survey.points - tally.ended() - len(tally.failed)

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgecnn import manifest as manifests
-from edgecnn import store
 from edgecnn.errors import DeviceError, EdgeCnnError, InputError, MissingPartError
 from edgecnn.isolation import CrashedError, LimitError
 from edgecnn.progress import Progress, Silent
-from edgecnn.sweeping import keys
+from edgecnn.sweeping import keys, sharing, storage
 from edgecnn.sweeping.points import export_options, identity_of, request_of
-from edgecnn.sweeping.records import Accuracy, Place, Point, PointRecord, Run, Timing
+from edgecnn.sweeping.records import Accuracy, Point, PointRecord, Run
+from edgecnn.sweeping.timing import timings
 
 if TYPE_CHECKING:
-    from edgecnn.benchmark.report import BenchReport
+    from pathlib import Path
+
     from edgecnn.evaluating import EvaluateReport
     from edgecnn.records import FileInfo, Manifest, Preprocessing
     from edgecnn.sweeping.spec import Benching, Predicting
+    from edgecnn.sweeping.storage import Storage
 
+ARTIFACTS = "artifacts"
 _TRAINED = "trained"
 
 
@@ -35,7 +37,8 @@ class Work:
         source: the same, its files named from the root: a worker has another working folder.
         network: the key of the network, by which what was trained is found.
         artifact: the key of the artifact.
-        storage: folder that artifacts lie in, by their keys; every worker sees it.
+        storage: where artifacts lie, by their keys: a folder that every worker sees, or an address.
+        shared: the user's files that lie in the storage too: the path of each, and its key.
         versions: of the packages that the keys speak of.
         ahead: formats that the network's float stage is to make, for the points that follow.
         threads: to compute with.
@@ -53,6 +56,7 @@ class Work:
     artifact: str
     storage: str
     versions: dict[str, str]
+    shared: tuple[tuple[str, str], ...] = ()
     ahead: tuple[str, ...] = ()
     threads: int = 1
     preprocessing: Preprocessing | None = None
@@ -74,8 +78,7 @@ def perform(work: Work, progress: Progress | None = None) -> PointRecord:
     watcher, began = progress or Silent(), time.monotonic()
     try:
         _require_versions(work)
-        _require_storage(Path(work.storage))
-        record = _performed(work, watcher)
+        record = _performed(work, storage.opened(work.storage), watcher)
     except (DeviceError, MissingPartError):
         raise
     except EdgeCnnError as error:
@@ -107,20 +110,22 @@ def _require_versions(work: Work) -> None:
             )
 
 
-def _require_storage(folder: Path) -> None:
-    """Hold, before anything is made, that it can be kept."""
-    with store.file_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-
-
-def _performed(work: Work, progress: Progress) -> PointRecord:
-    folder = artifact_folder(Path(work.storage), work.artifact, work.point)
-    manifest = _kept(folder)
+def _performed(work: Work, held: Storage, progress: Progress) -> PointRecord:
+    local = _with_files_here(work, held)
+    kept, manifest = held.find(ARTIFACTS, work.artifact), None
+    if kept is not None:
+        manifest = _kept(kept / work.point.recipe)
     reused = manifest is not None
-    if manifest is None:
-        manifest = _exported(work, folder, progress)
+    if kept is None or manifest is None:
+        kept = held.make(
+            ARTIFACTS, work.artifact, lambda into: _export(local, held, into, progress)
+        )
+        manifest = manifests.load(kept / work.point.recipe / manifests.NAME)
+    folder = kept / work.point.recipe
     file = _file(manifest, work.point)
-    timings, notes = _timings(work, folder, progress)
+    found, notes = timings(
+        work.predicting, work.benching, folder, file_format=work.point.format, progress=progress
+    )
     return PointRecord(
         work.key,
         work.point,
@@ -130,16 +135,29 @@ def _performed(work: Work, progress: Progress) -> PointRecord:
         size_bytes=file.bytes,
         macs=manifest.model.macs,
         snr_db=None if file.parity.snr_db is None else round(file.parity.snr_db, 3),
-        accuracy=_accuracy(work, folder, progress),
-        timings=timings,
+        accuracy=_accuracy(work, local.evaluating, folder, progress),
+        timings=found,
         notes=notes,
         run=Run(disk_bytes=_disk_bytes(folder), reused=reused),
     )
 
 
-def artifact_folder(storage: Path, artifact: str, point: Point) -> Path:
-    """Where an artifact lies by its key."""
-    return storage / "artifacts" / artifact / point.recipe
+def artifact_place(where: Path | str, artifact: str, point: Point) -> str:
+    """Where an artifact lies in a storage, by its key."""
+    return "/".join((str(where).rstrip("/"), ARTIFACTS, artifact, point.recipe))
+
+
+def _with_files_here(work: Work, held: Storage) -> Work:
+    """The same, the user's files named as they lie on this machine."""
+    if not work.shared:
+        return work
+    names = sharing.fetched(work.shared, held)
+    return replace(
+        work,
+        source=sharing.point_named(work.source, names),
+        training=sharing.options_named(work.training, names),
+        evaluating=sharing.options_named(work.evaluating, names),
+    )
 
 
 def _kept(folder: Path) -> Manifest | None:
@@ -161,18 +179,17 @@ def _file(manifest: Manifest, point: Point) -> FileInfo:
     raise InputError(f"The artifact has no {point.format} file.")
 
 
-def _exported(work: Work, folder: Path, progress: Progress) -> Manifest:
+def _export(work: Work, held: Storage, into: Path, progress: Progress) -> None:
+    """Write the artifact, in a folder of its key."""
     from edgecnn.exporting import export
 
-    trained = _trained(work, progress)
+    trained = _trained(work, held, progress)
     point = replace(work.source, **trained)
     options = export_options(point, work.preprocessing)
     if len(work.ahead) > 1:
         _float_stage(point, work, progress)
-    result = export(
-        point.model, out=folder.parent, threads=work.threads, progress=progress, **options
-    )
-    return result.artifacts[0].manifest
+    out = into / work.artifact
+    export(point.model, out=out, threads=work.threads, progress=progress, **options)
 
 
 def _float_stage(point: Point, work: Work, progress: Progress) -> None:
@@ -201,39 +218,46 @@ def _float_stage(point: Point, work: Work, progress: Progress) -> None:
     )
 
 
-def _trained(work: Work, progress: Progress) -> dict[str, Any]:
+def _trained(work: Work, held: Storage, progress: Progress) -> dict[str, Any]:
     """What training says of the point: weights, and as many classes as the data has."""
     if work.training is None:
         return {}
     import json
 
-    from edgecnn.training import train
     from edgecnn.training.loop import MODEL
     from edgecnn.training.run import RECORD
 
-    folder = Path(work.storage) / _TRAINED / work.network
-    if not (folder / RECORD).is_file():
-        point = work.source
-        train(
-            point.model,
-            out=folder,
-            seed=point.seed,
-            input_size=point.input_size,
-            width=point.width,
-            convolution=point.convolution,
-            progress=progress,
-            **work.training,
-        )
+    folder = held.find(_TRAINED, work.network)
+    if folder is None or not (folder / RECORD).is_file():
+        folder = held.make(_TRAINED, work.network, lambda into: _train(work, into, progress))
     classes = json.loads((folder / RECORD).read_bytes())["classes"]
     return {"weights": str(folder / MODEL), "classes": len(classes)}
 
 
-def _accuracy(work: Work, folder: Path, progress: Progress) -> Accuracy | None:
-    if work.evaluating is None:
+def _train(work: Work, into: Path, progress: Progress) -> None:
+    from edgecnn.training import train
+
+    point = work.source
+    train(
+        point.model,
+        out=into / work.network,
+        seed=point.seed,
+        input_size=point.input_size,
+        width=point.width,
+        convolution=point.convolution,
+        progress=progress,
+        **work.training or {},
+    )
+
+
+def _accuracy(
+    work: Work, options: dict[str, Any] | None, folder: Path, progress: Progress
+) -> Accuracy | None:
+    if work.evaluating is None or options is None:
         return None
     from edgecnn.evaluating import evaluate
 
-    report = evaluate(folder, threads=work.threads, progress=progress, **work.evaluating)
+    report = evaluate(folder, threads=work.threads, progress=progress, **options)
     return accuracy_of(report, str(work.evaluating["data"]))
 
 
@@ -250,81 +274,6 @@ def accuracy_of(report: EvaluateReport, data: str) -> Accuracy:
         value = next(each for each in values if each is not None)
         return Accuracy("agreement", value, same.low, same.high, same.images, data)
     raise InputError("Nothing was evaluated.")
-
-
-def _timings(
-    work: Work, folder: Path, progress: Progress
-) -> tuple[tuple[Timing, ...], tuple[str, ...]]:
-    """Predicted and measured latencies, and why there are none."""
-    found, notes = list[Timing](), list[str]()
-    if work.predicting is not None:
-        try:
-            found += _predicted(work.predicting, folder, progress)
-        except InputError as error:  # int16x8, and operators nobody can count
-            notes.append(error.message)
-    if work.benching is not None:
-        measured, said = _measured(work.benching, work.point.format, folder, progress)
-        found += measured
-        notes += said
-    return tuple(found), tuple(notes)
-
-
-def _predicted(predicting: Predicting, folder: Path, progress: Progress) -> list[Timing]:
-    from edgecnn.latency.prediction import predict
-
-    report = predict(
-        folder, device=predicting.device, threads=predicting.threads, progress=progress
-    )
-    return [
-        Timing(Place(run.device, run.threads), run.latency_ms, run.low_ms, run.high_ms)
-        for run in report.predictions
-    ]
-
-
-def _measured(
-    benching: Benching, file_format: str, folder: Path, progress: Progress
-) -> tuple[list[Timing], list[str]]:
-    """Latencies of the devices at hand, and what is to be said of them; see `timings_of`."""
-    from edgecnn.benchmark.run import bench
-
-    report = bench(
-        folder,
-        on=benching.on,
-        threads=benching.threads,
-        profile=benching.profile,
-        formats=(file_format,),
-        results=None,
-        progress=progress,
-    )
-    return timings_of(report)
-
-
-def timings_of(report: BenchReport) -> tuple[list[Timing], list[str]]:
-    """What a bench says of a point; an emulator's times say nothing, as its note does.
-
-    Raises:
-        DeviceError: a device gave none, none that can be trusted, or computes something else.
-    """
-    found, notes = list[Timing](), list[str]()
-    for failure in report.failures:
-        where = "" if failure.message.startswith(failure.target) else f"{failure.target}: "
-        raise DeviceError(f"{where}{failure.message}", hint=failure.hint)
-    for run in report.results:
-        if run.outputs_match is False:
-            raise DeviceError(f"{run.target}: its outputs are not this machine's.")
-        if run.emulated:
-            notes.append(f"{run.target} is emulated: its times say nothing of the device.")
-            continue
-        if run.trust.grade == "void":
-            why = "; ".join(run.trust.reasons).rstrip(".")
-            raise DeviceError(
-                f"{run.target}: the measurement is void: {why}.",
-                hint="The same command measures it again when the device is left alone.",
-            )
-        place = Place(run.target, run.threads, measured=True)
-        latency = run.latency_ms
-        found.append(Timing(place, latency.p90, latency.min, latency.p99))
-    return found, list(dict.fromkeys(notes))
 
 
 def _disk_bytes(folder: Path) -> int:

@@ -46,6 +46,7 @@ def reported(tmp_path_factory: pytest.TempPathFactory) -> edgecnn.ReportResult:
     folder = tmp_path_factory.mktemp("report")
     records = sample_experiments.write_all(folder / "experiments")
     sample_experiments.write_results(folder)
+    sample_experiments.write_sweep(folder)
     sample_experiments.write_benchmarks(folder / "benchmarks")
     return edgecnn.report(folder / "report.html", records=records, artifacts=folder)
 

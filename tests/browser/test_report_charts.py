@@ -18,7 +18,7 @@ _MARKS = 'g.mark-symbol[role="graphics-object"] path'
 _FIGURES = (
     "latency", "accuracy-latency", "fits", "energy", "size", "memory", "sustained", "separable",
     "kernels", "operators", "twins", "trained", "gradients", "quantization", "fidelity", "measured",
-    "predictor", "comparisons",
+    "swept", "predictor", "comparisons",
 )  # fmt: skip
 _MARKS_A_ROW = {"separable": 2, "kernels": 2}  # one for MACs, one for time
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+import ray_cluster
 from command_line import run_json
 from emulated_pi import EmulatedPi
 from emulation.host import UnavailableError
@@ -193,4 +194,31 @@ def test_a_sweep_measures_on_a_farm_and_shows_no_emulators_times(
     assert [front.place and front.place.device for front in report.fronts] == targets
     assert not any(front.records for front in report.fronts)
     assert [note.split(" is emulated")[0] for note in report.notes] == targets
+    wait_for(lambda: not any(pi.processes() for pi in pis))
+
+
+def test_a_node_of_a_ray_cluster_measures_the_device_it_offers(
+    pis: tuple[EmulatedPi, ...],
+    farm: tuple[str, list[str]],
+    tmp_path: Path,
+) -> None:
+    """Where the device is, its node alone knows: the sweep names a kind, and gets its records."""
+    _, targets = farm
+    (tmp_path / "nodes.toml").write_text(f'[raspberry-pi-2]\ntargets = ["{targets[0]}"]\n')
+    (tmp_path / "float.tflite").write_bytes(float_net().to_bytes())
+    axes = {"model": str(tmp_path / "float.tflite"), "recipe": "float32"}
+    asked = {"axes": axes, "input": {"input_range": [0, 1]},
+             "bench": {"on": "device:raspberry-pi-2"}}  # fmt: skip
+    with ray_cluster.one_node(
+        {"device:raspberry-pi-2": 1}, EDGECNN_FARM=str(tmp_path / "nodes.toml")
+    ) as address:
+        report = edgecnn.sweep(
+            asked, out=tmp_path / "out", storage=tmp_path / "storage", ray=address
+        )
+    assert (report.done, report.failed) == (1, ())
+    assert [front.place and front.place.device for front in report.fronts] == [
+        "device:raspberry-pi-2"
+    ]
+    (note,) = report.notes
+    assert note.startswith("device:raspberry-pi-2 is emulated")
     wait_for(lambda: not any(pi.processes() for pi in pis))

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import signal
-import subprocess
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import command_line
 import numpy as np
 import pytest
-from ray_cluster import NODES, three_nodes
+from ray_cluster import DEVICE, FARM, NODES, three_nodes
 from sweep_tasks import task
 from tiny_tflite import float_net
 
@@ -101,50 +97,6 @@ def test_the_same_records_here_and_on_a_cluster(
     assert records(again.file) == ours
 
 
-@pytest.mark.parametrize("on_ray", [False, True])
-def test_a_driver_killed_in_the_middle(
-    cluster: RayCluster, files: Path, tmp_path: Path, *, on_ray: bool
-) -> None:
-    asked = tables(files, recipe="float32", seed=[0, 1, 2])
-    del asked["evaluate"]
-    spec = tmp_path / "spec.toml"
-    spec.write_text(_toml(asked))
-    file = tmp_path / "out" / "sweep.jsonl"
-    command: list[str | Path] = [
-        "sweep",
-        spec,
-        "--out",
-        file.parent,
-        "--storage",
-        tmp_path / "shared",
-    ]
-    command += ["--ray", cluster.address] if on_ray else ["--jobs", "1"]
-    driver = subprocess.Popen(
-        [*command_line.COMMAND, *map(str, command)], stderr=subprocess.DEVNULL
-    )
-    while not (file.exists() and file.stat().st_size):
-        assert driver.poll() is None
-        time.sleep(0.02)
-    driver.send_signal(signal.SIGKILL)
-    driver.wait()
-    before = file.read_bytes()
-    assert before.count(b"\n") < 3
-
-    told = command_line.run_json(*command)
-    assert (told["points"], told["done"], told["left"]) == (3, 3, 0)
-    assert told["earlier"] == before.count(b"\n")
-    assert file.read_bytes().startswith(before[: before.rfind(b"\n") + 1])
-    assert {each.point.seed for each in records(file)} == {0, 1, 2}
-    assert {each.status for each in records(file)} == {"done"}
-
-
-def _toml(asked: dict[str, Any]) -> str:
-    lines = list[str]()
-    for name, table in asked.items():
-        lines += [f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in table.items())]
-    return "\n".join(lines)
-
-
 def test_tasks_that_die_on_a_cluster_are_tried_again(cluster: RayCluster, tmp_path: Path) -> None:
     for name in ("always", "once"):
         (tmp_path / name).mkdir()
@@ -180,6 +132,20 @@ def test_a_node_killed_in_the_middle(cluster: RayCluster, tmp_path: Path) -> Non
     assert {each.value for each in ended} == {"rested"}
     assert ended[0].attempts == 1
     assert max(each.attempts for each in ended) == 2
+
+
+def test_a_device_is_measured_by_the_node_that_offers_it(cluster: RayCluster) -> None:
+    asked = [
+        task("environment_of", "EDGECNN_FARM", key=str(n), resources=(DEVICE,), isolated=n < 2)
+        for n in range(4)
+    ]
+    with RayEngine(cluster.address, resources=(DEVICE,)) as engine:
+        assert [each.value for each in engine.run(asked)] == [FARM] * 4
+    with (
+        pytest.raises(InputError, match="No node of the Ray cluster offers device:pi and"),
+        RayEngine(cluster.address, resources=("device:pi", DEVICE)),
+    ):
+        pytest.fail("it was entered")
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1", "here"])

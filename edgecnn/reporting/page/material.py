@@ -13,11 +13,12 @@ from edgecnn.evidence.files import DEFAULT as RECORDS
 from edgecnn.evidence.files import Evidence, read_all
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from edgecnn.claims.record import VerdictReport
     from edgecnn.measurements import BenchResult
     from edgecnn.records import Manifest
+    from edgecnn.sweeping.records import PointRecord
 
 ARTIFACTS = Path("artifacts")
 RESULTS = "results.jsonl"
@@ -33,6 +34,7 @@ class Material:
         verdicts: what the claims make of them; None where there is no record at all.
         results: what the user measured, in the order of results.jsonl.
         manifests: the user's artifacts, by folder.
+        sweeps: what became of each point of a sweep, by the sweep's name.
         benchmarks: the comparisons of this repository, by name, as parsed JSON.
         problems: files that could not be read, one sentence each.
     """
@@ -41,6 +43,7 @@ class Material:
     verdicts: VerdictReport | None = None
     results: tuple[BenchResult, ...] = ()
     manifests: Mapping[str, Manifest] = field(default_factory=dict)
+    sweeps: Mapping[str, tuple[PointRecord, ...]] = field(default_factory=dict)
     benchmarks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
 
@@ -64,6 +67,7 @@ def read(records: Path | None, artifacts: Path) -> Material:
         verdicts=verdicts,
         results=results,
         manifests=_manifests(artifacts, problems),
+        sweeps=_sweeps(artifacts / "sweeps", problems),
         benchmarks=_benchmarks(artifacts / "benchmarks", problems),
         problems=tuple(problems),
     )
@@ -106,6 +110,31 @@ def _manifest(path: Path, problems: list[str]) -> Manifest | None:
     except InputError as error:
         problems.append(error.message)
         return None
+
+
+def _sweeps(folder: Path, problems: list[str]) -> dict[str, tuple[PointRecord, ...]]:
+    """Each point as it ended last: one that is done was not undone later."""
+    from edgecnn.sweeping import journal
+
+    found: dict[str, tuple[PointRecord, ...]] = {}
+    for path in sorted(folder.glob("*/sweep.jsonl")):
+        points: dict[str, PointRecord] = {}
+        try:
+            for record in journal.read(path, problems.append):
+                if record.key not in points or points[record.key].status != "done":
+                    points[record.key] = record
+        except InputError as error:
+            problems.append(error.message)
+        if points:
+            found[path.parent.name] = _in_order(points.values())
+    return found
+
+
+def _in_order(records: Iterable[PointRecord]) -> tuple[PointRecord, ...]:
+    """The same whichever point ended first."""
+    from edgecnn.sweeping.points import title
+
+    return tuple(sorted(records, key=lambda each: (title(each.point), each.key)))
 
 
 def _benchmarks(folder: Path, problems: list[str]) -> dict[str, Mapping[str, Any]]:

@@ -23,6 +23,7 @@ from edgecnn.reporting.page.charts import (
     separable,
     size,
     sustained,
+    swept,
     trained,
     twins,
 )
@@ -97,7 +98,11 @@ SECTIONS = (
     Section(
         "yours",
         "Your own files and devices",
-        (Chart(own.gather, own.draw), Chart(exported.gather, exported.draw)),
+        (
+            Chart(own.gather, own.draw),
+            Chart(swept.gather, swept.draw),
+            Chart(exported.gather, exported.draw),
+        ),
     ),
     Section(
         "trust",

@@ -124,7 +124,7 @@ def test_json(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ("args", "sentence"),
     [
         (["--max-drop", "1"], "nothing is evaluated"),
-        (["--ray", "auto"], "a folder that all of them see"),
+        (["--ray", "auto"], "a place that all of them see"),
         (["--ray", "local", "--jobs", "2"], "--jobs is for this machine"),
         (["--latency", "soon"], "--latency takes a time"),
     ],
@@ -142,6 +142,9 @@ def test_a_sweep_on_ray_measures_no_devices(here: Path, capsys: pytest.CaptureFi
     (here / "spec.toml").write_text(SPEC + '[bench]\non = "local"\n')
     assert run(["sweep", "spec.toml", "--ray", "local"]) == 2
     assert "does not measure devices" in capsys.readouterr().err
+    (here / "spec.toml").write_text(SPEC + '[bench]\non = "device:raspberry-pi-4b"\n')
+    assert run(["sweep", "spec.toml"]) == 2
+    assert "is what a node of a Ray cluster offers" in capsys.readouterr().err
 
 
 def test_the_example_is_a_spec(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

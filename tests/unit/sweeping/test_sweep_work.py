@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 import sample_benches
@@ -14,11 +14,8 @@ from edgecnn.errors import DeviceError, EdgeCnnError, InputError, MissingPartErr
 from edgecnn.evaluating.records import Agreement, Detection, EvaluateReport, Evaluation, FileRun
 from edgecnn.measurements import Trust
 from edgecnn.records import Preprocessing
-from edgecnn.sweeping import keys, work
+from edgecnn.sweeping import keys, timing, work
 from edgecnn.sweeping.records import Accuracy, Place, Point, Timing
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 RUN = FileRun("model.tflite", "int8", "tflite", "images", "test", 100, 0, "runtime", 1, 2.0)
 
@@ -46,8 +43,8 @@ def test_a_point_is_done_and_its_artifact_found_again(todo: work.Work) -> None:
 
 def test_a_damaged_artifact_is_made_again(todo: work.Work, tmp_path: Path) -> None:
     first = work.perform(todo)
-    file = work.artifact_folder(tmp_path / "storage", "artifact", todo.point) / "model.tflite"
-    file.write_bytes(b"something else")
+    folder = work.artifact_place(tmp_path / "storage", "artifact", todo.point)
+    (Path(folder) / "model.tflite").write_bytes(b"something else")
     again = work.perform(todo)
     assert (again.run.reused, again.sha256) == (False, first.sha256)
 
@@ -101,9 +98,9 @@ def test_a_report_of_nothing() -> None:
 def test_what_a_bench_says_of_a_point() -> None:
     emulated = sample_benches.EMULATED
     report = BenchReport((sample_benches.TRUSTED, emulated, replace(emulated, threads=1)), ())
-    (timing,), (note,) = work.timings_of(report)
+    (measured,), (note,) = timing.timings_of(report)
     place = Place("ssh://pi@raspberrypi.local", 4, measured=True)
-    assert timing == Timing(place, 38.09, 38.0, 38.09)
+    assert measured == Timing(place, 38.09, 38.0, 38.09)
     assert note == "ssh://pi@localhost:2222 is emulated: its times say nothing of the device."
 
 
@@ -123,5 +120,5 @@ def test_what_a_bench_says_of_a_point() -> None:
 )
 def test_what_a_device_did_not_give_is_no_word_on_the_point(report: BenchReport, said: str) -> None:
     with pytest.raises(DeviceError) as caught:
-        work.timings_of(report)
+        timing.timings_of(report)
     assert caught.value.message == said

@@ -25,6 +25,7 @@ def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("artifacts")
     sample_experiments.write_all(folder / "experiments")
     sample_experiments.write_results(folder)
+    sample_experiments.write_sweep(folder)
     sample_experiments.write_benchmarks(folder / "benchmarks")
     return folder
 
