@@ -38,6 +38,8 @@ COMMANDS = {
     "report": "edgecnn.cli.report:report",
     "mcu": "edgecnn.cli.mcu:mcu",
     "deploy": "edgecnn.cli.deploy:deploy",
+    "live": "edgecnn.cli.live:live",
+    "collect": "edgecnn.cli.collect:collect",
     "devices": "edgecnn.cli.devices:devices",
     "guide": "edgecnn.cli.guide:guide",
     "cache": "edgecnn.cli.cache:cache",
