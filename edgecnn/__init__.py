@@ -64,6 +64,8 @@ if TYPE_CHECKING:
         LiveRun,
         Proof,
         Rollout,
+        ServiceOptions,
+        ServiceReport,
         StatusReport,
         TaskOptions,
         bundle,
@@ -72,6 +74,7 @@ if TYPE_CHECKING:
         deployed,
         live,
         roll_out,
+        service,
     )
     from edgecnn.diagnosing import Cause, Diagnosis, Layer, diagnose
     from edgecnn.errors import (
@@ -207,6 +210,8 @@ __all__ = [
     "ReportResult",
     "Rollout",
     "Segmentation",
+    "ServiceOptions",
+    "ServiceReport",
     "Silent",
     "StatusReport",
     "SweepOptions",
@@ -250,6 +255,7 @@ __all__ = [
     "profile_operators",
     "report",
     "roll_out",
+    "service",
     "sweep",
     "train",
     "verdict",
@@ -297,6 +303,8 @@ _HOMES = {
         "LiveRun",
         "Proof",
         "Rollout",
+        "ServiceOptions",
+        "ServiceReport",
         "StatusReport",
         "TaskOptions",
         "bundle",
@@ -305,6 +313,7 @@ _HOMES = {
         "deployed",
         "live",
         "roll_out",
+        "service",
     ),
     "edgecnn.errors": (
         "CheckFailedError",

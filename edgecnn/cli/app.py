@@ -39,6 +39,7 @@ COMMANDS = {
     "mcu": "edgecnn.cli.mcu:mcu",
     "deploy": "edgecnn.cli.deploy:deploy",
     "live": "edgecnn.cli.live:live",
+    "service": "edgecnn.cli.service:service",
     "collect": "edgecnn.cli.collect:collect",
     "devices": "edgecnn.cli.devices:devices",
     "guide": "edgecnn.cli.guide:guide",

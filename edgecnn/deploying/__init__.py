@@ -21,6 +21,7 @@ from edgecnn.deploying.records import (
 from edgecnn.deploying.remote_live import LiveOptions, LiveRun, live
 from edgecnn.deploying.rollout import roll_out
 from edgecnn.deploying.run import bundle, deploy
+from edgecnn.deploying.services import ServiceOptions, ServiceReport, service
 from edgecnn.deploying.status import deployed
 from edgecnn.deploying.tasking import TaskOptions
 
@@ -35,6 +36,8 @@ __all__ = [
     "Proof",
     "Rolled",
     "Rollout",
+    "ServiceOptions",
+    "ServiceReport",
     "Standing",
     "StatusReport",
     "TaskOptions",
@@ -44,4 +47,5 @@ __all__ = [
     "deployed",
     "live",
     "roll_out",
+    "service",
 ]

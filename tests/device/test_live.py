@@ -8,20 +8,23 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from live_program import asked, pictures, port_of, wait_for
+from service_manager import ServiceManager
 from sshd_server import SshdServer, find_sshd, running_sshd
 from tiny_artifact import write_artifact
 from tiny_release import make_release, write_out
 
 import edgecnn
 from edgecnn.cli.app import run
-from edgecnn.deploying import place
+from edgecnn.deploying import place, services
 from edgecnn.errors import DeviceError, InputError
+from edgecnn.progress import Silent
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -36,11 +39,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[SshdSer
         pytest.skip("no sshd: install openssh-server")
     with running_sshd(tmp_path / "device") as started:
         monkeypatch.setenv("EDGECNN_SSH_CONFIG", str(started.client_config))
-        made = make_release(tmp_path / "net")
-        home = started.folder / "edgecnn" / "tiny-float32"
-        write_out(made, home / "releases" / made.name)
-        (home / "current").symlink_to(f"releases/{made.name}")
-        pictures(started.folder / "pictures")
+        put_network(started, tmp_path)
         yield started
         wait_for(lambda: not started.left(), "for the device to be empty")
 
@@ -114,6 +113,46 @@ def test_nothing_runs_on_when_the_connection_is_cut(server: SshdServer) -> None:
         server.cut()
         assert process.wait(60) == 3
     wait_for(lambda: not server.left(), "for live to end there")
+
+
+def test_a_service_is_made_asked_read_stopped_and_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if not find_sshd():
+        pytest.skip("no sshd: install openssh-server")
+    with tempfile.TemporaryDirectory(prefix="edgecnn-sm-") as short:  # a socket's path is short
+        manager = ServiceManager(Path(short))
+        environment = {name: manager.environment[name] for name in ("PATH", "XDG_CONFIG_HOME")}
+        with running_sshd(tmp_path / "device", environment=environment) as server:
+            monkeypatch.setenv("EDGECNN_SSH_CONFIG", str(server.client_config))
+            net = put_network(server, tmp_path)
+            with pytest.raises(DeviceError, match="no service is installed"):
+                edgecnn.service(server.target)
+            options = edgecnn.ServiceOptions(source=str(server.folder / "pictures"), port=0)
+            device, _ = place.opened(server.target)
+            with contextlib.closing(device), device.workspace() as workspace:
+                made = services.move_over(
+                    workspace, server.target, str(net), options, Silent()
+                )  # fmt: skip
+            assert made.answers
+            assert run(["service", "status", server.target]) == 0
+            assert "sudo loginctl enable-linger" in " ".join(capsys.readouterr().out.split())
+            assert run(["service", "logs", server.target]) == 0
+            assert '"started"' in capsys.readouterr().out
+            assert not edgecnn.service(server.target, "stop").answers
+            assert edgecnn.service(server.target, "remove").removed
+            assert {each.name for each in net.iterdir()} == {"releases", "current"}
+            manager.stop()
+
+
+def put_network(server: SshdServer, tmp_path: Path) -> Path:
+    """A network in the server's home, and pictures; returns the network's folder."""
+    made = make_release(tmp_path / "net")
+    home = server.folder / "edgecnn" / "tiny-float32"
+    write_out(made, home / "releases" / made.name)
+    (home / "current").symlink_to(f"releases/{made.name}")
+    pictures(server.folder / "pictures")
+    return home
 
 
 @contextlib.contextmanager

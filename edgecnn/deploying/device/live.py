@@ -64,6 +64,7 @@ def _add_page(parser: argparse.ArgumentParser) -> None:
     add("--token-file", type=Path, metavar="FILE", help="holds the token; written where it is not")
     add("--keep", type=Path, metavar="DIR", help="for kept frames")
     add("--keep-most", type=run.count, default=500, metavar="N", help="kept frames (500)")
+    add("--service", type=Path, metavar="FOLDER", help="as the service of this folder")
     add("--log", type=Path, metavar="FILE", help="events, in two megabytes at most")
     add("--to-stderr", action="store_true", help="print the lines on stderr")
     add("--while-stdin", action="store_true", help="end when stdin does")

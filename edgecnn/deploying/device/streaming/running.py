@@ -19,6 +19,7 @@ from edgecnn.deploying.device.streaming.page_actions import Actions
 from edgecnn.deploying.device.streaming.painter import Painter
 from edgecnn.deploying.device.streaming.reader import Reader
 from edgecnn.deploying.device.streaming.server import PageServer
+from edgecnn.deploying.device.streaming.service import Notifier, confirm
 from edgecnn.deploying.device.streaming.sources import source_of
 from edgecnn.deploying.device.streaming.stages import Times
 from edgecnn.deploying.device.streaming.state import State
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from edgecnn.deploying.device.session import Session
     from edgecnn.deploying.device.streaming.frames import Frame
 
+_REACHED = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what is asked for, not bound
 _LOOPBACKS = {"127.0.0.1", "::1", "localhost"}
 
 
@@ -73,6 +75,8 @@ class Running:
         options = self._options
         in_turn = options.once or options.loop
         source = source_of(options.source, once=options.once, loop=options.loop)
+        path = options.log or (options.service and options.service / "service" / "live.log")
+        self._log = telling.BoundedLog(path) if path else None
         self._teller = self._new_teller()
         self._mailbox: Mailbox[Frame] = Mailbox()
         self._reader = Reader(
@@ -80,7 +84,9 @@ class Running:
             every=in_turn, fps=options.fps, again=not options.once,
         )  # fmt: skip
         self._times = Times()
+        self._notifier = Notifier()
         self._loop = self._new_loop()
+        self._loop.on_beat(self._notifier.beat)
         self._keeper = Keeper(options.keep or home(self._here) / "kept", options.keep_most)
         self._source_name = source.name
         if options.on_result:
@@ -97,14 +103,13 @@ class Running:
             telling.to_stream(stream), self._nobody_reads, every=self._options.once
         )
         self._parts.callback(lines.close)
-        log = telling.BoundedLog(self._options.log).write if self._options.log else None
-        return telling.Teller(lines.put, log)
+        return telling.Teller(lines.put, self._log.write if self._log else None)
 
     def _nobody_reads(self) -> None:
         """Without a reader of its lines it goes on for the page, a log or a command alone."""
         telling.discard(sys.stderr if self._options.to_stderr else sys.stdout)
         options = self._options
-        if options.no_page and options.log is None and options.on_result is None:
+        if options.no_page and self._log is None and options.on_result is None:
             self.stop()
 
     def _new_loop(self) -> Loop:
@@ -162,12 +167,22 @@ class Running:
             self._loaded.warm_up()
             self._tell_started()
             self._reader.start()
+            self._confirm()
             try:
                 self._loop.run()
             finally:
+                self._notifier.stopping()
                 self._reader.stop()
             self._teller.event("stopped" if self._stopping else "ended")
         return BAD_INPUT if self._reader.state == "lost" and self._options.once else 0
+
+    def _confirm(self) -> None:
+        """The network has run and the page answers: the service is up."""
+        if self._options.service is not None:
+            listen = _REACHED.get(self._options.listen, self._options.listen)
+            port = None if self._page is None else self._page.port
+            confirm(self._options.service, self._here.name, listen, port)
+        self._notifier.ready()
 
     def _tell_started(self) -> None:
         details: dict[str, Any] = {"pid": os.getpid(), "release": self._here.name}
