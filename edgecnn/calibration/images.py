@@ -8,8 +8,10 @@ sets ignores them.
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
@@ -17,8 +19,6 @@ from edgecnn import files
 from edgecnn.tasks.placing import letterbox
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import numpy.typing as npt
     from PIL import Image
 
@@ -60,6 +60,21 @@ class Decoded:
     picture: tuple[int, int] = (0, 0)
 
 
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A picture that is decoded, and not yet brought to an input's size.
+
+    Attributes:
+        image: upright; a JPEG's may be a fraction of the whole.
+        remarks: as `Decoded.remarks`.
+        size: height and width of the whole picture, pixels, upright.
+    """
+
+    image: Image.Image
+    remarks: tuple[str, ...]
+    size: tuple[int, int]
+
+
 def decode(path: Path, size: tuple[int, int], channels: int, fit: str = "cover") -> Decoded:
     """Decode an image file, whatever its format's details, in bounded memory.
 
@@ -72,13 +87,35 @@ def decode(path: Path, size: tuple[int, int], channels: int, fit: str = "cover")
     Raises:
         UnreadableImageError: the file is damaged, too large, too small, or of an unknown kind.
     """
-    image, remarks, picture = _read(path, size)
-    image, converted = _to_eight_bits(image)
-    inner = letterbox(picture, size)[:1:-1] if fit == "letterbox" else size
+    return fitted(read(path, size), size, channels, fit)
+
+
+def read(source: Path | bytes, size: tuple[int, int] | None) -> Picture:
+    """Decode a picture, the first half of `decode`.
+
+    Args:
+        source: an image file, or its content.
+        size: height and width of the input that it is for; None decodes all its pixels.
+
+    Raises:
+        UnreadableImageError: as `decode`.
+    """
+    image, remarks, picture = _read(source, size)
+    return Picture(image, tuple(remarks), picture)
+
+
+def fitted(picture: Picture, size: tuple[int, int], channels: int, fit: str = "cover") -> Decoded:
+    """Bring a picture to an input's size, the second half of `decode`.
+
+    Raises:
+        UnreadableImageError: its pixels have no agreed range.
+    """
+    image, converted = _to_eight_bits(picture.image)
+    inner = letterbox(picture.size, size)[:1:-1] if fit == "letterbox" else size
     enlarged = image.height < inner[0] or image.width < inner[1]
-    image, flattened = _flatten(_fitted(image, picture, size, fit))
+    image, flattened = _flatten(_fitted(image, picture.size, size, fit))
     pixels = as_array(image, channels)
-    remarks += converted + flattened
+    remarks = [*picture.remarks, *converted, *flattened]
     if enlarged:
         remarks.append("smaller than the network's input, enlarged")
     low, high = pixels.min(axis=(0, 1)), pixels.max(axis=(0, 1))
@@ -86,16 +123,20 @@ def decode(path: Path, size: tuple[int, int], channels: int, fit: str = "cover")
         remarks.append("of a single colour")
     elif channels > 1 and (pixels == pixels[..., :1]).all():
         remarks.append("grey, repeated to three channels")
-    return Decoded(pixels, tuple(remarks), picture)
+    return Decoded(pixels, tuple(remarks), picture.size)
 
 
-def whole(path: Path) -> Image.Image:
+def whole(source: Path | bytes, size: tuple[int, int] | None = None) -> Image.Image:
     """Read a picture as it is, upright, to be drawn on; RGB or grey, what is transparent on white.
+
+    Args:
+        source: an image file, or its content.
+        size: height and width that are enough; a JPEG may then be decoded at a fraction.
 
     Raises:
         UnreadableImageError: as `decode`.
     """
-    image, _, _ = _read(path, None)
+    image, _, _ = _read(source, size)
     return _flatten(_to_eight_bits(image)[0])[0]
 
 
@@ -106,14 +147,13 @@ def as_array(image: Image.Image, channels: int) -> npt.NDArray[np.uint8]:
 
 
 def _read(
-    path: Path, size: tuple[int, int] | None
+    source: Path | bytes, size: tuple[int, int] | None
 ) -> tuple[Image.Image, list[str], tuple[int, int]]:
     """The picture, what is to be said of it, and the size it has; all its pixels without a size."""
     from PIL import Image, UnidentifiedImageError
 
     try:
-        _refuse_empty(path)
-        with files.open_binary(path) as stream, Image.open(stream, formats=_FORMATS) as image:
+        with _opened(source) as stream, Image.open(stream, formats=_FORMATS) as image:
             width, height = image.size
             _prepare(image, size)
             # A phone's MPO is one picture, with its preview or depth map as another frame.
@@ -134,9 +174,10 @@ def _read(
     return upright, remarks, (width, height) if turned else (height, width)
 
 
-def _refuse_empty(path: Path) -> None:
-    if path.stat().st_size == 0:
+def _opened(source: Path | bytes) -> IO[bytes]:
+    if (source.stat().st_size if isinstance(source, Path) else len(source)) == 0:
         raise UnreadableImageError("empty file")
+    return files.open_binary(source) if isinstance(source, Path) else io.BytesIO(source)
 
 
 def _prepare(image: Image.Image, size: tuple[int, int] | None) -> None:

@@ -137,6 +137,12 @@ def print_json(value: JsonObject) -> None:
         click.echo(json.dumps(value, indent=2, allow_nan=False))
 
 
+def print_json_line(value: JsonObject) -> None:
+    """Print one of many objects on stdout, in ASCII and on a line of its own, at once."""
+    with writing():
+        click.echo(json.dumps(value, allow_nan=False))
+
+
 def is_terminal() -> bool:
     """Whether a person watches stderr."""
     return sys.stderr is not None and sys.stderr.isatty()

@@ -11,8 +11,14 @@ import edgecnn
 from edgecnn.cli import console
 from edgecnn.cli.bench_print import DEVICE_FAILED, print_failures
 from edgecnn.cli.group import HintedUsageError
-from edgecnn.cli.options import common_options, quiet_option
+from edgecnn.cli.options import common_options, in_order, quiet_option
 from edgecnn.cli.progress import watching
+from edgecnn.cli.service_options import (
+    SERVICE_OPTIONS,
+    print_service,
+    refuse_stray,
+    service_of,
+)
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -36,6 +42,10 @@ class _Flags(TypedDict):
     head: str | None
     anchors: Path | None
     output: str | None
+    service: bool
+    source: str | None
+    listen: str | None
+    port: int | None
     bundle: Path | None
     machine: str | None
     python: str | None
@@ -95,6 +105,7 @@ class _Flags(TypedDict):
     metavar="FILE",
     help="With --head ssd or ssd-xy: four numbers per anchor.",
 )
+@in_order(*SERVICE_OPTIONS)
 @click.option(
     "--bundle",
     type=click.Path(path_type=Path),
@@ -135,10 +146,15 @@ def deploy(
         raise HintedUsageError(
             "No ARTIFACT is given.", hint="edgecnn deploy DIR ssh://pi@raspberrypi.local"
         )
+    refuse_stray(flags["service"], flags["bundle"], flags["source"], flags["listen"], flags["port"])
     file, names = flags["bundle"], [*filter(None, (target,)), *flags["on"]]
     if names and file is None:
         _refuse(flags, "machine", "python", reason="it is read from the device")
         if len(names) > 1 or names[0].startswith("@"):
+            if flags["service"]:
+                raise HintedUsageError(
+                    "--service is for one device.", hint="Deploy to each of them."
+                )
             _roll_out(context, Path(artifact), names, flags)
         else:
             _deploy(Path(artifact), names[0], flags)
@@ -208,7 +224,12 @@ def _roll_out(context: click.Context, artifact: Path, names: list[str], flags: _
 def _deploy(artifact: Path, target: str, flags: _Flags) -> None:
     with watching(quiet=flags["quiet"]) as progress:
         result = edgecnn.deploy(
-            artifact, target, to=flags["to"], task=_task(flags), progress=progress
+            artifact,
+            target,
+            to=flags["to"],
+            task=_task(flags),
+            service=service_of(flags["service"], flags["source"], flags["listen"], flags["port"]),
+            progress=progress,
         )
     if flags["as_json"]:
         from edgecnn.reporting.deployment import deployment_object
@@ -234,6 +255,9 @@ def _print_deployment(result: Deployment) -> None:
     console.print_line(f"Deployed: {result.folder}", "bold")
     console.print_pairs(report.deployment_pairs(result))
     _print_cautions(report.cautions(result))
+    if result.service is not None:
+        print_service(result.target, result.service)
+        return
     console.print_line("Run it there:")
     console.print_line(f"  {report.use_deployment(result)}", "bold")
 

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _NAME = re.compile(r"[0-9a-f]{16}(\.[0-9]+)?")
+_SERVICE, _PENDING = "service.json", "pending.json"  # see service_program.py
 _INCOMING, _NEW_LINK = ".incoming-", ".current-"
 _SPARE_BYTES = 4 << 20  # for folders, and for the bytecode Python writes
 _LONGEST_WORDS = 1000  # characters of the last line that a failed proof wrote
@@ -109,11 +110,13 @@ def install(archive: Path, folder: Path, wanted: Callable[[], bool]) -> dict[str
         old = _current(folder)
         with _proven(archive, releases, wanted) as (release, kept, proof):
             _refuse_unwanted(wanted)
+            proven = old if release == old else _arm(folder, release, old)
             _switch(folder, release)
         unchanged = kept and release == old
-        removed = [] if unchanged else _prune(releases, {release, old})
+        removed = [] if unchanged else _prune(releases, {release, old, proven})
     return {"folder": str(folder), "release": release, "unchanged": unchanged,
-            "previous": old, "removed": removed, "proof": proof}  # fmt: skip
+            "previous": old, "removed": removed, "proof": proof,
+            "service": (folder / _SERVICE).exists()}  # fmt: skip
 
 
 @contextlib.contextmanager
@@ -270,6 +273,26 @@ def _judged(code: int, out: bytes, errors: str) -> dict[str, Any]:
     if not told["ok"]:
         raise InstallError("proof", "{message}: {hint}".format_map(told["error"]))
     return told
+
+
+def _arm(folder: Path, release: str, old: str) -> str:
+    """Have a service go back where the new release does not answer; returns where it goes then.
+
+    A release that has not yet answered is nothing to go back to: the one before it is.
+    """
+    if not (folder / _SERVICE).exists():
+        return old
+    pending, earlier = folder / _PENDING, dict[str, Any]()
+    with contextlib.suppress(OSError, ValueError):
+        earlier = json.loads(pending.read_bytes())
+    proven = str(earlier.get("old", "")) if earlier.get("new") == old else old
+    part = folder / f".{_PENDING}.part"
+    with part.open("w", encoding="utf-8") as stream:
+        stream.write(json.dumps({"new": release, "old": proven, "starts": 0}))
+        stream.flush()
+        os.fsync(stream.fileno())
+    part.replace(pending)
+    return proven
 
 
 def _switch(folder: Path, name: str) -> None:

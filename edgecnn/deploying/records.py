@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from edgecnn.deploying.services import ServiceReport
     from edgecnn.measurements import DeviceFacts, DeviceFailure
 
 
@@ -69,6 +70,7 @@ class Deployment:
         proof: why it is trusted.
         task: "classify", "detect", "segment" or "none"; "" where `run` has to be told.
         head: how the boxes are written; "" for other tasks.
+        service: what it runs as there; None where it is started by hand.
     """
 
     target: str
@@ -86,6 +88,7 @@ class Deployment:
     proof: Proof
     task: str = ""
     head: str = ""
+    service: ServiceReport | None = None
 
 
 @dataclass(frozen=True)

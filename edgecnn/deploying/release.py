@@ -30,10 +30,18 @@ exec python3 "$(dirname "$(readlink -f "$0")")/{name}.py" "$@"
 """
 # What a device runs, at the places it has in edgecnn. Its own __init__.py stand in for those that
 # would import the rest.
-_SENT = ("files.py", "tasks/*.py", "deploying/device/*.py", "calibration/images.py")
-_STAND_INS = ("", "calibration/", "deploying/")
+_SENT = (
+    "files.py",
+    "tasks/*.py",
+    "deploying/device/*.py",
+    "deploying/device/streaming/*.py",
+    "deploying/device/streaming/page/*",
+    "calibration/images.py",
+    "runtime/runner.py",
+)
+_STAND_INS = ("", "calibration/", "deploying/", "runtime/")
 _STAND_IN = b'"""The part of edgecnn that runs on this device."""\n'
-PROGRAMS = ("run", "classify")
+PROGRAMS = ("run", "live", "classify")
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgecnn import held
-from edgecnn.deploying import archive, artifact, libraries, release, status, tasking
+from edgecnn.deploying import archive, artifact, libraries, release, services, status, tasking
 from edgecnn.deploying import told as answers
 from edgecnn.deploying.records import Bundle, Deployment
 from edgecnn.deploying.tasking import TaskOptions
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from edgecnn.deploying.artifact import Deployable
     from edgecnn.deploying.libraries import Libraries
     from edgecnn.deploying.release import Release
+    from edgecnn.deploying.services import ServiceOptions
     from edgecnn.deploying.tasking import Task
     from edgecnn.devices.device import Completed, Device, Workspace
     from edgecnn.measurements import DeviceFacts
@@ -38,6 +39,7 @@ def deploy(
     to: str | None = None,
     task: TaskOptions | None = None,
     labels: Path | str | None = None,
+    service: ServiceOptions | None = None,
     progress: Progress | None = None,
 ) -> Deployment:
     """Put a network on a device as a folder with all it needs, once it has proved itself there.
@@ -54,6 +56,8 @@ def deploy(
         task: what the outputs mean; None takes classes where they are known to be, else `run`
             asks there.
         labels: a text file of one label a class, as `task.labels`; None numbers them.
+        service: make it a service of the user there; a folder that has one keeps it, and the new
+            release takes its place once it answers.
         progress: told of the stages.
 
     Returns:
@@ -65,7 +69,7 @@ def deploy(
     """
     watcher = progress or Silent()
     (device,) = status.opened((target,))
-    ready = prepare(path, to, task, labels, watcher)
+    ready = replace(prepare(path, to, task, labels, watcher), service=service)
     try:
         with held.temporary() as folder:
             return deploy_to(device, ready, Packs(ready, folder), watcher)
@@ -81,11 +85,13 @@ class Ready:
         deployable: what was read here, and what this machine computes.
         task: what its outputs mean.
         to: the folder on the device; None for `place`.
+        service: how it is to run there by itself; None where that is not asked for.
     """
 
     deployable: Deployable
     task: Task
     to: str | None
+    service: ServiceOptions | None = None
 
     @property
     def place(self) -> str:
@@ -188,7 +194,12 @@ def deploy_to(
         if on_sending is not None:
             on_sending()
         done = _install(workspace, pack.path, ready.place, progress)
-    told = answers.understood(device.target, done, ready.deployable, pack.made)
+        told = answers.understood(device.target, done, ready.deployable, pack.made)
+        served = None
+        if told.service or ready.service is not None:
+            served = services.move_over(
+                workspace, device.target, told.folder, ready.service, progress
+            )
     manifest = ready.deployable.manifest
     return Deployment(
         target=device.target,
@@ -206,6 +217,7 @@ def deploy_to(
         proof=answers.proof(told.proof),
         task=ready.task.name,
         head=ready.task.head,
+        service=served,
     )
 
 

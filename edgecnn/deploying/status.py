@@ -90,7 +90,7 @@ def ask_all(devices: Sequence[Device], to: str | None, progress: Progress) -> St
     def ask(device: Device, watcher: Progress) -> None:
         watcher.stage(f"{device.target}: asking what runs there")
         try:
-            answers[device.target] = Standing(device.target, _networks(device, to))
+            answers[device.target] = Standing(device.target, networks_on(device, to))
         except EdgeCnnError as error:
             answers[device.target] = DeviceFailure(device.target, error.message, error.hint)
             watcher.tell(error.message)
@@ -105,7 +105,7 @@ def ask_all(devices: Sequence[Device], to: str | None, progress: Progress) -> St
     )
 
 
-def _networks(device: Device, to: str | None) -> tuple[Network, ...]:
+def networks_on(device: Device, to: str | None) -> tuple[Network, ...]:
     """What stands on one device.
 
     Raises:

@@ -62,6 +62,7 @@ class Told:
     removed: tuple[str, ...]
     unchanged: bool
     proof: ToldProof
+    service: bool = False
 
 
 @dataclass(frozen=True)

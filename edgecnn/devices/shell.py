@@ -45,6 +45,22 @@ class ShellDevice(ABC):
     def lost(self, step: str, code: int | None, said: str) -> DeviceError:
         """The error for a shell that ended too soon; likewise."""
 
+    @contextlib.contextmanager
+    def forwarded(self, port: int, local_port: int = 0) -> Generator[int, None, None]:  # noqa: ARG002 - of those who forward
+        """Reach a port that listens on the device's own loopback.
+
+        Args:
+            port: of the device.
+            local_port: here; 0 takes a free one.
+
+        Yields:
+            The port of 127.0.0.1 that leads there.
+
+        Raises:
+            DeviceError: the device does not allow it.
+        """
+        yield port
+
     def close(self) -> None:  # noqa: B027 - most devices have nothing to end
         """End the connection, if there is one."""
 
@@ -81,18 +97,35 @@ class ShellDevice(ABC):
         Raises:
             DeviceError: the device cannot be reached, has no Python, or did not answer.
         """
+        said = self.ask_bytes(program, arguments, step=step, most_bytes=_MOST_BYTES)
+        return said.decode(errors="replace")
+
+    def ask_bytes(
+        self,
+        program: str,
+        arguments: Sequence[str],
+        *,
+        step: str,
+        most_bytes: int,
+        within_s: float = _PROBE_S,
+    ) -> bytes:
+        """Run a program as `ask` does; what it prints may be any bytes, no more than `most_bytes`.
+
+        Raises:
+            DeviceError: as `ask`.
+        """
         python = self._probe().python
         if not python:
             raise DeviceError(f"{self.target}: it has no Python 3, and nothing of ours runs there.")
         words = " ".join(map(shlex.quote, (python, "-I", "-S", "-", *arguments)))
         text = f"{words} <<'{_END}'\n{program}\n{_END}\n"
         try:
-            heard = converse(self.shell(), text.encode(), within_s=_PROBE_S, most=_MOST_BYTES)
+            heard = converse(self.shell(), text.encode(), within_s=within_s, most=most_bytes)
         except TooMuchError:
             raise DeviceError(f"{self.target}: its answer does not end while {step}.") from None
         if heard.code != 0:
             raise self.lost(step, heard.code, heard.said)
-        return heard.stdout.decode(errors="replace")
+        return heard.stdout
 
     def _probe(self) -> Probed:
         if self._probed is None:

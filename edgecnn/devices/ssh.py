@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import socket
 import subprocess
 import tempfile
 import time
@@ -28,6 +29,8 @@ from edgecnn.devices.shell import ShellDevice
 from edgecnn.errors import DeviceError
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from edgecnn.devices.target import Target
 
 CONFIG_VARIABLE = "EDGECNN_SSH_CONFIG"
@@ -36,6 +39,7 @@ _AUTHENTICATE_S = 60.0
 _CLOSE_S = 5.0
 _POLL_S = 0.02
 _PREFIX = "edgecnn-ssh-"
+_LOOPBACK = "127.0.0.1"
 _OPTIONS = (
     "BatchMode=yes",  # never a question: a bench runs unattended
     "StrictHostKeyChecking=yes",  # an unknown key is the user's to accept, by hand
@@ -112,6 +116,22 @@ class SshDevice(ShellDevice):
             f"{self.target}: our program there ended while {step} ({how}).", hint=hint
         )
 
+    @contextlib.contextmanager
+    def forwarded(self, port: int, local_port: int = 0) -> Generator[int, None, None]:
+        """Reach a port of the device's loopback; see `ShellDevice.forwarded`."""
+        connection = self._connection
+        if connection is None or connection.ended(within_s=0.0) is not None:
+            connection = self._connection = self._connect()
+        here = local_port or _free_port()
+        said = connection.forward(here, port)
+        if said is not None:
+            raise DeviceError(
+                f"{self.target}: port {port} there cannot be reached through SSH:"
+                f" {printable(said[-200:]) or 'refused'}.",
+                hint="Does its sshd_config set AllowTcpForwarding? Is the port here in use?",
+            )
+        yield here  # it ends with the connection
+
     def close(self) -> None:
         """End the connection; a later use makes a new one."""
         connection, self._connection = self._connection, None
@@ -146,6 +166,13 @@ class SshDevice(ShellDevice):
             f"{self.target}: ssh cannot connect: {words}.",
             hint=f"Try by hand: {ssh_errors.by_hand('ssh', self._parsed, _config())}",
         )
+
+
+def _free_port() -> int:
+    """A port of our loopback that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind((_LOOPBACK, 0))
+        return int(probe.getsockname()[1])
 
 
 _SSH_FAILED = 255
@@ -243,6 +270,22 @@ class _Connection:
     def said(self) -> str:
         """What it wrote to stderr."""
         return self._parts.said.text()
+
+    def forward(self, here: int, there: int) -> str | None:
+        """Lead a port of our loopback to one of the device's; what ssh says where it fails."""
+        where = f"{_LOOPBACK}:{here}:{_LOOPBACK}:{there}"
+        # Of an option that is given twice the first holds.
+        command = [self._command[0], "-o", "ClearAllForwardings=no", *self._command[1:]]
+        done = subprocess.run(
+            [*command, "-S", self._socket, "-O", "forward", "-L", where, "--", self._host],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_AUTHENTICATE_S,
+            check=False,
+        )
+        return None if done.returncode == 0 else done.stderr.strip()
 
     def shell(self) -> subprocess.Popen[bytes]:
         """Start `sh` through it, and never by a connection of its own."""

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from edgecnn.calibration.images import Picture
+
 ARRAYS = {".npz", ".npy"}
 """Suffixes of files that hold arrays; everything else is a picture."""
 # All that numpy and zipfile raise on a damaged file.
@@ -90,14 +92,38 @@ class Feeder:
     def _picture(self, name: str) -> Feed:
         from edgecnn.calibration import images
 
-        image = self._image_end()
-        end = self._inputs[image]
+        end = self.image_end
         try:
-            decoded = images.decode(Path(name), end.size, end.channels, self._fit)
+            picture = images.read(Path(name), end.size)
         except images.UnreadableImageError as error:
             raise UnreadableError(str(error)) from error
         except OSError as error:
             raise UnreadableError(error.strerror or str(error)) from error
+        return self.fed(name, picture)
+
+    @property
+    def image_end(self) -> End:
+        """The input that takes the picture.
+
+        Raises:
+            TroubleError: the network takes no picture, or not a picture alone.
+        """
+        return self._inputs[self._image_end()]
+
+    def fed(self, name: str, picture: Picture) -> Feed:
+        """What a decoded picture feeds.
+
+        Raises:
+            UnreadableError: it cannot be used.
+            TroubleError: as `image_end`.
+        """
+        from edgecnn.calibration import images
+
+        image, end = self._image_end(), self.image_end
+        try:
+            decoded = images.fitted(picture, end.size, end.channels, self._fit)
+        except images.UnreadableImageError as error:
+            raise UnreadableError(str(error)) from error
         pixels = np.repeat(decoded.pixels[np.newaxis], end.batch, axis=0)
         fed = from_pixels(pixels, end, self._preprocessing)
         values = [fed if k == image else array for k, array in enumerate(self._beside or [fed])]

@@ -36,7 +36,7 @@ _LIBSTDCXX = "sudo apt install libstdc++6"
 TASKS = ("classify", "detect", "segment", "none")
 FITS = ("cover", "letterbox", "stretch")
 # Boxes and masks are wanted of the whole picture; classes, as the network was calibrated.
-_FIT_OF = {"detect": "letterbox", "segment": "stretch"}
+FIT_OF = {"detect": "letterbox", "segment": "stretch"}
 _ARRAYS = (".npz", ".npy")
 
 
@@ -65,6 +65,16 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="run", description=(__doc__ or "").split("\n")[0])
     add = parser.add_argument
     add("inputs", nargs="*", metavar="FILE", help="images, .npz or .npy, or 'patterns*'")
+    add_task_options(parser)
+    add("--draw", type=Path, metavar="DIR", help="write images with the results drawn on them")
+    add("--out", type=Path, metavar="FILE.npz", help="save all outputs of all runs")
+    add("--json", action="store_true", help="print one JSON object per line")
+    return finished(parser, arguments)
+
+
+def add_task_options(parser: argparse.ArgumentParser) -> None:
+    """Add those that say what the outputs mean and how pictures are fed."""
+    add = parser.add_argument
     add("--task", choices=TASKS, help="what the outputs mean; none: describe them")
     add("--head", default="", metavar="NAME", help="detect: the box encoding")
     add("--output", default="", metavar="NAME", help="classify, segment: the output to read")
@@ -73,18 +83,19 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--top", type=count, metavar="K", help="show at most K classes (5) or boxes (100)")
     add("--fit", choices=FITS, help="how images are fitted to the input")
     add("--beside", type=Path, metavar="FILE", help="arrays for the inputs that are no images")
-    add("--draw", type=Path, metavar="DIR", help="write images with the results drawn on them")
-    add("--out", type=Path, metavar="FILE.npz", help="save all outputs of all runs")
-    add("--json", action="store_true", help="print one JSON object per line")
-    return finished(parser, arguments)
+
+
+def add_threads(parser: argparse.ArgumentParser) -> None:
+    """Add the number of threads."""
+    cores = min(MOST_THREADS, os.cpu_count() or 1)
+    parser.add_argument("--threads", type=count, default=cores, metavar="N", help=f"({cores})")
 
 
 def finished(
     parser: argparse.ArgumentParser, arguments: Sequence[str] | None
 ) -> argparse.Namespace:
     """Parse, with the options that both programs have."""
-    cores = min(MOST_THREADS, os.cpu_count() or 1)
-    parser.add_argument("--threads", type=count, default=cores, metavar="N", help=f"({cores})")
+    add_threads(parser)
     parser.add_argument(
         "--prove", action="store_true", help="check the outputs for the reference inputs, as JSON"
     )
@@ -114,8 +125,8 @@ def _main(here: Path, options: argparse.Namespace) -> int:
     manifest = session.read_json(here / "manifest.json")
     loaded = session.Session(here, manifest, options.threads)
     session.warnings(manifest)
-    question = _question(here, release["task"], options, task, loaded)
-    fit = options.fit or _FIT_OF.get(task, "cover")
+    question = question_of(here, release["task"], options, task, loaded)
+    fit = options.fit or FIT_OF.get(task, "cover")
     return _run(names, loaded, question, fit, options)
 
 
@@ -132,11 +143,7 @@ def prove(here: Path, threads: int) -> int:
 
 def _check(options: argparse.Namespace, task: str, names: Sequence[str]) -> None:
     arrays = [name for name in names if Path(name).suffix.lower() in _ARRAYS]
-    if not task:
-        raise TroubleError(
-            "what this network's outputs mean is not known",
-            "Add --task classify, detect or segment, or none to see what they are.",
-        )
+    require_task(task)
     if options.draw is not None and (task == "none" or arrays):
         what = arrays[0] if arrays else "--task none"
         raise TroubleError(f"--draw draws answers on pictures, not on {what}", "Leave it out.")
@@ -144,9 +151,23 @@ def _check(options: argparse.Namespace, task: str, names: Sequence[str]) -> None
         needs_pillow()
 
 
-def _question(
+def require_task(task: str) -> None:
+    """Hold that it is known what the outputs mean.
+
+    Raises:
+        TroubleError: it is not.
+    """
+    if not task:
+        raise TroubleError(
+            "what this network's outputs mean is not known",
+            "Add --task classify, detect or segment, or none to see what they are.",
+        )
+
+
+def question_of(
     here: Path, stored: dict[str, Any], options: argparse.Namespace, task: str, loaded: Session
 ) -> Question:
+    """What is asked of every run, by the options and what the release has stored."""
     import numpy as np
 
     from edgecnn.deploying.device.answers import Question

@@ -81,14 +81,23 @@ class Session:
         """
         try:
             for feed in feeder.read(name):
-                yield self._result(feed, question)
+                yield self.result(feed, question)
         except UnreadableError as error:
             yield Result({"file": name, "error": str(error)})
 
-    def _result(self, feed: Feed, question: answers.Question) -> Result:
+    def warm_up(self) -> None:
+        """Run once, if it did not run yet: the first inference prepares the kernels."""
         if not self._warm:
             self.network.warm_up()
             self._warm = True
+
+    def result(self, feed: Feed, question: answers.Question) -> Result:
+        """Answer one run.
+
+        Raises:
+            TroubleError, TaskError, UnusableError: no run of this kind can be answered.
+        """
+        self.warm_up()
         outputs = self._outputs(self.network.run(feed.values))
         answer = answers.answer(question, outputs, feed.placement)
         record = {

@@ -154,6 +154,7 @@ def test_an_archive_is_what_a_device_has(folder: Path, tmp_path: Path) -> None:
     assert members.keys() == {f"{prefix}{name}" for name in made.files}
     assert [n for n, m in members.items() if m.mode & 0o100] == [
         f"{prefix}classify",
+        f"{prefix}live",
         f"{prefix}run",
     ]
     assert {(m.uid, m.gid, m.uname, m.gname) for m in members.values()} == {(0, 0, "", "")}

@@ -1,0 +1,240 @@
+"""A network as a service: installed, updated, gone back, killed at any moment, removed.
+
+systemd's place is taken by a small manager that really runs the programs (`service_manager`); a
+real systemd was never tried.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from live_program import pictures, wait_for
+from service_manager import ServiceManager
+from tiny_release import make_release, pack
+
+import edgecnn
+from edgecnn.deploying import release, services
+from edgecnn.deploying.service_program import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from edgecnn.deploying.release import Release
+
+pytestmark = pytest.mark.usefixtures("warm_children")
+
+_DEPLOYING = Path(edgecnn.__file__).parent / "deploying"
+_ODD = "a 50% 'net' $HOME"
+_HANGS = b"#!/bin/sh\nexec sleep 600\n"
+_FAILS = b"#!/bin/sh\nexit 3\n"
+
+
+class Home:
+    """A user's home with a network and its service."""
+
+    def __init__(self, folder: Path, manager: ServiceManager, made: Release) -> None:
+        self.manager, self.made = manager, made
+        self.net = folder / _ODD
+        self._archives = folder / "archives"
+        self._archives.mkdir()
+        self._pictures = pictures(folder / "pictures")
+        # The half minute that an answer may take is six seconds longer than tests should.
+        self.program = folder / "program.py"
+        text = (_DEPLOYING / "service_program.py").read_text()
+        self.program.write_text(text.replace("ANSWER_S = 30.0", "ANSWER_S = 20.0"))
+
+    def other(self, name: str, **files: bytes) -> Release:
+        """A release of another name, with other files."""
+        about = self.made.files["release.json"]
+        assert isinstance(about, bytes)
+        told = json.loads(about)
+        told["files"].update({each: release.sha256(files[each]) for each in files})
+        changed = {**self.made.files, **files, "release.json": json.dumps(told).encode()}
+        return replace(self.made, name=name * 16, files=changed)
+
+    def start(self, *command: str | Path) -> subprocess.Popen[str]:
+        """A program of ours on the device."""
+        return subprocess.Popen(
+            [sys.executable, *map(str, command)], env=self.manager.environment, text=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            start_new_session=True,
+        )  # fmt: skip
+
+    def put(self, made: Release) -> dict[str, Any]:
+        """Install a release: the link moves."""
+        told = self._told(self.start(*self.installing(made)))
+        assert told["ok"], told
+        return told
+
+    def installing(self, made: Release) -> tuple[str | Path, ...]:
+        """What installs a release on the device."""
+        archive = pack(made, self._archives / f"{made.name}.tar.gz")
+        return _DEPLOYING / "install.py", archive, self.net
+
+    def do(self, asked: str) -> dict[str, Any]:
+        """Have the service's program do something."""
+        more = []
+        if asked == "install":
+            options = edgecnn.ServiceOptions(source=str(self._pictures), port=0, fps=20)
+            more = [json.dumps({"arguments": [*options.arguments(), "--loop"]})]
+        return self._told(self.start(self.program, asked, self.net, *more))
+
+    @staticmethod
+    def _told(process: subprocess.Popen[str]) -> dict[str, Any]:
+        out, err = process.communicate(timeout=120)
+        assert out, err
+        told: dict[str, Any] = json.loads(out)
+        return told
+
+    @property
+    def current(self) -> str:
+        """The release in use."""
+        return (self.net / "current").readlink().name
+
+    def answers(self) -> bool:
+        """Whether the release in use answers as the service."""
+        return bool(self.do("status")["service"]["answers"])
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Release:
+    return make_release(tmp_path_factory.mktemp("made") / "artifact")
+
+
+@pytest.fixture
+def home(tmp_path: Path, made: Release) -> Generator[Home, None, None]:
+    """A home whose service runs."""
+    with tempfile.TemporaryDirectory(prefix="edgecnn-sm-") as short:  # a socket's path is short
+        manager = ServiceManager(Path(short))
+        found = Home(tmp_path, manager, made)
+        found.put(made)
+        told = found.do("install")
+        assert told["ok"], told
+        try:
+            yield found
+        finally:
+            manager.stop()
+
+
+def test_a_service_answers_is_restarted_and_leaves_nothing(home: Home) -> None:
+    told = home.do("status")["service"]
+    assert told["answers"]
+    assert told["systemd"]["ActiveState"] == "active"
+    assert told["systemd"]["UnitFileState"] == "enabled"
+    assert not told["lingers"]
+    unit = home.manager.unit(told["unit"])
+    assert unit.process is not None
+    first = unit.process.pid
+    os.kill(first, signal.SIGKILL)
+    wait_for(home.answers, "for the restart")
+    assert unit.restarts == 1
+    assert '"started"' in home.do("logs")["service"]["log"]
+    assert not home.do("stop")["service"]["answers"]
+    assert home.do("remove")["service"]["removed"]
+    assert {each.name for each in home.net.iterdir()} == {"releases", "current"}
+    assert list(home.manager.units.iterdir()) == []
+    assert home.do("status")["kind"] == "none"
+
+
+def test_a_loop_that_hangs_is_ended_by_the_watchdog(home: Home) -> None:
+    unit = home.manager.unit(home.do("status")["service"]["unit"])
+    assert unit.process is not None
+    hung = unit.process.pid
+    os.kill(hung, signal.SIGSTOP)
+    wait_for(lambda: unit.process is not None and unit.process.pid != hung, "for the watchdog")
+    wait_for(home.answers, "for the restart")
+
+
+def test_a_new_release_takes_over_once_it_answers(home: Home) -> None:
+    assert home.put(home.other("b"))["service"]
+    assert (home.net / "pending.json").exists()
+    told = home.do("update")
+    assert told["ok"]
+    assert told["service"]["answers"]
+    assert home.current == "b" * 16
+    assert not (home.net / "pending.json").exists()
+
+
+@pytest.mark.parametrize("live", [_HANGS, _FAILS], ids=["hangs", "fails"])
+def test_a_new_release_that_gives_no_answer_goes_back(home: Home, live: bytes) -> None:
+    home.put(home.other("b", live=live))
+    told = home.do("update")
+    assert (told["ok"], told["kind"]) == (False, "rolled back")
+    assert home.current == home.made.name
+    state = home.do("status")["service"]
+    assert state["answers"]
+    assert state["went_back"]["from"] == "b" * 16
+
+
+def test_after_a_power_cut_a_silent_release_goes_back_by_itself(home: Home) -> None:
+    home.put(home.other("b", live=_FAILS))
+    home.manager.power_cut()  # before anybody waited for its answer
+    home.manager.boot()
+    wait_for(lambda: home.current == home.made.name, "for the way back")
+    wait_for(home.answers)
+    # Two unanswered releases one after another: the way back leads to the one that answered.
+    home.put(home.other("c", live=_FAILS))
+    home.put(home.other("d", live=_FAILS))
+    assert json.loads((home.net / "pending.json").read_text())["old"] == home.made.name
+    assert home.do("update")["kind"] == "rolled back"
+    assert home.current == home.made.name
+
+
+@pytest.mark.parametrize("after_s", [0.3, 1.5, 3.0, 5.0])
+def test_everything_killed_during_an_update_and_the_service_is_back(
+    home: Home, after_s: float
+) -> None:
+    install, program = home.installing(home.other("b")), (home.program, "update", home.net)
+    words = [[sys.executable, *map(str, each)] for each in (install, program)]
+    script = f"import subprocess, sys\nfor c in {words!r}: subprocess.run(c)"
+    updating = home.start("-c", script)
+    time.sleep(after_s)
+    _kill_all_of(home.net)
+    os.killpg(updating.pid, signal.SIGKILL)
+    updating.communicate()
+    home.manager.power_cut()
+    home.manager.boot()
+    wait_for(home.answers, "for the service after a power cut")
+    assert home.current in {home.made.name, "b" * 16}
+    home.put(home.other("c"))
+    assert home.do("update")["ok"]
+    assert not list(home.net.glob(".*"))
+    assert not list(home.net.glob("releases/.*"))
+
+
+def _kill_all_of(net: Path) -> None:
+    """Kill every process that has the folder on its command line."""
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (process / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if os.fsencode(str(net)) in words:
+            os.kill(int(process.name), signal.SIGKILL)
+
+
+def test_words_of_a_unit_are_not_expanded() -> None:
+    assert quoted('a "b" 5% $HOME \\') == '"a \\"b\\" 5%% $$HOME \\\\"'
+
+
+def test_what_a_device_says_of_a_service_is_checked() -> None:
+    good = {"folder": "/x", "unit": "u", "systemd": {"ActiveState": "active"}}
+    report = services._understood("ssh://pi", json.dumps({"ok": True, "service": good}))  # noqa: SLF001 - what stands between us and a device
+    assert (report.unit, report.answers) == ("u", False)
+    for said in ("", "[]", '{"ok": true}', '{"ok": true, "service": {"folder": 1}}', "{"):
+        with pytest.raises(edgecnn.DeviceError, match="damaged"):
+            services._understood("ssh://pi", said)  # noqa: SLF001 - likewise
+    refused = {"ok": False, "kind": "none", "message": "no\x1b[2J service"}
+    with pytest.raises(edgecnn.DeviceError, match=r"no.*service") as caught:
+        services._understood("ssh://pi", json.dumps(refused))  # noqa: SLF001 - likewise
+    assert "\x1b" not in caught.value.message
