@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import edgecnn
-from edgecnn.claims import gradients, sources, standings
+from edgecnn.claims import changing, gradients, sources, standings
 from edgecnn.claims.judging import judge
 from edgecnn.claims.table import TABLE
 from edgecnn.errors import InputError
@@ -89,7 +89,7 @@ def test_no_judge_falls_over_a_record_that_lacks_entries(data: st.DataObject) ->
         assert (found.outcome == "holds with conditions") == bool(found.conditions)
 
 
-@pytest.mark.parametrize("module", [gradients, sources, standings, shown])
+@pytest.mark.parametrize("module", [changing, gradients, sources, standings, shown])
 def test_the_examples_in_the_documentation(module: ModuleType) -> None:
     tried = doctest.testmod(module)
     assert tried.attempted > 0

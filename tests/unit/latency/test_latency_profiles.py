@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 from typing import TYPE_CHECKING
 
 import pytest
@@ -143,6 +144,11 @@ def test_a_device_finds_its_profile_by_what_it_calls_itself(
     model: str, profile: str | None
 ) -> None:
     assert device_names.of_device(model) == profile
+
+
+def test_the_examples_of_names() -> None:
+    tried = doctest.testmod(device_names)
+    assert (tried.failed, tried.attempted) == (0, 2)
 
 
 def test_no_two_profiles_share_a_name() -> None:
