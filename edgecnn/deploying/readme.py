@@ -33,11 +33,14 @@ stderr; the others are still run, and the exit code is 2. `--json` prints one JS
 with the results drawn on them; see `--help` for more. `classify` is `run --task classify` with its
 old output format; it will be removed in the next release of edgecnn.
 
+`./live --source camera` does the same frame by frame, with a page at http://127.0.0.1:8080; a
+folder or an http address (MJPEG) will do as well. `./live --help` has the rest.
+
 ## Files
 
 | file | what it is |
 |---|---|
-| `run`, `run.py`, `edgecnn/` | the program; images are rotated as their EXIF data says |
+| `run`, `live`, `edgecnn/` | the programs; images are rotated as their EXIF data says |
 | `model.tflite`, `manifest.json` | the network and its metadata |
 {files}\
 | `reference.npz` | inputs, and the outputs that `./run --prove` checks against |

@@ -244,6 +244,7 @@ class Service:
             "answers": self.answers(),
             "lingers": self.manager.lingers(),
             "port": state.get("port"),
+            "token": self._token(),
             "systemd": self.manager.show(self.unit),
             "went_back": read(self._own / "went-back.json"),
         }
@@ -255,6 +256,12 @@ class Service:
             with contextlib.suppress(FileNotFoundError):
                 text += (self._own / name).read_text("utf-8", "replace")
         return {**self.status(), "log": text[-_MOST_LOG:]}
+
+    def _token(self) -> str:
+        """What viewers from the network need; "" where none may come."""
+        with contextlib.suppress(OSError):
+            return (self.folder / "live-token").read_text("utf-8").strip()[:200]
+        return ""
 
     def stop(self) -> dict[str, Any]:
         """Stop it."""

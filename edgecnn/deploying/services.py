@@ -64,6 +64,7 @@ class ServiceReport:
         answers: it does, now.
         lingers: the user's services run while he is not logged in.
         port: of its page there; None for none.
+        token: that viewers from the network need; "" where none may come.
         systemd: the unit's state, by systemd's own names.
         went_back: the last time a new release gave no answer: "from", "to", "why"; {} for never.
         log: its end, for `logs`.
@@ -76,6 +77,7 @@ class ServiceReport:
     answers: bool = False
     lingers: bool = False
     port: int | None = None
+    token: str = ""
     systemd: dict[str, str] = field(default_factory=dict)
     went_back: dict[str, str] = field(default_factory=dict)
     log: str = ""

@@ -9,6 +9,7 @@ from edgecnn.errors import InputError
 
 NAMES = (
     "raspberry-pi",
+    "live",
     "microcontroller",
     "own-model",
     "calibration",

@@ -23,12 +23,18 @@ def service_pairs(report: ServiceReport) -> tuple[tuple[str, str], ...]:
         ("folder", report.folder),
     ]
     if report.port is not None:
-        pairs.append(("page", f"port {report.port} there"))
+        pairs.append(("page", _page(report, report.port)))
     if report.went_back:
         back = report.went_back
         why = f"{back.get('from', '')} to {back.get('to', '')}: {back.get('why', '')}"
         pairs.append(("went back", f"from {why}"))
     return tuple(pairs)
+
+
+def _page(report: ServiceReport, port: int) -> str:
+    if report.token:
+        return f"http://DEVICE:{port}/?token={report.token}"
+    return f"http://127.0.0.1:{port} there; from here: ssh -L {port}:127.0.0.1:{port} DEVICE"
 
 
 def notes(target: str, report: ServiceReport) -> tuple[str, ...]:

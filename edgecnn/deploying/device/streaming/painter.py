@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from edgecnn.tasks.boxes import Detections
 
 _WATCHED_S = 3.0
-_KEPT = 4  # a viewer asks for the picture after its number
+_KEPT = 8  # a viewer asks for the picture after its number
 _DECODED = (270, 360)  # half of what a JPEG is decoded to at least
 _LONGEST_SIDE = 960
 _QUALITY = 80

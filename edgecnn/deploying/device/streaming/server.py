@@ -35,8 +35,9 @@ _HEADERS = {
     "Cache-Control": "no-store",
 }
 _POLICY = (
-    "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; img-src 'self';"
-    " connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}';"
+    " img-src 'self' blob:; connect-src 'self'; base-uri 'none'; form-action 'none';"
+    " frame-ancestors 'none'"
 )
 
 
@@ -104,7 +105,12 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_version, sys_version = "edgecnn", ""
     timeout = _TIMEOUT_S
-    _GETS: ClassVar = {"/": "_page", "/state.json": "_state", "/next.json": "_next"}
+    _GETS: ClassVar = {
+        "/": "_page",
+        "/state.json": "_state",
+        "/next.json": "_next",
+        "/favicon.ico": "_no_icon",
+    }
     _POSTS: ClassVar = {"/pause": "_pause", "/above": "_above", "/keep": "_keep"}
 
     def do_GET(self) -> None:
@@ -177,6 +183,11 @@ class Handler(BaseHTTPRequestHandler):
             text.encode(),
         )
 
+    def _no_icon(self) -> None:
+        """Browsers ask for one whatever the page says."""
+        self.send_response(HTTPStatus.OK)
+        self._end({"Content-Type": "image/x-icon"}, b"")
+
     def _state(self) -> None:
         self._json({"state": self.server.actions.state()})
 
@@ -196,10 +207,8 @@ class Handler(BaseHTTPRequestHandler):
     def _frame(self, path: str) -> None:
         number = path[len("/frame/") :].partition(".jpg")[0]
         jpeg = self.server.actions.picture(int(number)) if number.isdigit() else b""
-        if not jpeg:
-            self._refuse(HTTPStatus.NOT_FOUND, "That frame is no longer kept.")
-            return
-        self.send_response(HTTPStatus.OK)
+        # One that is no longer kept is no error: the next one is on its way.
+        self.send_response(HTTPStatus.OK if jpeg else HTTPStatus.NO_CONTENT)
         self._end({"Content-Type": "image/jpeg"}, jpeg)
 
     def _pause(self) -> None:

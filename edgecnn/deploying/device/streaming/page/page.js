@@ -109,17 +109,15 @@ async function post(path, body) {
 }
 
 async function show(told) {
-  const picture = new Image();
-  picture.src = `/frame/${told.frame}.jpg`;
-  try {
-    await picture.decode();
-  } catch (error) {
-    return; /* it is no longer kept: the next one is on its way */
-  }
+  const answer = await fetch(`/frame/${told.frame}.jpg`);
+  if (answer.status !== 200) return; /* no longer kept: the next one is on its way */
   const seen = at("picture");
-  seen.src = picture.src;
-  seen.width = picture.naturalWidth;
-  seen.height = picture.naturalHeight;
+  const before = seen.src;
+  seen.src = URL.createObjectURL(await answer.blob());
+  if (before.startsWith("blob:")) URL.revokeObjectURL(before);
+  await seen.decode();
+  seen.width = seen.naturalWidth;
+  seen.height = seen.naturalHeight;
   tellResult(told.record);
   const lines = resultLines(told.record);
   seen.alt = `Frame ${told.frame}: ${lines.slice(0, 3).join("; ") || "nothing found"}`;
