@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import threading
 from email.message import Message
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from edgecnn.deploying.device.streaming import cameras, trusted
+from edgecnn.deploying.device.streaming import cameras, frames, trusted
 from edgecnn.deploying.device.streaming.cameras import Recorded
 from edgecnn.deploying.device.streaming.folders import Files
 from edgecnn.deploying.device.streaming.frames import Frame, LostError, Shot
@@ -24,9 +25,6 @@ from edgecnn.deploying.device.streaming.reader import Reader
 from edgecnn.deploying.device.streaming.sources import source_of
 from edgecnn.deploying.device.streaming.telling import BoundedLog
 from edgecnn.deploying.device.trouble import TroubleError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 BODIES = st.lists(st.binary(max_size=60).filter(lambda body: b"--cut" not in body), max_size=5)
 
@@ -253,3 +251,16 @@ def test_a_token_is_written_once_for_its_owner_alone(tmp_path: Path) -> None:
     (tmp_path / "short").write_text("short\n")
     with pytest.raises(TroubleError, match="no token"):
         trusted.token_in(tmp_path / "short")
+
+
+def test_nothing_counts_by_the_clock_that_jumps() -> None:
+    folder = Path(frames.__file__).parent
+    calls = [
+        f"{file.name}:{node.lineno}"
+        for file in [*folder.glob("*.py"), folder.parents[1] / "service_program.py"]
+        for node in ast.walk(ast.parse(file.read_text("utf-8")))
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and (node.value.id, node.attr) in {("time", "time"), ("time", "time_ns")}
+    ]
+    assert calls == []

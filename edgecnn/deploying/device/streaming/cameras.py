@@ -1,8 +1,8 @@
 """Frames from a camera, a video file or an RTSP address: by libraries that may be on the device.
 
-None of them is brought along, and none was tried with a real camera: `Recorder` is all that they
-have to be. picamera2 is Raspberry Pi OS's own (python3-picamera2), linuxpy talks to V4L2 in pure
-Python, PyAV (python3-av) reads video.
+None of them is brought along, and but for PyAV on one file none was ever tried: `Recorder` is all
+that they have to be. picamera2 is Raspberry Pi OS's own (python3-picamera2), linuxpy talks to V4L2
+in pure Python, PyAV (python3-av) reads video.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import importlib.util
+import time
 from typing import TYPE_CHECKING, Any, Protocol
 
 from edgecnn.deploying.device.streaming.frames import LostError, Shot
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 VIDEOS = {".mp4", ".m4v", ".mkv", ".mov", ".avi", ".webm", ".mpg", ".mpeg", ".ts"}
+_LONGEST_FRAME_S = 1.0
 _SIZE = (640, 480)  # width and height that a camera is asked for
 
 
@@ -156,16 +158,20 @@ class _V4l2:
 
 
 class _Video:
-    """PyAV; an address waits ten seconds at most."""
+    """PyAV; an address waits ten seconds at most, and a file goes by at its own speed."""
 
     def __init__(self, name: str) -> None:
         self._container: Any = importlib.import_module("av").open(name, timeout=10.0)
         self._frames = self._container.decode(video=0)
+        self._start = None if "://" in name else time.monotonic()
 
     def picture(self) -> NDArray[np.uint8] | None:
         frame = next(self._frames, None)
         if frame is None:
             return None
+        if self._start is not None and frame.time is not None:
+            early_s = self._start + frame.time - time.monotonic()
+            time.sleep(min(max(0.0, early_s), _LONGEST_FRAME_S))
         pixels: NDArray[np.uint8] = frame.to_ndarray(format="rgb24")
         return pixels
 
