@@ -3,6 +3,7 @@
     python tools/compare_scale.py                # 1,000 and 10,000 points of 10 ms, here and on Ray
     python tools/compare_scale.py --points 100
     python tools/compare_scale.py --evaluate artifacts/vgg/int8 --data fashion-mnist
+    python tools/compare_scale.py --parts artifacts/xception/int8
 
 Each line is a process of its own: points of a stand-in task that sleeps 10 ms go through an engine,
 and each that ends is kept in a sweep.jsonl and compared with the front, as `edgecnn sweep` does it.
@@ -10,6 +11,9 @@ and each that ends is kept in a sweep.jsonl and compared with the front, as `edg
 
 With --evaluate: one and two processes of this machine and two Ray tasks in turns, so that all meet
 the same load; Ray is started before the clock is.
+
+With --parts: what a shard of photographs costs beside the inferences in seconds of processor, which
+change little where others are at work: decoding a JPEG, and the start of a shard's child.
 """
 
 from __future__ import annotations
@@ -17,6 +21,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import resource
 import statistics
 import subprocess
 import sys
@@ -33,6 +38,10 @@ if TYPE_CHECKING:
 WORKERS = 2
 NAP_S = 0.010
 POINTS = (1_000, 10_000)
+_TRIES = 5
+_PICTURES = 50
+_JPEG_QUALITY = 90
+_JPEG_BYTES = 50_646
 _CHILDREN = 100  # of those that take a process each
 _MIB = 1 << 20
 
@@ -46,7 +55,11 @@ def main() -> None:
     parser.add_argument("--data", default="fashion-mnist", help="labelled images")
     parser.add_argument("--limit", type=int, default=10_000, help="images at most")
     parser.add_argument("--rounds", type=int, default=3, help="of each, in turns")
+    parser.add_argument("--parts", type=Path, metavar="DIR", help="an artifact with model.tflite")
     asked = parser.parse_args()
+    if asked.parts is not None:
+        parts(asked.parts)
+        return
     if asked.evaluate is not None:
         evaluate(asked.evaluate, asked.data, asked.limit, asked.rounds)
         return
@@ -146,6 +159,62 @@ def evaluate(artifact: Path, data: str, limit: int, rounds: int) -> None:
         print(f"{way:12} {times[0]:9.2f} {times[1]:7.2f} {times[2]:7.2f}  {spread}")
     if len(figures) > 1:
         raise SystemExit(f"the figures differ: {figures}")
+
+
+def parts(artifact: Path) -> None:
+    """Measure and print what a shard costs beside its inferences, the median of some tries."""
+    decoded = sorted(_decoding_s() for _ in range(_TRIES))
+    started = sorted(_child_s(artifact) for _ in range(_TRIES))
+    for what, found, factor in (
+        (f"decoding a JPEG of 500x375, {_JPEG_BYTES / 1e3:.1f} kB, ms", decoded, 1e3),
+        (f"a child that loads {artifact} and runs it once, s", started, 1.0),
+    ):
+        low, middle, high = (factor * found[place] for place in (0, _TRIES // 2, -1))
+        print(f"{what}: {middle:.2f} ({low:.2f} to {high:.2f}) of processor")
+
+
+def _decoding_s() -> float:
+    """Of one photograph, brought to 299x299, as an evaluation reads it."""
+    import numpy as np
+    from PIL import Image
+    from skimage import data
+
+    from edgecnn.datasets.labelled import open_labelled
+
+    picture = Image.fromarray(data.astronaut()).resize((500, 375))
+    with tempfile.TemporaryDirectory() as folder:
+        for number in range(_PICTURES):
+            path = Path(folder) / "test" / "ab"[number % 2] / f"{number}.jpg"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            picture.save(path, quality=_JPEG_QUALITY)
+            (Path(folder) / "train" / path.parent.name).mkdir(parents=True, exist_ok=True)
+            picture.save(Path(folder) / "train" / path.parent.name / path.name)
+        images = open_labelled(folder, "test").images
+        began = time.process_time()
+        images.read(np.arange(_PICTURES), (299, 299), 3)
+        return (time.process_time() - began) / _PICTURES
+
+
+def _child_s(artifact: Path) -> float:
+    from edgecnn import gate
+
+    path = str(artifact / "model.tflite")
+    before = _children_s()
+    gate.run(
+        "edgecnn.evaluating.worker:look",
+        path,
+        "model.tflite",
+        None,
+        source=path,
+        work=gate.RUN_MANY,
+        what="starting",
+    )
+    return _children_s() - before
+
+
+def _children_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _engine(name: str) -> contextlib.AbstractContextManager[Engine]:

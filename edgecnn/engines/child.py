@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from edgecnn.isolation import Leash
 
 _MIB = 1 << 20
+# What libraries take their number of threads from. Untold they take all cores, and on Ray one: sums
+# are then added in another order, and with other last digits another int8 file may be chosen.
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM_INTRAOP_THREADS",
+            "TF_NUM_INTEROP_THREADS")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -29,7 +33,7 @@ def answer(
     environment: dict[str, str] | None = None,
     leash: Leash | None = None,
 ) -> Answer:
-    """Do a task, in a child where it asks for one.
+    """Do a task, in a child where it asks for one, which computes on the task's cores alone.
 
     Raises:
         CrashedError: the child died.
@@ -42,7 +46,7 @@ def answer(
         task.function,
         task.argument,
         what=task.what,
-        environment=environment,
+        environment={**dict.fromkeys(_THREADS, str(task.cores)), **(environment or {})},
         leash=leash,
     )
     return answered

@@ -105,11 +105,13 @@ def test_tasks_that_die_on_a_cluster_are_tried_again(cluster: RayCluster, tmp_pa
         task("refuse", "no"),
         task("die", str(tmp_path / "always"), key="dies"),
         task("die_once", str(tmp_path / "once"), key="dies once", isolated=False),
+        task("environment_of", "TF_NUM_INTRAOP_THREADS", key="threads", cores=1),
     ]
     with RayEngine(cluster.address) as engine:
         assert engine.workers == NODES
         ended = {each.task.key: each for each in engine.run(tasks)}
     assert ended["double 21"].value == 42
+    assert ended["threads"].value == "1"
     assert isinstance(ended["refuse no"].error, InputError)
     assert (type(ended["dies"].error), ended["dies"].attempts) == (CrashedError, 4)
     assert len(list((tmp_path / "always").iterdir())) == 4

@@ -127,6 +127,12 @@ def test_results_refusals_and_deaths(tmp_path: Path) -> None:
     assert (again.value, again.attempts) == ("alive", 2)
 
 
+def test_a_child_computes_on_its_cores_alone() -> None:
+    """On Ray libraries would take one thread, here all: their sums' last digits differ."""
+    tasks = [task("environment_of", "OMP_NUM_THREADS", key=str(n), cores=n) for n in (1, 3)]
+    assert {each.task.key: each.value for each in LocalEngine(1).run(tasks)} == {"1": "1", "3": "3"}
+
+
 def test_a_group_begins_with_one(tmp_path: Path) -> None:
     marks = tmp_path / "marks"
     tasks = [task("begin_and_end", (str(marks), str(n)), group="net") for n in range(3)]
