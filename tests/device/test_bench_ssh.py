@@ -122,17 +122,17 @@ def test_a_latency_budget_cannot_be_held_against_an_emulator(
 
 
 def test_keep_leaves_the_runtime_and_the_next_run_uses_it(
-    own_pi4: EmulatedPi, int8: Path, monkeypatch: pytest.MonkeyPatch
+    own_armv7l: EmulatedPi, int8: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    on = ("--on", use(own_pi4, monkeypatch), "--no-results", "--keep")
+    on = ("--on", use(own_armv7l, monkeypatch), "--no-results", "--keep")
     run_json("bench", int8, *on)
-    find = "find /home -name libpywrap_litert_common.so"
-    kept = own_pi4.run(find).stdout.split()
+    find = "find /home -name '_pywrap_tensorflow_interpreter_wrapper*.so'"
+    kept = own_armv7l.run(find).stdout.split()
     assert len(kept) == 1
-    stamp = own_pi4.run(f"stat -c %Z {kept[0]}").stdout
+    stamp = own_armv7l.run(f"stat -c %Z {kept[0]}").stdout
     run_json("bench", int8, *on)
-    assert own_pi4.run(f"stat -c %Z {kept[0]}").stdout == stamp
-    assert programs(own_pi4) == []
+    assert own_armv7l.run(f"stat -c %Z {kept[0]}").stdout == stamp
+    assert programs(own_armv7l) == []
 
 
 def test_devices_shows_clock_temperature_and_throttling(

@@ -133,7 +133,16 @@ def sensor() -> keras.Model:
     return model((32, 3), body)
 
 
-FULL_INT8 = [leaky_relu, upsampled, grouped, unet, three_heads, two_inputs, sensor]
+def flattened() -> keras.Model:
+    """More inputs to a dense layer than their covariance is worth: each weight is rounded alone."""
+
+    def body(x: Any) -> Any:  # noqa: ANN401 - KerasTensors
+        return layers.Dense(5, name="scores")(layers.Flatten()(features(x, 32)))
+
+    return model((20, 20, 3), body)
+
+
+FULL_INT8 = [leaky_relu, upsampled, grouped, unet, three_heads, two_inputs, sensor, flattened]
 
 
 @pytest.mark.parametrize("build", FULL_INT8)

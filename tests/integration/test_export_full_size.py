@@ -1,4 +1,4 @@
-"""Networks at their full size: the main job, `edgecnn export xception --int8`, and resnet."""
+"""A network at its full size: the main job, `edgecnn export xception --int8`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 import command_line
 import pytest
 
-import edgecnn
 from edgecnn.latency.files import costs_of_file
 from edgecnn.latency.zoo_nets import costs_of_zoo
 from edgecnn.zoo import MODELS
@@ -19,7 +18,9 @@ pytestmark = [pytest.mark.tensorflow, pytest.mark.slow]
 @pytest.fixture(scope="module")
 def artifact(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     out = tmp_path_factory.mktemp("xception")
-    args = ("export", "xception", "--int8", "--calibration-samples", "16", "--out", out)
+    # Two images: nothing below depends on how well the ranges are known, and each costs 8.5 GMACs
+    # for every file that is tried.
+    args = ("export", "xception", "--int8", "--calibration-samples", "2", "--out", out)
     (made,) = command_line.run_json(*args)["artifacts"]
     assert isinstance(made, dict)
     return made
@@ -53,23 +54,3 @@ def test_nothing_but_the_artifact_is_left(artifact: dict[str, Any]) -> None:
 def test_its_costs_are_those_written_down(artifact: dict[str, Any]) -> None:
     found = costs_of_file(Path(artifact["folder"]) / "model.tflite")
     assert found.operators == costs_of_zoo("xception", recipe="int8").operators
-
-
-def test_resnet_whose_dense_layer_the_tests_of_the_zoo_shrink(tmp_path: Path) -> None:
-    """68 million weights, nearly all in one layer."""
-    spec = MODELS["resnet"]
-    (artifact,) = edgecnn.export(
-        "resnet", recipes=["int8"], formats=["tflite"], calibration_samples=8, out=tmp_path
-    ).artifacts
-    model = artifact.manifest.model
-    assert model.input_shape == (1, spec.input_size, spec.input_size, 3)
-    assert model.classes == spec.classes
-    assert model.parameters == spec.parameters
-    assert model.trainable_parameters == spec.trainable_parameters
-    assert model.macs == pytest.approx(spec.macs, rel=0.01)
-    (file,) = artifact.manifest.files
-    assert set(file.graph.macs_by_dtype) == {"int8"}
-    assert file.parity.snr_db is None or file.parity.snr_db >= 4  # random weights
-    costs = costs_of_file(artifact.folder / "model.tflite")
-    assert costs.macs == costs_of_zoo("resnet", recipe="int8").macs
-    assert edgecnn.verify(artifact.folder, threads=2).ok

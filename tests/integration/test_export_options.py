@@ -18,7 +18,7 @@ from edgecnn.runtime.session import open_session
 
 pytestmark = pytest.mark.tensorflow
 
-FEW = ("--calibration-samples", "8")
+FEW = ("--calibration-samples", "2")
 
 
 class Exports:
@@ -157,7 +157,7 @@ def test_quiet_says_nothing_but_warnings(tmp_path: Path) -> None:
 
 SCRIPT = """
 import edgecnn
-result = edgecnn.export("vgg", recipes=["int8"], calibration_samples=8)
+result = edgecnn.export("vgg", recipes=["int8"], calibration_samples=2)
 print(result.artifacts[0].folder)
 assert edgecnn.verify(result.artifacts[0].folder).ok
 assert edgecnn.inspect(result.artifacts[0].folder / "model.tflite").graph.delegate_partitions == 1

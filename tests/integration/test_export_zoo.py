@@ -24,15 +24,20 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.usefixtures("float_stage_here_throughout")]
 
-# Sizes that are quick, of the same operators; the full ones are in test_export_full_size.py.
+# Sizes that are quick, of the same operators. xception's full one is in test_export_full_size.py,
+# and every network's numbers at its full size are held to Keras in test_zoo_table.py.
 SMALLER: dict[str, dict[str, Any]] = {
     "xception": {"input_size": 96, "width": 0.25},
     "resnet": {"input_size": 8},
+    "densenet": {"input_size": 8},
 }
 # dB that a recipe keeps on random weights and 8 calibration images. Random weights are far harder
 # to quantize than trained ones; logits that have nothing to do with the reference have -3 dB.
 LEAST_DB = {"float32": 80, "float16": 30, "dynamic": 8, "int8": 4, "int16x8": 6}
-LEAST_DB_OF = {("xception-mini", "int8", "onnx"): 0.0}
+LEAST_DB_OF = {
+    ("xception-mini", "int8", "onnx"): 0.0,
+    ("densenet", "int16x8", "tflite"): 2.0,  # of 8 images of 8 x 8: others reach beyond them
+}
 
 
 @dataclass(frozen=True)
@@ -76,8 +81,6 @@ def test_every_recipe_has_its_folder_and_nothing_else_is_left(exported: Exported
 
 def test_every_folder_verifies(exported: Exported) -> None:
     for artifact in exported.result.artifacts:
-        if artifact.folder.name == "int16x8" and exported.name == "densenet":
-            continue  # LiteRT's int16 kernels take half a minute for it; vgg's are verified
         result = edgecnn.verify(artifact.folder, threads=2)
         assert result.ok, result
         for file, recorded in zip(result.files, artifact.manifest.files, strict=True):

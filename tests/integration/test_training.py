@@ -65,7 +65,7 @@ def test_it_learns_and_its_weights_go_through_export(photos: Path, tmp_path: Pat
     command = next(line for line in done.stdout.splitlines() if "edgecnn export" in line)
     words = command.split()[1:]
     exported = command_line.run(
-        *words, "--format", "tflite", "--calibration-samples", "8", "--out", tmp_path / "exported"
+        *words, "--format", "tflite", "--calibration-samples", "2", "--out", tmp_path / "exported"
     )
     assert exported.returncode == 0, exported.stderr
     (found,) = edgecnn.evaluate(tmp_path / "exported" / "int8", data=str(photos)).evaluations
@@ -77,9 +77,9 @@ def test_the_same_seed_starts_from_the_same_weights(photos: Path, tmp_path: Path
     folders = [tmp_path / name for name in ("first", "again", "other")]
     for folder, seed in zip(folders, (1, 1, 2), strict=True):
         edgecnn.train(
-            "xception",
+            "xception-mini",
             data=str(photos),
-            input_size=32,
+            input_size=8,
             width=0.05,
             convolution="normal",
             epochs=1,

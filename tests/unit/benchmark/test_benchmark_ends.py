@@ -37,6 +37,8 @@ from edgecnn.runtime import runner
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.usefixtures("warm_children")
+
 QUICK = BenchPlan("quick", 0.0, 1, 0.0, 1, None)
 
 

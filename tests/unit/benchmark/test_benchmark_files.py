@@ -17,6 +17,8 @@ from edgecnn.errors import InputError
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.usefixtures("warm_children")
+
 
 @pytest.fixture
 def artifact(tmp_path: Path) -> Path:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from random_nets import NO_TENSOR, RandomNet, run
 
@@ -51,8 +51,7 @@ def test_patches_times_weights_are_the_convolution(  # noqa: PLR0913 - a convolu
 ) -> None:
     stride = 1 if dilation > 1 else stride
     reach = [(n - 1) * dilation + 1 for n in kernel]
-    if padding == "VALID" and (reach[0] > height or reach[1] > width):
-        return
+    assume(padding == "SAME" or (reach[0] <= height and reach[1] <= width))
     net = RandomNet(seed, (1, height, width, channels))
     if depthwise:
         output = net.depthwise(

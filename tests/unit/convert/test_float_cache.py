@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from edgecnn.convert.float_cache import FloatModel
     from edgecnn.convert.float_stage import Samples
 
+pytestmark = pytest.mark.usefixtures("warm_children")
+
 SIZES = (("image", (1, 3, 12, 16)),)
 READS = {"reading the .tflite", "reading the .onnx"}
 

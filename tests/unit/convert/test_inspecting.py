@@ -17,6 +17,8 @@ from edgecnn.latency.files import costs_of_file
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.usefixtures("warm_children")
+
 
 @pytest.fixture
 def open_onnx(tmp_path: Path) -> Path:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     Array = NDArray[Any]
 
+pytestmark = pytest.mark.usefixtures("warm_children")
+
 
 def _prepared(model: onnx.ModelProto, **options: Any) -> onnx_source.OnnxSource:  # noqa: ANN401 - prepare's
     copy = onnx.ModelProto.FromString(model.SerializeToString())

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from edgecnn.deploying.artifact import Deployable
     from edgecnn.records import Manifest
 
+pytestmark = pytest.mark.usefixtures("warm_children")
+
 NAMES = st.text(st.characters(codec="utf-8") | st.sampled_from("/.~-$`'\" \\\n\0")).filter(len)
 
 

@@ -30,6 +30,8 @@ from edgecnn.tasks.outputs import Output
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.usefixtures("warm_children")
+
 LEVELS = (20, 90, 120, 140, 180, 250)
 SHADE = OutputInfo("shade", "float32", (1, 2), kind="probabilities")
 MEANS = OutputInfo("means", "float32", (1, 3), kind="values")

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     from edgecnn.evaluating import Detection
 
+pytestmark = pytest.mark.usefixtures("warm_children")
+
 ROWS = (OutputInfo("rows", "float32", (1, 32, 6)),)
 CATS, DOGS = Category(3, "cat"), Category(7, "dog")
 # A cat that is found, one that is found half (IoU 0.5), and a dog that is not.

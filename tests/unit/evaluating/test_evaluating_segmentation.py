@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+pytestmark = pytest.mark.usefixtures("warm_children")
+
 SCORES = (OutputInfo("scores", "float32", (1, 8, 8, 3), "NHWC", "values"),)
 
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+pytestmark = pytest.mark.usefixtures("warm_children")
+
 CONV_MACS = 4 * 8 * 8 * 27
 FLOAT, HALF = TensorProto.FLOAT, TensorProto.FLOAT16
 

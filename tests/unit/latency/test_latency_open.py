@@ -21,6 +21,8 @@ from edgecnn.latency.kinds import kind_of
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.usefixtures("warm_children")
+
 PI = "raspberry-pi-4b"
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgecnn.errors import InputError
-from edgecnn.latency import fitted, predictor, profiles
+from edgecnn.latency import fitted, profiles
 from edgecnn.latency.cost import NetCost, OperatorCost, of_light
 from edgecnn.latency.fitted import Sharing, Speed
 from edgecnn.latency.nearness import reference_of, resembles
@@ -257,7 +257,3 @@ def test_shifting_a_share_back_gives_it_again(share: float, log_odds: float) -> 
 def test_fitted_speeds_are_read_as_they_were_written() -> None:
     text = fitted.written(fitted.load())
     assert fitted.written(fitted.parse(text)) == text
-
-
-def test_the_stated_interval_is_of_four_in_five() -> None:
-    assert pytest.approx(0.8) == predictor.INTERVAL

@@ -31,10 +31,6 @@ def test_outputs_stay_close(tmp_path: Path) -> None:
     assert snr_db(run(model, feeds), run(_dynamic(model, tmp_path), feeds)) > 35
 
 
-def test_the_same_input_gives_the_same_bytes(tmp_path: Path) -> None:
-    assert _dynamic(classifier(), tmp_path) == _dynamic(classifier(), tmp_path)
-
-
 def test_the_runtime_folds_the_scales_when_it_loads_the_file(tmp_path: Path) -> None:
     options = onnxruntime.SessionOptions()
     options.optimized_model_filepath = str(tmp_path / "optimized.onnx")

@@ -97,12 +97,17 @@ def test_a_tensor_without_width_gets_a_range_that_has_a_scale(method: str, value
     assert with_margin(found) == (0.0, 1.0)
 
 
-@pytest.mark.parametrize("method", sorted(METHODS))
-def test_choose_asks_the_method_for_every_tensor(method: str) -> None:
-    random = np.random.default_rng(0)
-    known = {"a": statistics_of(random.standard_normal((50, 2)).astype(np.float32)),
-             "b": statistics_of(random.uniform(1, 2, (50, 1)).astype(np.float32))}  # fmt: skip
-    assert choose(known, method) == {t: METHODS[method](found) for t, found in known.items()}
+@pytest.mark.parametrize(("method", "outside"), [("minmax", 0.0), ("percentile", 1e-4)])
+def test_choose_gives_every_tensor_its_own_range(method: str, outside: float) -> None:
+    """And positive numbers one that begins at zero, which every scale must be able to say."""
+    evenly = {"a": (-1.0, 1.0), "b": (-3.0, 6.0), "c": (1.0, 2.0)}
+    known = {name: statistics_of(np.linspace(*ends, 100_001, dtype=np.float32).reshape(-1, 1))
+             for name, ends in evenly.items()}  # fmt: skip
+    found = choose(known, method)
+    assert list(found) == list(evenly)
+    for name, (low, high) in evenly.items():
+        cut = outside * (high - low)
+        assert found[name] == pytest.approx((min(low + cut, 0), high - cut), abs=1e-5)
 
 
 def test_the_logits_get_a_margin_on_both_sides() -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,9 +16,6 @@ from tiny_tflite import float_net
 from edgecnn.errors import InputError
 from edgecnn.sweeping import keys, points, spec, tally
 from edgecnn.sweeping.records import Impossible, Point
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def asked(axes: dict[str, Any], **tables: Any) -> spec.Spec:  # noqa: ANN401 - as TOML has them
@@ -107,7 +108,24 @@ def test_whatever_decides_a_result_changes_the_key(
     axes: dict[str, Any], tables: dict[str, Any]
 ) -> None:
     assert key_of(axes, **tables) != key_of()
-    assert key_of(axes, **tables) == key_of(axes, **tables)
+
+
+def test_a_key_is_the_same_in_every_process() -> None:
+    """A sweep that goes on knows what an earlier process has done."""
+    code = (
+        "import test_sweep_points as here; "
+        "print(here.key_of({'seed': 1, 'min_snr': 20}, evaluate={'data': 'fashion-mnist'}))"
+    )
+    path = ":".join([str(Path(__file__).parent), *sys.path])
+    told = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": path, "PYTHONHASHSEED": "1"},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    ours = key_of({"min_snr": 20, "seed": 1}, evaluate={"data": "fashion-mnist"})
+    assert told.stdout.strip() == ours
 
 
 def test_budgets_have_no_part_in_the_key() -> None:
