@@ -15,6 +15,7 @@ import sample_experiments
 
 from edgecnn.evidence.files import Evidence, Measurement
 from edgecnn.evidence.records import GradientRun, Gradients
+from edgecnn.evidence.words import Source
 from edgecnn.reporting.page import charts, markdown, words
 from edgecnn.reporting.page.charts import (
     accuracy_latency,
@@ -96,7 +97,7 @@ def test_every_chart_that_can_be_drawn_is_in_the_contents_once() -> None:
 
 def test_records_of_experiments_fill_all_but_what_users_measure_themselves() -> None:
     gaps = {name_of(chart) for chart in CHARTS if chart not in FROM_RECORDS}
-    assert gaps == {"sustained", "own", "exported", "predictor", "comparisons", "sweep"}
+    assert gaps == {"sustained", "own", "exported", "predictor", "comparisons", "swept"}
 
 
 @pytest.mark.parametrize("chart", FROM_RECORDS)
