@@ -126,7 +126,7 @@ def test_24_points_on_a_cluster_with_every_misfortune(
     cluster.wait_for_nodes()
 
     def kill() -> None:
-        wait_for(lambda: len(done(file)) > earlier + 2)
+        wait_for(lambda: len(done(file)) >= min(earlier + 3, POINTS - 2))
         cluster.remove_node(extra, allow_graceful=False)
 
     killing = threading.Thread(target=kill)
@@ -138,7 +138,7 @@ def test_24_points_on_a_cluster_with_every_misfortune(
     assert starved.point.seed == 21
     assert "emory" in starved.message
     attempts = {each.point.seed: each.run.attempts for each in done(file)}
-    assert attempts[20] == 2
+    assert attempts[20] >= 2  # more where the node that is killed had it
 
     (tmp_path / "21.hogs").unlink()
     last = edgecnn.sweep({"axes": axes(model)}, out=file.parent, **options)
