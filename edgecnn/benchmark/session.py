@@ -12,6 +12,7 @@ from edgecnn import held, strict
 from edgecnn.benchmark import answer, outputs, parsing
 from edgecnn.benchmark.answer import Content
 from edgecnn.errors import DeviceError, EdgeCnnError
+from edgecnn.gate import limits
 from edgecnn.progress import Progress, Silent
 from edgecnn.runtime import runner
 from edgecnn.strict import UnfitError, structured
@@ -175,6 +176,7 @@ def request(job: Job) -> dict[str, Any]:
         ],
         "threads": list(job.threads),
         "pin": True,
+        "limit_s": limits.seconds_or(runner.ANSWER_LIMIT_S),
     }
 
 

@@ -76,6 +76,15 @@ def limits_for(work: Work, size_bytes: int) -> Limits:
     return Limits(int(memory), named_s or round(seconds), _HINT, _memory_hint(memory))
 
 
+def seconds_or(default: float) -> float:
+    """The seconds that EDGECNN_SECONDS gives to any run of a foreign file, else those of its place.
+
+    Raises:
+        InputError: the variable is no number above 0.
+    """
+    return _from_environment(SECONDS) or default
+
+
 def _memory_hint(memory: float) -> str:
     """What to do where the memory is not enough: twice as much, as far as there is that."""
     physical = _physical_bytes()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from command_line import run, run_json
+from hostile_files import endless_while
 from tiny_artifact import write_artifact
 from tiny_tflite import float_net, int8_net
 
@@ -273,3 +274,24 @@ def test_a_device_that_computes_something_else_is_caught(
     (made,) = taken
     assert made.outputs_match is False
     assert made.trust.grade == "void"
+
+
+def test_a_loop_without_end_is_stopped_on_the_device(
+    emulated_armv7l: EmulatedPi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "while.tflite"
+    path.write_bytes(endless_while())
+    use(emulated_armv7l, monkeypatch)
+    monkeypatch.setenv("EDGECNN_SECONDS", "20")
+    failures: list[DeviceFailure] = []
+
+    def take(_found: Sequence[BenchResult], failed: Sequence[DeviceFailure]) -> None:
+        failures.extend(failed)
+
+    device = open_device(target(emulated_armv7l))
+    plan = BenchPlan("quick", warmup_s=0.0, min_runs=1, min_s=0.0)
+    session.measure(device, session.Job(collect([path]), (1,), plan, keep=False), take)
+    device.close()
+    (failure,) = failures
+    assert "no answer within 20 s" in failure.message
+    assert programs(emulated_armv7l) == []

@@ -163,3 +163,14 @@ def test_control_c_ends_with_one_short_line() -> None:
     assert done.returncode == 130
     assert done.stderr == "measuring ranges\nInterrupted.\n"
     assert done.stdout == ""
+
+
+def test_names_that_no_locale_has_are_written_all_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "n\u00e9t \u4e2d.tflite"
+    path.write_bytes(float_net().to_bytes())
+    plain = {"LC_ALL": "C", "LANG": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    for verb in (["inspect", str(path)], ["inspect", str(path), "--json"], ["inspect", "\u4e2d"]):
+        done = edgecnn(*verb, **plain)
+        assert done.returncode == (0 if str(path) in verb else 2)
+        assert b"Traceback" not in done.stderr
+        assert (done.stdout if done.returncode == 0 else done.stderr).strip()
