@@ -43,11 +43,12 @@ def test_mobilenet_v2_has_its_published_multiplications_and_is_built_once(tmp_pa
     assert int8["size_bytes"] == pytest.approx(float32["size_bytes"] / 4, rel=0.2)
 
 
+@pytest.mark.usefixtures("float_stage_here")
 def test_the_costs_before_an_export_are_those_of_the_exported_file(tmp_path: Path) -> None:
     options: dict[str, Any] = {"input_size": 64, "classes": 10}
     exported = edgecnn.export(
         "keras:MobileNetV3Small", recipes=("float32", "int8", "dynamic"), formats=("tflite",),
-        calibration_samples=4, out=tmp_path, **options,
+        calibration_samples=2, out=tmp_path, **options,
     )  # fmt: skip
     for artifact in exported.artifacts:
         recipe = artifact.manifest.recipe
@@ -59,9 +60,10 @@ def test_the_costs_before_an_export_are_those_of_the_exported_file(tmp_path: Pat
         assert before.latency_ms == pytest.approx(after.latency_ms, rel=0.05), recipe
 
 
+@pytest.mark.usefixtures("float_stage_here")
 def test_a_float_file_under_a_recipe_is_the_file_of_that_recipe(tmp_path: Path) -> None:
     edgecnn.export(
-        "vgg", recipes=("float32", "int8"), formats=("tflite",), calibration_samples=4, out=tmp_path
+        "vgg", recipes=("float32", "int8"), formats=("tflite",), calibration_samples=2, out=tmp_path
     )
     float32, int8 = (costs_of_file(tmp_path / r / "model.tflite") for r in ("float32", "int8"))
     kinds = [(each.kind, each.macs, each.precision) for each in under(float32, "int8").operators]
