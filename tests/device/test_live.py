@@ -185,8 +185,11 @@ def test_from_an_artifact_to_a_live_page_on_an_emulated_pi(
 ) -> None:
     monkeypatch.setenv("EDGECNN_SSH_CONFIG", str(emulated_pi4.ssh_config))
     target = f"ssh://{emulated_pi4.alias}"
+    # Other tests leave pictures in the home folder that all share.
+    folder = emulated_pi4.home / "live-pictures"
+    folder.mkdir()
     for picture in pictures(tmp_path / "pictures").iterdir():
-        (emulated_pi4.home / picture.name).write_bytes(picture.read_bytes())
+        (folder / picture.name).write_bytes(picture.read_bytes())
     artifact = write_artifact(tmp_path / "net", ("tflite",))
     edgecnn.deploy(artifact, target, to="edgecnn/live-test")
     states: list[dict[str, Any]] = []
@@ -198,7 +201,7 @@ def test_from_an_artifact_to_a_live_page_on_an_emulated_pi(
 
     done = edgecnn.live(
         f"{target}/live-test",
-        options=edgecnn.LiveOptions(source=".", once=True, every_s=0),
+        options=edgecnn.LiveOptions(source="live-pictures", once=True, every_s=0),
         on_page=look,
         on_line=frames.append,
     )
