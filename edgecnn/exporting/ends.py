@@ -29,16 +29,21 @@ def finish(graph: Graph, job: Job, made: Ingredients, *, float_outputs: bool = F
         float_outputs: whether all outputs leave as float32.
     """
     outputs = [tensor.name for tensor in graph.outputs]
-    kept = outputs if float_outputs else coarse_probabilities(job, made)
+    kept = outputs if float_outputs else coarse_probabilities(graph, job, made)
     io_dtype.apply(graph, job.io, ends=dict.fromkeys(kept, "float32"))
     round_trips.apply(graph)
     name_ends(graph, made.network)
 
 
-def coarse_probabilities(job: Job, made: Ingredients) -> tuple[str, ...]:
-    """Outputs of a SOFTMAX that leave as float32 though integers were asked for.
+def coarse_probabilities(graph: Graph, job: Job, made: Ingredients) -> tuple[str, ...]:
+    """Integer outputs of a SOFTMAX that leave as float32 though integers were asked for.
 
     Random weights make every network unsure, and say nothing of the one that is meant.
+
+    Args:
+        graph: with integer ends, but for those that are float for another reason.
+        job: says which ends are asked for.
+        made: the network, and what calibration saw of its outputs.
     """
     random = made.plan.identity.has_random_weights
     if job.io == "float32" or made.options.strict or random or made.statistics is None:
@@ -46,7 +51,8 @@ def coarse_probabilities(job: Job, made: Ingredients) -> tuple[str, ...]:
     assert made.floats.tflite is not None  # noqa: S101 - what the statistics are of
     bits = 16 if job.recipe.activations == "int16" else 8
     judge = mixing.Judge(made.floats.tflite.folded, made.statistics.tensors, bits)
-    return judge.coarse_probabilities()
+    integers = {tensor.name for tensor in graph.outputs if not tensor.is_float}
+    return tuple(name for name in judge.coarse_probabilities() if name in integers)
 
 
 def note(names: tuple[str, ...]) -> str:

@@ -127,7 +127,7 @@ def _integer_tflite(job: Job, path: Path, made: Ingredients) -> Written:
     graph = quantized.graph.copy()
     ends.finish(graph, job, made)
     path.write_bytes(graph.write())
-    coarse = ends.coarse_probabilities(job, made)
+    coarse = ends.coarse_probabilities(quantized.graph, job, made)
     notes = (*filter(None, [made.calibration.note]), *quantized.notes, *_note(coarse))
     written = Written(
         path.name,
@@ -220,7 +220,7 @@ def _mixed_tflite(job: Job, path: Path, made: Ingredients) -> Written:
         made.progress.stage("timing both files")
         before_ms, after_ms = min_snr.latency_ms(min_snr.finished(quantized.graph, job, made), path)
         mixed = replace(mixed, latency_before_ms=before_ms, latency_after_ms=after_ms)
-    coarse = ends.coarse_probabilities(job, made)
+    coarse = ends.coarse_probabilities(quantized.graph, job, made)
     notes = (*quantized.notes, min_snr.note(mixed), *_note(coarse))
     return Written(
         path.name,
