@@ -178,10 +178,11 @@ def test_a_child_that_never_ends_is_stopped(small: Path) -> None:
 def test_a_word_of_progress_gives_it_its_time_again() -> None:
     found = isolation.run(
         f"{HERE}:report_for",
-        2.5,
+        6.0,
         what="working",
         progress=Silent(),
-        limits=isolation.Limits(seconds=1.0),
+        # Long enough for a child to start in on a machine that is busy.
+        limits=isolation.Limits(seconds=5.0),
     )
     assert found == "done"
 
