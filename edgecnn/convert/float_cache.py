@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import functools
 import importlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from edgecnn import caching, gate, isolation, layouts
 from edgecnn.building import files as building_files
+from edgecnn.calibration.sampleset import Split
 from edgecnn.convert import float_stage, proof
 from edgecnn.convert.float_stage import Feeding, Outcome, Samples
 from edgecnn.convert.versions import DECISIVE, digest, versions
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edgecnn.building import BuildRequest, ModelIdentity
-    from edgecnn.calibration.sampleset import Split
     from edgecnn.calibration.sources import Sampling
     from edgecnn.errors import EdgeCnnError
     from edgecnn.progress import Progress
@@ -140,6 +140,7 @@ def _fill(
     Returns:
         What came out, and by format the cache's folder; not of formats that are refused.
     """
+    loaded = feeding.split
     with caching.scratch("float-work", key) as part:
         outcome: Outcome = _runner(request, identity)(
             "edgecnn.convert.float_stage:make",
@@ -147,10 +148,12 @@ def _fill(
             str(part),
             what=f"building and converting {identity.name}",
             formats=missing,
-            feeding=feeding,
+            feeding=feeding if loaded is None else replace(feeding, split=_beginning(loaded)),
             progress=progress,
             environment=float_stage.ENVIRONMENT,
         )
+        if loaded is not None:
+            outcome = replace(outcome, samples=replace(outcome.samples, split=loaded))
         made = {
             name: caching.cached(_kind(name), key, functools.partial(_move, part, name))
             for name in missing
@@ -172,12 +175,21 @@ def _load_early(identity: ModelIdentity, sampling: Sampling, progress: Progress)
     """The samples of a network whose input is known before it is built; else None."""
     if not identity.has_random_weights or identity.input_size is None:
         return None
-    size = identity.input_size
-    image = Endpoint(
+    progress.stage("loading images")
+    return _load(sampling, (_image(identity.input_size),))
+
+
+def _image(size: int) -> Endpoint:
+    return Endpoint(
         "input", "float32", (1, size, size, _CHANNELS), layouts.CHANNELS_LAST[len("NHWC")]
     )
-    progress.stage("loading images")
-    return _load(sampling, (image,))
+
+
+def _beginning(split: Split) -> Split:
+    """What the float stage looks at: a hundred images would lie beside its weights for nothing."""
+    size = split.calibration.arrays[0].shape[1]
+    few = split.calibration.first(float_stage.SAMPLES, (_image(size),))
+    return Split(few, few)
 
 
 def _load(sampling: Sampling, inputs: tuple[Endpoint, ...]) -> Split:

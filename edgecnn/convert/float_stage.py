@@ -43,17 +43,27 @@ if TYPE_CHECKING:
 
 INFO, TFLITE, ONNX = "info.json", "model.tflite", "model.onnx"
 FILES = {"tflite": TFLITE, "onnx": ONNX}
-# What the child sets before TensorFlow is imported: no GPU probing, no chatter.
-ENVIRONMENT = {
+# What TensorFlow reads when it is imported: no GPU probing, no chatter.
+TENSORFLOW = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
     "CUDA_VISIBLE_DEVICES": "",
     "TF_ENABLE_ONEDNN_OPTS": "1",
+}
+# What the child starts with. The converter copies the weights several times over, and both
+# allocators keep what is freed: oneDNN's pool, and glibc unless it is told from which size on it
+# has to give it back. Xception's peak: 2.5 GB so, 1.7 with these two.
+ENVIRONMENT = {
+    **TENSORFLOW,
+    "TF_ONEDNN_USE_SYSTEM_ALLOCATOR": "1",
+    "MALLOC_MMAP_THRESHOLD_": str(1 << 20),
 }
 # Raise it when the stage writes other bytes for the same request: files of another version that lie
 # in a cache are not mixed with ours.
 VERSION = 3
 # Enough for a mean and variance over all positions, and little enough memory.
 ADAPTATION_SAMPLES = 4
+# How many calibration samples the stage looks at in all, the first ones.
+SAMPLES = max(ADAPTATION_SAMPLES, proof.SAMPLES)
 
 
 @dataclass(frozen=True)
@@ -325,7 +335,7 @@ class _Attempts:
 
 
 def _import_tensorflow(progress: Progress) -> None:
-    os.environ.update(ENVIRONMENT)
+    os.environ.update(TENSORFLOW)
     progress.stage("importing TensorFlow")
     importlib.import_module("tensorflow")  # here, so that its seconds have a name
 

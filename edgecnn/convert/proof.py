@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     Answer = Callable[[Sequence[Array]], Sequence[Array]]
 
 NAME = "proof.npz"
-_SAMPLES = 4
+SAMPLES = 4
 
 
 def write(
@@ -36,7 +36,7 @@ def write(
     answer: Answer,
 ) -> None:
     """Keep some calibration inputs as they are fed, and what the source's framework answers."""
-    asked = list(itertools.islice(samples.feeds(network.inputs, preprocessing), _SAMPLES))
+    asked = list(itertools.islice(samples.feeds(network.inputs, preprocessing), SAMPLES))
     answered = [[np.atleast_1d(np.asarray(values)) for values in answer(feed)] for feed in asked]
     arrays = {
         **{f"x{k}": np.stack([feed[k] for feed in asked]) for k in range(len(network.inputs))},

@@ -91,10 +91,12 @@ def run(
     """
     arguments = pickle.dumps((args, kwargs))
     head = Head(function, os.getpid(), progress is not None, _memory(limits, len(arguments)))
-    job = pickle.dumps((head, arguments))
+    job = pickle.dumps(head) + arguments
+    del arguments  # they may be a hundred megabytes of images
     # A child that is killed removes nothing: its temporary files lie in a folder of ours.
     with tempfile.TemporaryFile() as log, held.temporary() as folder:
         child, reply = _start(job, log, {**(environment or {}), "TMPDIR": str(folder)})
+        del job  # likewise: the child may work for minutes
         watch = Watch(child, limits.seconds)
         if leash is not None:
             leash.tie(child)

@@ -89,13 +89,12 @@ def main(reply_fd: int) -> None:
     os.set_inheritable(reply_fd, False)  # noqa: FBT003 - its only parameter is positional
     reply = os.fdopen(reply_fd, "wb")
     messenger = _Messenger(reply)
-    head: Head
-    head, arguments = pickle.load(sys.stdin.buffer)  # noqa: S301 - our own parent wrote it
+    head: Head = pickle.load(sys.stdin.buffer)  # noqa: S301 - our own parent wrote it
     _die_with_parent(head.parent_pid)
     _limit_memory(head.memory_bytes)
     module, _, name = head.function.partition(":")
-    try:
-        args, kwargs = pickle.loads(arguments)  # noqa: S301 - likewise
+    try:  # what follows the head: unpickling it imports what the function takes
+        args, kwargs = pickle.load(sys.stdin.buffer)  # noqa: S301 - likewise
         more = {"progress": messenger} if head.wants_progress else {}
         result = getattr(importlib.import_module(module), name)(*args, **kwargs, **more)
         messenger.finish("result", result)

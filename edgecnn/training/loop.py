@@ -107,9 +107,9 @@ def fit(
         InputError: as `building.build`; the network cannot be trained, or its loss is not finite.
     """
     from edgecnn import building
-    from edgecnn.convert.float_stage import ENVIRONMENT
+    from edgecnn.convert.float_stage import TENSORFLOW
 
-    os.environ.update(ENVIRONMENT)
+    os.environ.update(TENSORFLOW)
     progress.stage("importing TensorFlow")
     importlib.import_module("tensorflow")
     built = building.build(request)
