@@ -104,7 +104,10 @@ def test_a_width_that_keras_networks_do_not_have() -> None:
 
 @pytest.mark.slow
 def test_the_records_predictions_of_keras_networks_are_the_predictors_present_answers() -> None:
-    """The zoo's are compared in tests/unit/tools. `experiment_devices.py --predictions-only`."""
+    """Two of the six. The zoo's are compared in tests/unit/tools.
+
+    `experiment_devices.py --predictions-only` makes them all again.
+    """
     record = files.read_all(FOLDER).devices
     assert record is not None
     kept = {
@@ -114,7 +117,7 @@ def test_the_records_predictions_of_keras_networks_are_the_predictors_present_an
     }
     built = [each for each in contenders.entries(record.fits) if each.model not in MODELS]
     assert len(built) == 6
-    for entry in built:
+    for entry in built[::3]:
         for now in experiment_devices.on_profiles(entry, entry.costs()):
             then = kept[now.label, now.recipe, now.device, now.threads]
             assert (then.basis, then.interval) == (now.basis, now.interval)

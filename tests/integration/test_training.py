@@ -77,11 +77,9 @@ def test_the_same_seed_starts_from_the_same_weights(photos: Path, tmp_path: Path
     folders = [tmp_path / name for name in ("first", "again", "other")]
     for folder, seed in zip(folders, (1, 1, 2), strict=True):
         edgecnn.train(
-            "xception-mini",
+            "vgg",
             data=str(photos),
             input_size=8,
-            width=0.05,
-            convolution="normal",
             epochs=1,
             samples=4,
             test_samples=4,
