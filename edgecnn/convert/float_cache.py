@@ -109,11 +109,11 @@ def obtain(
     if quantizes:
         Thread(target=_import_ahead, daemon=True).start()
     kept = {name: caching.find(_kind(name), key, warn=progress.warn) for name in formats}
-    outcome, made = None, dict[str, Path]()
+    outcome, new = None, dict[str, Path]()
     if missing := tuple(name for name, folder in kept.items() if folder is None):
-        outcome, made = _fill(request, identity, missing, key, feeding, progress)
+        outcome, new = _fill(request, identity, missing, key, feeding, progress)
     refused = {} if outcome is None else outcome.refused
-    folders = {n: folder for n in formats if (folder := made.get(n) or kept[n]) is not None}
+    folders = {n: folder for n in formats if (folder := new.get(n) or kept[n]) is not None}
     if not folders:
         raise refused[formats[0]]
     infos = {name: float_stage.read_info(folder) for name, folder in folders.items()}
@@ -151,12 +151,12 @@ def _fill(
             progress=progress,
             environment=float_stage.ENVIRONMENT,
         )
-        made = {
+        folders = {
             name: caching.cached(_kind(name), key, functools.partial(_move, part, name))
             for name in missing
             if name not in outcome.refused
         }
-    return outcome, made
+    return outcome, folders
 
 
 def _runner(request: BuildRequest, identity: ModelIdentity) -> Callable[..., Any]:

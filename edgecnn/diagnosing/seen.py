@@ -43,7 +43,7 @@ class Sight:
         if self.equalized:
             both = list(zip(self.pairs, self.sums, strict=True))
             return of_channels(self.real, both, self.known, self.judged)
-        return {t: np.ones(found.channels) for t, found in self.known.tensors.items()}
+        return {t: np.ones(statistics.channels) for t, statistics in self.known.tensors.items()}
 
     def taken_out(self, tensor: str) -> Floats | None:
         """The factors of a tensor; None where the file does not scale channels."""
@@ -56,8 +56,8 @@ def layers(sight: Sight) -> tuple[Layer, ...]:
         pair.real.name: _seen(pair, sums, sight)
         for pair, sums in zip(sight.pairs, sight.sums, strict=True)
     }
-    found = noise_flow.contributions_of(sight.real, sight.known, sight.judged, seen)
-    errors = [_error(pair, found) for pair in sight.pairs]
+    parts = noise_flow.contributions_of(sight.real, sight.known, sight.judged, seen)
+    errors = [_error(pair, parts) for pair in sight.pairs]
     total = sum(errors) or 1.0
     return tuple(
         _layer(pair, sums, sight, error / total)
@@ -65,10 +65,10 @@ def layers(sight: Sight) -> tuple[Layer, ...]:
     )
 
 
-def _error(pair: Pair, found: dict[str, noise_flow.Contribution]) -> float:
-    if pair.real.name not in found:
+def _error(pair: Pair, parts: dict[str, noise_flow.Contribution]) -> float:
+    if pair.real.name not in parts:
         return 0.0
-    contribution = found[pair.real.name]
+    contribution = parts[pair.real.name]
     rounds = pair.operator not in noise_flow.KEEPS_STEPS
     return contribution.weights + (contribution.rounding if rounds else 0.0)
 
@@ -208,7 +208,7 @@ def _stirring(sight: Sight, entry: Tensor) -> tuple[str, float | None]:
 
 def per_tensor(graph: Graph) -> tuple[WeightsSeen, ...]:
     """Convolutions whose weights have one scale for several output channels."""
-    found = []
+    convolutions = []
     for operator in graph.operators:
         if operator.name not in affine.CONVOLUTIONS:
             continue
@@ -224,20 +224,20 @@ def per_tensor(graph: Graph) -> tuple[WeightsSeen, ...]:
         largest = np.abs(np.moveaxis(values, axis, 0).reshape(channels, -1)).max(axis=1)
         alive = largest[largest > 0]
         spread = float(largest.max() / np.median(alive)) if len(alive) else 1.0
-        found.append(WeightsSeen(operator.output.name, operator.name, channels, spread))
-    return tuple(found)
+        convolutions.append(WeightsSeen(operator.output.name, operator.name, channels, spread))
+    return tuple(convolutions)
 
 
 def adds(sight: Sight) -> tuple[AddSeen, ...]:
     """Sums of two tensors that vary, both with statistics, whose sum is quantized."""
-    found = []
+    additions = []
     for pair, sums in zip(sight.pairs, sight.sums, strict=True):
         terms = [sight.known.tensors.get(tensor.name) for tensor in pair.twin.read]
         if pair.operator != "ADD" or sums.scale is None or len(terms) != _INPUTS_OF_SUM:
             continue
-        one, other = terms
-        if one is not None and other is not None:
-            widths = (one.maximum - one.minimum, other.maximum - other.minimum)
+        first, other = terms
+        if first is not None and other is not None:
+            widths = (first.maximum - first.minimum, other.maximum - other.minimum)
             typical = float(np.median(sight.factors[pair.real.name]))
-            found.append(AddSeen(pair.name, widths, sums.scale * typical))
-    return tuple(found)
+            additions.append(AddSeen(pair.name, widths, sums.scale * typical))
+    return tuple(additions)

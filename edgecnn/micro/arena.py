@@ -94,8 +94,8 @@ def lifetimes(graph: Graph, name: str) -> tuple[Buffer, ...]:
     for tensor in graph.outputs:
         first.setdefault(tensor, end)
         last[tensor] = end
-    needed = [each for each in range(len(graph.tensors)) if _is_planned(graph, each, first)]
-    held = [Buffer(_bytes(graph, each, name), first[each], last[each]) for each in needed]
+    needed = [tensor for tensor in range(len(graph.tensors)) if _is_planned(graph, tensor, first)]
+    held = [Buffer(_bytes(graph, tensor, name), first[tensor], last[tensor]) for tensor in needed]
     return (*held, *_scratch(graph, name))
 
 

@@ -175,10 +175,10 @@ def weigh(
     largest = {o.output.name: _SIX for o in model.operators if _is_relu6(o)}
     relu6_to_relu.apply(model)  # not earlier: equalization may scale through a RELU, not a RELU6
     in_float = float_operators.choose(model, known.tensors, bits, judge=judge)
-    wanted = _integer_layers(known, in_float)
+    selected = _integer_layers(known, in_float)
     if not adaptive:
-        wanted = {name: replace(layer, covariance=None) for name, layer in wanted.items()}
-    layers = quantize_layers(model, wanted, threads=threads, progress=progress or Silent())
+        selected = {name: replace(layer, covariance=None) for name, layer in selected.items()}
+    layers = quantize_layers(model, selected, threads=threads, progress=progress or Silent())
     return Weighed(model, known, layers, in_float, largest, bits)
 
 
@@ -234,7 +234,7 @@ def assemble(weighed: Weighed, settings: Settings, seen: Seen, judged: Sequence[
     chosen = activation_ranges(weighed, settings, seen, judged)
     graph = weighed.model.copy()
     kept = {operator.output.name for operator in weighed.in_float}
-    twins = [operator for name, operator in graph.made().items() if name in kept]
+    twins = [operator for name, operator in graph.by_output().items() if name in kept]
     layout.lay_out(graph, chosen, weighed.bits, twins)
     relu_to_requantize.apply(graph, chosen)  # it may change scales, which the biases depend on
     hard_swish_to_product.apply(graph)

@@ -156,8 +156,8 @@ class Trial:
         self.views = tuple(range(self.parts, int(known.parts.max(initial=-1)) + 1))
         self.folds = folds(own, most)
         self._judged, self._threads = judged, threads
-        wanted = {run for fold in self.folds for run in fold.runs}
-        self._feeds = {run: feed for run, feed in enumerate(feeds) if run in wanted}
+        runs = {run for fold in self.folds for run in fold.runs}
+        self._feeds = {run: feed for run, feed in enumerate(feeds) if run in runs}
         if not self._feeds:
             self.folds = ()
         self._expected = {name: self._rows(known, name) for name in judged}
@@ -184,14 +184,14 @@ class Trial:
 
     def noise(self, files: Sequence[tuple[Graph, tuple[int, ...]]]) -> NDArray[np.float64]:
         """Of the worst group of what is judged: each image's error over the signal of all."""
-        found = [
+        answers = [
             measured.answers(
                 graph, [self._feeds[run] for run in runs], self._judged, threads=self._threads
             )
             for graph, runs in files
         ]
         shares = [
-            parity.worst_noise(self._expected[name], np.concatenate([f[name] for f in found]))
+            parity.worst_noise(self._expected[name], np.concatenate([f[name] for f in answers]))
             for name in self._judged
         ]
         worst = max(shares, key=lambda share: float(share.sum()))
@@ -337,8 +337,8 @@ class Search:
         rough = replace(scaled, adaptive=False)
         return self._beats(rough, replace(rough, equalized=False))
 
-    def _beats(self, one: Settings, other: Settings, least_db: float = _LEAST_GAIN_DB) -> bool:
-        return pays(self._measured(one), self._measured(other), least_db)
+    def _beats(self, settings: Settings, other: Settings, least_db: float = _LEAST_GAIN_DB) -> bool:
+        return pays(self._measured(settings), self._measured(other), least_db)
 
     def _measured(self, settings: Settings) -> NDArray[np.float64]:
         if settings not in self._noise:

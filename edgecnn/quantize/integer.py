@@ -127,19 +127,19 @@ def quantize(  # noqa: PLR0913 - all but one have defaults
     # with two cores 25 times the time of one thread.
     with threadpool_limits(1, "blas"):
         plain = assembly.prepare(graph, statistics)
-        told = progress or Silent()
+        watcher = progress or Silent()
         if activation_bits == _INT8_BITS:
             measuring = Trial(
                 statistics, trial, judged, threads=threads, samples=samples, most=images
             )
-            search = Search(plain, measuring, judged, judge=judge, threads=threads, progress=told)
+            search = Search(plain, measuring, judged, judge=judge, threads=threads, progress=watcher)
             choice = search.run(_CANDIDATES if method == AUTO else (method,))
             prepared, weighed = search.prepared(choice.settings), search.weighed(choice.settings)
             weighed = replace(weighed, known=measuring.whole(weighed.known, choice.settings))
         else:
             prepared = _as_predicted(plain, judged)
             weighed = assembly.weigh(
-                prepared, activation_bits, judge=judge, threads=threads, progress=told
+                prepared, activation_bits, judge=judge, threads=threads, progress=watcher
             )
             # 16 bits have levels to spare, and nothing is worth cutting off.
             settings = Settings(

@@ -43,7 +43,7 @@ class Mixture:
 
     def __init__(
         self,
-        made: IntegerModel,
+        model: IntegerModel,
         feeds: Sequence[Sequence[NDArray[Any]]],
         reference: Mapping[str, NDArray[Any]],
         *,
@@ -53,14 +53,14 @@ class Mixture:
         finish: Callable[[Graph], None] | None = None,
         progress: Progress | None = None,
     ) -> None:
-        assert made.source is not None  # noqa: S101 - asked for with `with_source`
-        self._integer, self._real = made.graph, made.source.graph
+        assert model.source is not None  # noqa: S101 - asked for with `with_source`
+        self._integer, self._real = model.graph, model.source.graph
         self._feeds, self._reference, self._threads = feeds, reference, threads
         self._finish, self._progress = finish, progress or Silent()
         self._known: dict[Names, float] = {}
         self._by_groups = by_groups
         self._trade = float_layers.trade(
-            made.graph, made.source, feeds,
+            model.graph, model.source, feeds,
             judged=list(reference), float_ends=float_ends, threads=threads,
         )  # fmt: skip
         self._given = self._softmax() if float_ends else frozenset[str]()
@@ -75,7 +75,7 @@ class Mixture:
         """A final SOFTMAX: with float ends it computes in float anyway (`io_dtype`)."""
         return frozenset(
             name
-            for name, operator in self._real.made().items()
+            for name, operator in self._real.by_output().items()
             if operator.name == "SOFTMAX" and operator.output in self._real.outputs
         )
 
@@ -93,9 +93,9 @@ class Mixture:
             if self._finish is not None:
                 self._finish(graph)
             names = list(self._reference)
-            found = measured.answers(graph, self._feeds, names, threads=self._threads)
+            answers = measured.answers(graph, self._feeds, names, threads=self._threads)
             self._known[kept] = measured.lowest_snr_db(
-                self._reference, found, by_groups=self._by_groups
+                self._reference, answers, by_groups=self._by_groups
             )
             self._progress.advance()
         return self._known[kept]

@@ -92,8 +92,8 @@ def contributions_of(
     arising = {t: o.weights + (0.0 if t in moved else o.rounding) for t, o in own.items()}
     arriving = _arriving(real, known, h, noise, arising, judged)
     return {
-        tensor: Contribution(each.rounding * factor, each.weights * factor)
-        for tensor, each in own.items()
+        tensor: Contribution(part.rounding * factor, part.weights * factor)
+        for tensor, part in own.items()
         for factor in (arriving.get(tensor, 0.0),)
     }
 
@@ -121,17 +121,17 @@ def _arriving(
 ) -> dict[str, float]:
     """By tensor: what its predicted error is to be multiplied by."""
     ends = sensitivity.at_outputs(known.tensors, judged)
-    found = {name: _share(part, h[name]) for name, part in ends.items()}
+    arriving = {name: _share(part, h[name]) for name, part in ends.items()}
     for operator in reversed(real.operators):
-        outputs = [tensor.name for tensor in operator.outputs if tensor.name in found]
+        outputs = [tensor.name for tensor in operator.outputs if tensor.name in arriving]
         if not outputs:
             continue
         parts = sensitivity.through(operator, h, known.tensors)
         shares = {tensor: _share(part, h[tensor]) for tensor, part in parts.items()}
-        grown = _growth(outputs, shares, noise, own) * max(found[name] for name in outputs)
+        grown = _growth(outputs, shares, noise, own) * max(arriving[name] for name in outputs)
         for tensor, share in shares.items():
-            found[tensor] = found.get(tensor, 0.0) + share * grown
-    return found
+            arriving[tensor] = arriving.get(tensor, 0.0) + share * grown
+    return arriving
 
 
 def _growth(
@@ -164,15 +164,15 @@ def weights_error(operator: Operator, twin: Operator) -> tuple[Floats, Floats] |
     """
     if operator.name not in affine.CONVOLUTIONS or operator.name != twin.name:
         return None
-    weights, wanted = operator.inputs[1], affine.weights(twin)
-    found = contributions.real_values(weights)
-    if weights is None or weights.is_float or wanted is None or found is None:
+    weights, reference = operator.inputs[1], affine.weights(twin)
+    actual = contributions.real_values(weights)
+    if weights is None or weights.is_float or reference is None or actual is None:
         return None
-    if found.shape != wanted.shape:
+    if actual.shape != reference.shape:
         return None
-    return found - wanted, _bias(operator, twin.output.channels) - _bias(twin, twin.output.channels)
+    return actual - reference, _bias(operator, twin.output.channels) - _bias(twin, twin.output.channels)
 
 
 def _bias(operator: Operator, channels: int) -> Floats:
-    found = contributions.real_values(operator.input(2))
-    return np.zeros(channels) if found is None else found
+    bias = contributions.real_values(operator.input(2))
+    return np.zeros(channels) if bias is None else bias

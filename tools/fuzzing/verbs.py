@@ -121,7 +121,7 @@ OF_PICTURES = ("calibrate-on-pictures", "evaluate-on-pictures")
 
 def _in_evaluate(read: Callable[[], object]) -> object:
     """What `evaluate` reads once it knows a network that finds boxes or masks."""
-    with gate.told("evaluating"):
+    with gate.foreign_errors("evaluating"):
         return read()
 
 

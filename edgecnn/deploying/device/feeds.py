@@ -207,14 +207,14 @@ def _fitting(array: NDArray[Any], end: End) -> NDArray[Any]:
         array, fits = array[np.newaxis], True
     if not fits or not len(array) or len(array) % end.batch:
         raise UnreadableError(f"{end.name} is {array.shape}, and the network takes {_shape(end)}")
-    wanted = np.dtype(end.dtype)
-    if wanted.kind == "f" and array.dtype.kind != "f":
+    dtype = np.dtype(end.dtype)
+    if dtype.kind == "f" and array.dtype.kind != "f":
         raise UnreadableError(
-            f"{end.name} is {array.dtype}, but it is fed as it is and must be {wanted}"
+            f"{end.name} is {array.dtype}, but it is fed as it is and must be {dtype}"
         )
-    fed = array.astype(wanted)
-    if wanted.kind != "f" and not np.array_equal(fed, array):
-        raise UnreadableError(f"{end.name} has values that do not fit {wanted}")
+    fed = array.astype(dtype)
+    if dtype.kind != "f" and not np.array_equal(fed, array):
+        raise UnreadableError(f"{end.name} has values that do not fit {dtype}")
     return fed
 
 
