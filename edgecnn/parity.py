@@ -115,9 +115,7 @@ def _compare_output(
         snr_db=ratio_db,
         cosine=_cosine(expected, actual),
         max_abs_error=float(np.abs(expected - actual).max(initial=0.0)),
-        top1_agreement=top1_agreement(expected, actual)
-        if _scores_classes(expected, info)
-        else None,
+        top1_agreement=_class_agreement(expected, actual, info),
         samples=reference.runs,
         output=info.name,
         measured_on="logits" if on_logits else "values",
@@ -259,16 +257,16 @@ def _cosine(expected: Array, actual: Array) -> float:
     import numpy as np
 
     norms = float(np.linalg.norm(expected) * np.linalg.norm(actual))
-    return (
-        float((expected * actual).sum()) / norms
-        if norms
-        else float(np.array_equal(expected, actual))
-    )
+    if not norms:
+        return float(np.array_equal(expected, actual))
+    return float((expected * actual).sum()) / norms
 
 
-def _scores_classes(expected: Array, info: OutputInfo) -> bool:
-    """Whether each row is the scores of classes, of which the best one is the answer."""
-    return info.kind != "values" and expected.ndim == _MATRIX and expected.shape[1] > 1
+def _class_agreement(expected: Array, actual: Array, info: OutputInfo) -> float | None:
+    """`top1_agreement` where each row is the scores of classes, of which the best is the answer."""
+    if info.kind == "values" or expected.ndim != _MATRIX or expected.shape[1] <= 1:
+        return None
+    return top1_agreement(expected, actual)
 
 
 def _pixel_agreement(expected: Array, actual: Array, info: OutputInfo) -> float | None:

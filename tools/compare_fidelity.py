@@ -71,15 +71,15 @@ def has_vnni() -> bool:
     return "vnni" in Path("/proc/cpuinfo").read_text(encoding="utf-8")
 
 
-def measured_row(given: Float, samples: int, folder: Path) -> Row:
+def measured_row(floats: Float, samples: int, folder: Path) -> Row:
     """Let every tool quantize a network with so many pictures, and measure the files."""
-    network = given.network
+    network = floats.network
     calibration = network.images("calibration", samples)
     evaluation = network.images("evaluation", network.evaluated)
-    made, errors = make_files(given, calibration, folder)
+    files, errors = make_files(floats, calibration, folder)
     pictures = save(folder / "evaluation.npz", evaluation)
-    found: dict[str, Measured] = isolation.run(
-        "board_measuring:measure", str(given.artifact), str(pictures), made,
+    measured: dict[str, Measured] = isolation.run(
+        "board_measuring:measure", str(floats.artifact), str(pictures), files,
         what=f"measuring {network.name}",
     )  # fmt: skip
     failed = {tool: Measured(error=error) for tool, error in errors.items()}
@@ -92,7 +92,7 @@ def measured_row(given: Float, samples: int, folder: Path) -> Row:
         evaluation_sha256=digest(evaluation),
         date=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         commit=_commit(),
-        tools={tool: (found | failed)[tool] for tool in TOOLS if tool in found | failed},
+        tools={tool: (measured | failed)[tool] for tool in TOOLS if tool in measured | failed},
     )
 
 
@@ -107,14 +107,14 @@ def fill(board: Board, network: BoardNetwork, samples: Sequence[int]) -> None:
     with TemporaryDirectory() as name:
         folder = Path(name)
         try:
-            given = float_files(network, source(network, folder), folder)
+            floats = float_files(network, source(network, folder), folder)
         except ToolError as error:
             print(f"{network.name}: no float file: {error}", flush=True)
             return
         for count in samples:
             place = folder / str(count)
             place.mkdir()
-            row = measured_row(given, count, place)
+            row = measured_row(floats, count, place)
             board.add(row)
             print("  ".join(cells(row)), flush=True)
 
@@ -130,10 +130,10 @@ def main() -> None:
     options = parser.parse_args()
     board = Board.read(options.json)
     for network in named(options.networks):
-        wanted = [int(count) for count in options.samples.split(",")]
+        counts = [int(count) for count in options.samples.split(",")]
         missing = [
             count
-            for count in wanted
+            for count in counts
             if options.again or Row.key_of(network.name, count) not in board.rows
         ]
         if missing:

@@ -83,11 +83,11 @@ def make_files(model: str, images: Path, folder: Path) -> dict[str, Path]:
             *(*calibration, "--calibration-samples", str(CALIBRATION_SAMPLES)),
         )
     )
-    made = folder / "out" / "int8"
+    recipe = folder / "out" / "int8"
     return {
-        OURS: made / "model.tflite",
+        OURS: recipe / "model.tflite",
         BASELINE: baseline,
-        ONNX: made / "model.onnx",
+        ONNX: recipe / "model.onnx",
         CONTROL: baseline,
     }
 
@@ -241,14 +241,14 @@ def main() -> None:
         for model in options.models
         for result in compare(model, options.threads, options.seconds)
     ]
-    asked = [target(result) for result in results]
+    report_targets = [target(result) for result in results]
     write_report(
         options.json,
         {"results": [{**asdict(result), "noise": result.noise} for result in results]},
-        asked,
+        report_targets,
     )
     print_results(results)
-    print_targets(asked)
+    print_targets(report_targets)
 
 
 if __name__ == "__main__":

@@ -112,17 +112,17 @@ def fetch(package: Package, into: Path) -> list[Path]:
 
 def files_named(names: Iterable[str], into: Path) -> dict[str, Path]:
     """Fetch the packages that bring files of these names; the files by name."""
-    wanted = set(names)
-    bringing = [package for package in PACKAGES if wanted.intersection(package.files)]
+    required = set(names)
+    bringing = [package for package in PACKAGES if required.intersection(package.files)]
     return {path.name: path for package in bringing for path in fetch(package, into)}
 
 
 def _build(package: Package, folder: Path) -> None:
     """Install the package into a folder of its own, and have its files made there."""
     site = folder / "site"
-    wanted = (package.name, *package.beside)
+    packages = (package.name, *package.beside)
     command = [sys.executable, "-m", "pip", "install", "--no-deps", "--quiet", "--target"]
-    subprocess.run([*command, str(site), *wanted], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([*command, str(site), *packages], check=True, stdout=subprocess.DEVNULL)
     builder = Path(__file__).with_name(package.builder)
     subprocess.run(
         [sys.executable, str(builder), str(folder)],

@@ -27,13 +27,7 @@ _FACE_SHARE = (0.3, 1.0)
 
 @dataclass(frozen=True)
 class Scaling:
-    """From pixels of 0 to 255 to what the model takes.
-
-    Attributes:
-        low: what 0 becomes.
-        high: what 255 becomes.
-        channels_first: NCHW and not NHWC.
-    """
+    """From pixels of 0 to 255 to what the model takes."""
 
     low: float
     high: float

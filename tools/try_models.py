@@ -64,8 +64,8 @@ def attempt(trial: Trial, source: Path, folder: Path, commit: str) -> Record:
     for recipe in _RECIPES:
         if (folder / recipe / "manifest.json").is_file():
             _run(record, "verify", str(folder / recipe), label=recipe)
-            made = manifest.load(folder / recipe / "manifest.json")
-            record.files += [_described(recipe, made.notes, info) for info in made.files]
+            written = manifest.load(folder / recipe / "manifest.json")
+            record.files += [_described(recipe, written.notes, info) for info in written.files]
     plain, integer = (folder / recipe / "model.tflite" for recipe in _RECIPES)
     if integer.is_file():
         _look(record, integer)
@@ -144,14 +144,14 @@ def _row(record: Record) -> str:
 
 
 def _files(record: Record, recipe: str) -> list[dict[str, Any]]:
-    return [made for made in record.files if made["recipe"] == recipe]
+    return [file for file in record.files if file["recipe"] == recipe]
 
 
 def _decibels(record: Record, recipe: str, file_format: str) -> str:
-    made = next((f for f in _files(record, recipe) if f["format"] == file_format), None)
-    if made is None:
+    file = next((f for f in _files(record, recipe) if f["format"] == file_format), None)
+    if file is None:
         return "-"
-    return ", ".join(_output_text(output) for output in made["outputs"])
+    return ", ".join(_output_text(output) for output in file["outputs"])
 
 
 def _output_text(output: dict[str, Any]) -> str:
@@ -161,11 +161,11 @@ def _output_text(output: dict[str, Any]) -> str:
     return f"{output['snr_db']:.1f}" + ("" if worst is None else f" ({worst:.1f})")
 
 
-def _precision(made: dict[str, Any] | None) -> str:
-    if made is None:
+def _precision(file: dict[str, Any] | None) -> str:
+    if file is None:
         return "-"
-    counts = ", ".join(f"{count} {name}" for name, count in sorted(made["float_ops"].items()))
-    return f"{made['integer']}: {counts} in float" if counts else str(made["integer"])
+    counts = ", ".join(f"{count} {name}" for name, count in sorted(file["float_ops"].items()))
+    return f"{file['integer']}: {counts} in float" if counts else str(file["integer"])
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -182,8 +182,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if not options.names or any(name in trial.name for name in options.names):
             with TemporaryDirectory() as folder:
                 records[trial.name] = attempt(trial, paths[trial.file], Path(folder), commit)
-            ordered = [records[each.name] for each in TRIALS if each.name in records]
-            write_report(options.out, {"results": [asdict(each) for each in ordered]}, [])
+            ordered = [records[known.name] for known in TRIALS if known.name in records]
+            write_report(options.out, {"results": [asdict(record) for record in ordered]}, [])
     print(table(list(records.values())))
 
 

@@ -153,9 +153,7 @@ def tree_sha256(path: Path) -> str:
         InputError: a file cannot be read.
     """
     whole = hashlib.sha256()
-    files = (
-        sorted(entry for entry in path.rglob("*") if entry.is_file()) if path.is_dir() else [path]
-    )
+    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
     for file in files:
         if file != path:
             whole.update(file.relative_to(path).as_posix().encode() + b"\0")

@@ -49,9 +49,7 @@ def _contents(path: Path) -> Iterator[Iterator[h5py.File]]:
             yield iter([opened.enter_context(h5py.File(path, "r"))])
             return
         archive = opened.enter_context(zipfile.ZipFile(path))
-        members = [
-            member for member in archive.infolist() if member.filename.lower().endswith(_SUFFIXES)
-        ]
+        members = [m for m in archive.infolist() if m.filename.lower().endswith(_SUFFIXES)]
         yield (
             # In memory: going back and forth in an archive's member reads it again from its start.
             opened.enter_context(h5py.File(io.BytesIO(archive.read(member)), "r"))

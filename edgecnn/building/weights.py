@@ -74,9 +74,7 @@ def load(model: keras.Model, path: Path) -> None:
                 f"{path} cannot be read as weights: {error}", hint="It may be corrupt."
             ) from error
     for place, variables in zip(places, arrays, strict=True):
-        place.layer.load_own_variables(
-            {str(index): variable for index, variable in enumerate(variables)}
-        )
+        place.layer.load_own_variables({str(k): value for k, value in enumerate(variables)})
     check_finite(path, model.weights)
 
 

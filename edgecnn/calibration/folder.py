@@ -88,7 +88,10 @@ def load(
     tally = _Tally()
     names = itertools.islice(choose(listing, seed), most * _TRIES_FOR_EACH)
     count = 0
-    with warnings.catch_warnings(), ThreadPoolExecutor(_threads()) as pool:
+    with (
+        warnings.catch_warnings(),
+        ThreadPoolExecutor(min(_MOST_THREADS, os.cpu_count() or 1)) as pool,
+    ):
         # Pillow warns of sizes that `decode` judges itself, and of damaged metadata.
         warnings.filterwarnings("ignore", module=r"PIL\.")
         while count < most and (batch := list(itertools.islice(names, most - count))):
@@ -209,10 +212,6 @@ def _no_images(folder: Path, listing: Listing) -> InputError:
         f"{printable(folder)}: no images in this folder or below{reason}",
         hint=f"images end in {' '.join(sorted(SUFFIXES))}",
     )
-
-
-def _threads() -> int:
-    return min(_MOST_THREADS, os.cpu_count() or 1)
 
 
 def _counted(others: Counter[str]) -> str:

@@ -246,10 +246,8 @@ def collect(
     watched = [tensor for tensor in graph.tensors if tensor in computed and _is_described(tensor)]
     entries = [tensor for tensor in graph.inputs if _is_described(tensor)]
     ends = [graph[name] for name in answers]
-    tapped = [
-        *watched,
-        *(t for t in dict.fromkeys(ends) if t in computed and t not in set(watched)),
-    ]
+    unwatched = computed.difference(watched)
+    tapped = [*watched, *(tensor for tensor in dict.fromkeys(ends) if tensor in unwatched)]
     session = LiteRTSession(graph.tapped(tapped), threads=threads)
     parts = deal(runs, seed) if origin is None else parts_of(origin, seed)
     tensors = {t: _TensorAccumulator(t, parts, (seed, places[t])) for t in (*entries, *watched)}

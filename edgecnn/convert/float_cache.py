@@ -118,7 +118,7 @@ def obtain(
         raise refused[formats[0]]
     infos = {name: float_stage.read_info(folder) for name, folder in folders.items()}
     info = next(iter(infos.values()))
-    ends = {name: found.layouts[name] for name, found in infos.items()}
+    ends = {name: entry.layouts[name] for name, entry in infos.items()}
     model = FloatModel(info.network, folders, ends, refused)
     if outcome is not None:
         return model, outcome.samples

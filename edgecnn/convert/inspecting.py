@@ -66,7 +66,7 @@ def at(path: Path, record: Inspection, request: Given) -> Inspection:
     Args:
         path: the file.
         record: what `inspection.inspect` read of it.
-        request: the sizes; none where nothing but the batch is open, and shapes are to be propagated.
+        request: the sizes; none where nothing but the batch is open, and shapes are to be found.
 
     Raises:
         InputError: shapes that the file cannot have, or that stay open.
@@ -153,9 +153,7 @@ def _restore_stored(folded: onnx.ModelProto, stored: onnx.ModelProto) -> None:
         )
         graph.initializer.remove(tensor)
     missing = read - present
-    graph.initializer.extend(
-        tensor for tensor in stored.graph.initializer if tensor.name in missing
-    )
+    graph.initializer.extend(t for t in stored.graph.initializer if t.name in missing)
     constants = [
         node
         for node in stored.graph.node

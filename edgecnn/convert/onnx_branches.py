@@ -71,10 +71,7 @@ def _opened(graph: ir.Graph, node: ir.Node) -> list[tuple[ir.Value, ir.Value]]:
 
 
 def _require_same(first: ir.Value, other: ir.Value, condition: str) -> None:
-    known = [
-        value for value in (first, other) if value.shape is not None and value.shape.is_static()
-    ]
-    shapes = {shape_of(value) for value in known}
+    shapes = {shape_of(v) for v in (first, other) if v.shape is not None and v.shape.is_static()}
     if len(shapes) > 1:
         raise InputError(
             f"The branches of the If at '{condition}' in the ONNX model give the shapes"

@@ -71,11 +71,7 @@ def roll_out(
 
 
 class _Rolling:
-    """What has become of each device so far.
-
-    Attributes:
-        done: by target.
-    """
+    """What has become of each device so far."""
 
     def __init__(self, ready: Ready, packs: Packs, progress: Progress) -> None:
         self._ready, self._packs, self._progress = ready, packs, progress
@@ -99,7 +95,7 @@ class _Rolling:
             return
         sent = threading.Event()
         try:
-            deployment = run.deploy_to(device, self._ready, self._packs, progress, sent.set)
+            done = run.deploy_to(device, self._ready, self._packs, progress, sent.set)
         except EdgeCnnError as error:
             rolled = Rolled(
                 device.target,
@@ -110,9 +106,7 @@ class _Rolling:
             if sent.is_set():
                 self._stopped.set()
         else:
-            rolled = Rolled(
-                device.target, "deployed", deployment=deployment, release=deployment.release
-            )
+            rolled = Rolled(device.target, "deployed", deployment=done, release=done.release)
         finally:
             device.close()
         self.done[device.target] = rolled

@@ -9,17 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgecnn import held
-from edgecnn.deploying import (
-    archive,
-    artifact,
-    install_answer,
-    libraries,
-    release,
-    services,
-    status,
-    tasking,
-)
+from edgecnn.deploying import archive, artifact, libraries, release, services, status, tasking
 from edgecnn.deploying.records import Bundle, Deployment
+from edgecnn.deploying.reply import parse_reply, proof
 from edgecnn.deploying.tasking import TaskOptions
 from edgecnn.errors import InputError
 from edgecnn.progress import Progress, Silent
@@ -127,13 +119,7 @@ def prepare(
 
 @dataclass(frozen=True)
 class Pack:
-    """What is sent to one kind of device.
-
-    Attributes:
-        libraries: those in it.
-        release: what is in it.
-        path: of the archive.
-    """
+    """What is sent to one kind of device."""
 
     libraries: Libraries
     release: Release
@@ -151,7 +137,7 @@ class Packs:
     def __init__(self, ready: Ready, folder: Path) -> None:
         self._ready, self._folder = ready, folder
         self._lock = threading.Lock()
-        self._made: dict[str, Pack] = {}
+        self._packs: dict[str, Pack] = {}
 
     def of(self, facts: DeviceFacts, progress: Progress) -> Pack:
         """The archive for such a device; several threads may ask.
@@ -161,9 +147,9 @@ class Packs:
         """
         key = libraries.spec_for(facts).key
         with self._lock:
-            if key not in self._made:
-                self._made[key] = self._pack(facts, self._folder / f"{key}.tar.gz", progress)
-            return self._made[key]
+            if key not in self._packs:
+                self._packs[key] = self._pack(facts, self._folder / f"{key}.tar.gz", progress)
+            return self._packs[key]
 
     def _pack(self, facts: DeviceFacts, path: Path, progress: Progress) -> Pack:
         libs = libraries.libraries_for(facts, progress)
@@ -202,27 +188,27 @@ def deploy_to(
         if on_sending is not None:
             on_sending()
         done = _install(workspace, pack.path, ready.place, progress)
-        answer = install_answer.understood(device.target, done, ready.deployable, pack.release)
+        installed = parse_reply(device.target, done, ready.deployable, pack.release)
         served = None
-        if answer.service or ready.service is not None:
+        if installed.service or ready.service is not None:
             served = services.move_over(
-                workspace, device.target, answer.folder, ready.service, progress
+                workspace, device.target, installed.folder, ready.service, progress
             )
     manifest = ready.deployable.manifest
     return Deployment(
         target=device.target,
         device=facts,
-        folder=answer.folder,
-        release=answer.release,
-        previous=answer.previous if answer.previous != answer.release else "",
-        removed=answer.removed,
-        unchanged=answer.unchanged,
+        folder=installed.folder,
+        release=installed.release,
+        previous=installed.previous if installed.previous != installed.release else "",
+        removed=installed.removed,
+        unchanged=installed.unchanged,
         model=manifest.model.name,
         recipe=manifest.recipe,
         weights=manifest.model.weights,
         runtime=pack.libraries.runtime,
         sent_bytes=sent_bytes,
-        proof=install_answer.proof(answer.proof),
+        proof=proof(installed.proof),
         task=ready.task.name,
         head=ready.task.head,
         service=served,

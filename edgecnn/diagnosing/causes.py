@@ -152,9 +152,7 @@ def lost_channels(observed: Observations, context: Context) -> list[Cause]:
 
 
 def _silent(observed: Observations, context: Context) -> list[Cause]:
-    silent = [
-        layer for layer in observed.layers if layer.silent_channels > _SILENT * layer.channels
-    ]
+    silent = [row for row in observed.layers if row.silent_channels > _SILENT * row.channels]
     if not silent:
         return []
     worst = max(silent, key=lambda layer: layer.silent_channels / layer.channels)

@@ -68,8 +68,8 @@ def of_channels(
 
 def _closest(factors: Floats, sums: LayerSums) -> Floats:
     """The best factors on the samples, as far from those of the weights as rounding may be."""
-    heard = sums.power > 0
-    fitted = np.where(heard, sums.product / np.where(heard, sums.power, 1.0), factors)
+    active = sums.power > 0
+    fitted = np.where(active, sums.product / np.where(active, sums.power, 1.0), factors)
     return np.clip(fitted, factors * (1 - _UNSURE), factors * (1 + _UNSURE))
 
 
@@ -91,15 +91,13 @@ def _of_outputs(pair: Pair, factors: dict[str, Floats], known: Statistics) -> Fl
     if ours is None or theirs is None or before is None or ours.shape != theirs.shape:
         return None
     scaled = affine.scale_inputs(ours.astype(np.float32), pair.operator, 1 / before)
-    rows, references = (
-        _rows(array, pair.operator) for array in (scaled, theirs.astype(np.float64))
-    )
-    heard = known.layers.get(pair.real.name)
+    rows, real = (_rows(kernel, pair.operator) for kernel in (scaled, theirs.astype(np.float64)))
+    layer = known.layers.get(pair.real.name)
     weight = np.ones(1)
-    if heard is not None:
-        multiplier = len(rows) // len(heard.power) if heard.power.ndim > 1 else 1
-        weight = np.repeat(heard.power, multiplier, axis=0) if multiplier > 1 else heard.power
-    products = (rows * references * weight).sum(axis=1)
+    if layer is not None:
+        multiplier = len(rows) // len(layer.power) if layer.power.ndim > 1 else 1
+        weight = np.repeat(layer.power, multiplier, axis=0) if multiplier > 1 else layer.power
+    products = (rows * real * weight).sum(axis=1)
     powers = (np.square(rows) * weight).sum(axis=1)
     safe = (products > 0) & (powers > 0)
     return np.where(safe, products / np.where(safe, powers, 1.0), 1.0)

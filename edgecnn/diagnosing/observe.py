@@ -14,9 +14,9 @@ import numpy as np
 
 from edgecnn import files, layouts, parity
 from edgecnn.calibration import statistics
-from edgecnn.diagnosing import seen
+from edgecnn.diagnosing import observed
 from edgecnn.diagnosing.matching import Pair, match
-from edgecnn.diagnosing.record import Observations, OutputSeen
+from edgecnn.diagnosing.record import Observations, ObservedOutput
 from edgecnn.diagnosing.sums import LayerSums
 from edgecnn.errors import InputError
 from edgecnn.formats import tflite_logits
@@ -102,15 +102,16 @@ def observe(
         progress=progress,
     )
     equalized = scales_channels(files)
-    sight = seen.Sight(files.quantized, files.real, pairs, sums, known, equalized, tuple(judged))
+    graphs = files.quantized, files.real
+    comparison = observed.Comparison(*graphs, pairs, sums, known, equalized, tuple(judged))
     return Observations(
         outputs=_outputs(_float_answers(files, known, ends, samples.samples), measured, ends),
         equalized=equalized,
-        layers=seen.layers(sight),
+        layers=observed.layers(comparison),
         skipped=files.skipped + len(files.pairs) - len(pairs),
-        inputs=seen.inputs(sight),
-        per_tensor=seen.per_tensor(files.quantized),
-        adds=seen.adds(sight),
+        inputs=observed.inputs(comparison),
+        per_tensor=observed.per_tensor(files.quantized),
+        adds=observed.adds(comparison),
     )
 
 
@@ -156,13 +157,13 @@ def _float_answers(files: Files, known: Statistics, ends: Ends, runs: int) -> pa
 
 def _outputs(
     reference: parity.Answers, measured: parity.Answers, ends: Ends
-) -> tuple[OutputSeen, ...]:
+) -> tuple[ObservedOutput, ...]:
     return tuple(_output(reference, measured, place, end) for place, end in enumerate(ends.outputs))
 
 
 def _output(
     reference: parity.Answers, measured: parity.Answers, place: int, end: Endpoint
-) -> OutputSeen:
+) -> ObservedOutput:
     real, actual, on_logits = parity.comparable(reference, measured, place)
     if real.shape != actual.shape:
         raise InputError(
@@ -170,7 +171,8 @@ def _output(
             " are not of one network.",
             hint=_OTHER_NETWORK,
         )
-    return OutputSeen(end.name, parity.snr_db(real, actual), "logits" if on_logits else "values")
+    ratio_db = parity.snr_db(real, actual)
+    return ObservedOutput(end.name, ratio_db, "logits" if on_logits else "values")
 
 
 def _compare(

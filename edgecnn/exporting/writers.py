@@ -218,9 +218,8 @@ def _mixed_tflite(job: Job, path: Path, basis: Ingredients) -> Written:
     path.write_bytes(data)
     if mixed.layers:
         basis.progress.stage("timing both files")
-        before_ms, after_ms = min_snr.latency_ms(
-            min_snr.finished(quantized.graph, job, basis), path
-        )
+        integers = min_snr.finished(quantized.graph, job, basis)
+        before_ms, after_ms = min_snr.latency_ms(integers, path)
         mixed = replace(mixed, latency_before_ms=before_ms, latency_after_ms=after_ms)
     coarse = ends.coarse_probabilities(quantized.graph, job, basis)
     notes = (*quantized.notes, min_snr.note(mixed), *_note(coarse))

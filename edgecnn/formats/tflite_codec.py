@@ -122,8 +122,7 @@ def _read_subgraph(
     subgraph.inputs = [tensors[index] for index in _numbers(raw.inputs)]
     subgraph.outputs = [tensors[index] for index in _numbers(raw.outputs)]
     subgraph.operators = [
-        _read_operator(operator, model.operatorCodes, tensors, data)
-        for operator in raw.operators or []
+        _read_operator(table, model.operatorCodes, tensors, data) for table in raw.operators or []
     ]
 
 

@@ -11,19 +11,15 @@ from edgecnn.formats.tflite_subgraph import Subgraph
 
 def copy(graph: Graph) -> Graph:
     """Copy a graph with all its subgraphs."""
-    result = Graph(description=graph.description)
+    new = Graph(description=graph.description)
     known: dict[Tensor, Tensor] = {}
-    _fill(result, graph, known)
+    _fill(new, graph, known)
     for other in graph.others:
-        result.others.append(_fill(Subgraph(), other, known))
-    result.metadata, result.files, result.model = (
-        list(graph.metadata),
-        list(graph.files),
-        graph.model,
-    )
-    places = dict(zip(map(id, graph.subgraphs), result.subgraphs, strict=True))
-    result.signatures = [_signature(signature, known, places) for signature in graph.signatures]
-    return result
+        new.others.append(_fill(Subgraph(), other, known))
+    new.metadata, new.files, new.model = list(graph.metadata), list(graph.files), graph.model
+    places = dict(zip(map(id, graph.subgraphs), new.subgraphs, strict=True))
+    new.signatures = [_signature(signature, known, places) for signature in graph.signatures]
+    return new
 
 
 def _fill(new: Subgraph, old: Subgraph, known: dict[Tensor, Tensor]) -> Subgraph:

@@ -41,12 +41,7 @@ class Signature:
 
 @dataclass(frozen=True)
 class Metadata:
-    """An entry that no operator reads, such as TFLite Metadata's own FlatBuffer.
-
-    Attributes:
-        name: of the entry.
-        buffer: its bytes.
-    """
+    """An entry that no operator reads, such as TFLite Metadata's own FlatBuffer."""
 
     name: str
     buffer: Buffer

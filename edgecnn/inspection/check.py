@@ -285,11 +285,9 @@ _int8 = _integer("int8")
 _int8_onnx = _integer("int8", "uint8", weights=("int8", "uint8"))
 
 _PRECISION: dict[str, _Check] = {
-    "float32": lambda inspection, _: _float32(inspection),
-    "float16": lambda inspection, _: _float16(inspection),
-    "dynamic": lambda inspection, _: _dynamic(inspection),
-    "int8": lambda inspection, kept: (_int8_onnx if inspection.format == "onnx" else _int8)(
-        inspection, kept
-    ),
+    "float32": lambda file, _: _float32(file),
+    "float16": lambda file, _: _float16(file),
+    "dynamic": lambda file, _: _dynamic(file),
+    "int8": lambda file, kept: (_int8_onnx if file.format == "onnx" else _int8)(file, kept),
     "int16x8": _integer("int16"),
 }

@@ -28,7 +28,7 @@ from edgecnn.records import GraphInfo, TensorInfo
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto
+    from onnx import GraphProto, ModelProto, TensorProto, ValueInfoProto
 
 # Bits of one element, for the dtypes whose constants can be measured.
 _BITS = {
@@ -72,7 +72,7 @@ def counted(
     Raises:
         InputError: its numbers cannot be.
     """
-    nodes = list(_nodes(shaped.graph))
+    nodes = [node for graph in _graphs(shaped.graph) for node in graph.node]
     values = Values(shaped.graph, nodes, _graphs(shaped.graph))
     views = [NodeView(node, values) for node in nodes]
     operators = [view.operator() for view in views]
@@ -202,11 +202,6 @@ def _graphs(graph: GraphProto) -> list[GraphProto]:
         for sub in ([attribute.g] if attribute.HasField("g") else attribute.graphs)
     ]
     return [graph, *(deeper for sub in inner for deeper in _graphs(sub))]
-
-
-def _nodes(graph: GraphProto) -> Iterator[NodeProto]:
-    for inner in _graphs(graph):
-        yield from inner.node
 
 
 def _info(value: ValueInfoProto) -> TensorInfo:

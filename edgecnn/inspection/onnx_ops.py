@@ -198,9 +198,7 @@ class NodeView:
     def _einsum(self) -> int | None:
         shapes = [self._values.get(name).shape for name in self.node.input]
         known = [shape for shape in shapes if shape is not None and -1 not in shape]
-        texts = [
-            attribute.s.decode(errors="replace") for attribute in self.node.attribute if attribute.s
-        ]
+        texts = [field.s.decode(errors="replace") for field in self.node.attribute if field.s]
         return macs.einsum(texts[0], known) if texts and len(known) == len(shapes) else None
 
     def operator(self) -> Operator:
@@ -243,9 +241,7 @@ class NodeView:
     def _window(self) -> Shape:
         if not self.node.op_type.endswith("Pool"):
             return ()
-        windows = [
-            attribute.ints for attribute in self.node.attribute if attribute.name == "kernel_shape"
-        ]
+        windows = [field.ints for field in self.node.attribute if field.name == "kernel_shape"]
         return tuple(int(size) for size in windows[0]) if windows else ()
 
     def _stored_elements(self) -> int:

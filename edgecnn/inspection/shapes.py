@@ -112,23 +112,21 @@ def _refuse_needless(inputs: Sequence[TensorInfo], request: Given, what: str) ->
         )
 
 
-def _named(
-    inputs: Sequence[TensorInfo], request: Given, what: str
-) -> list[tuple[TensorInfo, Shape]]:
+def _named(inputs: Sequence[TensorInfo], sizes: Given, what: str) -> list[tuple[TensorInfo, Shape]]:
     by_name = {tensor.name: tensor for tensor in inputs}
-    if "" in request.shapes and "" not in by_name:
+    if "" in sizes.shapes and "" not in by_name:
         if len(inputs) != 1:
             raise InputError(
                 f"{what} has {len(inputs)} inputs ({', '.join(by_name)}): a shape needs a name.",
                 hint=_example(inputs[0].name, inputs[0].shape) if inputs else "",
             )
         by_name[""] = inputs[0]
-    for name in request.shapes:
+    for name in sizes.shapes:
         if name not in by_name:
             raise InputError(
                 f"{what} has no input {name!r}.", hint=f"Its inputs: {', '.join(by_name)}."
             )
-    return [(by_name[name], tuple(shape)) for name, shape in request.shapes.items()]
+    return [(by_name[name], tuple(shape)) for name, shape in sizes.shapes.items()]
 
 
 def _check_axes(tensor: TensorInfo, shape: Shape, what: str) -> None:

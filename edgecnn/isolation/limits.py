@@ -95,9 +95,9 @@ class Watch:
         self._child, self._seconds = child, seconds
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._wait, daemon=True)
-        self.heard()
+        self.reset()
 
-    def heard(self) -> None:
+    def reset(self) -> None:
         """It said something: its time begins anew."""
         if self._seconds is not None:
             self._since = time.monotonic(), _processor_s(self._child.pid)

@@ -81,7 +81,7 @@ def _interpreter(data: bytes, arena_bytes: int) -> Any:  # noqa: ANN401 - the pa
 
 def _open(data: bytes, path: str, arena_bytes: int) -> Any:  # noqa: ANN401 - likewise
     try:
-        with _heard() as log:
+        with _captured_stderr() as log:
             return _interpreter(data, arena_bytes)
     except (RuntimeError, ValueError) as error:
         words = (log or [str(error)])[-1].rstrip(".")
@@ -104,13 +104,13 @@ def _run(interpreter: Any, inputs: Arrays, outputs: int, path: str) -> list[Any]
 
 
 def _totals(interpreter: Any) -> dict[str, int]:  # noqa: ANN401 - likewise
-    with _heard() as log:
+    with _captured_stderr() as log:
         interpreter.print_allocations()
     return {name: int(number) for name, number in _TOTALS.findall("\n".join(log))}
 
 
 @contextlib.contextmanager
-def _heard() -> Generator[list[str], None, None]:
+def _captured_stderr() -> Generator[list[str], None, None]:
     """What native code writes to stderr meanwhile: lines, once the block has ended."""
     lines: list[str] = []
     with tempfile.TemporaryFile() as log:

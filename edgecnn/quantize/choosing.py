@@ -17,7 +17,7 @@ import numpy as np
 from edgecnn import parity
 from edgecnn.calibration.statistics import views_joined
 from edgecnn.quantize import assembly, measured
-from edgecnn.quantize.assembly import Seen, Settings
+from edgecnn.quantize.assembly import RangeSource, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -254,7 +254,7 @@ class Search:
         self._noise: dict[Settings, NDArray[np.float64]] = {}
         self._prepared: dict[tuple[bool, bool], Prepared] = {}
         self._weighed: dict[tuple[bool, bool, bool], Weighed] = {}
-        self._seen: dict[tuple[bool, bool], list[Seen]] = {}
+        self._sources: dict[tuple[bool, bool], list[RangeSource]] = {}
 
     def prepared(self, settings: Settings) -> Prepared:
         """The float graph that settings ask for."""
@@ -264,8 +264,8 @@ class Search:
         if key not in self._prepared:
             known, folds = self._plain.known, self._trial.folds
             whole = self._trial.whole(known, settings)
-            seen = self._trial.without(known, folds[0], settings) if folds else whole
-            self._prepared[key] = assembly.equalized(self._plain, seen, self._judged)
+            part = self._trial.without(known, folds[0], settings) if folds else whole
+            self._prepared[key] = assembly.equalized(self._plain, part, self._judged)
         return self._prepared[key]
 
     def weighed(self, settings: Settings) -> Weighed:
@@ -349,9 +349,9 @@ class Search:
         """For each fold the file made without it, and the runs to measure it on."""
         weighed, folds = self.weighed(settings), self._trial.folds
         key = settings.equalized, settings.views
-        if key not in self._seen:
+        if key not in self._sources:
             known = weighed.known
-            left = [Seen.of(self._trial.without(known, fold, settings)) for fold in folds]
-            self._seen[key] = left
-        for fold, seen in zip(folds, self._seen[key], strict=True):
-            yield assembly.assemble(weighed, settings, seen, self._judged), fold.runs
+            left = [RangeSource.of(self._trial.without(known, fold, settings)) for fold in folds]
+            self._sources[key] = left
+        for fold, source in zip(folds, self._sources[key], strict=True):
+            yield assembly.assemble(weighed, settings, source, self._judged), fold.runs

@@ -55,10 +55,10 @@ class Trade:
     """
 
     def __init__(
-        self, nodes: Sequence[LayerNode], contributions: dict[str, Contribution], ends: Iterable[str]
+        self, nodes: Sequence[LayerNode], parts: dict[str, Contribution], ends: Iterable[str]
     ) -> None:
         self.nodes = {node.name: node for node in nodes}
-        self._contributions, self._ends = contributions, frozenset(ends)
+        self._parts, self._ends = parts, frozenset(ends)
         self._readers: dict[str, set[str]] = {name: set() for name in self.nodes}
         for node in nodes:
             for source in node.reads:
@@ -67,13 +67,13 @@ class Trade:
 
     def left_at(self, name: str, kept: Names) -> float:
         """What one layer still contributes when `kept` compute in float."""
-        contribution = self._contributions.get(name)
-        if contribution is None:
+        part = self._parts.get(name)
+        if part is None:
             return 0.0
         in_float = name in kept
         spared = in_float and name not in self._ends and self._readers[name] <= kept
         moves = self.nodes[name].moves and not in_float
-        return (0.0 if in_float else contribution.weights) + (0.0 if spared or moves else contribution.rounding)
+        return (0.0 if in_float else part.weights) + (0.0 if spared or moves else part.rounding)
 
     def left(self, kept: Names) -> float:
         """What all layers still contribute."""
@@ -135,8 +135,8 @@ def trade(
         threads: of one inference.
     """
     real = source.graph
-    seen = _seen(integer, real, feeds, threads)
-    contributions = noise_flow.contributions_of(real, source.statistics, judged, seen)
+    tensors = _tensor_noise(integer, real, feeds, threads)
+    contributions = noise_flow.contributions_of(real, source.statistics, judged, tensors)
     nodes = [
         LayerNode(
             operator.output.name,
@@ -150,9 +150,9 @@ def trade(
     return Trade(nodes, contributions, ends)
 
 
-def _seen(
+def _tensor_noise(
     integer: Graph, real: Graph, feeds: Sequence[Sequence[NDArray[Any]]], threads: int
-) -> dict[str, noise_flow.Seen]:
+) -> dict[str, noise_flow.TensorNoise]:
     operators = integer.by_output()
     pairs = [
         (twin, operators[name])
@@ -166,7 +166,7 @@ def _seen(
         channels = len(noise[name])
         scale, low, high = _range(operator.output)
         kernel, bias = noise_flow.weights_error(operator, twin) or (None, None)
-        noise_seen[name] = noise_flow.Seen(
+        noise_seen[name] = noise_flow.TensorNoise(
             noise[name],
             np.full(channels, scale),
             np.stack([np.full(channels, low), np.full(channels, high)]),

@@ -277,5 +277,6 @@ class _Layout:
         quantized.data = np.clip(np.rint(values / steps), limits.min, limits.max).astype(
             schema.numpy_dtype(kernels.bias_dtype(self.width.bits))
         )
-        quantized.quantization = Quantization(steps.astype(np.float32), np.zeros(len(steps), np.int64))
+        zeros = np.zeros(len(steps), np.int64)
+        quantized.quantization = Quantization(steps.astype(np.float32), zeros)
         return quantized

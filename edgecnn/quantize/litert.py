@@ -47,9 +47,9 @@ def _quantize(graph: Graph, recipe: Any) -> Graph:  # noqa: ANN401 - its own typ
     from litert_quantizer import quantizer
 
     # It prints sizes and times to stdout, which belongs to --json.
-    said = io.StringIO()
+    chatter = io.StringIO()
     data = bytearray(graph.write(unique_names=True))  # it tells tensors apart by name
-    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said), quiet_stderr(), \
+    with contextlib.redirect_stdout(chatter), contextlib.redirect_stderr(chatter), quiet_stderr(), \
             warnings.catch_warnings():  # fmt: skip
         warnings.simplefilter("ignore")
         worker = quantizer.Quantizer(data, recipe)

@@ -63,13 +63,13 @@ class Mixture:
             model.graph, model.source, feeds,
             judged=list(reference), float_ends=float_ends, threads=threads,
         )  # fmt: skip
-        self._given = self._softmax() if float_ends else frozenset[str]()
-        self._groups = self._trade.order(self._given)
+        self._always = self._softmax() if float_ends else frozenset[str]()
+        self._groups = self._trade.order(self._always)
 
     @property
     def layers(self) -> int:
         """How many layers there are to choose from."""
-        return len(self._trade.nodes) - len(self._given)
+        return len(self._trade.nodes) - len(self._always)
 
     def _softmax(self) -> Names:
         """A final SOFTMAX: with float ends it computes in float anyway (`io_dtype`)."""
@@ -83,7 +83,7 @@ class Mixture:
         """The graph with these layers in float; its ends stay integers."""
         graph = self._integer.copy()
         if kept:
-            keep_float.apply(graph, self._real, kept | self._given)
+            keep_float.apply(graph, self._real, kept | self._always)
         return graph
 
     def snr_db(self, kept: Names) -> float:
@@ -102,7 +102,7 @@ class Mixture:
 
     def everything(self) -> Names:
         """Every layer."""
-        return frozenset(self._trade.nodes) - self._given
+        return frozenset(self._trade.nodes) - self._always
 
     def fewest(self, wanted_db: float) -> Names | None:
         """The fewest layers that were found to reach an SNR; None where all of them do not."""

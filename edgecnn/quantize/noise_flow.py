@@ -34,7 +34,7 @@ _SMALLEST_GROWTH, _LARGEST_GROWTH = 0.05, 50.0
 
 
 @dataclass(frozen=True)
-class Seen:
+class TensorNoise:
     """One tensor of the quantized file, all in the float tensor's units.
 
     Attributes:
@@ -68,7 +68,7 @@ class Contribution:
 
 
 def contributions_of(
-    real: Graph, known: Statistics, judged: Sequence[str], seen: Mapping[str, Seen]
+    real: Graph, known: Statistics, judged: Sequence[str], tensors: Mapping[str, TensorNoise]
 ) -> dict[str, Contribution]:
     """By tensor: what the layer that makes it contributes; 0 where nothing judged depends on it.
 
@@ -76,7 +76,7 @@ def contributions_of(
         real: the float graph.
         known: statistics of it.
         judged: names of the tensors whose error counts.
-        seen: tensors of the quantized file, by name of the float tensor.
+        tensors: those of the quantized file, by name of the float tensor.
     """
     h = sensitivity.measure(real, known.tensors, judged)
     own, noise = {}, {}
@@ -84,9 +84,9 @@ def contributions_of(
     for operator in real.operators:
         for tensor in operator.outputs:
             output = tensor.name
-            if output in seen and output in h:
-                own[output] = _own(operator, output, known, h[output], seen[output])
-                noise[output] = float(h[output] @ seen[output].noise)
+            if output in tensors and output in h:
+                own[output] = _own(operator, output, known, h[output], tensors[output])
+                noise[output] = float(h[output] @ tensors[output].noise)
                 if operator.name in KEEPS_STEPS:
                     moved.add(output)
     arising = {t: o.weights + (0.0 if t in moved else o.rounding) for t, o in own.items()}
@@ -98,15 +98,17 @@ def contributions_of(
     }
 
 
-def _own(operator: Operator, output: str, known: Statistics, h: Floats, seen: Seen) -> Contribution:
+def _own(
+    operator: Operator, output: str, known: Statistics, h: Floats, tensor: TensorNoise
+) -> Contribution:
     statistics = known.tensors[output]
     rounding = weights = 0.0
-    if seen.step is not None and seen.limits is not None:
-        rounding = contributions.of_tensor(statistics, h, seen.step, seen.limits)
-    if seen.kernel_error is not None and seen.bias_error is not None and output in known.layers:
+    if tensor.step is not None and tensor.limits is not None:
+        rounding = contributions.of_tensor(statistics, h, tensor.step, tensor.limits)
+    if tensor.kernel_error is not None and tensor.bias_error is not None and output in known.layers:
         before = sensitivity.before_activation(operator, h, statistics)
         weights = contributions.of_weights(
-            seen.kernel_error, seen.bias_error, operator.name, known.layers[output], before
+            tensor.kernel_error, tensor.bias_error, operator.name, known.layers[output], before
         )
     return Contribution(rounding, weights)
 
@@ -170,7 +172,8 @@ def weights_error(operator: Operator, twin: Operator) -> tuple[Floats, Floats] |
         return None
     if actual.shape != reference.shape:
         return None
-    return actual - reference, _bias(operator, twin.output.channels) - _bias(twin, twin.output.channels)
+    channels = twin.output.channels
+    return actual - reference, _bias(operator, channels) - _bias(twin, channels)
 
 
 def _bias(operator: Operator, channels: int) -> Floats:

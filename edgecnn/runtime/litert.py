@@ -116,7 +116,7 @@ def run_on_zeros(model: bytes) -> dict[int, Array]:
         InputError: LiteRT refuses the file, or fails while running it.
         MissingPartError: no LiteRT is installed.
     """
-    interpreter, _ = _load(model, threads=1, **_keeping_all_tensors())
+    interpreter, _ = _load(model, 1, experimental_preserve_all_tensors=True, **_without_delegates())
     for detail in interpreter.get_input_details():
         interpreter.set_tensor(detail["index"], np.zeros(detail["shape"], detail["dtype"]))
     _invoke(interpreter)
@@ -149,10 +149,6 @@ def run_reference(model: Path | str, batches: Sequence[Sequence[Array]]) -> list
         _invoke(interpreter)
         runs.append([interpreter.get_tensor(detail["index"]) for detail in outputs])
     return runs
-
-
-def _keeping_all_tensors() -> dict[str, Any]:
-    return {"experimental_preserve_all_tensors": True, **_without_delegates()}
 
 
 def _without_delegates() -> dict[str, Any]:

@@ -339,7 +339,7 @@ class OnnxNet:
             for place, node in enumerate(self._net.get_inputs())
         ]
         self._binding = self._net.io_binding()
-        self._made: list[Any] | None = None
+        self._outputs: list[Any] | None = None
         self.invoke: Callable[[], object]
         self.invoke = functools.partial(self._net.run_with_iobinding, self._binding)
 
@@ -362,19 +362,19 @@ class OnnxNet:
 
     def outputs(self) -> list[Any]:
         """What the last run made."""
-        if self._made is not None:
-            return self._made
+        if self._outputs is not None:
+            return self._outputs
         outputs = list(self._binding.copy_outputs_to_cpu())
         ranks = [len(node.shape) for node in self._net.get_outputs()]
         if ranks != [output.ndim for output in outputs]:
             # The file declares another rank than it computes, and a second run into the first
             # one's outputs is refused: from now on each run makes its own.
-            self.invoke, self._made = self._run_alone, outputs
+            self.invoke, self._outputs = self._run_alone, outputs
         return outputs
 
     def _run_alone(self) -> None:
         feeds = {info.name: array for info, array in zip(self.inputs, self._fed)}  # noqa: B905 - likewise
-        self._made = self._net.run(None, feeds)
+        self._outputs = self._net.run(None, feeds)
 
 
 def seeded(inputs: Sequence[Input], seed: int) -> list[Any]:
@@ -616,9 +616,7 @@ class Pair:
         """One entry of `results`, times in ms."""
         facts: Json = dict(self.facts[0]) if self.facts else {"runtime": "", "output_sha256": ""}
         for key in ("load_ms", "first_ms"):
-            facts[key] = round(
-                percentile([process[key] for process in self.facts] or [0.0], 0.5), 4
-            )
+            facts[key] = round(percentile([run[key] for run in self.facts] or [0.0], 0.5), 4)
         return {
             **facts,
             "path": self.name,

@@ -132,7 +132,7 @@ class Feeder:
 
     def _image_end(self) -> int:
         """The index of the input that takes the picture."""
-        takes = ", ".join(_taken(end) for end in self._inputs)
+        takes = ", ".join(f"{end.name} {end.dtype} {end.shape}" for end in self._inputs)
         if self._image is None:
             raise TroubleError(
                 f"this network takes {takes}: no input, or more than one, is a picture",
@@ -216,10 +216,6 @@ def _fitting(array: NDArray[Any], end: End) -> NDArray[Any]:
     if dtype.kind != "f" and not np.array_equal(fed, array):
         raise UnreadableError(f"{end.name} has values that do not fit {dtype}")
     return fed
-
-
-def _taken(end: End) -> str:
-    return f"{end.name} {end.dtype} {end.shape}"
 
 
 def _shape(end: End) -> str:

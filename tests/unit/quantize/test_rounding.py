@@ -173,8 +173,7 @@ def test_each_row_equals_adaptive_of_that_row_where_the_order_is_the_same() -> N
         covariances.append(found[np.ix_(order, order)])
     each = gptq_by_row(weights, scale, np.stack(covariances))
     rows = [
-        gptq(weights[i : i + 1], scale[i : i + 1], found)[0]
-        for i, found in enumerate(covariances)
+        gptq(weights[i : i + 1], scale[i : i + 1], found)[0] for i, found in enumerate(covariances)
     ]
     # One computes in double precision, the other in single: a tie may fall either way.
     assert (each == np.stack(rows)).mean() > 0.99

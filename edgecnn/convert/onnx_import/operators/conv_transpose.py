@@ -93,11 +93,7 @@ def _axes(node: Node, sizes: Sequence[int], kernel: Sequence[int]) -> list[_Axis
         whole = (size - 1) * stride + k + extra[i]
         begin, out = pads[i], whole - pads[i] - pads[i + count]
         if output_shape is not None or mode.startswith("SAME"):
-            out = (
-                output_shape[len(output_shape) - count + i]
-                if output_shape is not None
-                else size * stride
-            )
+            out = size * stride if output_shape is None else output_shape[i - count]
             total = max(whole - out, 0)
             # ONNX: SAME_UPPER has the odd element behind, everything else in front.
             begin = total // 2 if mode == "SAME_UPPER" else total - total // 2

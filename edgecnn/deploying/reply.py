@@ -34,7 +34,7 @@ _NAME = re.compile(r"[^\x00-\x1f\x7f/]{0,255}")
 
 
 @dataclass(frozen=True)
-class OutputAnswer:
+class OutputReply:
     """How far one output was from what it was held to."""
 
     name: str
@@ -44,16 +44,16 @@ class OutputAnswer:
 
 
 @dataclass(frozen=True)
-class ProofAnswer:
+class ProofReply:
     """What the release's own proof printed."""
 
     images: int
-    outputs: tuple[OutputAnswer, ...]
+    outputs: tuple[OutputReply, ...]
     output_sha256: str
 
 
 @dataclass(frozen=True)
-class InstallAnswer:
+class InstallReply:
     """A release that is in its place; see `edgecnn.deploying.records.Deployment`."""
 
     folder: str
@@ -61,7 +61,7 @@ class InstallAnswer:
     previous: str
     removed: tuple[str, ...]
     unchanged: bool
-    proof: ProofAnswer
+    proof: ProofReply
     service: bool = False
 
 
@@ -80,9 +80,9 @@ class _Outcome:
     ok: bool
 
 
-def understood(
+def parse_reply(
     target: str, done: Completed, deployable: Deployable, release: Release
-) -> InstallAnswer:
+) -> InstallReply:
     """Check what came back.
 
     Args:
@@ -105,22 +105,19 @@ def understood(
     try:
         if not structured(parsed, _Outcome).ok:
             raise _refusal(target, structured(parsed, _Refused))
-        answer = structured(parsed, InstallAnswer)
-        refuse(_problems(answer, deployable, release))
+        reply = structured(parsed, InstallReply)
+        refuse(_problems(reply, deployable, release))
     except UnfitError as error:
         raise DeviceError(
             f"{target}: what installing printed is damaged: {_words(str(error))}.", hint=_DAMAGED
         ) from error
-    return answer
+    return reply
 
 
-def proof(answer: ProofAnswer) -> Proof:
+def proof(reply: ProofReply) -> Proof:
     """The same for whoever asked for the deployment."""
-    outputs = tuple(
-        OutputProof(output.name, output.rule, output.limit, output.max_difference)
-        for output in answer.outputs
-    )
-    return Proof(answer.images, outputs, answer.output_sha256)
+    outputs = tuple(OutputProof(o.name, o.rule, o.limit, o.max_difference) for o in reply.outputs)
+    return Proof(reply.images, outputs, reply.output_sha256)
 
 
 def _refusal(target: str, refused: _Refused) -> DeviceError:
@@ -132,32 +129,32 @@ def _words(text: str) -> str:
     return printable_lines(text.strip()[-_LAST_WORDS:])
 
 
-def _problems(answer: InstallAnswer, deployable: Deployable, release: Release) -> Iterator[str]:
-    if not _PATH.fullmatch(answer.folder):
-        yield f"{answer.folder[:100]!r} is no folder"
-    if not re.fullmatch(rf"{release.name}(\.[0-9]+)?", answer.release):
-        yield f"{answer.release[:100]!r} is not the release {release.name} that was sent"
-    for name in (answer.previous, *answer.removed):
+def _problems(reply: InstallReply, deployable: Deployable, release: Release) -> Iterator[str]:
+    if not _PATH.fullmatch(reply.folder):
+        yield f"{reply.folder[:100]!r} is no folder"
+    if not re.fullmatch(rf"{release.name}(\.[0-9]+)?", reply.release):
+        yield f"{reply.release[:100]!r} is not the release {release.name} that was sent"
+    for name in (reply.previous, *reply.removed):
         if not _NAME.fullmatch(name):
             yield f"{name[:100]!r} is no release"
-    yield from _proof_problems(answer.proof, deployable, release)
+    yield from _proof_problems(reply.proof, deployable, release)
 
 
-def _proof_problems(answer: ProofAnswer, deployable: Deployable, release: Release) -> Iterator[str]:
+def _proof_problems(reply: ProofReply, deployable: Deployable, release: Release) -> Iterator[str]:
     """A proof is of the runs that were sent, by the rules that were sent, and within them."""
     runs = len(deployable.outputs[0])
-    if answer.images != runs:
-        yield f"a proof over {answer.images} runs, where {runs} were asked for"
-    held = [(output.name, output.rule, output.limit) for output in answer.outputs]
+    if reply.images != runs:
+        yield f"a proof over {reply.images} runs, where {runs} were asked for"
+    held = [(output.name, output.rule, output.limit) for output in reply.outputs]
     if held != [(rule.name, rule.rule, rule.limit) for rule in release.rules]:
         yield "a proof by other rules than those that were sent"
-    for output in answer.outputs:
+    for output in reply.outputs:
         if not 0 <= output.max_difference <= output.limit:
             yield f"a difference of {output.max_difference!r} where {output.limit!r} is the limit"
-    if not re.fullmatch("[0-9a-f]{64}", answer.output_sha256):
-        yield f"{answer.output_sha256[:100]!r} is no SHA-256"
-    same = all(output.max_difference == 0 for output in answer.outputs)
-    if same and _all_integer(deployable) and answer.output_sha256 != _sha256(deployable):
+    if not re.fullmatch("[0-9a-f]{64}", reply.output_sha256):
+        yield f"{reply.output_sha256[:100]!r} is no SHA-256"
+    same = all(output.max_difference == 0 for output in reply.outputs)
+    if same and _all_integer(deployable) and reply.output_sha256 != _sha256(deployable):
         yield "a proof of the same bits, whose sum is of others"
 
 
