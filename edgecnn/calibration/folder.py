@@ -88,10 +88,8 @@ def load(
     tally = _Tally()
     names = itertools.islice(choose(listing, seed), most * _TRIES_FOR_EACH)
     count = 0
-    with (
-        warnings.catch_warnings(),
-        ThreadPoolExecutor(min(_MOST_THREADS, os.cpu_count() or 1)) as pool,
-    ):
+    threads = min(_MOST_THREADS, os.cpu_count() or 1)
+    with warnings.catch_warnings(), ThreadPoolExecutor(threads) as pool:
         # Pillow warns of sizes that `decode` judges itself, and of damaged metadata.
         warnings.filterwarnings("ignore", module=r"PIL\.")
         while count < most and (batch := list(itertools.islice(names, most - count))):

@@ -77,7 +77,7 @@ def network(device: ShellDevice, folder: str | None) -> Network:
             f"{device.target}: no network is deployed {where}.",
             hint=f"edgecnn deploy ARTIFACT {device.target}",
         )
-    names = [network_there.folder.rpartition("/")[2] for network_there in networks]
+    names = [entry.folder.rpartition("/")[2] for entry in networks]
     raise InputError(
         f"{device.target}: {len(networks)} networks are deployed there: {', '.join(names[:20])}.",
         hint=f"Name one: {device.target}/{names[0]}",

@@ -96,8 +96,8 @@ def _input_scale(entry: ObservedInput, context: Context) -> list[Cause]:
         else f"the range is {room / width:.1f} times too wide, and so are its steps"
     )
     finding = (
-        f"The input's range is {entry.range_low:.3g} to {entry.range_high:.3g}, the samples span"
-        f" {low:.3g} to {high:.3g}: {wrong}."
+        f"The input's range is {entry.range_low:.3g} to {entry.range_high:.3g}, and the samples"
+        f" span {low:.3g} to {high:.3g}: {wrong}."
     )
     return [Cause("input scale", entry.name, finding, context.export())]
 

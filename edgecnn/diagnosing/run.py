@@ -81,7 +81,7 @@ def diagnose(
         progress=watcher,
     )
     context = _context(Path(folder), path, scaling, data, artifact, ends, fed)
-    found_causes = causes.find(observed, context)
+    likely = causes.find(observed, context)
     return Diagnosis(
         file=str(file),
         against=str(path),
@@ -89,8 +89,8 @@ def diagnose(
         source=fed.source,
         samples=fed.samples,
         observed=observed,
-        causes=found_causes,
-        next_command="" if found_causes else _next_command(observed, context),
+        causes=likely,
+        next_command="" if likely else _next_command(observed, context),
     )
 
 
