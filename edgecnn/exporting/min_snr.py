@@ -110,20 +110,18 @@ def _choose(
         kept = mixture.fewest(asked_db)
         tried = mixture.everything() if kept is None else kept
         data = finished(mixture.build(tried), job, basis)
-        held_out_db = _held_out_db(data, basis)
-        best_db = max(best_db, held_out_db)
-        if held_out_db >= wanted_db:
-            return tried, data, held_out_db
+        reached_db = _held_out_db(data, basis)
+        best_db = max(best_db, reached_db)
+        if reached_db >= wanted_db:
+            return tried, data, reached_db
         if kept is None:
             break
-        asked_db += wanted_db - held_out_db + _OVERSHOOT_DB
+        asked_db += wanted_db - reached_db + _OVERSHOOT_DB
     data = finished(mixture.build(mixture.everything()), job, basis)
-    held_out_db = _held_out_db(data, basis)
-    if (
-        held_out_db >= wanted_db
-    ):  # what few layers reach on one set of samples, they miss on another
-        return mixture.everything(), data, held_out_db
-    raise _unreached(job, basis, wanted_db, max(best_db, held_out_db))
+    reached_db = _held_out_db(data, basis)
+    if reached_db >= wanted_db:  # what few layers reach on one set of samples, they miss on another
+        return mixture.everything(), data, reached_db
+    raise _unreached(job, basis, wanted_db, max(best_db, reached_db))
 
 
 def _unreached(job: Job, basis: Ingredients, wanted_db: float, best_db: float) -> CheckFailedError:
