@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -21,7 +20,7 @@ from board_files import TOOLS, Float, ToolError, float_files, make_files, save
 from board_measuring import Measured
 from board_networks import BoardNetwork, named, source
 from board_table import Row, cells, markdown, targets
-from measuring import BENCHMARKS, ROOT, print_table, print_targets, write_report
+from measuring import BENCHMARKS, checkout, print_table, print_targets, write_report
 from reference_images import digest
 
 from edgecnn import isolation
@@ -91,15 +90,9 @@ def measured_row(floats: Float, samples: int, folder: Path) -> Row:
         calibration_sha256=digest(calibration),
         evaluation_sha256=digest(evaluation),
         date=datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        commit=_commit(),
+        commit=checkout(),
         tools={tool: (measured | failed)[tool] for tool in TOOLS if tool in measured | failed},
     )
-
-
-def _commit() -> str:
-    """Of this checkout, with a + where it was changed since."""
-    command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty=+", "--exclude=*"]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
 def fill(board: Board, network: BoardNetwork, samples: Sequence[int]) -> None:

@@ -33,6 +33,7 @@ from measuring import (
     print_table,
     print_targets,
     shuffled_rounds,
+    timed_ms,
     write_report,
 )
 from reference_images import CALIBRATION_SAMPLES, photograph_crops, save
@@ -107,13 +108,6 @@ def warm_up(run: Callable[[], object]) -> float:
         latency_ms = timed_ms(run)
         if time.perf_counter() - start >= WARM_UP_SECONDS:
             return latency_ms
-
-
-def timed_ms(run: Callable[[], object]) -> float:
-    """Return one run's wall time, ms."""
-    start = time.perf_counter()
-    run()
-    return (time.perf_counter() - start) * 1e3
 
 
 def rounds_within(latencies_ms: Sequence[float], budget_seconds: float) -> int:

@@ -9,7 +9,6 @@ here, and a digest is that of the file made.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import os
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgecnn import digests
 from edgecnn.caching import cache_folder
 
 if TYPE_CHECKING:
@@ -172,11 +172,6 @@ def _members(archive: Path) -> Iterator[tuple[str, bytes]]:
                 yield Path(entry.name).name, content.read()
 
 
-def sha256(path: Path) -> str:
-    """Hexadecimal digest of a file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """Fetch the packages named, or all."""
     parser = argparse.ArgumentParser(description=main.__doc__)
@@ -186,7 +181,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for package in PACKAGES:
         if not options.names or any(package.name.startswith(name) for name in options.names):
             for path in fetch(package, options.into):
-                print(f"{sha256(path)}  {path}")
+                print(f"{digests.of_file(path)}  {path}")
 
 
 if __name__ == "__main__":

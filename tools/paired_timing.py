@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING
 
-from measuring import paired_ratio, shuffled_rounds
+from measuring import paired_ratio, shuffled_rounds, timed_ms
 
 from edgecnn.runtime.runner import TfliteNet, seeded
 
@@ -90,17 +90,11 @@ def _warm_up(run: Run) -> float:
     start, fastest = time.perf_counter(), math.inf
     run()
     while True:
-        fastest = min(fastest, _timed_ms(run))
+        fastest = min(fastest, timed_ms(run))
         if time.perf_counter() - start >= _WARM_UP_S:
             return fastest
 
 
 def _block_ms(run: Run, runs: int) -> float:
     run()
-    return median(_timed_ms(run) for _ in range(runs))
-
-
-def _timed_ms(run: Run) -> float:
-    start = time.perf_counter()
-    run()
-    return (time.perf_counter() - start) * 1e3
+    return median(timed_ms(run) for _ in range(runs))

@@ -18,12 +18,12 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from fetch_models import files_named, sha256
+from fetch_models import files_named
 from file_trials import SAMPLES, TRIALS, Trial
-from measuring import BENCHMARKS, ROOT, child_environment, edgecnn_command, write_report
+from measuring import BENCHMARKS, checkout, child_environment, edgecnn_command, write_report
 from paired_timing import compare
 
-from edgecnn import manifest
+from edgecnn import digests, manifest
 from edgecnn.caching import cache_folder
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Record:
 
 def attempt(trial: Trial, source: Path, folder: Path, commit: str) -> Record:
     """Take one file through all of it."""
-    record = Record(trial.name, commit, source.name, sha256(source), trial.shape)
+    record = Record(trial.name, commit, source.name, digests.of_file(source), trial.shape)
     samples = folder / "samples.npz"
     np.savez(samples, **trial.samples(trial.shape, SAMPLES))  # type: ignore[arg-type] # numpy means allow_pickle
     shape = ["--input-shape", "x".join(map(str, trial.shape))] if trial.open else []
@@ -176,7 +176,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=BENCHMARKS / "real_files.json")
     options = parser.parse_args(arguments)
     paths = files_named((trial.file for trial in TRIALS), options.into)
-    commit = _commit()
+    commit = checkout()
     records = {record.name: record for record in _kept(options.out)}
     for trial in TRIALS:
         if not options.names or any(name in trial.name for name in options.names):
@@ -193,12 +193,6 @@ def _kept(path: Path) -> list[Record]:
         return []
     report = json.loads(path.read_text("utf-8"))
     return [Record(**{"commit": report.get("commit"), **row}) for row in report["results"]]
-
-
-def _commit() -> str:
-    """Of this checkout, with a + where it was changed since."""
-    command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty=+", "--exclude=*"]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
 if __name__ == "__main__":

@@ -50,7 +50,7 @@ class Trade:
 
     Args:
         nodes: the float model's operators, in order.
-        found: contribution of each by the name of its output.
+        parts: contribution of each by the name of its output.
         ends: names of the tensors whose dtype is fixed from outside: they are rounded in any case.
     """
 

@@ -30,7 +30,7 @@ class Mixture:
     """An integer model of which some layers may compute in float.
 
     Args:
-        made: the integer model, with its source.
+        model: the integer model, with its source.
         feeds: to choose on; for every run an array for each input of the float model.
         reference: what the float model gives on them, by the name of each tensor whose error
             counts; the runs one behind the other along the first axis.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import edgecnn
+from edgecnn import digests
 
 if TYPE_CHECKING:
     import random
@@ -148,15 +148,11 @@ def unlike_manifest(folder: Path) -> list[str]:
     try:
         files = json.loads(manifest.read_bytes())["files"]
         listed = {info["path"]: info["sha256"] for info in files}
-        wrong = [name for name, sum_ in listed.items() if _sha256(folder / name) != sum_]
+        wrong = [name for name, sum_ in listed.items() if digests.of_file(folder / name) != sum_]
     except (OSError, ValueError, KeyError) as error:
         return [f"{folder.name} is half written: {error}"]
     unknown = {path.name for path in folder.iterdir()} - {*listed, "manifest.json", "reference.npz"}
     return [f"{name} is not what the manifest says" for name in sorted({*wrong, *unknown})]
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 class Bench(Case):
