@@ -168,9 +168,9 @@ def export_within(
     """
     chosen = ExportOptions(**options)
     _require_sense(chosen, max_drop_points, data)
-    told = progress or Silent()
+    watcher = progress or Silent()
     with held.temporary() as folder:
-        search = Search(model, chosen, max_drop_points, data, evaluation or {}, folder, told)
+        search = Search(model, chosen, max_drop_points, data, evaluation or {}, folder, watcher)
         trials = list(search.trials())
     return search.written(trials)
 
@@ -231,14 +231,14 @@ class Search:
 
     def _trial(self, formats: tuple[str, ...], min_snr_db: float | None) -> Trial:
         out = self._folder / ("plain" if min_snr_db is None else f"{min_snr_db:.2f}")
-        wanted = replace(
+        options = replace(
             self._options,
             recipes=(_FLOAT, _RECIPE),
             formats=formats,
             min_snr_db=min_snr_db,
             out=out,
         )
-        result = export(self._model, progress=self._progress, **vars(wanted))
+        result = export(self._model, progress=self._progress, **vars(options))
         if not any(a.manifest.recipe == _RECIPE for a in result.artifacts):
             raise next(refusal.error for refusal in result.refused if refusal.recipe == _RECIPE)
         self._progress.stage("evaluating")
@@ -281,16 +281,16 @@ class Search:
         )
 
     def _refusal(self, measured: dict[str, Loss]) -> CheckFailedError:
-        told = "; ".join(f"the .{name} loses {loss.text}" for name, loss in measured.items())
+        details = "; ".join(f"the .{name} loses {loss.text}" for name, loss in measured.items())
         if any(loss.low is not None and loss.low <= self._most for loss in measured.values()):
             return CheckFailedError(
-                f"--max-drop {self._most:g}: the data are too few to tell: {told}.",
+                f"--max-drop {self._most:g}: the data are too few to tell: {details}.",
                 hint=f"Give {self._enough(measured)} images, or allow more.",
             )
         least = min(loss.points for loss in measured.values())
         kept = "" if "tflite" not in measured else ", with ever more layers in float32"
         return CheckFailedError(
-            f"--max-drop {self._most:g} is not reached{kept}: {told}.",
+            f"--max-drop {self._most:g} is not reached{kept}: {details}.",
             hint=f"Allow more than {least:.2f} points, calibrate on images like those of --data,"
             " or take --float16.",
         )

@@ -101,7 +101,7 @@ def cache(*, check: bool = False, clear: bool = False) -> CacheReport:
     folder = cache_folder()
     paths = sorted(_paths())
     entries = sorted(
-        (_entry(path, check=check) for path in paths), key=lambda each: (each.kind, -each.used)
+        (_entry(path, check=check) for path in paths), key=lambda entry: (entry.kind, -entry.used)
     )
     if clear:
         with store.file_errors(folder):
@@ -187,12 +187,12 @@ def problem_of(entry: Path) -> str:
     sums = entry / SUMS
     try:
         recorded = json.loads(sums.read_bytes()) if _is_small(sums) else None
-        found = _files(entry)
+        paths = _files(entry)
         if not isinstance(recorded, dict):
             return "it has no checksums"
-        if set(recorded) != set(found):
-            return f"{min(set(recorded) ^ set(found))} is missing, or was added"
-        for name, path in found.items():
+        if set(recorded) != set(paths):
+            return f"{min(set(recorded) ^ set(paths))} is missing, or was added"
+        for name, path in paths.items():
             if path.is_symlink() or recorded[name] != _sum(path):
                 return f"{name} was changed"
     except (OSError, ValueError, RecursionError) as error:

@@ -66,9 +66,9 @@ def require(path: Path | str, most_bytes: int = MOST_MODEL_BYTES) -> int:
         OSError: as `open_binary`.
     """
     path = Path(path)
-    found = path.stat()
-    _require(path, found, most_bytes)
-    return found.st_size
+    status = path.stat()
+    _require(path, status, most_bytes)
+    return status.st_size
 
 
 def read_bytes(path: Path | str, most_bytes: int = MOST_MODEL_BYTES) -> bytes:
@@ -102,13 +102,13 @@ def expanded(path: str) -> Path:
     return Path(os.path.expanduser(path))  # noqa: PTH111 - Path.expanduser raises where there is none
 
 
-def _require(path: Path, found: os.stat_result, most_bytes: int) -> None:
+def _require(path: Path, status: os.stat_result, most_bytes: int) -> None:
     for is_kind, words in _KINDS:
-        if is_kind(found.st_mode):
-            code = errno.EISDIR if stat.S_ISDIR(found.st_mode) else errno.EINVAL
+        if is_kind(status.st_mode):
+            code = errno.EISDIR if stat.S_ISDIR(status.st_mode) else errno.EINVAL
             raise RefusedFileError(code, words, str(path))
-    if found.st_size > most_bytes:
-        words = f"it has {found.st_size:,} bytes, and {most_bytes:,} are the most that are read"
+    if status.st_size > most_bytes:
+        words = f"it has {status.st_size:,} bytes, and {most_bytes:,} are the most that are read"
         raise RefusedFileError(errno.EFBIG, words, str(path))
 
 

@@ -85,8 +85,8 @@ def sweep(folders: Iterable[Path]) -> None:
 
 
 def _remove_abandoned(folder: Path) -> None:
-    found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+    status = folder.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
         return
     descriptor = os.open(folder, _OPEN)
     try:

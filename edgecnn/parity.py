@@ -53,10 +53,10 @@ def comparable(reference: Answers, measured: Answers, index: int) -> tuple[Array
     Returns:
         The reference's array, the other's, and whether they are logits.
     """
-    wanted, got = reference.logits[index], measured.logits[index]
-    if wanted is None or got is None:
+    expected, actual = reference.logits[index], measured.logits[index]
+    if expected is None or actual is None:
         return reference.outputs[index], measured.outputs[index], False
-    return wanted, got, True
+    return expected, actual, True
 
 
 def joined(parts: Sequence[Answers]) -> Answers:
@@ -104,44 +104,44 @@ def _compare_output(
 ) -> ParityInfo:
     import numpy as np
 
-    wanted, got, on_logits = comparable(reference, measured, index)
+    expected, actual, on_logits = comparable(reference, measured, index)
     if on_values:
-        wanted, got, on_logits = reference.outputs[index], measured.outputs[index], False
-    _check(wanted, got, info.name)
-    ratio_db = snr_db(wanted, got)
-    wanted, got = wanted.astype(np.float64), got.astype(np.float64)
-    group_db, group = worst_group(wanted, got, info.layout)
+        expected, actual, on_logits = reference.outputs[index], measured.outputs[index], False
+    _check(expected, actual, info.name)
+    ratio_db = snr_db(expected, actual)
+    expected, actual = expected.astype(np.float64), actual.astype(np.float64)
+    group_db, group = worst_group(expected, actual, info.layout)
     return ParityInfo(
         snr_db=ratio_db,
-        cosine=_cosine(wanted, got),
-        max_abs_error=float(np.abs(wanted - got).max(initial=0.0)),
-        top1_agreement=top1_agreement(wanted, got) if _scores_classes(wanted, info) else None,
+        cosine=_cosine(expected, actual),
+        max_abs_error=float(np.abs(expected - actual).max(initial=0.0)),
+        top1_agreement=_class_agreement(expected, actual, info),
         samples=reference.runs,
         output=info.name,
         measured_on="logits" if on_logits else "values",
         worst_group_db=group_db,
         worst_group=group,
-        pixel_agreement=_pixel_agreement(wanted, got, info),
+        pixel_agreement=_pixel_agreement(expected, actual, info),
     )
 
 
-def _check(wanted: Array, got: Array, name: str) -> None:
+def _check(expected: Array, actual: Array, name: str) -> None:
     import numpy as np
 
-    if wanted.shape != got.shape:
+    if expected.shape != actual.shape:
         raise InputError(
-            f"The file's output {name!r} is {got.shape}, the float network's {wanted.shape}."
+            f"The file's output {name!r} is {actual.shape}, the float network's {expected.shape}."
         )
-    if not np.isfinite(wanted).all():
+    if not np.isfinite(expected).all():
         raise InputError(
             f"The float model's own output {name!r} is not finite on the reference samples.",
             hint="Look at its weights, and at how its input is scaled.",
         )
-    if not np.isfinite(got).all():
+    if not np.isfinite(actual).all():
         raise InputError(
             f"The file's output {name!r} is not finite.", hint="Look at the model's weights."
         )
-    if wanted.dtype.kind == "f" and got.any() and not wanted.any():
+    if expected.dtype.kind == "f" and actual.any() and not expected.any():
         raise InputError(
             f"The float model's output {name!r} is all zero on the reference samples, the file's is"
             " not.",
@@ -149,7 +149,7 @@ def _check(wanted: Array, got: Array, name: str) -> None:
         )
 
 
-def snr_db(reference: Array, found: Array) -> float | None:
+def snr_db(reference: Array, actual: Array) -> float | None:
     """10 log10 of the reference's variance about its mean over the samples, over the error's power.
 
     A constant offset, such as that of a regression around 2000, is no signal. Where the samples
@@ -165,34 +165,34 @@ def snr_db(reference: Array, found: Array) -> float | None:
     import numpy as np
 
     if reference.dtype.kind != "f":
-        differing = int((reference != found).sum())
+        differing = int((reference != actual).sum())
         return 10 * math.log10(reference.size / differing) if differing else None
-    wanted = reference.astype(np.float64)
-    noise = float(np.square(wanted - found).sum())
+    expected = reference.astype(np.float64)
+    noise = float(np.square(expected - actual).sum())
     if noise == 0:
         return None
-    signal = _signal(wanted)
+    signal = _signal(expected)
     return 10 * math.log10(signal / noise) if signal > 0 else -math.inf
 
 
-def _signal(wanted: Array) -> float:
+def _signal(expected: Array) -> float:
     import numpy as np
 
-    power = float(np.square(wanted).sum())
-    for variation in (_varies(wanted), float(np.square(wanted - wanted.mean()).sum())):
+    power = float(np.square(expected).sum())
+    for variation in (_varies(expected), float(np.square(expected - expected.mean()).sum())):
         if variation > _CONSTANT * power:
             return variation
     return power
 
 
-def _varies(wanted: Array) -> float:
+def _varies(expected: Array) -> float:
     """Power about the mean over the samples, which lie along the first axis."""
     import numpy as np
 
-    return float(np.square(wanted - wanted.mean(axis=0)).sum()) if wanted.ndim else 0.0
+    return float(np.square(expected - expected.mean(axis=0)).sum()) if expected.ndim else 0.0
 
 
-def worst_group(wanted: Array, got: Array, layout: str = "") -> tuple[float | None, str]:
+def worst_group(expected: Array, actual: Array, layout: str = "") -> tuple[float | None, str]:
     """The SNR of the group of numbers that lost most, and which it is.
 
     A tensor that mixes kinds of numbers (boxes beside scores) does so along an axis of few groups:
@@ -200,7 +200,7 @@ def worst_group(wanted: Array, got: Array, layout: str = "") -> tuple[float | No
     the samples is passed over, since nothing can be told of it.
     """
     ratios = {
-        name: _ratio(snr_db(part, other)) for name, part, other in _groups(wanted, got, layout)
+        name: _ratio(snr_db(part, other)) for name, part, other in _groups(expected, actual, layout)
     }
     if not ratios:
         return None, ""
@@ -208,12 +208,12 @@ def worst_group(wanted: Array, got: Array, layout: str = "") -> tuple[float | No
     return (None, "") if math.isinf(ratios[name]) else (ratios[name], name)
 
 
-def worst_noise(wanted: Array, got: Array, layout: str = "") -> Array:
+def worst_noise(expected: Array, actual: Array, layout: str = "") -> Array:
     """Where SNR is lost, sample by sample: in the worst group, or in the whole if that is worse.
 
     Args:
-        wanted: real numbers, the samples along the first axis.
-        got: likewise.
+        expected: real numbers, the samples along the first axis.
+        actual: likewise.
         layout: of both, as `worst_group` takes it.
 
     Returns:
@@ -222,21 +222,21 @@ def worst_noise(wanted: Array, got: Array, layout: str = "") -> Array:
     """
     import numpy as np
 
-    parts = [("", wanted, got), *_groups(wanted, got, layout)]
-    _, part, other = min(parts, key=lambda each: _ratio(snr_db(each[1], each[2])))
+    parts = [("", expected, actual), *_groups(expected, actual, layout)]
+    _, part, other = min(parts, key=lambda group: _ratio(snr_db(group[1], group[2])))
     squares = np.square(part.astype(np.float64) - other).reshape(len(part), -1).sum(axis=1)
     signal = _signal(part.astype(np.float64))
     shares: Array = squares / signal if signal > 0 else np.where(squares > 0, np.inf, 0.0)
     return shares
 
 
-def _groups(wanted: Array, got: Array, layout: str) -> Iterator[tuple[str, Array, Array]]:
+def _groups(expected: Array, actual: Array, layout: str) -> Iterator[tuple[str, Array, Array]]:
     """The groups that vary over the samples: their names, and both sides' numbers."""
     import numpy as np
 
-    for axis in _group_axes(wanted.shape, layout):
-        for group in range(wanted.shape[axis]):
-            part, other = np.take(wanted, group, axis), np.take(got, group, axis)
+    for axis in _group_axes(expected.shape, layout):
+        for group in range(expected.shape[axis]):
+            part, other = np.take(expected, group, axis), np.take(actual, group, axis)
             if _varies(part) > _CONSTANT * float(np.square(part).sum()):
                 yield f"axis {axis}, group {group}", part, other
 
@@ -253,34 +253,38 @@ def _group_axes(shape: tuple[int, ...], layout: str) -> tuple[int, ...]:
     return tuple(axis for axis in candidates if 1 < shape[axis] <= most[axis])
 
 
-def _cosine(wanted: Array, got: Array) -> float:
+def _cosine(expected: Array, actual: Array) -> float:
     import numpy as np
 
-    norms = float(np.linalg.norm(wanted) * np.linalg.norm(got))
-    return float((wanted * got).sum()) / norms if norms else float(np.array_equal(wanted, got))
+    norms = float(np.linalg.norm(expected) * np.linalg.norm(actual))
+    if not norms:
+        return float(np.array_equal(expected, actual))
+    return float((expected * actual).sum()) / norms
 
 
-def _scores_classes(wanted: Array, info: OutputInfo) -> bool:
-    """Whether each row is the scores of classes, of which the best one is the answer."""
-    return info.kind != "values" and wanted.ndim == _MATRIX and wanted.shape[1] > 1
+def _class_agreement(expected: Array, actual: Array, info: OutputInfo) -> float | None:
+    """`top1_agreement` where each row is the scores of classes, of which the best is the answer."""
+    if info.kind == "values" or expected.ndim != _MATRIX or expected.shape[1] <= 1:
+        return None
+    return top1_agreement(expected, actual)
 
 
-def _pixel_agreement(wanted: Array, got: Array, info: OutputInfo) -> float | None:
+def _pixel_agreement(expected: Array, actual: Array, info: OutputInfo) -> float | None:
     """Of maps of classes (scores, or integers), the share of pixels with the same class."""
     if len(info.shape) <= _MATRIX or not info.shape:
         return None
     if info.dtype.startswith(("int", "uint")):
-        return float((wanted == got).mean())
+        return float((expected == actual).mean())
     if info.kind == "values" or "C" not in info.layout:
         return None
     axis = info.layout.index("C")
-    if wanted.shape[axis] == 1:
+    if expected.shape[axis] == 1:
         border = 0.5 if info.kind == "probabilities" else 0.0
-        return float(((wanted > border) == (got > border)).mean())
-    return float((wanted.argmax(axis) == got.argmax(axis)).mean())
+        return float(((expected > border) == (actual > border)).mean())
+    return float((expected.argmax(axis) == actual.argmax(axis)).mean())
 
 
-def top1_agreement(reference: Array, found: Array) -> float:
+def top1_agreement(reference: Array, actual: Array) -> float:
     """Share of samples with the same best class.
 
     int8 logits tie often. A tie that includes the reference's class counts as one over the number
@@ -289,8 +293,8 @@ def top1_agreement(reference: Array, found: Array) -> float:
     import numpy as np
 
     best = reference.argmax(axis=1)
-    tied = found == found.max(axis=1, keepdims=True)
-    hits = tied[np.arange(len(found)), best]
+    tied = actual == actual.max(axis=1, keepdims=True)
+    hits = tied[np.arange(len(actual)), best]
     return float((hits / tied.sum(axis=1)).mean())
 
 

@@ -86,14 +86,7 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class Network:
-    """What is known of a network once it was built, loaded or read: its ends, in the model's order.
-
-    Attributes:
-        inputs: one or more.
-        outputs: one or more.
-        parameters: all, trainable or not.
-        trainable_parameters: those that training changes.
-    """
+    """A network once it was built, loaded or read: its ends are in the model's order."""
 
     inputs: tuple[Endpoint, ...]
     outputs: tuple[Endpoint, ...]

@@ -87,8 +87,8 @@ def verify(
     """
     folder, only = _locate(Path(path))
     manifest = manifests.load(folder / manifests.NAME)
-    meant = [file for file in manifest.files if only in {None, file.path}]
-    if not meant:
+    selected = [file for file in manifest.files if only in {None, file.path}]
+    if not selected:
         names = ", ".join(file.path for file in manifest.files) or "none"
         raise InputError(
             f"{path} is not among the files of its manifest.", hint=f"Those are: {names}."
@@ -100,7 +100,7 @@ def verify(
             _verify_file(folder, file, manifest, expected, threads or 1, watcher),
             recorded=file.parity,
         )
-        for file in meant
+        for file in selected
     )
     if all(file.note for file in files):
         raise MissingPartError(
@@ -196,9 +196,9 @@ def check_bytes(path: Path, file: FileInfo, folder: Path) -> list[str]:
         return [f"{file.path} is missing"]
     if path.stat().st_size != file.bytes:
         return [f"{file.path} has {path.stat().st_size} bytes, not {file.bytes}"]
-    found = digests.of_file(path)
-    if found != file.sha256:
-        return [f"{file.path} was changed: its sha256 is {found}, not {file.sha256}"]
+    actual = digests.of_file(path)
+    if actual != file.sha256:
+        return [f"{file.path} was changed: its sha256 is {actual}, not {file.sha256}"]
     return []
 
 
@@ -214,13 +214,13 @@ def _check_parity(recorded: Sequence[ParityInfo], measured: Sequence[ParityInfo]
     if len(recorded) != len(measured):
         return [f"its manifest has the parity of {len(recorded)} outputs, not {len(measured)}"]
     problems = []
-    for wanted, got in zip(recorded, measured, strict=True):
-        least_db = min(_decibel(wanted), _BEYOND_DOUBT_DB) - _TOLERANCE_DB
-        if _decibel(got) < least_db:
-            what = "logits are" if got.measured_on == "logits" else "values are"
+    for record, info in zip(recorded, measured, strict=True):
+        least_db = min(_decibel(record), _BEYOND_DOUBT_DB) - _TOLERANCE_DB
+        if _decibel(info) < least_db:
+            what = "logits are" if info.measured_on == "logits" else "values are"
             problems.append(
-                f"output {got.output}: its {what} {_decibel(got):.1f} dB SNR from the reference"
-                f" here, {_decibel(wanted):.1f} recorded"
+                f"output {info.output}: its {what} {_decibel(info):.1f} dB SNR from the reference"
+                f" here, {_decibel(record):.1f} recorded"
             )
     return problems
 

@@ -36,8 +36,8 @@ def fix_shapes(model: Path, shape: tuple[int, ...], out: Path) -> None:
     (data,) = [value for value in graph.input if value.name not in weights]
     del graph.input[:]
     graph.input.append(data)
-    for size, wanted in zip(graph.input[0].type.tensor_type.shape.dim, shape, strict=True):
-        size.dim_value = wanted
+    for size, length in zip(graph.input[0].type.tensor_type.shape.dim, shape, strict=True):
+        size.dim_value = length
     del graph.value_info[:]
     for output in graph.output:
         output.type.tensor_type.ClearField("shape")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from board_measuring import Made, integer_share, is_whole, known_layouts
+from board_measuring import ToolFile, integer_share, is_whole, known_layouts
 from measuring import child_environment, edgecnn_command
 
 from edgecnn import layouts, manifest
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from edgecnn.records import EndLayouts, Manifest
 
-    Maker = Callable[["Float", NDArray[np.float32], Path], list[Made]]
+    Maker = Callable[["Float", NDArray[np.float32], Path], list[ToolFile]]
 
 CONVERTER, QUANTIZER = "TFLiteConverter", "litert-quantizer"
 OURS, OURS_ONNX = "edgecnn .tflite", "edgecnn .onnx"
@@ -143,128 +143,128 @@ def save(path: Path, images: NDArray[np.float32]) -> Path:
 
 
 def make_files(
-    given: Float, images: NDArray[np.float32], folder: Path
-) -> tuple[list[Made], dict[str, str]]:
+    floats: Float, images: NDArray[np.float32], folder: Path
+) -> tuple[list[ToolFile], dict[str, str]]:
     """Let every tool make its file.
 
     Args:
-        given: the float files.
+        floats: the float files.
         images: to calibrate on, in the network's own layout; all of them are used.
         folder: where the files go.
 
     Returns:
         What was made, and for tools that failed the error.
     """
-    made: list[Made] = []
+    result: list[ToolFile] = []
     errors: dict[str, str] = {}
     for maker, tools in _MAKERS:
-        files, error = _tried(maker, given, images, folder)
-        made += files
+        files, error = _tried(maker, floats, images, folder)
+        result += files
         errors |= dict.fromkeys(tools, error) if error else {}
-    return made, errors
+    return result, errors
 
 
 def _tried(
-    maker: Maker, given: Float, images: NDArray[np.float32], folder: Path
-) -> tuple[list[Made], str]:
+    maker: Maker, floats: Float, images: NDArray[np.float32], folder: Path
+) -> tuple[list[ToolFile], str]:
     try:
-        return maker(given, images, folder), ""
+        return maker(floats, images, folder), ""
     except ToolError as error:
         return [], str(error)
 
 
 def _laid_out(
-    images: NDArray[np.float32], given: Float, ends: EndLayouts | None
+    images: NDArray[np.float32], floats: Float, ends: EndLayouts | None
 ) -> NDArray[np.float32]:
     if ends is None:
         return images
-    wanted = ends.inputs[0]
-    moved: NDArray[np.float32] = layouts.convert(images, given.known.inputs[0].layout, wanted)
+    layout = ends.inputs[0]
+    moved: NDArray[np.float32] = layouts.convert(images, floats.known.inputs[0].layout, layout)
     return moved
 
 
 def _calibration(
-    given: Float, images: NDArray[np.float32], path: Path, ends: EndLayouts | None
+    floats: Float, images: NDArray[np.float32], path: Path, ends: EndLayouts | None
 ) -> tuple[str, ...]:
-    saved = save(path, _laid_out(images, given, ends))
+    saved = save(path, _laid_out(images, floats, ends))
     return ("--calibration", str(saved), "--samples", str(len(images)))
 
 
-def _converted(given: Float, images: NDArray[np.float32], folder: Path) -> list[Made]:
-    model = given.source if given.keras else given.converter
-    calibration = _calibration(given, images, folder / "nhwc.npz", given.layouts)
+def _converted(floats: Float, images: NDArray[np.float32], folder: Path) -> list[ToolFile]:
+    model = floats.source if floats.keras else floats.converter
+    calibration = _calibration(floats, images, folder / "nhwc.npz", floats.layouts)
     out = folder / "converter.tflite"
     script = _script("baseline_tflite_converter.py")
     run([*script, "--model", str(model), *calibration, "--out", str(out)])
-    return [Made(CONVERTER, out, given.layouts)]
+    return [ToolFile(CONVERTER, out, floats.layouts)]
 
 
-def _quantized(given: Float, images: NDArray[np.float32], folder: Path) -> list[Made]:
-    calibration = _calibration(given, images, folder / "nhwc.npz", given.layouts)
+def _quantized(floats: Float, images: NDArray[np.float32], folder: Path) -> list[ToolFile]:
+    calibration = _calibration(floats, images, folder / "nhwc.npz", floats.layouts)
     out = folder / "quantizer.tflite"
     script = _script("baseline_litert_quantizer.py")
-    run([*script, "--float", str(given.converter), *calibration, "--out", str(out)])
-    return [Made(QUANTIZER, out, given.layouts)]
+    run([*script, "--float", str(floats.converter), *calibration, "--out", str(out)])
+    return [ToolFile(QUANTIZER, out, floats.layouts)]
 
 
-def _exported(given: Float, images: NDArray[np.float32], folder: Path) -> list[Made]:
-    return _export(given, images, folder / "default", {"tflite": OURS, "onnx": OURS_ONNX}, ())
+def _exported(floats: Float, images: NDArray[np.float32], folder: Path) -> list[ToolFile]:
+    return _export(floats, images, folder / "default", {"tflite": OURS, "onnx": OURS_ONNX}, ())
 
 
 def _strict(file_format: str, tool: str) -> Maker:
     """The maker of a file of integers throughout; it makes none where the default is one."""
 
-    def made(given: Float, images: NDArray[np.float32], folder: Path) -> list[Made]:
+    def make(floats: Float, images: NDArray[np.float32], folder: Path) -> list[ToolFile]:
         default = folder / "default" / "int8" / f"model.{file_format}"
         if not default.is_file() or is_whole(integer_share(default)):
             return []
         options = ("--strict", "--format", file_format)
         return _export(
-            given, images, folder / f"strict-{file_format}", {file_format: tool}, options
+            floats, images, folder / f"strict-{file_format}", {file_format: tool}, options
         )
 
-    return made
+    return make
 
 
 def _export(
-    given: Float,
+    floats: Float,
     images: NDArray[np.float32],
     folder: Path,
     tools: Mapping[str, str],
     options: tuple[str, ...],
-) -> list[Made]:
+) -> list[ToolFile]:
     """Export as int8; of a format that is said twice the last counts."""
     folder.mkdir()
     saved = save(folder / "own.npz", images)
     run(
         edgecnn_command(
-            *("export", str(given.source), "--int8", *_format(given.source), *options),
-            *(*_shape(given.network), "--calibration", str(saved)),
+            *("export", str(floats.source), "--int8", *_format(floats.source), *options),
+            *(*_shape(floats.network), "--calibration", str(saved)),
             *("--calibration-samples", str(len(images)), "--out", str(folder)),
         )
     )
     known = manifest.load(folder / "int8" / manifest.NAME)
-    return [Made(tools[f.format], folder / "int8" / f.path, f.layouts) for f in known.files]
+    return [ToolFile(tools[f.format], folder / "int8" / f.path, f.layouts) for f in known.files]
 
 
-def _static(given: Float, images: NDArray[np.float32], folder: Path) -> list[Made]:
-    return _by_runtime(given, images, folder / "runtime.onnx", RUNTIME, ())
+def _static(floats: Float, images: NDArray[np.float32], folder: Path) -> list[ToolFile]:
+    return _by_runtime(floats, images, folder / "runtime.onnx", RUNTIME, ())
 
 
-def _advised(given: Float, images: NDArray[np.float32], folder: Path) -> list[Made]:
-    return _by_runtime(given, images, folder / "advised.onnx", ADVISED, ("--advised",))
+def _advised(floats: Float, images: NDArray[np.float32], folder: Path) -> list[ToolFile]:
+    return _by_runtime(floats, images, folder / "advised.onnx", ADVISED, ("--advised",))
 
 
 def _by_runtime(
-    given: Float, images: NDArray[np.float32], out: Path, tool: str, options: tuple[str, ...]
-) -> list[Made]:
-    if given.onnx is None:
+    floats: Float, images: NDArray[np.float32], out: Path, tool: str, options: tuple[str, ...]
+) -> list[ToolFile]:
+    if floats.onnx is None:
         return []
-    model, ends = given.onnx
-    calibration = _calibration(given, images, out.with_suffix(".npz"), ends)
+    model, ends = floats.onnx
+    calibration = _calibration(floats, images, out.with_suffix(".npz"), ends)
     script = _script("baseline_onnxruntime.py")
     run([*script, "--float", str(model), *calibration, *options, "--out", str(out)])
-    return [Made(tool, out, ends)]
+    return [ToolFile(tool, out, ends)]
 
 
 _MAKERS: tuple[tuple[Maker, tuple[str, ...]], ...] = (

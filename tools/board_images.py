@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+from model_samples import scaled
 
 from edgecnn.calibration import fashion_mnist, photographs
 
@@ -78,7 +79,7 @@ def _window(
     height = round(rng.uniform(*shares) * page.shape[0])
     width = min(page.shape[1], round(height * size[1] / size[0]))
     top, left = (int(rng.integers(0, page.shape[k] - n + 1)) for k, n in enumerate((height, width)))
-    return _scaled(page[top : top + height, left : left + width], size)
+    return scaled(page[top : top + height, left : left + width], size)
 
 
 def _with_faces(cut: Pixels, part: Part, rng: np.random.Generator) -> Pixels:
@@ -91,11 +92,5 @@ def _with_faces(cut: Pixels, part: Part, rng: np.random.Generator) -> Pixels:
         side = max(1, round(rng.uniform(*_FACE_SHARE) * min(cut.shape[1:3])))
         top, left = (int(rng.integers(0, extent - side + 1)) for extent in cut.shape[1:3])
         colours = np.repeat(np.asarray(face)[..., None], 3, axis=-1)
-        pasted[index, top : top + side, left : left + side] = _scaled(colours, (side, side))
+        pasted[index, top : top + side, left : left + side] = scaled(colours, (side, side))
     return pasted
-
-
-def _scaled(picture: Pixels, size: tuple[int, int]) -> Pixels:
-    from PIL import Image
-
-    return np.asarray(Image.fromarray(picture).resize(size[::-1], Image.Resampling.BILINEAR))

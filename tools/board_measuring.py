@@ -54,7 +54,7 @@ class Measured:
 
 
 @dataclass(frozen=True)
-class Made:
+class ToolFile:
     """A file that a tool made; `layouts` are those of its ends, None for the network's own."""
 
     tool: str
@@ -62,24 +62,24 @@ class Made:
     layouts: EndLayouts | None
 
 
-def measure(folder: str, images: str, made: Sequence[Made]) -> dict[str, Measured]:
+def measure(folder: str, images: str, files: Sequence[ToolFile]) -> dict[str, Measured]:
     """Compare files with edgecnn's float32 .tflite.
 
     Args:
         folder: of the float32 artifact.
         images: .npz with the pictures, in the network's own layout.
-        made: the files.
+        files: the files.
     """
     known = manifest.load(Path(folder) / manifest.NAME)
     with np.load(images) as archive:
         feeds = [[image[None]] for image in archive["images"]]
     plain = Path(folder) / "model.tflite"
     reference = _answers(plain, feeds, known, known_layouts(known, "tflite"))
-    return {file.tool: _tried(file, feeds, known, reference) for file in made}
+    return {file.tool: _tried(file, feeds, known, reference) for file in files}
 
 
 def _tried(
-    file: Made, feeds: Sequence[Sequence[Any]], known: Manifest, reference: Answers
+    file: ToolFile, feeds: Sequence[Sequence[Any]], known: Manifest, reference: Answers
 ) -> Measured:
     """What is known of a file, or of one that does not run or gives no numbers, why."""
     try:
@@ -94,10 +94,10 @@ def known_layouts(known: Manifest, file_format: str) -> EndLayouts | None:
 
 
 def _measured(
-    file: Made, feeds: Sequence[Sequence[Any]], known: Manifest, reference: Answers
+    file: ToolFile, feeds: Sequence[Sequence[Any]], known: Manifest, reference: Answers
 ) -> Measured:
-    got = in_order(reference, _answers(file.path, feeds, known, file.layouts))
-    parities = parity.compare(reference, got, known.outputs)
+    answers = in_order(reference, _answers(file.path, feeds, known, file.layouts))
+    parities = parity.compare(reference, answers, known.outputs)
     worst = parity.worst(parities)
     agreements = [p.top1_agreement for p in parities if p.top1_agreement is not None]
     return Measured(
@@ -139,8 +139,8 @@ def in_order(reference: Answers, measured: Answers) -> Answers:
         order
         for order in permutations(range(count))
         if all(
-            measured.outputs[k].shape == wanted.shape
-            for k, wanted in zip(order, reference.outputs, strict=True)
+            measured.outputs[k].shape == output.shape
+            for k, output in zip(order, reference.outputs, strict=True)
         )
     ]
     best = max(fitting, key=lambda order: _closeness(reference, measured, order), default=None)
@@ -155,8 +155,8 @@ def in_order(reference: Answers, measured: Answers) -> Answers:
 
 def _closeness(reference: Answers, measured: Answers, order: Sequence[int]) -> float:
     ratios = [
-        parity.snr_db(wanted, measured.outputs[k])
-        for k, wanted in zip(order, reference.outputs, strict=True)
+        parity.snr_db(output, measured.outputs[k])
+        for k, output in zip(order, reference.outputs, strict=True)
     ]
     return sum(_IDENTICAL if ratio is None else ratio for ratio in ratios)
 

@@ -22,7 +22,7 @@ OTHERS = "other_machines"
 def merged(report: Report, path: Path) -> Report:
     """A new report with the earlier ones of other machines that a file holds."""
     earlier: Report = json.loads(path.read_text("utf-8")) if path.exists() else {}
-    kept = [each for each in reports(earlier) if machine(each) != machine(report)]
+    kept = [other for other in reports(earlier) if machine(other) != machine(report)]
     return {**report, OTHERS: kept} if kept else report
 
 
@@ -31,7 +31,7 @@ def reports(record: Report) -> list[Report]:
     if not record:
         return []
     own = {key: value for key, value in record.items() if key != OTHERS}
-    return sorted([own, *record.get(OTHERS, [])], key=lambda each: each["date"], reverse=True)
+    return sorted([own, *record.get(OTHERS, [])], key=lambda dated: dated["date"], reverse=True)
 
 
 def machine(report: Report) -> str:
@@ -43,21 +43,21 @@ def machine(report: Report) -> str:
 def rows(record: Report) -> Iterator[tuple[str, ...]]:
     """A row a target: its bound, what each machine measured, and on how many it is met."""
     every = reports(record)
-    for name in dict.fromkeys(target["name"] for each in every for target in each["targets"]):
-        found = [_target(each, name) for each in every]
-        known = [target for target in found if target is not None]
+    for name in dict.fromkeys(target["name"] for listed in every for target in listed["targets"]):
+        targets = [_target(listed, name) for listed in every]
+        known = [target for target in targets if target is not None]
         sense = "at most" if known[0]["at_most"] else "at least"
         met = sum(bool(target["met"]) for target in known)
         yield (
             name,
             f"{sense} {known[0]['bound']:g}",
-            *("-" if target is None else _measured(target) for target in found),
+            *("-" if target is None else _measured(target) for target in targets),
             f"{met} of {len(known)}",
         )
 
 
 def _target(report: Report, name: str) -> dict[str, Any] | None:
-    return next((each for each in report["targets"] if each["name"] == name), None)
+    return next((target for target in report["targets"] if target["name"] == name), None)
 
 
 def _measured(target: dict[str, Any]) -> str:
@@ -69,7 +69,7 @@ def show(title: str, record: Report) -> None:
     columns: Sequence[str] = (
         "target",
         "bound",
-        *(f"{machine(each)}, {each['date'][:10]}" for each in reports(record)),
+        *(f"{machine(report)}, {report['date'][:10]}" for report in reports(record)),
         "machines",
     )
     print_table(title, columns, list(rows(record)))

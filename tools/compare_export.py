@@ -148,13 +148,13 @@ def main() -> None:
                 done = one_round(options.model, images, options.samples, Path(folder))
             for name, run in done.items():
                 runs[name].append(run)
-    asked = targets(runs)
+    bounds = targets(runs)
     samples = {name: [asdict(run) for run in of_name] for name, of_name in runs.items()}
     setting = {"model": options.model, "calibration_samples": options.samples}
-    report = by_machine.merged(report_of({**setting, "runs": samples}, asked), options.json)
+    report = by_machine.merged(report_of({**setting, "runs": samples}, bounds), options.json)
     write_json(options.json, report)
     print_runs(f"Export of {options.model}, {options.rounds} rounds", runs)
-    print_targets(asked)
+    print_targets(bounds)
     by_machine.show("Export, by machine", report)
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -21,7 +20,7 @@ from board_files import TOOLS, Float, ToolError, float_files, make_files, save
 from board_measuring import Measured
 from board_networks import BoardNetwork, named, source
 from board_table import Row, cells, markdown, targets
-from measuring import BENCHMARKS, ROOT, print_table, print_targets, write_report
+from measuring import BENCHMARKS, checkout, print_table, print_targets, write_report
 from reference_images import digest
 
 from edgecnn import isolation
@@ -71,15 +70,15 @@ def has_vnni() -> bool:
     return "vnni" in Path("/proc/cpuinfo").read_text(encoding="utf-8")
 
 
-def measured_row(given: Float, samples: int, folder: Path) -> Row:
+def measured_row(floats: Float, samples: int, folder: Path) -> Row:
     """Let every tool quantize a network with so many pictures, and measure the files."""
-    network = given.network
+    network = floats.network
     calibration = network.images("calibration", samples)
     evaluation = network.images("evaluation", network.evaluated)
-    made, errors = make_files(given, calibration, folder)
+    files, errors = make_files(floats, calibration, folder)
     pictures = save(folder / "evaluation.npz", evaluation)
-    found: dict[str, Measured] = isolation.run(
-        "board_measuring:measure", str(given.artifact), str(pictures), made,
+    measured: dict[str, Measured] = isolation.run(
+        "board_measuring:measure", str(floats.artifact), str(pictures), files,
         what=f"measuring {network.name}",
     )  # fmt: skip
     failed = {tool: Measured(error=error) for tool, error in errors.items()}
@@ -91,15 +90,9 @@ def measured_row(given: Float, samples: int, folder: Path) -> Row:
         calibration_sha256=digest(calibration),
         evaluation_sha256=digest(evaluation),
         date=datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        commit=_commit(),
-        tools={tool: (found | failed)[tool] for tool in TOOLS if tool in found | failed},
+        commit=checkout(),
+        tools={tool: (measured | failed)[tool] for tool in TOOLS if tool in measured | failed},
     )
-
-
-def _commit() -> str:
-    """Of this checkout, with a + where it was changed since."""
-    command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty=+", "--exclude=*"]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
 def fill(board: Board, network: BoardNetwork, samples: Sequence[int]) -> None:
@@ -107,14 +100,14 @@ def fill(board: Board, network: BoardNetwork, samples: Sequence[int]) -> None:
     with TemporaryDirectory() as name:
         folder = Path(name)
         try:
-            given = float_files(network, source(network, folder), folder)
+            floats = float_files(network, source(network, folder), folder)
         except ToolError as error:
             print(f"{network.name}: no float file: {error}", flush=True)
             return
         for count in samples:
             place = folder / str(count)
             place.mkdir()
-            row = measured_row(given, count, place)
+            row = measured_row(floats, count, place)
             board.add(row)
             print("  ".join(cells(row)), flush=True)
 
@@ -130,10 +123,10 @@ def main() -> None:
     options = parser.parse_args()
     board = Board.read(options.json)
     for network in named(options.networks):
-        wanted = [int(count) for count in options.samples.split(",")]
+        counts = [int(count) for count in options.samples.split(",")]
         missing = [
             count
-            for count in wanted
+            for count in counts
             if options.again or Row.key_of(network.name, count) not in board.rows
         ]
         if missing:

@@ -261,10 +261,10 @@ def main() -> None:
         for file in options.files
         for threads in options.threads
     ]
-    asked = [target for result in results for target in targets(result)]
-    write_report(options.json, {"results": [asdict(result) for result in results]}, asked)
+    report_targets = [target for result in results for target in targets(result)]
+    write_report(options.json, {"results": [asdict(result) for result in results]}, report_targets)
     print_results(results)
-    print_targets(asked)
+    print_targets(report_targets)
 
 
 if __name__ == "__main__":

@@ -33,6 +33,7 @@ from measuring import (
     print_table,
     print_targets,
     shuffled_rounds,
+    timed_ms,
     write_report,
 )
 from reference_images import CALIBRATION_SAMPLES, photograph_crops, save
@@ -83,11 +84,11 @@ def make_files(model: str, images: Path, folder: Path) -> dict[str, Path]:
             *(*calibration, "--calibration-samples", str(CALIBRATION_SAMPLES)),
         )
     )
-    made = folder / "out" / "int8"
+    recipe = folder / "out" / "int8"
     return {
-        OURS: made / "model.tflite",
+        OURS: recipe / "model.tflite",
         BASELINE: baseline,
-        ONNX: made / "model.onnx",
+        ONNX: recipe / "model.onnx",
         CONTROL: baseline,
     }
 
@@ -107,13 +108,6 @@ def warm_up(run: Callable[[], object]) -> float:
         latency_ms = timed_ms(run)
         if time.perf_counter() - start >= WARM_UP_SECONDS:
             return latency_ms
-
-
-def timed_ms(run: Callable[[], object]) -> float:
-    """Return one run's wall time, ms."""
-    start = time.perf_counter()
-    run()
-    return (time.perf_counter() - start) * 1e3
 
 
 def rounds_within(latencies_ms: Sequence[float], budget_seconds: float) -> int:
@@ -241,14 +235,14 @@ def main() -> None:
         for model in options.models
         for result in compare(model, options.threads, options.seconds)
     ]
-    asked = [target(result) for result in results]
+    report_targets = [target(result) for result in results]
     write_report(
         options.json,
         {"results": [{**asdict(result), "noise": result.noise} for result in results]},
-        asked,
+        report_targets,
     )
     print_results(results)
-    print_targets(asked)
+    print_targets(report_targets)
 
 
 if __name__ == "__main__":

@@ -56,24 +56,24 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=10_000, help="images at most")
     parser.add_argument("--rounds", type=int, default=3, help="of each, in turns")
     parser.add_argument("--parts", type=Path, metavar="DIR", help="an artifact with model.tflite")
-    asked = parser.parse_args()
-    if asked.parts is not None:
-        parts(asked.parts)
+    options = parser.parse_args()
+    if options.parts is not None:
+        parts(options.parts)
         return
-    if asked.evaluate is not None:
-        evaluate(asked.evaluate, asked.data, asked.limit, asked.rounds)
+    if options.evaluate is not None:
+        evaluate(options.evaluate, options.data, options.limit, options.rounds)
         return
-    if asked.one:
-        print(json.dumps(measure(asked.one[0], int(asked.one[1]))))
+    if options.one:
+        print(json.dumps(measure(options.one[0], int(options.one[1]))))
         return
     print(f"{WORKERS} workers, points of {NAP_S * 1e3:g} ms")
     print("engine   points     wall s  overhead ms/point  driver's peak MiB  sweep.jsonl kB")
-    plan = [(engine, count) for engine in ("local", "ray") for count in asked.points]
-    for engine, count in [*plan, ("child", min(_CHILDREN, *asked.points))]:
-        found = _in_a_process(engine, count)
+    plan = [(engine, count) for engine in ("local", "ray") for count in options.points]
+    for engine, count in [*plan, ("child", min(_CHILDREN, *options.points))]:
+        figures = _in_a_process(engine, count)
         print(
-            f"{engine:7} {count:7} {found['wall_s']:10.2f} {found['overhead_ms']:18.2f}"
-            f" {found['peak_mib']:18.1f} {found['file_bytes'] / 1e3:15.0f}",
+            f"{engine:7} {count:7} {figures['wall_s']:10.2f} {figures['overhead_ms']:18.2f}"
+            f" {figures['peak_mib']:18.1f} {figures['file_bytes'] / 1e3:15.0f}",
             flush=True,
         )
 
@@ -81,8 +81,8 @@ def main() -> None:
 def _in_a_process(engine: str, count: int) -> dict[str, float]:
     command = [sys.executable, __file__, "--one", engine, str(count)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return figures
 
 
 def measure(name: str, count: int) -> dict[str, float]:
@@ -148,14 +148,14 @@ def evaluate(artifact: Path, data: str, limit: int, rounds: int) -> None:
             began = time.monotonic()
             report = edgecnn.evaluate(artifact, data=data, limit=limit, **options)
             walls[way].append(time.monotonic() - began)
-            figures.add(tuple((each.file, each.top1, each.top5) for each in report.evaluations))
+            figures.add(tuple((file.file, file.top1, file.top5) for file in report.evaluations))
     ray.shutdown()
     print(f"{artifact}, {report.evaluations[0].images} images of {data}, {rounds} rounds in turns")
     print("way           median s     min     max  times as fast as 1 process (by round)")
-    for way, found in walls.items():
-        ratios = sorted(one / own for one, own in zip(walls["1 process"], found, strict=True))
+    for way, times_s in walls.items():
+        ratios = sorted(base / own for base, own in zip(walls["1 process"], times_s, strict=True))
         spread = " ".join(f"{ratio:.2f}" for ratio in ratios)
-        times = (statistics.median(found), min(found), max(found))
+        times = (statistics.median(times_s), min(times_s), max(times_s))
         print(f"{way:12} {times[0]:9.2f} {times[1]:7.2f} {times[2]:7.2f}  {spread}")
     if len(figures) > 1:
         raise SystemExit(f"the figures differ: {figures}")
@@ -165,11 +165,11 @@ def parts(artifact: Path) -> None:
     """Measure and print what a shard costs beside its inferences, the median of some tries."""
     decoded = sorted(_decoding_s() for _ in range(_TRIES))
     started = sorted(_child_s(artifact) for _ in range(_TRIES))
-    for what, found, factor in (
+    for what, times_s, factor in (
         (f"decoding a JPEG of 500x375, {_JPEG_BYTES / 1e3:.1f} kB, ms", decoded, 1e3),
         (f"a child that loads {artifact} and runs it once, s", started, 1.0),
     ):
-        low, middle, high = (factor * found[place] for place in (0, _TRIES // 2, -1))
+        low, middle, high = (factor * times_s[place] for place in (0, _TRIES // 2, -1))
         print(f"{what}: {middle:.2f} ({low:.2f} to {high:.2f}) of processor")
 
 

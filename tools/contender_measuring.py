@@ -50,19 +50,19 @@ def measure(
     import edgecnn
 
     with TemporaryDirectory() as folder:
-        paths = {str(_export(entry, Path(folder)) / each / "model.tflite"): each
-                 for each in MEASURED_RECIPES}  # fmt: skip
+        paths = {str(_export(entry, Path(folder)) / recipe / "model.tflite"): recipe
+                 for recipe in MEASURED_RECIPES}  # fmt: skip
         tiny = Path(folder) / "tiny.tflite"
         tiny.write_bytes(probe_nets.tflite_bytes(TINY, "float32"))
         report = edgecnn.bench([*paths, tiny], on=targets, threads=1, results=None)
         if report.failures:
             raise DeviceError(f"{entry.label}: {report.failures[0].message}")
-        here = {each.file: each for each in report.results if each.target == LOCAL}
+        here = {result.file: result for result in report.results if result.target == LOCAL}
         runtime = here[str(tiny)].peak_rss_bytes
         measured.runtime_bytes.append(runtime)
         for path, recipe in paths.items():
-            found = _weighed(predicted[recipe], Path(path), here[path], runtime)
-            measured.contenders[entry.label, recipe] = found
+            contender = _weighed(predicted[recipe], Path(path), here[path], runtime)
+            measured.contenders[entry.label, recipe] = contender
     for result in report.results:
         _tell(entry, result)
         if result.target != LOCAL and result.file in paths and result.trust.grade != "void":
@@ -129,10 +129,10 @@ def earlier(record: Devices | None) -> Measured:
         return Measured()
     return Measured(
         {
-            (each.label, each.recipe): each
-            for each in record.contenders
-            if each.size_provenance == "measured"
+            (contender.label, contender.recipe): contender
+            for contender in record.contenders
+            if contender.size_provenance == "measured"
         },
-        [each for each in record.latencies if each.provenance != "predicted"],
+        [latency for latency in record.latencies if latency.provenance != "predicted"],
         [] if record.runtime_bytes is None else [record.runtime_bytes],
     )

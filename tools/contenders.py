@@ -104,15 +104,17 @@ class Entry:
             "--input-size": self.size,
             "--convolution": self.convolution,
         }
-        given = {flag: value for flag, value in options.items() if value is not None}
-        return [text for flag, value in given.items() for text in (flag, str(value))]
+        flags = {flag: value for flag, value in options.items() if value is not None}
+        return [text for flag, value in flags.items() for text in (flag, str(value))]
 
 
 def entries(fits: Sequence[Fitted]) -> list[Entry]:
     """All of them; a normal twin of full size has 180 million parameters and is not exported."""
     proposed = list(dict.fromkeys(_proposed(fits)))
-    smallest = min(proposed, key=lambda each: (each.width or 1, each.input_size), default=None)
-    twins = [] if smallest is None else [_twin(smallest)]
+    smallest = min(proposed, key=lambda entry: (entry.width or 1, entry.input_size), default=None)
+    twins = (
+        [] if smallest is None else [Entry(smallest.model, "normal", smallest.width, smallest.size)]
+    )
     return [
         Entry("xception", "separable"),
         Entry("xception", "normal", exported=False),
@@ -123,20 +125,16 @@ def entries(fits: Sequence[Fitted]) -> list[Entry]:
 
 
 def _proposed(fits: Sequence[Fitted]) -> Iterator[Entry]:
-    for each in fits:
-        if each.found and each.device in _FIT_FOR and each.budget_ms == min(BUDGETS_MS):
-            yield Entry("xception", "separable", each.width, each.input_size)
-
-
-def _twin(entry: Entry) -> Entry:
-    return Entry(entry.model, "normal", entry.width, entry.size)
+    for fitted in fits:
+        if fitted.found and fitted.device in _FIT_FOR and fitted.budget_ms == min(BUDGETS_MS):
+            yield Entry("xception", "separable", fitted.width, fitted.input_size)
 
 
 def fits_of(device: str) -> Iterator[Fitted]:
     """The largest xception for each budget on a device, else the fastest, with all cores."""
     for budget_ms in BUDGETS_MS:
         report = fit("xception", device=device, latency_ms=budget_ms)
-        taken = report.taken or min(report.candidates, key=lambda each: each.latency_ms)
+        taken = report.taken or min(report.candidates, key=lambda candidate: candidate.latency_ms)
         yield Fitted(
             device=device,
             budget_ms=budget_ms,
@@ -161,10 +159,10 @@ def parameters(entry: Entry, cost: NetCost, counted: Parameters | None) -> int:
         InputError: a network of Keras that `experiment_parameters.py` has not counted.
     """
     if entry.model in MODELS:
-        return sum(_keras_parameters(each) for each in cost.operators)
-    for each in counted.networks if counted else ():
-        if (each.model, each.input_size) == (entry.model, entry.input_size):
-            return each.parameters
+        return sum(_keras_parameters(operator) for operator in cost.operators)
+    for network in counted.networks if counted else ():
+        if (network.model, network.input_size) == (entry.model, entry.input_size):
+            return network.parameters
     raise InputError(
         f"{entry.model} was not counted.", hint="Run tools/experiment_parameters.py first."
     )

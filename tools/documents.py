@@ -37,7 +37,7 @@ def blocks(document: Path) -> list[tuple[str, str]]:
 
 def commands(document: Path) -> list[tuple[str, ...]]:
     """Every command of the shell blocks, as a shell would split it."""
-    return [each for language, body in blocks(document) if language == "sh" for each in lines(body)]
+    return [line for language, body in blocks(document) if language == "sh" for line in lines(body)]
 
 
 def lines(body: str) -> list[tuple[str, ...]]:
@@ -49,13 +49,13 @@ def lines(body: str) -> list[tuple[str, ...]]:
 def inline(document: Path) -> list[tuple[str, ...]]:
     """The commands `edgecnn ...` within sentences and tables."""
     text = _FENCE.sub("", document.read_text("utf-8"))
-    return [tuple(each.split()) for each in _INLINE.findall(text) if each.startswith("edgecnn ")]
+    return [tuple(span.split()) for span in _INLINE.findall(text) if span.startswith("edgecnn ")]
 
 
 def named_files(document: Path) -> list[str]:
     """Files of the repository that sentences name."""
     text = _FENCE.sub("", document.read_text("utf-8"))
-    words = [word for each in _INLINE.findall(text) for word in each.split()]
+    words = [word for span in _INLINE.findall(text) for word in span.split()]
     return [
         word for word in words if re.match(r"(tools|artifacts/(benchmarks|experiments))/", word)
     ]
@@ -64,26 +64,26 @@ def named_files(document: Path) -> list[str]:
 def links(document: Path) -> list[str]:
     """Where the links and pictures of a document lead, within the repository."""
     targets = re.findall(r"\]\(([^)\s]+)\)", document.read_text("utf-8"))
-    return [each for each in targets if "://" not in each]
+    return [target for target in targets if "://" not in target]
 
 
 def anchors(document: Path) -> set[str]:
     """What the headings of a document are linked by."""
     headings = re.findall(r"^#+ (.+)$", document.read_text("utf-8"), re.MULTILINE)
-    return {re.sub(r"[^\w -]", "", each).lower().replace(" ", "-") for each in headings}
+    return {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
 
 
 def samples(document: Path) -> list[Sample]:
     """Every output block with the last command of the shell block before it."""
-    found: list[Sample] = []
+    result: list[Sample] = []
     command: tuple[str, ...] = ()
     for language, body in blocks(document):
         if language == "sh":
             command = lines(body)[-1]
         elif language == "text" and command:
-            found.append(Sample(command, body))
+            result.append(Sample(command, body))
             command = ()
-    return found
+    return result
 
 
 def headers(document: Path) -> list[str]:
@@ -102,11 +102,11 @@ def differs(sample: str, printed: str) -> str:
     """The first part of a sample that a command does not print, numbers aside; "" where none."""
     actual, position = masked(printed), 0
     for part in _LEFT_OUT.split(sample):
-        wanted = masked(part)
-        place = actual.find(wanted, position)
+        line = masked(part)
+        place = actual.find(line, position)
         if place < 0:
-            return wanted
-        position = place + len(wanted)
+            return line
+        position = place + len(line)
     return ""
 
 

@@ -157,7 +157,7 @@ class EmulatedAndroid:
 
     def processes(self) -> list[DeviceProcess]:
         """What users run on it: all processes but adbd and the adb server."""
-        return [each for each in self.device.processes() if not _is_ours(each)]
+        return [process for process in self.device.processes() if not _is_ours(process)]
 
     def plug_in(self) -> None:
         """Start adbd and have adb connect to it.
@@ -180,7 +180,7 @@ class EmulatedAndroid:
 
     def unplug(self) -> None:
         """Kill adbd: the phone is gone for adb; what was started on it may go on."""
-        self.device.kill([each for each in self.device.processes() if _runs(each, "adbd")])
+        self.device.kill([process for process in self.device.processes() if _runs(process, "adbd")])
 
     def without_python(self) -> AbstractContextManager[None]:
         """Take Python away while the block runs: phones have none."""

@@ -135,11 +135,11 @@ class EmulatedPi:
 
     def kill_sshd(self) -> None:
         """Kill OpenSSH, and with it every connection; what users started goes on."""
-        self.device.kill([each for each in self.device.processes() if _is_sshd(each)])
+        self.device.kill([process for process in self.device.processes() if _is_sshd(process)])
 
     def cut_connections(self) -> None:
         """Kill the connections that are open; new ones are taken."""
-        sessions = [each for each in self.device.processes() if _is_session(each)]
+        sessions = [process for process in self.device.processes() if _is_session(process)]
         self.device.kill(sessions)
 
     def restart_sshd(self) -> None:

@@ -81,19 +81,19 @@ def predicted_latencies(
 ) -> Iterator[DeviceLatency]:
     """An entry on a device, with one thread and with four, or as many as there are cores."""
     for threads in sorted({1, min(_MOST_THREADS, profile.cores)}):
-        found = predict_latency(cost, profile, recipe, threads)
+        prediction = predict_latency(cost, profile, recipe, threads)
         yield DeviceLatency(
             label=entry.label,
             recipe=recipe,
             device=profile.name,
             threads=threads,
-            latency_ms=found.latency_ms,
-            low_ms=found.low_ms,
-            high_ms=found.high_ms,
+            latency_ms=prediction.latency_ms,
+            low_ms=prediction.low_ms,
+            high_ms=prediction.high_ms,
             interval=INTERVAL,
             power_w=energy.power_w(profile, threads),
-            energy_mj=found.energy_mj,
-            basis=found.basis,
+            energy_mj=prediction.energy_mj,
+            basis=prediction.basis,
             provenance="predicted",
         )
 
@@ -107,8 +107,8 @@ def run(targets: Sequence[str], measured: Measured, source: Header) -> Devices:
         source: of the record.
     """
     counted = files.read_all(FOLDER).parameters
-    fits = [each for device in HEADLINE for each in contenders.fits_of(device)]
-    found: list[Contender] = []
+    fits = [fitted for device in HEADLINE for fitted in contenders.fits_of(device)]
+    rows: list[Contender] = []
     latencies: list[DeviceLatency] = []
     for entry in contenders.entries(fits):
         print(entry.label, flush=True)
@@ -119,11 +119,11 @@ def run(targets: Sequence[str], measured: Measured, source: Header) -> Devices:
         }
         if targets and entry.exported:
             measure(entry, predicted, targets, measured)
-        found += [measured.contenders.get((entry.label, each), predicted[each]) for each in RECIPES]
+        rows += [measured.contenders.get((entry.label, key), predicted[key]) for key in RECIPES]
         latencies += on_profiles(entry, costs)
     runtime = round(median(measured.runtime_bytes)) if measured.runtime_bytes else None
     return Devices(
-        source, tuple(found), (*latencies, *measured.latencies), tuple(fits), runtime_bytes=runtime
+        source, tuple(rows), (*latencies, *measured.latencies), tuple(fits), runtime_bytes=runtime
     )
 
 
@@ -142,20 +142,20 @@ def print_devices(record: Devices) -> None:
         "Pi 5": "raspberry-pi-5",
     }
     expected = {
-        (each.label, each.device): f"{each.latency_ms:.0f} ({each.low_ms:.0f}-{each.high_ms:.0f})"
-        for each in record.latencies
-        if (each.recipe, each.threads) == ("int8", _MOST_THREADS)
+        (row.label, row.device): f"{row.latency_ms:.0f} ({row.low_ms:.0f}-{row.high_ms:.0f})"
+        for row in record.latencies
+        if (row.recipe, row.threads) == ("int8", _MOST_THREADS)
     }
     rows = [
         (
-            each.label,
-            f"{each.size_bytes / 1e6:.1f}",
-            f"{each.memory_bytes / 1e6:.0f}",
-            "-" if each.local_latency_ms is None else f"{each.local_latency_ms:.1f}",
-            *(expected[each.label, board] for board in boards.values()),
+            contender.label,
+            f"{contender.size_bytes / 1e6:.1f}",
+            f"{contender.memory_bytes / 1e6:.0f}",
+            "-" if contender.local_latency_ms is None else f"{contender.local_latency_ms:.1f}",
+            *(expected[contender.label, board] for board in boards.values()),
         )
-        for each in record.contenders
-        if each.recipe == "int8"
+        for contender in record.contenders
+        if contender.recipe == "int8"
     ]
     columns = ("int8", "MB", "RAM", "here", *boards)
     print_table(
@@ -177,9 +177,9 @@ def main() -> None:
         record = _read(options.records)
         measured, targets = earlier(record), ()
         source = source if record is None else record.header
-    made = run(targets, measured, source)
-    save(made, options.records)
-    print_devices(made)
+    devices = run(targets, measured, source)
+    save(devices, options.records)
+    print_devices(devices)
 
 
 def _read(folder: Path) -> Devices | None:

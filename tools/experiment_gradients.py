@@ -83,8 +83,8 @@ def gradient_norms(model: keras.Model, images: Any, labels: Any) -> tuple[float,
     with tf.GradientTape() as tape:
         losses = keras.losses.sparse_categorical_crossentropy(labels, model(images, training=True))
         loss = tf.reduce_mean(losses)
-    found = tape.gradient(loss, [kernel.value for kernel in kernels])
-    return tuple(float(tf.norm(each)) for each in found)
+    gradients = tape.gradient(loss, [kernel.value for kernel in kernels])
+    return tuple(float(tf.norm(gradient)) for gradient in gradients)
 
 
 def accuracy_after_training(model: keras.Model, training: Labelled, test: Labelled) -> float:

@@ -59,9 +59,9 @@ def measured(pair: Pair, dtype: Dtype, target: str, rounds: int) -> Times:
         cheap, costly = (_file(Path(folder), pair, way, dtype) for way in (pair.cheap, pair.costly))
         if target != LOCAL:
             return _on_device(cheap, costly, target)
-        found = paired_timing.compare(cheap, costly, threads=THREADS, rounds=rounds)
-    interval = (found.low, found.high)
-    return Times(found.cheap_ms, found.costly_ms, found.ratio, interval, "measured")
+        times = paired_timing.compare(cheap, costly, threads=THREADS, rounds=rounds)
+    interval = (times.low, times.high)
+    return Times(times.cheap_ms, times.costly_ms, times.ratio, interval, "measured")
 
 
 def _file(folder: Path, pair: Pair, way: Way, dtype: Dtype) -> Path:
@@ -74,11 +74,11 @@ def _on_device(cheap: Path, costly: Path, target: str) -> Times:
     import edgecnn
 
     report = edgecnn.bench([costly, cheap], on=target, threads=THREADS, results=None)
-    reasons = [each.message for each in report.failures]
+    reasons = [failure.message for failure in report.failures]
     reasons += [why for r in report.results if r.trust.grade == "void" for why in r.trust.reasons]
     if reasons or not report.comparisons:
         raise DeviceError(f"{target}: {(reasons or report.warnings)[0]}")
-    slow, fast = (each.latency_ms.p50 for each in report.results)
+    slow, fast = (result.latency_ms.p50 for result in report.results)
     (ratio,) = report.comparisons
     provenance: Provenance = "emulated" if ratio.emulated else "measured"
     return Times(fast, slow, ratio.ratio, (ratio.low, ratio.high), provenance)
@@ -123,16 +123,16 @@ def _side(pair: Pair, way: Way, latency_ms: float) -> Side:
 
 def run(targets: Sequence[str], rounds: int) -> Kernels:
     """Count, measure and predict all pairs."""
-    found: list[KernelPair] = []
+    compared: list[KernelPair] = []
     todo = list(itertools.product(pairs(), DTYPES))
     for number, (pair, dtype) in enumerate(todo, start=1):
         print(f"{number}/{len(todo)} {pair.group} {pair.size}x{pair.size} {dtype}", flush=True)
         for target in targets:
-            found += entries(pair, dtype, target, measured(pair, dtype, target, rounds))
+            compared += entries(pair, dtype, target, measured(pair, dtype, target, rounds))
         for device in PROFILES:
-            found += entries(pair, dtype, device, predicted(pair, dtype, device))
+            compared += entries(pair, dtype, device, predicted(pair, dtype, device))
     flags = [flag for target in targets if target != LOCAL for flag in ("--on", target)]
-    return Kernels(header("kernels", flags), tuple(found))
+    return Kernels(header("kernels", flags), tuple(compared))
 
 
 def print_pairs(record: Kernels, target: str) -> None:

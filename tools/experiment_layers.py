@@ -62,10 +62,10 @@ def _trained(folder: Path) -> Iterator[Net]:
         weights = folder / twin.name / "weights.npz"
         if weights.is_file():
             shape = ("--width", str(twin.width), "--input-size", str(twin.input_size))
-            made = ("--convolution", twin.convolution, "--classes", "10", "--calibration", DATA)
+            options = ("--convolution", twin.convolution, "--classes", "10", "--calibration", DATA)
             yield Net(
                 f"{twin.network}, trained, {twin.match}",
-                (twin.network, *shape, *made, "--weights", str(weights)),
+                (twin.network, *shape, *options, "--weights", str(weights)),
                 diagnosed=True,
                 data=DATA,
             )
@@ -93,8 +93,8 @@ def fidelity(model: str, diagnosis: Diagnosis) -> Iterator[LayerFidelity]:
 def notes_of(model: str, diagnosis: Diagnosis) -> Iterator[str]:
     """What a reader of its curve should know."""
     snr_db = diagnosis.observed.worst.snr_db
-    told = "identical" if snr_db is None else f"{snr_db:.1f} dB"
-    yield f"{model}: logits {told} on {diagnosis.samples} images ({diagnosis.source})."
+    ratio = "identical" if snr_db is None else f"{snr_db:.1f} dB"
+    yield f"{model}: logits {ratio} on {diagnosis.samples} images ({diagnosis.source})."
     for cause in diagnosis.causes:
         yield f"{model}: {cause.kind}: {cause.finding}"
 
@@ -130,9 +130,9 @@ def run(chosen: Iterable[Net], seconds: float) -> Layers:
                     f"{model}: {profile.latency_ms:.1f} ms, operators timed {profile.how}."
                 )
             if net.diagnosed:
-                found = edgecnn.diagnose(out / "int8", data=net.data, samples=_SAMPLES)
-                layers += fidelity(f"{net.name} int8", found)
-                notes += notes_of(f"{net.name} int8", found)
+                diagnosis = edgecnn.diagnose(out / "int8", data=net.data, samples=_SAMPLES)
+                layers += fidelity(f"{net.name} int8", diagnosis)
+                notes += notes_of(f"{net.name} int8", diagnosis)
     notes.append(f"Trained networks: seed {SEEDS[0]} of twins.json; all others: random weights.")
     return Layers(header("layers"), tuple(operators), tuple(layers), tuple(notes))
 
@@ -140,8 +140,8 @@ def run(chosen: Iterable[Net], seconds: float) -> Layers:
 def print_layers(record: Layers) -> None:
     """Print the operators and the range of fidelity."""
     rows = [
-        (each.model, each.operator, str(each.count), f"{each.time_ms:.2f}", f"{each.share:.1%}")
-        for each in record.operators
+        (row.model, row.operator, str(row.count), f"{row.time_ms:.2f}", f"{row.share:.1%}")
+        for row in record.operators
     ]
     print_table("Operators, one thread", ("network", "operator", "count", "ms", "share"), rows)
     print_table("Fidelity by layer", ("int8", "layers", "worst dB", "last dB"), _spans(record))
@@ -151,7 +151,7 @@ def print_layers(record: Layers) -> None:
 
 def _spans(record: Layers) -> Sequence[tuple[str, str, str, str]]:
     rows = []
-    for model in dict.fromkeys(each.model for each in record.fidelity):
+    for model in dict.fromkeys(layer.model for layer in record.fidelity):
         own = [e.snr_db for e in record.fidelity if e.model == model and e.snr_db is not None]
         rows.append((model, str(len(own)), f"{min(own):.1f}", f"{own[-1]:.1f}"))
     return rows

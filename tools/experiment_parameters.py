@@ -76,13 +76,13 @@ def print_counts(networks: Sequence[Counted]) -> None:
     """Print what was counted."""
     rows = [
         (
-            each.model,
-            str(each.classes),
-            f"{each.parameters:,}",
-            f"{each.trainable_parameters:,}",
-            f"{each.macs / 1e6:,.1f}",
+            network.model,
+            str(network.classes),
+            f"{network.parameters:,}",
+            f"{network.trainable_parameters:,}",
+            f"{network.macs / 1e6:,.1f}",
         )
-        for each in networks
+        for network in networks
     ]
     columns = ("network", "classes", "parameters", "trainable", "MMACs")
     print_table("Parameters", columns, rows)

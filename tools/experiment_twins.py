@@ -132,12 +132,12 @@ def train_all(work: Path, jobs: int) -> dict[tuple[Twin, int], Path]:
 
 def twin_run(twin: Twin, seed: int, folder: Path) -> TwinRun:
     """What the record says of one training."""
-    found = read_training(folder)
+    training = read_training(folder)
     cost = costs_of_zoo(
         twin.network,
         input_size=twin.input_size,
         width=twin.width,
-        classes=len(found.classes),
+        classes=len(training.classes),
         convolution=twin.convolution,
     )
     return TwinRun(
@@ -147,13 +147,13 @@ def twin_run(twin: Twin, seed: int, folder: Path) -> TwinRun:
         width=twin.width,
         input_size=twin.input_size,
         seed=seed,
-        parameters=found.parameters,
+        parameters=training.parameters,
         macs=cost.macs,
-        training_samples=found.training_samples,
-        epochs=len(found.epochs),
-        test_samples=found.test_samples,
-        accuracy=found.test_accuracy,
-        training_seconds=found.seconds,
+        training_samples=training.training_samples,
+        epochs=len(training.epochs),
+        test_samples=training.test_samples,
+        accuracy=training.test_accuracy,
+        training_seconds=training.seconds,
     )
 
 

@@ -9,7 +9,6 @@ here, and a digest is that of the file made.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import os
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgecnn import digests
 from edgecnn.caching import cache_folder
 
 if TYPE_CHECKING:
@@ -112,17 +112,17 @@ def fetch(package: Package, into: Path) -> list[Path]:
 
 def files_named(names: Iterable[str], into: Path) -> dict[str, Path]:
     """Fetch the packages that bring files of these names; the files by name."""
-    wanted = set(names)
-    bringing = [package for package in PACKAGES if wanted.intersection(package.files)]
+    required = set(names)
+    bringing = [package for package in PACKAGES if required.intersection(package.files)]
     return {path.name: path for package in bringing for path in fetch(package, into)}
 
 
 def _build(package: Package, folder: Path) -> None:
     """Install the package into a folder of its own, and have its files made there."""
     site = folder / "site"
-    wanted = (package.name, *package.beside)
+    packages = (package.name, *package.beside)
     command = [sys.executable, "-m", "pip", "install", "--no-deps", "--quiet", "--target"]
-    subprocess.run([*command, str(site), *wanted], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([*command, str(site), *packages], check=True, stdout=subprocess.DEVNULL)
     builder = Path(__file__).with_name(package.builder)
     subprocess.run(
         [sys.executable, str(builder), str(folder)],
@@ -172,11 +172,6 @@ def _members(archive: Path) -> Iterator[tuple[str, bytes]]:
                 yield Path(entry.name).name, content.read()
 
 
-def sha256(path: Path) -> str:
-    """Hexadecimal digest of a file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """Fetch the packages named, or all."""
     parser = argparse.ArgumentParser(description=main.__doc__)
@@ -186,7 +181,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for package in PACKAGES:
         if not options.names or any(package.name.startswith(name) for name in options.names):
             for path in fetch(package, options.into):
-                print(f"{sha256(path)}  {path}")
+                print(f"{digests.of_file(path)}  {path}")
 
 
 if __name__ == "__main__":

@@ -50,9 +50,9 @@ def main() -> None:
     errors = left_out(validation)
     probes = latency_probes.after_probes(validation)
     x = validation.fit([*validation.rows, *validation.bench], "everything")
-    found = build(x, validation, intervals(errors, probes))
+    profiles = build(x, validation, intervals(errors, probes))
     target = Path(edgecnn.latency.__file__).with_name(fitted.FILE)
-    target.write_text(fitted.written(found), encoding="utf-8")
+    target.write_text(fitted.written(profiles), encoding="utf-8")
     print(f"wrote {target.name}")
 
 
@@ -67,12 +67,12 @@ def left_out(validation: Validation) -> list[LeftOut]:
 
 def intervals(errors: Sequence[LeftOut], probes: Sequence[Probed]) -> dict[str, Interval]:
     """The interval of each basis, and that of a device that was calibrated."""
-    found: dict[str, Interval] = {
+    by_basis: dict[str, Interval] = {
         basis: latency_conformal.interval(latency_conformal.counted(errors, basis))
         for basis in latency_conformal.BASES
     }
-    after = [each.after for each in probes]
-    return {**found, "calibrated": latency_conformal.interval(after)}
+    after = [probed.after for probed in probes]
+    return {**by_basis, "calibrated": latency_conformal.interval(after)}
 
 
 def build(x: Array, validation: Validation, known: dict[str, Interval]) -> Fitted:
@@ -99,17 +99,17 @@ def build(x: Array, validation: Validation, known: dict[str, Interval]) -> Fitte
 
 
 def _units(x: Array, names: Names, layout: Layout) -> dict[str, dict[str, dict[str, float]]]:
-    two, cores, units = len(latency_prior.PRECISIONS), len(names.cores), len(NAMES)
-    base = layout.block(x, "base", two, units) * latency_prior.spreads()
-    core = layout.block(x, "core", two, cores) * CORE
-    own = layout.block(x, "core_unit", two, cores, units) * CORE_UNIT
-    found: dict[str, dict[str, dict[str, float]]] = {}
+    precisions, cores, units = len(latency_prior.PRECISIONS), len(names.cores), len(NAMES)
+    base = layout.block(x, "base", precisions, units) * latency_prior.spreads()
+    core = layout.block(x, "core", precisions, cores) * CORE
+    own = layout.block(x, "core_unit", precisions, cores, units) * CORE_UNIT
+    factors: dict[str, dict[str, dict[str, float]]] = {}
     for c, name in enumerate(names.cores):
-        found[name] = {}
+        factors[name] = {}
         for p, precision in enumerate(latency_prior.PRECISIONS):
             logs = latency_prior.log_units(name, precision) + base[p] + core[p, c] + own[p, c]
-            found[name][precision] = dict(zip(NAMES, np.exp(logs).tolist(), strict=True))
-    return found
+            factors[name][precision] = dict(zip(NAMES, np.exp(logs).tolist(), strict=True))
+    return factors
 
 
 def _sharing(x: Array, layout: Layout) -> dict[str, Sharing]:
@@ -125,8 +125,8 @@ def _sharing(x: Array, layout: Layout) -> dict[str, Sharing]:
 def _factors(
     x: Array, rows: Sequence[Row], names: Names, layout: Layout
 ) -> dict[str, dict[str, float]]:
-    two, devices = len(latency_prior.PRECISIONS), len(names.devices)
-    logs = layout.block(x, "device", two, devices) * DEVICE
+    precisions, devices = len(latency_prior.PRECISIONS), len(names.devices)
+    logs = layout.block(x, "device", precisions, devices) * DEVICE
     own = latency_fit.shifts(x, rows, names)
     measured = {(row.device, row.precision) for row in rows}
     return {
@@ -155,21 +155,21 @@ def _distinct(nets: set[tuple[str, int]]) -> tuple[Reference, ...]:
     """The smallest and the largest of networks that differ by next to nothing."""
     every = [reference_of(published_nets.find(*net)) for net in sorted(nets)]
     groups: list[list[Reference]] = []
-    for each in sorted(every, key=lambda each: each.macs):
-        group = next((one for one in groups if _is_same(one[0], each)), None)
+    for net in sorted(every, key=lambda reference: reference.macs):
+        group = next((known for known in groups if _is_same(known[0], net)), None)
         if group is None:
-            groups.append([each])
+            groups.append([net])
         else:
-            group[1:] = [dataclasses.replace(group[0], macs=each.macs)]
+            group[1:] = [dataclasses.replace(group[0], macs=net.macs)]
     return tuple(
-        dataclasses.replace(each, shapes={k: round(v, 3) for k, v in each.shapes.items()})
+        dataclasses.replace(reference, shapes={k: round(v, 3) for k, v in reference.shapes.items()})
         for group in groups
-        for each in group
+        for reference in group
     )
 
 
-def _is_same(one: Reference, other: Reference) -> bool:
-    return one.kinds == other.kinds and difference(one.shapes, other.shapes) < _SAME
+def _is_same(net: Reference, other: Reference) -> bool:
+    return net.kinds == other.kinds and difference(net.shapes, other.shapes) < _SAME
 
 
 if __name__ == "__main__":

@@ -52,39 +52,39 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--corpus", type=Path, default=Path(tempfile.gettempdir(), "edgecnn-fuzz"))
     parser.add_argument("--keep", type=Path, help="a folder for the inputs of what is wrong")
     parser.add_argument("--log", type=Path, help="a line for each; those in it are not run again")
-    asked = parser.parse_args(arguments)
-    if not asked.corpus.exists():
+    options = parser.parse_args(arguments)
+    if not options.corpus.exists():
         # In a process of its own: a child's memory begins with this one's, TensorFlow and all.
         maker = multiprocessing.get_context("spawn").Process(
-            target=corpus.make, args=[asked.corpus]
+            target=corpus.make, args=[options.corpus]
         )
         maker.start()
         maker.join()
         if maker.exitcode != 0:
-            parser.error(f"{asked.corpus} could not be made")
+            parser.error(f"{options.corpus} could not be made")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with tempfile.TemporaryDirectory() as folder:
         os.environ["EDGECNN_CACHE"] = str(Path(folder) / "cache")
-        watcher = _Watcher(Path(folder) / "work", asked.keep, asked.log)
+        watcher = _Watcher(Path(folder) / "work", options.keep, options.log)
         with warm.children():
-            _run(asked, watcher)
+            _run(options, watcher)
     print(watcher.summary())
     return 1 if watcher.wrong else 0
 
 
-def _run(asked: argparse.Namespace, watcher: _Watcher) -> None:
-    sources = corpus.sources_in(asked.corpus, with_slow=not asked.quick)
-    if asked.verbs is not None:
-        sources = corpus.limited(sources, asked.verbs)
-    numbers = range(asked.count) if asked.only is None else [asked.only]
-    end = time.monotonic() + 60 * asked.minutes
+def _run(options: argparse.Namespace, watcher: _Watcher) -> None:
+    sources = corpus.sources_in(options.corpus, with_slow=not options.quick)
+    if options.verbs is not None:
+        sources = corpus.limited(sources, options.verbs)
+    numbers = range(options.count) if options.only is None else [options.only]
+    end = time.monotonic() + 60 * options.minutes
     for number in numbers:
         if time.monotonic() > end:
             break
-        if (asked.seed, number) in watcher.known:
+        if (options.seed, number) in watcher.known:
             continue
-        watcher.take(trials.run_one(sources, watcher.work, number=number, seed=asked.seed))
-        if asked.only is not None:
+        watcher.take(trials.run_one(sources, watcher.work, number=number, seed=options.seed))
+        if options.only is not None:
             print(watcher.last)
 
 
@@ -113,7 +113,7 @@ class _Watcher:
         self._note_progress(sum(self._codes.values()))
         if trial.wrong:
             print(f"{trial.number}: {trial.verb} {trial.file}: {trial.wrong}", flush=True)
-            print(trial.said[-_SHOWN_BYTES:], flush=True)
+            print(trial.log[-_SHOWN_BYTES:], flush=True)
             if self._keep is not None:
                 kept = self._keep / f"{trial.seed}-{trial.number}"
                 shutil.copytree(self.work, kept, dirs_exist_ok=True)

@@ -15,11 +15,11 @@ def macs(model: Any) -> int:  # noqa: ANN401 - keras.Model; Keras is untyped
 
 def _layer_macs(layer: Any) -> int:  # noqa: ANN401 - keras.Layer; Keras is untyped
     kind = type(layer).__name__
-    kernels = [each for each in layer.weights if "kernel" in each.name]
+    kernels = [weight for weight in layer.weights if "kernel" in weight.name]
     if kind not in _WINDOWED | {"Dense"}:
         if kernels:
             raise ValueError(f"{layer.name} is a {kind}: nobody knows what it multiplies")
         return 0
     pixels = 1 if kind == "Dense" else math.prod(layer.output.shape[1:3])
-    weights = sum(math.prod(each.shape) for each in kernels)
+    weights = sum(math.prod(kernel.shape) for kernel in kernels)
     return int(pixels * weights)

@@ -27,9 +27,9 @@ _BOTTLENECKS = ((28, 192, 16, 32), (28, 256, 32, 96), (4, 256, 32, 96))
 # image's.
 _DOCUMENT_003 = ((299, 3, 64), (32, 3, 64))
 _BLOCK_NAMES = (
-    *(f"entry{block}_sep{each}" for block in (1, 2, 3) for each in (1, 2)),
-    *(f"middle{block}_sep{each}" for block in range(1, 9) for each in (1, 2, 3)),
-    *(f"exit_sep{each}" for each in (1, 2, 3, 4)),
+    *(f"entry{block}_sep{layer}" for block in (1, 2, 3) for layer in (1, 2)),
+    *(f"middle{block}_sep{layer}" for block in range(1, 9) for layer in (1, 2, 3)),
+    *(f"exit_sep{layer}" for layer in (1, 2, 3, 4)),
 )
 
 
@@ -63,18 +63,18 @@ class Pair:
 
 def pairs() -> list[Pair]:
     """All of them, group by group."""
-    found: list[Pair] = []
+    every: list[Pair] = []
     for size, channels in _SHAPES:
-        found.append(_equal("kernel-size", size, channels, _ways(channels, ("3x3", 3), ("5x5", 5))))
+        every.append(_equal("kernel-size", size, channels, _ways(channels, ("3x3", 3), ("5x5", 5))))
     for size, channels in _SHAPES:
-        two = Way("two 3x3", (Layer(channels), Layer(channels)))
-        found.append(_equal("two-3x3", size, channels, (two, Way("5x5", (Layer(channels, 5),)))))
+        twice = Way("two 3x3", (Layer(channels), Layer(channels)))
+        every.append(_equal("two-3x3", size, channels, (twice, Way("5x5", (Layer(channels, 5),)))))
     for size, channels in _FACTORIZED:
         thin = Way("1x3 + 3x1", (Layer(channels, 1, 1, 3), Layer(channels, 3, 1, 1)))
-        found.append(_equal("factorized", size, channels, (thin, Way("3x3", (Layer(channels),)))))
-    found += [_bottleneck(*shape) for shape in _BOTTLENECKS]
-    found += [_separable(*shape) for shape in _DOCUMENT_003]
-    return found + list(_of_xception())
+        every.append(_equal("factorized", size, channels, (thin, Way("3x3", (Layer(channels),)))))
+    every += [_bottleneck(*shape) for shape in _BOTTLENECKS]
+    every += [_separable(*shape) for shape in _DOCUMENT_003]
+    return every + list(_of_xception())
 
 
 def _ways(channels: int, *kernels: tuple[str, int]) -> tuple[Way, Way]:
@@ -140,6 +140,6 @@ def _operator(layer: Layer, pixels: int, channels: int) -> OperatorCost:
     )
 
 
-def kernel_weights(found: NetCost) -> int:
+def kernel_weights(net: NetCost) -> int:
     """Elements of all kernels, without biases."""
-    return sum(operator.macs // operator.pixels for operator in found.operators)
+    return sum(operator.macs // operator.pixels for operator in net.operators)

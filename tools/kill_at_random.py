@@ -40,17 +40,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", choices=sorted(cases.VERBS), action="append")
     parser.add_argument("--signals", choices=kills.SIGNALS, nargs="+", default=kills.SIGNALS)
-    asked = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="kill-at-random-") as folder:
-        run = _Run(asked.seed)
+        run = _Run(options.seed)
         sources = cases.write_sources(Path(folder) / "sources")
-        for verb in asked.only or sorted(cases.VERBS):
+        for verb in options.only or sorted(cases.VERBS):
             run.prepare(cases.VERBS[verb](sources, Path(folder) / verb))
-        end = time.monotonic() + 60 * asked.minutes
-        for number in range(asked.count):
+        end = time.monotonic() + 60 * options.minutes
+        for number in range(options.count):
             if time.monotonic() > end:
                 break
-            run.kill(number, asked.signals)
+            run.kill(number, options.signals)
         run.finish()
     print(run.summary())
     return 1 if run.wrong else 0
@@ -93,7 +93,7 @@ class _Run:
         self._slowest = max(self._slowest, killed.ended_s)
         self._ends[case.name, name, str(killed.code)] += 1
         what = f"{number}: {case.name} {case.variant}, {killed}"
-        self._tell(what, [*killed.problems, *case.half_written()], killed.said)
+        self._tell(what, [*killed.problems, *case.half_written()], killed.log)
         self._since_clean[case.name] += 1
         if self._since_clean[case.name] >= _CLEAN_EVERY:
             self._run_undisturbed(case)
@@ -110,10 +110,10 @@ class _Run:
         self._since_clean[case.name] = 0
         self._clean += 1
 
-    def _tell(self, what: str, problems: list[str], said: str = "") -> None:
+    def _tell(self, what: str, problems: list[str], log: str = "") -> None:
         if problems:
             self.wrong += 1
-            print(f"{what}: {'; '.join(problems)}\n{said}", flush=True)
+            print(f"{what}: {'; '.join(problems)}\n{log}", flush=True)
 
     def summary(self) -> str:
         """All of it in some lines."""

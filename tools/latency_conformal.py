@@ -34,9 +34,9 @@ APART = {"jetson-agx-orin", "jetson-agx-xavier"}
 def counted(errors: Sequence[LeftOut], basis: Basis) -> list[LeftOut]:
     """Those that say how sure an answer is: of a build that the rest of the rows know."""
     return [
-        each
-        for each in errors
-        if each.basis == basis and each.same_build and each.row.device not in APART
+        error
+        for error in errors
+        if error.basis == basis and error.same_build and error.row.device not in APART
     ]
 
 
@@ -45,12 +45,12 @@ def weights(errors: Sequence[LeftOut]) -> Array:
     campaigns = [(e.source, e.row.device, e.row.precision, e.without) for e in errors]
     rows = Counter(campaigns)
     of_source = Counter(source for source, *_ in set(campaigns))
-    return np.array([1.0 / rows[each] / of_source[each[0]] for each in campaigns])
+    return np.array([1.0 / rows[campaign] / of_source[campaign[0]] for campaign in campaigns])
 
 
 def interval(errors: Sequence[LeftOut], level: float = LEVEL) -> Interval:
     """Where the middle of measured over predicted lie; the two ends on their own."""
-    values, weight = np.array([each.log_error for each in errors]), weights(errors)
+    values, weight = np.array([error.log_error for error in errors]), weights(errors)
     tail = (1.0 - level) / 2.0
     low, high = (weighted_quantile(values, weight, share) for share in (tail, 1.0 - tail))
     return Interval(float(np.exp(low)), float(np.exp(high)))
@@ -59,9 +59,9 @@ def interval(errors: Sequence[LeftOut], level: float = LEVEL) -> Interval:
 def held(errors: Sequence[LeftOut]) -> Array:
     """Whether each lies in the interval that the errors of all other sources give."""
     inside = np.zeros(len(errors), bool)
-    for source in {each.source for each in errors}:
-        others = [each for each in errors if each.source != source]
-        own = [place for place, each in enumerate(errors) if each.source == source]
+    for source in {error.source for error in errors}:
+        others = [error for error in errors if error.source != source]
+        own = [place for place, error in enumerate(errors) if error.source == source]
         if others:
             common = interval(others)
             ratios = np.exp([errors[place].log_error for place in own])

@@ -30,12 +30,12 @@ def weights(rows: Sequence[Row]) -> Array:
     """How much each row counts: what was measured several times counts once."""
     keys = [(r.device, r.runtime, r.precision, r.clusters, r.model, r.input_size) for r in rows]
     same = Counter(keys)
-    found = np.array([1.0 / same[key] for key in keys])
+    result = np.array([1.0 / same[key] for key in keys])
     for device in {row.device for row in rows}:
         bench = np.array([r.device == device and r.model.startswith("|") for r in rows])
         if bench.any():
-            found[bench] *= _NASBENCH_WEIGHT / bench.sum()
-    return found
+            result[bench] *= _NASBENCH_WEIGHT / bench.sum()
+    return result
 
 
 def fit(rows: Sequence[Row], names: Names, start: Array | None = None) -> Array:
@@ -105,11 +105,11 @@ def shifts(x: Array, rows: Sequence[Row], names: Names) -> dict[tuple[str, str, 
         return {}
     design = Design(rows, names)
     effects = Times(x, design).log_ms - Times(x, design, sources=False).log_ms
-    found: dict[tuple[str, str, str], dict[str, list[float]]] = {}
+    by_group: dict[tuple[str, str, str], dict[str, list[float]]] = {}
     for row, effect in zip(rows, effects.tolist(), strict=True):
-        by_source = found.setdefault((row.device, row.precision, row.runtime), {})
+        by_source = by_group.setdefault((row.device, row.precision, row.runtime), {})
         by_source.setdefault(publisher(row), []).append(effect)
     return {
         key: float(np.mean([np.mean(own) for own in by_source.values()]))
-        for key, by_source in found.items()
+        for key, by_source in by_group.items()
     }

@@ -71,15 +71,15 @@ class Layout:
     """Where each block of parameters begins."""
 
     def __init__(self, names: Names) -> None:
-        units, two = len(UNITS), len(latency_prior.PRECISIONS)
+        units, precisions = len(UNITS), len(latency_prior.PRECISIONS)
         sizes = {
-            "base": two * units,
-            "core": two * len(names.cores),
-            "core_unit": two * len(names.cores) * units,
-            "runtime": two * len(_RUNTIMES) * units,
-            "own_kernels": two * units,
-            "device": two * len(names.devices),
-            "source": two * len(names.sources),
+            "base": precisions * units,
+            "core": precisions * len(names.cores),
+            "core_unit": precisions * len(names.cores) * units,
+            "runtime": precisions * len(_RUNTIMES) * units,
+            "own_kernels": precisions * units,
+            "device": precisions * len(names.devices),
+            "source": precisions * len(names.sources),
             "campaign": len(names.campaigns),
             "serial": len(names.devices),
             "threads": len(THREADS_PRIOR),
@@ -188,18 +188,19 @@ class Times:
         return np.asarray(np.exp(logs + sum(self.x[i] * s for i, s in design.indices(cluster))))
 
     def _share_out(self) -> None:
-        design, one, two = self.design, self.first, self.second
+        design, first, second = self.design, self.first, self.second
         count = design.count[:, :, None]
         self.serial = np.select(
             [_PARALLEL == "heavy", _PARALLEL == "light"],
             [self.heavy[:, None], self.light[:, None]],
             1.0,
         )
-        self.rate = count[:, 0] / one + count[:, 1] / two
-        self.even = np.maximum(one, np.where(count[:, 1] > 0, two, 0.0)) / design.threads[:, None]
+        self.rate = count[:, 0] / first + count[:, 1] / second
+        slowest = np.maximum(first, np.where(count[:, 1] > 0, second, 0.0))
+        self.even = slowest / design.threads[:, None]
         self.together = self.balanced / self.rate + (1 - self.balanced) * self.even
         starts = 1.0 + self.dispatch * (design.threads[:, None] - 1) * (_PARALLEL == "dispatch")
-        shared = self.serial * one * starts + (1 - self.serial) * self.together
+        shared = self.serial * first * starts + (1 - self.serial) * self.together
         self.parts = design.amounts * shared
 
     def jacobian(self) -> csr_array:
@@ -220,16 +221,16 @@ class Times:
 
     def _slopes(self) -> tuple[Array, Array]:
         """Derivatives of a unit's shared time with respect to the log of each cluster's."""
-        one, two, count = self.first, self.second, self.design.count[:, :, None]
+        first, second, count = self.first, self.second, self.design.count[:, :, None]
         threads = self.design.threads[:, None]
-        slower = (count[:, 1] > 0) & (two > one)
+        slower = (count[:, 1] > 0) & (second > first)
         balanced, even = self.balanced / self.rate**2, (1 - self.balanced) / threads
         starts = 1.0 + self.dispatch * (threads - 1) * (_PARALLEL == "dispatch")
         parallel = 1 - self.serial
         return (
-            self.serial * one * starts
-            + parallel * (balanced * count[:, 0] / one + even * one * ~slower),
-            parallel * (balanced * count[:, 1] / two + even * two * slower),
+            self.serial * first * starts
+            + parallel * (balanced * count[:, 0] / first + even * first * ~slower),
+            parallel * (balanced * count[:, 1] / second + even * second * slower),
         )
 
     def _thread_slopes(self, scaled: Array) -> list[tuple[Array, Array]]:
@@ -256,10 +257,6 @@ def _share(log_odds: Array) -> Array:
     return np.asarray(1 / (1 + np.exp(-log_odds)))
 
 
-def _amounts(row: Row) -> Array:
-    return _network_amounts(row.model, row.input_size, row.precision, _l2_bytes(row))
-
-
 @functools.cache
 def _profile(device: str) -> profiles.DeviceProfile:
     return profiles.find(device)
@@ -276,9 +273,13 @@ def _l2_bytes(row: Row) -> int:
 _CACHE: dict[tuple[str, int, str, int], Array] = {}
 
 
+def _amounts(row: Row) -> Array:
+    return _network_amounts(row.model, row.input_size, row.precision, _l2_bytes(row))
+
+
 def _network_amounts(model: str, input_size: int, precision: str, l2_bytes: int) -> Array:
     key = model, input_size, precision, l2_bytes
     if key not in _CACHE:
         cost = published_nets.find(model, input_size).at(precision)
-        _CACHE[key] = np.sum([work.amounts(each, l2_bytes) for each in cost.operators], axis=0)
+        _CACHE[key] = np.sum([work.amounts(op, l2_bytes) for op in cost.operators], axis=0)
     return _CACHE[key]

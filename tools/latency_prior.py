@@ -41,9 +41,9 @@ _SPREAD, _FIRM_SPREAD = 0.7, 0.3
 
 def log_units(core: str, precision: str) -> np.ndarray:
     """Log of every unit's believed cost on a core, in the terms of `fitted.json`."""
-    found = cores.find(core)
-    macs = {"simd": found.fp32_macs if precision == "float32" else found.int8_macs,
-            "lanes": found.fp32_macs}  # fmt: skip
+    rates = cores.find(core)
+    macs = {"simd": rates.fp32_macs if precision == "float32" else rates.int8_macs,
+            "lanes": rates.fp32_macs}  # fmt: skip
     prior = _PRIORS[precision]
     return np.log([prior[unit.name] / macs.get(unit.per, 1) for unit in UNITS])
 

@@ -48,7 +48,7 @@ def after_probes(validation: Validation) -> list[Probed]:
     for row in validation.rows:
         if row.runtime in _BUILDS and row.device not in APART:
             groups[publisher(row), row.device].append(row)
-    found = []
+    result = []
     for (source, device), rows in sorted(groups.items()):
         others = [r for r in validation.some if publisher(r) != source and r.device != device]
         if len(rows) < _MIN_ROWS:
@@ -58,8 +58,8 @@ def after_probes(validation: Validation) -> list[Probed]:
         for precision in ("float32", "int8"):
             own = _on_fastest([row for row in rows if row.precision == precision])
             if len(own) >= _MIN_ROWS:
-                found += list(_draws(x, own, validation))
-    return found
+                result += list(_draws(x, own, validation))
+    return result
 
 
 def _on_fastest(rows: Sequence[Row]) -> list[Row]:
@@ -94,7 +94,7 @@ def _calibrated(
     change = np.log((parts * factors).sum(axis=1) / parts.sum(axis=1))
     before = latency_fit.log_errors(x, rest, names)
     for row, error, shift in zip(rest, before, change, strict=True):
-        one = LeftOut(row, "source and device", row.device, float(error), "no rows")
+        out = LeftOut(row, "source and device", row.device, float(error), "no rows")
         yield Probed(
-            one, dataclasses.replace(one, log_error=float(error - shift), basis="calibrated")
+            out, dataclasses.replace(out, log_error=float(error - shift), basis="calibrated")
         )

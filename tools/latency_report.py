@@ -145,23 +145,23 @@ def make(
     bench: Sequence[LeftOut],
 ) -> Report:
     """Count errors by basis and device, and look at the worst."""
-    sources = [each for each in errors if each.without == "source"]
-    known = [each for basis in BASES for each in counted(sources, basis)]
+    sources = [error for error in errors if error.without == "source"]
+    known = [error for basis in BASES for error in counted(sources, basis)]
     inside = _inside(errors)
-    headline = [each for each in errors if each in inside]
-    others = [each for each in sources if each not in inside]
+    headline = [error for error in errors if error in inside]
+    others = [error for error in sources if error not in inside]
     calibration = _calibration(probes)
-    after = [each.after for each in probes]
+    after = [probed.after for probed in probes]
     return Report(
         headline=tuple(_basis_lines(errors, inside)),
-        coverage=_mean([inside[each] for each in headline], weights(headline)),
+        coverage=_mean([inside[error] for error in headline], weights(headline)),
         median_error=float(np.median(_sizes(known))),
         other_builds=tuple(_lines(others, _stated(others, errors))),
         imagenet=tuple(_lines(known, inside)),
         families=tuple(_lines(families, _stated(families, errors))),
         calibration=tuple(calibration),
-        calibration_before=float(np.median([each.median_error_before for each in calibration])),
-        calibration_after=float(np.median([each.median_error_after for each in calibration])),
+        calibration_before=float(np.median([line.median_error_before for line in calibration])),
+        calibration_after=float(np.median([line.median_error_after for line in calibration])),
         calibrated_in_interval=_mean(held(after), weights(after)),
         nasbench=tuple(_bench_lines(bench)),
         worst=tuple(_worst(known)),
@@ -170,47 +170,47 @@ def make(
 
 def _inside(errors: Sequence[LeftOut]) -> dict[LeftOut, bool]:
     """Whether each row that counts lies in the interval its basis has from other sources."""
-    found: dict[LeftOut, bool] = {}
+    result: dict[LeftOut, bool] = {}
     for basis in BASES:
         own = counted(errors, basis)
-        found |= dict(zip(own, held(own).tolist(), strict=True))
-    return found
+        result |= dict(zip(own, held(own).tolist(), strict=True))
+    return result
 
 
 def _stated(errors: Sequence[LeftOut], all_errors: Sequence[LeftOut]) -> dict[LeftOut, bool]:
     """Whether each lies in the interval that its basis has from all sources."""
-    found: dict[LeftOut, bool] = {}
+    result: dict[LeftOut, bool] = {}
     for basis in BASES:
-        own, every = [each for each in errors if each.basis == basis], counted(all_errors, basis)
+        own, every = [error for error in errors if error.basis == basis], counted(all_errors, basis)
         if own and every:
             ends = latency_conformal.interval(every)
-            found |= {each: ends.low <= np.exp(each.log_error) <= ends.high for each in own}
-    return found
+            result |= {error: ends.low <= np.exp(error.log_error) <= ends.high for error in own}
+    return result
 
 
 def _basis_lines(errors: Sequence[LeftOut], inside: dict[LeftOut, bool]) -> list[BasisLine]:
-    found = []
+    result = []
     for basis in BASES:
         every = counted(errors, basis)
         if not every:
             continue
         ends = latency_conformal.interval(every)
         for without in (*_HEADLINE, "all"):
-            own = [each for each in every if without in {each.without, "all"}]
+            own = [error for error in every if without in {error.without, "all"}]
             if not own:
                 continue
             sizes, weight = _sizes(own), weights(own)
-            hits = [inside[each] for each in own]
-            found.append(BasisLine(
-                without, basis, len(own), len({each.source for each in own}),
+            hits = [inside[error] for error in own]
+            result.append(BasisLine(
+                without, basis, len(own), len({error.source for error in own}),
                 float(np.median(sizes)), weighted_quantile(sizes, weight, 0.5),
                 float(np.mean(hits)), _mean(hits, weight), ends.low, ends.high,
             ))  # fmt: skip
-    return found
+    return result
 
 
 def _sizes(errors: Sequence[LeftOut]) -> np.ndarray:
-    return np.abs([each.error for each in errors])
+    return np.abs([error.error for error in errors])
 
 
 def _mean(values: Sequence[bool] | np.ndarray, weight: np.ndarray) -> float:
@@ -218,52 +218,52 @@ def _mean(values: Sequence[bool] | np.ndarray, weight: np.ndarray) -> float:
 
 
 def _lines(errors: Sequence[LeftOut], inside: dict[LeftOut, bool]) -> list[Line]:
-    found = []
+    result = []
     for device, precision in sorted({(e.row.device, e.row.precision) for e in errors}):
         own = [e for e in errors if (e.row.device, e.row.precision) == (device, precision)]
         sizes = _sizes(own)
-        found.append(Line(
+        result.append(Line(
             device, precision, len(own), float(np.median(sizes)), float((sizes <= _WITHIN).mean()),
-            float(np.mean([inside[each] for each in own if each in inside] or [False])),
+            float(np.mean([inside[error] for error in own if error in inside] or [False])),
         ))  # fmt: skip
-    return found
+    return result
 
 
 def _calibration(probes: Sequence[Probed]) -> list[CalibrationLine]:
     groups: dict[tuple[str, str, str, str], list[Probed]] = {}
-    for each in probes:
-        row = each.before.row
-        key = row.device, row.precision, each.before.source, row.runtime
-        groups.setdefault(key, []).append(each)
+    for probed in probes:
+        row = probed.before.row
+        key = row.device, row.precision, probed.before.source, row.runtime
+        groups.setdefault(key, []).append(probed)
     return [
         CalibrationLine(
             *key,
             len(own),
-            float(np.median(_sizes([each.before for each in own]))),
-            float(np.median(_sizes([each.after for each in own]))),
+            float(np.median(_sizes([pair.before for pair in own]))),
+            float(np.median(_sizes([pair.after for pair in own]))),
         )
         for key, own in sorted(groups.items())
     ]
 
 
 def _bench_lines(bench: Sequence[LeftOut]) -> list[BenchLine]:
-    found = []
-    for device in sorted({each.row.device for each in bench}):
-        own = [each for each in bench if each.row.device == device]
-        measured = np.array([each.row.latency_ms for each in own])
-        predicted = measured * np.exp([-each.log_error for each in own])
-        macs = [published_nets.find(each.row.model, each.row.input_size).macs for each in own]
+    result = []
+    for device in sorted({error.row.device for error in bench}):
+        own = [error for error in bench if error.row.device == device]
+        measured = np.array([error.row.latency_ms for error in own])
+        predicted = measured * np.exp([-error.log_error for error in own])
+        macs = [published_nets.find(error.row.model, error.row.input_size).macs for error in own]
         slow = measured > _MIN_MS
-        found.append(BenchLine(
+        result.append(BenchLine(
             device, len(own), _spearman(predicted, measured), _spearman(np.array(macs), measured),
             float(np.median(np.abs(predicted / measured - 1.0))),
             _spearman(predicted[slow], measured[slow]), _of_few(predicted[slow], measured[slow]),
         ))  # fmt: skip
-    return found
+    return result
 
 
-def _spearman(one: np.ndarray, other: np.ndarray) -> float:
-    return float(spearmanr(one, other).statistic)
+def _spearman(first: np.ndarray, other: np.ndarray) -> float:
+    return float(spearmanr(first, other).statistic)
 
 
 def _of_few(predicted: np.ndarray, measured: np.ndarray) -> tuple[float, float, float]:
@@ -272,22 +272,22 @@ def _of_few(predicted: np.ndarray, measured: np.ndarray) -> tuple[float, float, 
     few = min(_FEW, len(measured))
     drawn = [random.choice(len(measured), few, replace=False) for _ in range(_DRAWS)]
     low, middle, high = np.quantile(
-        [_spearman(predicted[each], measured[each]) for each in drawn], (0.05, 0.5, 0.95)
+        [_spearman(predicted[indices], measured[indices]) for indices in drawn], (0.05, 0.5, 0.95)
     )
     return float(low), float(middle), float(high)
 
 
 def _worst(errors: Sequence[LeftOut]) -> list[Missed]:
     """The worst rows: of each network, runtime and precision only the worst."""
-    found: dict[tuple[str, str, str], Missed] = {}
-    for each in sorted(errors, key=lambda each: -abs(each.log_error)):
-        row: Row = each.row
+    worst: dict[tuple[str, str, str], Missed] = {}
+    for error in sorted(errors, key=lambda miss: -abs(miss.log_error)):
+        row: Row = error.row
         key = row.model, row.runtime, row.precision
-        if row.device not in APART and key not in found:
-            found[key] = Missed(
-                row.device, row.threads, row.runtime, row.precision, row.model, each.source,
-                row.latency_ms, float(row.latency_ms * np.exp(-each.log_error)),
+        if row.device not in APART and key not in worst:
+            worst[key] = Missed(
+                row.device, row.threads, row.runtime, row.precision, row.model, error.source,
+                row.latency_ms, float(row.latency_ms * np.exp(-error.log_error)),
             )  # fmt: skip
-        if len(found) == _WORST:
+        if len(worst) == _WORST:
             break
-    return list(found.values())
+    return list(worst.values())

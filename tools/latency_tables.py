@@ -33,7 +33,7 @@ def _table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     print("|", " | ".join(columns), "|")
     print("|" + "---|" * len(columns))
     for row in rows:
-        print("|", " | ".join(str(each) for each in row), "|")
+        print("|", " | ".join(str(cell) for cell in row), "|")
 
 
 def _headline(lines: Sequence[BasisLine]) -> None:
@@ -70,7 +70,7 @@ def _bench(lines: Sequence[BenchLine]) -> None:
     _table(columns, (
         (line.device, line.networks, f"{line.spearman:.3f}", f"{line.spearman_of_macs:.3f}",
          f"{line.median_error:.1%}", f"{line.spearman_over_2_ms:.3f}",
-         ", ".join(f"{each:.3f}" for each in line.spearman_of_few))
+         ", ".join(f"{coefficient:.3f}" for coefficient in line.spearman_of_few))
         for line in lines
     ))  # fmt: skip
     print()

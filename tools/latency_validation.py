@@ -65,37 +65,37 @@ class Validation:
     Args:
         rows: ImageNet-size ones.
         bench: NAS-Bench-201's.
-        told: is told of every fit.
+        report: is called with what every fit is of.
     """
 
     def __init__(
-        self, rows: Sequence[Row], bench: Sequence[Row], told: Callable[[str], None]
+        self, rows: Sequence[Row], bench: Sequence[Row], report: Callable[[str], None]
     ) -> None:
-        self.rows, self.bench, self._told = list(rows), list(bench), told
+        self.rows, self.bench, self._report = list(rows), list(bench), report
         self.names = Names.of([*rows, *bench])
         self.some = [*self.rows, *every(self.bench, _NASBENCH_STEP, 0)]
         self._start: Array | None = None
 
     def fit(self, rows: Sequence[Row], what: str) -> Array:
         """Parameters for some rows."""
-        self._told(what)
-        found = latency_fit.fit(rows, self.names, self._start)
+        self._report(what)
+        parameters = latency_fit.fit(rows, self.names, self._start)
         if self._start is None:
-            self._start = found
-        return found
+            self._start = parameters
+        return parameters
 
     def by_source(self) -> list[LeftOut]:
         """Each source left out; what a user measures is a new source."""
-        found = []
+        errors = []
         for source in sorted({publisher(row) for row in self.some}):
             out = [row for row in self.some if publisher(row) == source]
             kept = [row for row in self.some if publisher(row) != source]
-            found += self._predicted(out, kept, "source", source)
-        return found
+            errors += self._predicted(out, kept, "source", source)
+        return errors
 
     def by_source_and(self, what: Literal["family", "device"]) -> list[LeftOut]:
         """Each source left out together with each of its families, or devices, everywhere."""
-        return [each for part in self._with(what) for each in part]
+        return [error for part in self._with(what) for error in part]
 
     def _with(self, what: Literal["family", "device"]) -> Iterator[list[LeftOut]]:
         for source in sorted({publisher(row) for row in self.some}):
@@ -112,12 +112,12 @@ class Validation:
 
     def by_family(self) -> list[LeftOut]:
         """Each family of networks left out on all devices; the rows' sources stay."""
-        found = []
+        errors = []
         for family in sorted({row.family for row in self.rows}):
             out = [row for row in self.rows if row.family == family]
             kept = [row for row in self.some if row.family != family]
-            found += self._predicted(out, kept, "family", family)
-        return found
+            errors += self._predicted(out, kept, "family", family)
+        return errors
 
     def _predicted(
         self, out: Sequence[Row], kept: Sequence[Row], without: Without, name: str
@@ -162,6 +162,6 @@ def every(bench: Sequence[Row], step: int, offset: int) -> list[Row]:
     return [row for row in bench if row.model in chosen]
 
 
-def load(told: Callable[[str], None]) -> Validation:
+def load(report: Callable[[str], None]) -> Validation:
     """With the rows of tools/data."""
-    return Validation(latency_rows.published(), latency_rows.nasbench(), told)
+    return Validation(latency_rows.published(), latency_rows.nasbench(), report)

@@ -73,12 +73,12 @@ def _watched(port: int, seconds: float) -> list[dict[str, Any]]:
     minutes: list[dict[str, Any]] = []
     start, frame = time.monotonic(), 0
     while (at_s := time.monotonic() - start) < seconds:
-        told = _asked(port, f"/next.json?after={frame}")
-        frame = told["frame"] or frame
-        memory = told["state"]["device"]["own_memory_bytes"]
+        answer = _asked(port, f"/next.json?after={frame}")
+        frame = answer["frame"] or frame
+        memory = answer["state"]["device"]["own_memory_bytes"]
         if int(at_s // 60) == len(minutes):
             minutes.append({"memory": 0})
-        minutes[-1] = {**told["state"], "memory": max(minutes[-1]["memory"], memory)}
+        minutes[-1] = {**answer["state"], "memory": max(minutes[-1]["memory"], memory)}
         time.sleep(_LOOK_S)
     return minutes
 

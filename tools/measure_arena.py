@@ -19,14 +19,14 @@ def measured(path: Path) -> dict[str, object]:
     report = edgecnn.mcu(path)
     if report.measured is None or report.estimate is None:
         return {"file": str(path), "problems": list(report.problems) or [report.not_measured]}
-    estimate, found = report.estimate, report.measured
+    estimate, measured_arena = report.estimate, report.measured
     return {
         "file": str(path),
         "estimated_bytes": estimate.arena_bytes,
-        "measured_bytes": found.arena_bytes,
-        "planned_is_exact": estimate.planned_bytes == found.planned_bytes,
-        "error": round(estimate.arena_bytes / found.arena_bytes - 1, 4),
-        "bit_identical": found.bit_identical,
+        "measured_bytes": measured_arena.arena_bytes,
+        "planned_is_exact": estimate.planned_bytes == measured_arena.planned_bytes,
+        "error": round(estimate.arena_bytes / measured_arena.arena_bytes - 1, 4),
+        "bit_identical": measured_arena.bit_identical,
     }
 
 

@@ -6,7 +6,9 @@ import json
 import os
 import platform
 import random
+import subprocess
 import sys
+import time
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from importlib import metadata
@@ -15,7 +17,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 SCHEMA = 1
 ROOT = Path(__file__).resolve().parent.parent
@@ -83,6 +85,19 @@ def shuffled_rounds(names: Sequence[str], rounds: int, seed: int) -> list[str]:
     """
     generator = random.Random(seed)  # noqa: S311 - no secret is made
     return [name for _ in range(rounds) for name in generator.sample(list(names), k=len(names))]
+
+
+def checkout() -> str:
+    """The commit of this checkout, with a + where it was changed since."""
+    command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty=+", "--exclude=*"]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def timed_ms(run: Callable[[], object]) -> float:
+    """One run's wall time, ms."""
+    start = time.perf_counter()
+    run()
+    return (time.perf_counter() - start) * 1e3
 
 
 def paired_ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:

@@ -27,13 +27,7 @@ _FACE_SHARE = (0.3, 1.0)
 
 @dataclass(frozen=True)
 class Scaling:
-    """From pixels of 0 to 255 to what the model takes.
-
-    Attributes:
-        low: what 0 becomes.
-        high: what 255 becomes.
-        channels_first: NCHW and not NHWC.
-    """
+    """From pixels of 0 to 255 to what the model takes."""
 
     low: float
     high: float
@@ -82,14 +76,14 @@ def _line(
 ) -> NDArray[np.uint8]:
     height = int(rng.integers(*_LINE_HEIGHTS))
     width = min(picture.shape[1], round(height * size[1] / size[0]))
-    return _scaled(_window(picture, height, width, rng), size)
+    return scaled(_window(picture, height, width, rng), size)
 
 
 def _face(
     picture: NDArray[np.uint8], size: tuple[int, int], rng: np.random.Generator
 ) -> NDArray[np.uint8]:
     side = round(rng.uniform(*_FACE_SHARE) * min(picture.shape[:2]))
-    crop = _scaled(_window(picture, side, side, rng), size)
+    crop = scaled(_window(picture, side, side, rng), size)
     return crop[:, ::-1] if rng.random() < 0.5 else crop  # noqa: PLR2004 - a coin
 
 
@@ -101,7 +95,8 @@ def _window(
     return picture[top : top + height, left : left + width]
 
 
-def _scaled(picture: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+def scaled(picture: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """A picture of another height and width, interpolated linearly."""
     from PIL import Image
 
     return np.asarray(Image.fromarray(picture).resize(size[::-1], Image.Resampling.BILINEAR))

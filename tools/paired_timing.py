@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING
 
-from measuring import paired_ratio, shuffled_rounds
+from measuring import paired_ratio, shuffled_rounds, timed_ms
 
 from edgecnn.runtime.runner import TfliteNet, seeded
 
@@ -71,7 +71,7 @@ def _sitting(
     paths: Mapping[str, Path], threads: int, rounds: int, seed: int
 ) -> dict[str, list[float]]:
     runs = {name: _runner(paths[name], threads) for name in shuffled_rounds(_ORDER, 1, seed)}
-    counts = {name: _runs_in_block(_warm_up(run)) for name, run in runs.items()}
+    counts = {name: math.ceil(BLOCK_MS / _warm_up(run)) for name, run in runs.items()}
     blocks: dict[str, list[float]] = {name: [] for name in paths}
     for name in shuffled_rounds(_ORDER, rounds, seed):
         blocks[name].append(_block_ms(runs[name], counts[name]))
@@ -90,21 +90,11 @@ def _warm_up(run: Run) -> float:
     start, fastest = time.perf_counter(), math.inf
     run()
     while True:
-        fastest = min(fastest, _timed_ms(run))
+        fastest = min(fastest, timed_ms(run))
         if time.perf_counter() - start >= _WARM_UP_S:
             return fastest
 
 
-def _runs_in_block(latency_ms: float) -> int:
-    return max(1, math.ceil(BLOCK_MS / latency_ms))
-
-
 def _block_ms(run: Run, runs: int) -> float:
     run()
-    return median(_timed_ms(run) for _ in range(runs))
-
-
-def _timed_ms(run: Run) -> float:
-    start = time.perf_counter()
-    run()
-    return (time.perf_counter() - start) * 1e3
+    return median(timed_ms(run) for _ in range(runs))

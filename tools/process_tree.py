@@ -50,12 +50,12 @@ class Run:
 
 def descendants(pid: int) -> list[int]:
     """Return the process and all its living descendants."""
-    found, open_pids = [], [pid]
+    pids, open_pids = [], [pid]
     while open_pids:
         current = open_pids.pop()
-        found.append(current)
+        pids.append(current)
         open_pids += _children(current)
-    return found
+    return pids
 
 
 def _children(pid: int) -> list[int]:

@@ -200,10 +200,10 @@ def sample_of(scene: Scene) -> str:
 
 def chosen(only: str, *, exported: bool = False) -> Iterator[Scene]:
     """The scenes to play, and those before them that make their files, where none `exported`."""
-    wanted = [scene for scene in SCENES if only in scene.label]
-    needs_export = not exported and any(_INT8 in scene.command for scene in wanted)
+    scenes = [scene for scene in SCENES if only in scene.label]
+    needs_export = not exported and any(_INT8 in scene.command for scene in scenes)
     for scene in SCENES:
-        if scene in wanted or (needs_export and scene.document == "README"):
+        if scene in scenes or (needs_export and scene.document == "README"):
             yield scene
 
 

@@ -56,11 +56,11 @@ def shots(page_file: Path, figure: str | None) -> Iterator[Image.Image]:
 
 def beside(pictures: list[Image.Image]) -> Image.Image:
     """Pictures in a row, reduced, with few colours: a file that a README can carry."""
-    width, height = (round(each * _SCALE) for each in pictures[0].size)
+    width, height = (round(side * _SCALE) for side in pictures[0].size)
     total = len(pictures) * (width + _GAP_PX) - _GAP_PX
     sheet = Image.new("RGB", (total, height), "white")
-    for index, each in enumerate(pictures):
-        small = each.convert("RGB").resize((width, height), Image.Resampling.LANCZOS)
+    for index, picture in enumerate(pictures):
+        small = picture.convert("RGB").resize((width, height), Image.Resampling.LANCZOS)
         sheet.paste(small, (index * (width + _GAP_PX), 0))
     # The median cut would spend all colours on greys: a mark is a few pixels.
     return sheet.quantize(_COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
@@ -75,10 +75,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=RECORDS / "report.png")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        made = edgecnn.report(
+        report = edgecnn.report(
             Path(folder) / "report.html", records=options.records, artifacts=options.artifacts
         )
-        picture = beside(list(shots(made.page, options.figure)))
+        picture = beside(list(shots(report.page, options.figure)))
     picture.save(options.out, optimize=True)
     print(f"{options.out}: {picture.width}x{picture.height}, {options.out.stat().st_size} bytes")
 

@@ -44,12 +44,12 @@ def _find(part: str, printed: str) -> tuple[str, int] | None:
 
 
 def _lines(part: str, printed: str) -> tuple[str, int] | None:
-    wanted = [documents.masked(line) for line in part.rstrip("\n").split("\n")]
+    pattern = [documents.masked(line) for line in part.rstrip("\n").split("\n")]
     lines = printed.split("\n")
     masks = [documents.masked(line) for line in lines]
-    for start in range(len(lines) - len(wanted) + 1):
-        if masks[start : start + len(wanted)] == wanted:
-            stop = start + len(wanted)
+    for start in range(len(lines) - len(pattern) + 1):
+        if masks[start : start + len(pattern)] == pattern:
+            stop = start + len(pattern)
             text = "\n".join(line.rstrip() for line in lines[start:stop])
             ending = part[len(part.rstrip("\n")) :]
             return text + ending, sum(len(line) + 1 for line in lines[:stop])
@@ -59,21 +59,21 @@ def _lines(part: str, printed: str) -> tuple[str, int] | None:
 def _words(part: str, printed: str) -> tuple[str, int] | None:
     """Prose that the document wraps at its own width."""
     tokens = list(re.finditer(r"\S+", printed))
-    wanted = [documents.masked(word) for word in part.split()]
+    pattern = [documents.masked(word) for word in part.split()]
     masks = [documents.masked(token.group()) for token in tokens]
-    for start in range(len(tokens) - len(wanted) + 1):
-        if masks[start : start + len(wanted)] == wanted:
-            stop = start + len(wanted)
-            found = [token.group() for token in tokens[start:stop]]
-            return _like(part, found), tokens[stop - 1].end()
+    for start in range(len(tokens) - len(pattern) + 1):
+        if masks[start : start + len(pattern)] == pattern:
+            stop = start + len(pattern)
+            words = [token.group() for token in tokens[start:stop]]
+            return _like(part, words), tokens[stop - 1].end()
     return None
 
 
 def _like(part: str, words: list[str]) -> str:
     """Words with the line breaks and indents of a part, as far as they fit."""
     pieces = re.split(r"(\s+)", part)
-    given = iter(words)
-    text = "".join(piece if not piece.strip() else next(given) for piece in pieces)
+    replacements = iter(words)
+    text = "".join(piece if not piece.strip() else next(replacements) for piece in pieces)
     if all(len(line) <= _WIDTH for line in text.split("\n")):
         return text
     indent = re.match(r"\s*", part)
@@ -84,4 +84,4 @@ def _like(part: str, words: list[str]) -> str:
 def changes(sample: str, fresh: str) -> list[tuple[str, str]]:
     """The words that differ, before and after."""
     pairs = zip(sample.split(), fresh.split(), strict=True)
-    return [(one, other) for one, other in pairs if one != other and one.strip("-")]
+    return [(old, other) for old, other in pairs if old != other and old.strip("-")]

@@ -18,12 +18,12 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from fetch_models import files_named, sha256
+from fetch_models import files_named
 from file_trials import SAMPLES, TRIALS, Trial
-from measuring import BENCHMARKS, ROOT, child_environment, edgecnn_command, write_report
+from measuring import BENCHMARKS, checkout, child_environment, edgecnn_command, write_report
 from paired_timing import compare
 
-from edgecnn import manifest
+from edgecnn import digests, manifest
 from edgecnn.caching import cache_folder
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Record:
 
 def attempt(trial: Trial, source: Path, folder: Path, commit: str) -> Record:
     """Take one file through all of it."""
-    record = Record(trial.name, commit, source.name, sha256(source), trial.shape)
+    record = Record(trial.name, commit, source.name, digests.of_file(source), trial.shape)
     samples = folder / "samples.npz"
     np.savez(samples, **trial.samples(trial.shape, SAMPLES))  # type: ignore[arg-type] # numpy means allow_pickle
     shape = ["--input-shape", "x".join(map(str, trial.shape))] if trial.open else []
@@ -64,8 +64,8 @@ def attempt(trial: Trial, source: Path, folder: Path, commit: str) -> Record:
     for recipe in _RECIPES:
         if (folder / recipe / "manifest.json").is_file():
             _run(record, "verify", str(folder / recipe), label=recipe)
-            made = manifest.load(folder / recipe / "manifest.json")
-            record.files += [_described(recipe, made.notes, info) for info in made.files]
+            written = manifest.load(folder / recipe / "manifest.json")
+            record.files += [_described(recipe, written.notes, info) for info in written.files]
     plain, integer = (folder / recipe / "model.tflite" for recipe in _RECIPES)
     if integer.is_file():
         _look(record, integer)
@@ -144,14 +144,14 @@ def _row(record: Record) -> str:
 
 
 def _files(record: Record, recipe: str) -> list[dict[str, Any]]:
-    return [made for made in record.files if made["recipe"] == recipe]
+    return [file for file in record.files if file["recipe"] == recipe]
 
 
 def _decibels(record: Record, recipe: str, file_format: str) -> str:
-    made = next((f for f in _files(record, recipe) if f["format"] == file_format), None)
-    if made is None:
+    file = next((f for f in _files(record, recipe) if f["format"] == file_format), None)
+    if file is None:
         return "-"
-    return ", ".join(_output_text(output) for output in made["outputs"])
+    return ", ".join(_output_text(output) for output in file["outputs"])
 
 
 def _output_text(output: dict[str, Any]) -> str:
@@ -161,11 +161,11 @@ def _output_text(output: dict[str, Any]) -> str:
     return f"{output['snr_db']:.1f}" + ("" if worst is None else f" ({worst:.1f})")
 
 
-def _precision(made: dict[str, Any] | None) -> str:
-    if made is None:
+def _precision(file: dict[str, Any] | None) -> str:
+    if file is None:
         return "-"
-    counts = ", ".join(f"{count} {name}" for name, count in sorted(made["float_ops"].items()))
-    return f"{made['integer']}: {counts} in float" if counts else str(made["integer"])
+    counts = ", ".join(f"{count} {name}" for name, count in sorted(file["float_ops"].items()))
+    return f"{file['integer']}: {counts} in float" if counts else str(file["integer"])
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -176,14 +176,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=BENCHMARKS / "real_files.json")
     options = parser.parse_args(arguments)
     paths = files_named((trial.file for trial in TRIALS), options.into)
-    commit = _commit()
+    commit = checkout()
     records = {record.name: record for record in _kept(options.out)}
     for trial in TRIALS:
         if not options.names or any(name in trial.name for name in options.names):
             with TemporaryDirectory() as folder:
                 records[trial.name] = attempt(trial, paths[trial.file], Path(folder), commit)
-            ordered = [records[each.name] for each in TRIALS if each.name in records]
-            write_report(options.out, {"results": [asdict(each) for each in ordered]}, [])
+            ordered = [records[known.name] for known in TRIALS if known.name in records]
+            write_report(options.out, {"results": [asdict(record) for record in ordered]}, [])
     print(table(list(records.values())))
 
 
@@ -193,12 +193,6 @@ def _kept(path: Path) -> list[Record]:
         return []
     report = json.loads(path.read_text("utf-8"))
     return [Record(**{"commit": report.get("commit"), **row}) for row in report["results"]]
-
-
-def _commit() -> str:
-    """Of this checkout, with a + where it was changed since."""
-    command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty=+", "--exclude=*"]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
 if __name__ == "__main__":

@@ -55,24 +55,24 @@ def measure(twin: Twin, seed: int, folder: Path, *, timed: bool) -> list[RecipeR
     manifests = {artifact.manifest.recipe: artifact.manifest for artifact in exported.artifacts}
     latencies = _latencies_ms(folder / "exported") if timed else {}
     fast = _accuracies(folder / "exported", (r for r in RECIPES if r not in SLOW), TEST_SAMPLES)
-    found = [
+    runs = [
         _run(twin, seed, manifests[recipe], evaluation, fast["float32"], latencies.get(recipe))
         for recipe, evaluation in fast.items()
     ]
     for recipe, limit in SLOW.items():
         both = _accuracies(folder / "exported", ("float32", recipe), limit)
         latency_ms = latencies.get(recipe)
-        found.append(_run(twin, seed, manifests[recipe], both[recipe], both["float32"], latency_ms))
-    print(f"{twin.name}, seed {seed}: {len(found)} recipes", flush=True)
-    return found
+        runs.append(_run(twin, seed, manifests[recipe], both[recipe], both["float32"], latency_ms))
+    print(f"{twin.name}, seed {seed}: {len(runs)} recipes", flush=True)
+    return runs
 
 
 def _accuracies(exported: Path, recipes: Iterable[str], limit: int | None) -> dict[str, Evaluation]:
-    found = {}
+    accuracies = {}
     for recipe in recipes:
         report = edgecnn.evaluate(exported / recipe, data=DATA, limit=limit)
-        (found[recipe],) = report.evaluations
-    return found
+        (accuracies[recipe],) = report.evaluations
+    return accuracies
 
 
 def _latencies_ms(exported: Path) -> dict[str, float]:
@@ -82,11 +82,11 @@ def _latencies_ms(exported: Path) -> dict[str, float]:
     if report.failures:
         raise SystemExit(f"{exported}: {report.failures[0].message}")
     by_hash = {result.file_sha256: result for result in report.results}
-    found = {f.name: by_hash[edgecnn.inspect(f / "model.tflite").sha256] for f in folders}
-    for recipe, result in found.items():
+    by_recipe = {f.name: by_hash[edgecnn.inspect(f / "model.tflite").sha256] for f in folders}
+    for recipe, result in by_recipe.items():
         if result.trust.grade == "void":
             print(f"{exported}, {recipe}: no latency: {result.trust.reasons[0]}")
-    return {name: r.latency_ms.p50 for name, r in found.items() if r.trust.grade != "void"}
+    return {name: r.latency_ms.p50 for name, r in by_recipe.items() if r.trust.grade != "void"}
 
 
 def _run(

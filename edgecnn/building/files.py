@@ -138,8 +138,8 @@ def _require_magic(path: Path) -> None:
     offset, expected = _MAGIC[suffix]
     with _reading(path), regular.open_binary(path) as file:
         file.seek(offset)
-        found = file.read(len(expected))
-    if found != expected:
+        magic = file.read(len(expected))
+    if magic != expected:
         raise InputError(
             f"{path} is no {suffix} file: it does not begin as one.",
             hint="It may be cut off, or a Git LFS pointer, or wrongly named.",
@@ -153,7 +153,7 @@ def tree_sha256(path: Path) -> str:
         InputError: a file cannot be read.
     """
     whole = hashlib.sha256()
-    files = sorted(each for each in path.rglob("*") if each.is_file()) if path.is_dir() else [path]
+    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
     for file in files:
         if file != path:
             whole.update(file.relative_to(path).as_posix().encode() + b"\0")

@@ -88,7 +88,7 @@ class MetaGraph:
                 if name in functions or name not in self.functions:
                     continue
                 functions.add(name)
-                calls += [each for node in self.functions[name] for each in _calls(node)]
+                calls += [call for node in self.functions[name] for call in _calls(node)]
                 continue
             name = pending.pop()
             if name not in reached:
@@ -113,9 +113,9 @@ def read(content: Message) -> list[MetaGraph]:
 
 
 def _meta_graph(message: Message) -> MetaGraph:
-    made = MetaGraph()
+    result = MetaGraph()
     for graph in _all(message, 2):
-        made.nodes.extend(map(_node, _all(graph, 1)))
+        result.nodes.extend(map(_node, _all(graph, 1)))
         for library in _all(graph, 2):
             for function in _all(library, 1):
                 names = [
@@ -123,19 +123,19 @@ def _meta_graph(message: Message) -> MetaGraph:
                 ]
                 nodes = [_node(node) for node in _all(function, 3)]
                 for name in names:
-                    made.functions.setdefault(name, []).extend(nodes)
+                    result.functions.setdefault(name, []).extend(nodes)
     for saver in _all(message, 3):
-        made.restores.update(_node_name(_text(name)) for name in _all(saver, 3))
+        result.restores.update(_node_name(_text(name)) for name in _all(saver, 3))
     for collection in _entries(message, 4):
-        made.ends.update(
+        result.ends.update(
             _node_name(_text(n)) for nodes in _all(collection, 1) for n in _all(nodes, 1)
         )
     for signature in _entries(message, 5):
         for tensor in (*_entries(signature, 1), *_entries(signature, 2)):
-            made.ends.update(_tensor_names(tensor))
+            result.ends.update(_tensor_names(tensor))
     for objects in _all(message, 7):
-        made.called.update(_functions_of_objects(objects))
-    return made
+        result.called.update(_functions_of_objects(objects))
+    return result
 
 
 def _functions_of_objects(message: Message) -> Iterator[str]:
@@ -212,9 +212,9 @@ def _entries(message: Message, number: int) -> Iterator[Message]:
         yield from _all(entry, 2)
 
 
-def _all(message: Message, wanted: int) -> Iterator[Message]:
+def _all(message: Message, field_number: int) -> Iterator[Message]:
     """Every field of this number that holds bytes: a text, or a message."""
-    return (content for number, content in _fields(message) if number == wanted)
+    return (content for number, content in _fields(message) if number == field_number)
 
 
 def _fields(message: Message) -> Iterator[tuple[int, Message]]:

@@ -49,11 +49,11 @@ def _contents(path: Path) -> Iterator[Iterator[h5py.File]]:
             yield iter([opened.enter_context(h5py.File(path, "r"))])
             return
         archive = opened.enter_context(zipfile.ZipFile(path))
-        members = [each for each in archive.infolist() if each.filename.lower().endswith(_SUFFIXES)]
+        members = [m for m in archive.infolist() if m.filename.lower().endswith(_SUFFIXES)]
         yield (
             # In memory: going back and forth in an archive's member reads it again from its start.
-            opened.enter_context(h5py.File(io.BytesIO(archive.read(each)), "r"))
-            for each in members
+            opened.enter_context(h5py.File(io.BytesIO(archive.read(member)), "r"))
+            for member in members
         )
 
 
@@ -80,15 +80,15 @@ def require_own(file: h5py.File, path: Path) -> None:
                 continue  # what it leads to is reached by its own name
             if link != h5l.TYPE_HARD:
                 raise _refusal(path, where, "a link to another file")
-            found = h5o.get_info(group, name)
-            if found.addr in seen:
+            info = h5o.get_info(group, name)
+            if info.addr in seen:
                 continue
-            seen.add(found.addr)
-            if found.type == h5o.TYPE_GROUP:
+            seen.add(info.addr)
+            if info.type == h5o.TYPE_GROUP:
                 pending.append((where, h5g.open(group, name)))
-            elif found.type == h5o.TYPE_DATASET:
-                made = h5d.open(group, name).get_create_plist()
-                if made.get_external_count() or made.get_layout() == h5d.VIRTUAL:
+            elif info.type == h5o.TYPE_DATASET:
+                properties = h5d.open(group, name).get_create_plist()
+                if properties.get_external_count() or properties.get_layout() == h5d.VIRTUAL:
                     raise _refusal(path, where, "kept in another file")
 
 

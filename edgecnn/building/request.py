@@ -145,7 +145,7 @@ def is_name(model: str) -> bool:
 def _identify_zoo(request: BuildRequest) -> ModelIdentity:
     spec = find(request.model)
     if request.width is not None and not spec.has_width:
-        with_width = ", ".join(name for name, each in MODELS.items() if each.has_width)
+        with_width = ", ".join(name for name, model in MODELS.items() if model.has_width)
         raise InputError(
             f"{spec.name} has no width multiplier.", hint=f"--width is for: {with_width}."
         )
@@ -208,10 +208,10 @@ def _check_imagenet(request: BuildRequest, application: keras_applications.Appli
         "--classes": (request.classes, keras_applications.IMAGENET_CLASSES),
         "--input-size": (_square(request, application.name), application.input_size),
     }
-    for option, (asked, published) in fixed.items():
-        if asked not in {None, published}:
+    for option, (value, published) in fixed.items():
+        if value not in {None, published}:
             raise InputError(
-                f"{option} {asked}: Keras publishes {application.name}'s ImageNet weights for"
+                f"{option} {value}: Keras publishes {application.name}'s ImageNet weights for"
                 f" {published} only.",
                 hint=f"Drop {option}, or use --weights none or --weights FILE.",
             )
@@ -233,14 +233,14 @@ def _square(request: BuildRequest, name: str) -> int | None:
     return height
 
 
-def _check_input_size(name: str, asked: int | None, smallest: int | None, default: int) -> None:
-    if asked is None or asked == default:
+def _check_input_size(name: str, size: int | None, smallest: int | None, default: int) -> None:
+    if size is None or size == default:
         return
     if smallest is None:
         raise InputError(f"{name}: its input is {default} pixels and cannot change.")
-    if asked < smallest:
+    if size < smallest:
         raise InputError(
-            f"--input-size {asked} is too small for {name}: nothing would be left after its"
+            f"--input-size {size} is too small for {name}: nothing would be left after its"
             " poolings.",
             hint=f"Its smallest input is {smallest}, its default {default}.",
         )
@@ -261,11 +261,11 @@ def _identify_file(request: BuildRequest, kind: Kind) -> ModelIdentity:
                 f"{option} {value}: {path.name} is a whole model, with its own weights and shape.",
                 hint=f"Drop {option}; it is for the zoo and for keras:NAME.",
             )
-    for option, asked in (
+    for option, value in (
         ("--input-size", request.input_size is not None),
         ("--input-shape", bool(request.input_shapes)),
     ):
-        if kind == "tflite" and asked:
+        if kind == "tflite" and value:
             raise InputError(f"{option}: the input of {path.name} is fixed.", hint="Drop it.")
     return ModelIdentity(
         kind=kind,

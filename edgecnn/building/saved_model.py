@@ -40,16 +40,16 @@ class Signature:
     trainable_weights: Sequence[Any]
 
 
-def load(path: Path, wanted: str | None = None) -> Signature:
+def load(path: Path, name: str | None = None) -> Signature:
     """Load a SavedModel and choose a function of it.
 
     Args:
         path: the folder.
-        wanted: the signature's name; None for serving_default, or the only one, or, where there is
+        name: of the signature; None for serving_default, or the only one, or, where there is
             no signature, the endpoint that Keras's model.export writes or the model's own call.
 
     Raises:
-        InputError: it is corrupt, or has no such function, or several and none is wanted.
+        InputError: it is corrupt, or has no such function, or several and none is named.
     """
     import tensorflow as tf
 
@@ -61,9 +61,9 @@ def load(path: Path, wanted: str | None = None) -> Signature:
             f"{path}: TensorFlow {tf.__version__} cannot load it: {last_line(error)}",
             hint="The SavedModel may be incomplete (it needs its variables folder) or corrupt.",
         ) from error
-    if wanted is None and not loaded.signatures:
+    if name is None and not loaded.signatures:
         return _from_endpoint(path, loaded)
-    return _from_signature(path, loaded, _choose(path, loaded.signatures, wanted))
+    return _from_signature(path, loaded, _choose(path, loaded.signatures, name))
 
 
 def _from_signature(path: Path, loaded: Any, signature: Any) -> Signature:  # noqa: ANN401 - TensorFlow's
@@ -157,10 +157,10 @@ def _open_end(path: Path, name: str, spec: Any) -> OpenEnd:  # noqa: ANN401 - a 
     return OpenEnd(name, spec.dtype.name, tuple(spec.shape.as_list()))
 
 
-def _choose(path: Path, signatures: Mapping[str, Any], wanted: str | None) -> Any:  # noqa: ANN401 - a TensorFlow function
-    if wanted is None and len(signatures) == 1:
+def _choose(path: Path, signatures: Mapping[str, Any], chosen: str | None) -> Any:  # noqa: ANN401 - a TensorFlow function
+    if chosen is None and len(signatures) == 1:
         return next(iter(signatures.values()))
-    name = _DEFAULT if wanted is None else wanted
+    name = _DEFAULT if chosen is None else chosen
     if name in signatures:
         return signatures[name]
     names = sorted(signatures)

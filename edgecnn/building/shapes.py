@@ -38,11 +38,11 @@ def fix_inputs(model: str, ends: Sequence[OpenEnd], request: BuildRequest) -> tu
     Raises:
         InputError: a size stays open, or the user asks for another than the model's own.
     """
-    asked = _by_name(model, ends, request.input_shapes)
+    shapes = _by_name(model, ends, request.input_shapes)
     if request.input_size is not None:
-        _check_size_has_use(model, [end for end in ends if end.name not in asked], request)
+        _check_size_has_use(model, [end for end in ends if end.name not in shapes], request)
     return tuple(
-        Endpoint(end.name, end.dtype, _fix(model, end, asked.get(end.name), request), layout(end))
+        Endpoint(end.name, end.dtype, _fix(model, end, shapes.get(end.name), request), layout(end))
         for end in ends
     )
 
@@ -57,11 +57,11 @@ def layout(end: OpenEnd) -> str:
 
 
 def _by_name(
-    model: str, ends: Sequence[OpenEnd], asked: Sequence[tuple[str, tuple[int, ...]]]
+    model: str, ends: Sequence[OpenEnd], requested: Sequence[tuple[str, tuple[int, ...]]]
 ) -> Mapping[str, tuple[int, ...]]:
     names = [end.name for end in ends]
     shapes = {}
-    for name, shape in asked:
+    for name, shape in requested:
         if name and name not in names:
             raise InputError(
                 f"--input-shape {name}={_show(shape)}: {model} has no input of that name.",
@@ -104,11 +104,11 @@ def _plane(end: OpenEnd) -> Shape:
 
 
 def _fix(
-    model: str, end: OpenEnd, asked: tuple[int, ...] | None, request: BuildRequest
+    model: str, end: OpenEnd, requested: tuple[int, ...] | None, request: BuildRequest
 ) -> tuple[int, ...]:
-    if asked is not None:
-        _check_agrees(model, end, asked)
-        return asked
+    if requested is not None:
+        _check_agrees(model, end, requested)
+        return requested
     shape = list(end.shape)
     if shape and shape[0] is None:
         shape[0] = 1
@@ -133,13 +133,13 @@ def _still_open(model: str, end: OpenEnd, shape: Sequence[int | None]) -> InputE
     )
 
 
-def _check_agrees(model: str, end: OpenEnd, asked: tuple[int, ...]) -> None:
-    agrees = len(asked) == len(end.shape) and all(
-        own in {None, size} for own, size in zip(end.shape, asked, strict=True)
+def _check_agrees(model: str, end: OpenEnd, shape: tuple[int, ...]) -> None:
+    agrees = len(shape) == len(end.shape) and all(
+        own in {None, size} for own, size in zip(end.shape, shape, strict=True)
     )
     if not agrees:
         raise InputError(
-            f"--input-shape {end.name}={_show(asked)}: that input of {model} is {show(end.shape)}.",
+            f"--input-shape {end.name}={_show(shape)}: that input of {model} is {show(end.shape)}.",
             hint="Only sizes shown as ? can be chosen.",
         )
 

@@ -68,13 +68,13 @@ def load(model: keras.Model, path: Path) -> None:
         try:
             contents = _read(path, places, open_files)
             _check_fit(path, places, contents)
-            arrays = [[array[()] for array in found] for found in contents.by_place]
+            arrays = [[array[()] for array in datasets] for datasets in contents.by_place]
         except _RAISED_BY_READERS as error:
             raise InputError(
                 f"{path} cannot be read as weights: {error}", hint="It may be corrupt."
             ) from error
-    for place, found in zip(places, arrays, strict=True):
-        place.layer.load_own_variables({str(index): each for index, each in enumerate(found)})
+    for place, variables in zip(places, arrays, strict=True):
+        place.layer.load_own_variables({str(k): value for k, value in enumerate(variables)})
     check_finite(path, model.weights)
 
 
@@ -158,9 +158,9 @@ def _read_keras3(file: h5py.File, places: list[_Place]) -> _Contents:
     stored: dict[str, str] = {}
 
     def note(name: str) -> None:
-        key, found, _ = name.rpartition("/vars/")
+        key, layer, _ = name.rpartition("/vars/")
         # Random generators' states and the optimizer's slots are no weights.
-        if found and "seed_generator" not in key and not key.startswith("optimizer"):
+        if layer and "seed_generator" not in key and not key.startswith("optimizer"):
             stored.setdefault(key, str(file[f"{key}/vars"].attrs.get("name", key)))
 
     file.visit(note)
@@ -184,8 +184,8 @@ def _read_npz(path: Path, places: list[_Place], open_files: contextlib.ExitStack
         count = len(archive)
         return _in_order([(f"arr_{i}", archive[f"arr_{i}"]) for i in range(count)], places)
     names = [[variable.path for variable in place.layer.weights] for place in places]
-    by_place = [[archive[name] for name in each if name in archive] for each in names]
-    known = {name for each in names for name in each}
+    by_place = [[archive[name] for name in group if name in archive] for group in names]
+    known = {name for group in names for name in group}
     return _Contents(by_place, [name for name in archive if name not in known])
 
 
@@ -206,12 +206,12 @@ def _text(value: bytes | str) -> str:
 def _check_fit(path: Path, places: list[_Place], contents: _Contents) -> None:
     for place, arrays in zip(places, contents.by_place, strict=True):
         expected = [tuple(weight.shape) for weight in place.layer.weights]
-        found = [tuple(array.shape) for array in arrays]
-        if found != expected:
+        shapes = [tuple(array.shape) for array in arrays]
+        if shapes != expected:
             raise _misfit(
                 path,
                 f"the network's layer {place.layer.name} has weights of shapes"
-                f" {_show(expected)}, the file {_show(found)}",
+                f" {_show(expected)}, the file {_show(shapes)}",
             )
     if contents.unused:
         raise _misfit(path, f"the network has no place for the file's {contents.unused[0]}")

@@ -129,7 +129,7 @@ def _read(
     archive: zipfile.ZipFile,
     name: str,
     inputs: Sequence[Endpoint],
-    wanted: tuple[int, int],
+    samples: tuple[int, int],
     seed: int,
 ) -> Rows:
     members = _members(archive, name, inputs)
@@ -138,13 +138,13 @@ def _read(
         for member, endpoint in zip(members, inputs, strict=True)
     ]
     runs = _runs(headers, inputs, name)
-    choice = _chosen(runs, *share(runs, *wanted), seed)
+    choice = _chosen(runs, *share(runs, *samples), seed)
     taken = [
         _rows(archive, member, _place(name, endpoint, inputs), endpoint, choice)
         for member, endpoint in zip(members, inputs, strict=True)
     ]
     warnings = _converted(name, headers, inputs) + _unused(archive, name, members)
-    return _collect(name, taken, inputs, choice, (runs, wanted, warnings))
+    return _collect(name, taken, inputs, choice, (runs, samples, warnings))
 
 
 def _place(name: str, endpoint: Endpoint, inputs: Sequence[Endpoint]) -> str:
@@ -238,7 +238,7 @@ def _collect(
     choice: _Choice,
     request: tuple[int, tuple[int, int], list[str]],
 ) -> Rows:
-    runs, wanted, warnings = request
+    runs, samples, warnings = request
     seen: set[bytes] = set()
     kept: list[int] = []
     copies, constant = [], []
@@ -259,10 +259,10 @@ def _collect(
             hint="put different samples into it",
         )
     warnings += _sentences(name, copies, constant)
-    if runs < sum(wanted):
+    if runs < sum(samples):
         warnings.append(
             f"{name} has {runs} samples: {len(calibration)} for calibration "
-            f"(requested: {wanted[0]}), {len(held_out)} held out to measure fidelity."
+            f"(requested: {samples[0]}), {len(held_out)} held out to measure fidelity."
         )
     return Rows(
         _stacked(taken, calibration),
@@ -356,12 +356,12 @@ def _check_dtype(dtype: np.dtype[Any], name: str, endpoint: Endpoint) -> None:
             f"{name}: the array holds pickled Python objects, which are never loaded",
             hint="save it as numpy.asarray(x, 'float32'), all samples of one shape",
         )
-    wanted = np.dtype(endpoint.dtype)
-    if wanted.kind != "f":
+    expected = np.dtype(endpoint.dtype)
+    if expected.kind != "f":
         if dtype.kind not in "iub":
             raise InputError(
-                f"{name}: the array is {dtype}, but the input {endpoint.name!r} takes {wanted}",
-                hint=f"x.astype('{wanted}') before saving",
+                f"{name}: the array is {dtype}, but the input {endpoint.name!r} takes {expected}",
+                hint=f"x.astype('{expected}') before saving",
             )
         return
     if dtype.kind in "iub":
@@ -383,19 +383,19 @@ def _expected(endpoint: Endpoint) -> str:
 
 
 def _check_shape(shape: tuple[int, ...], endpoint: Endpoint, name: str) -> None:
-    wanted = endpoint.shape
-    if shape and shape[1:] == wanted[1:] and shape[0] > 0:
+    expected = endpoint.shape
+    if shape and shape[1:] == expected[1:] and shape[0] > 0:
         return
-    expected = _expected(endpoint)
-    hint = f"the network's input {endpoint.name} asks for {expected}"
-    if shape == wanted[1:]:
+    text = _expected(endpoint)
+    hint = f"the network's input {endpoint.name} asks for {text}"
+    if shape == expected[1:]:
         hint = "add the axis of samples: x[None]"
-    elif len(wanted) == 4 and shape[1:] == (wanted[3], *wanted[1:3]):  # noqa: PLR2004 - an image
+    elif len(expected) == 4 and shape[1:] == (expected[3], *expected[1:3]):  # noqa: PLR2004 - an image
         hint = "put the channels last: x.transpose(0, 2, 3, 1)"
-    elif len(wanted) == 4 and shape[1:] == (*wanted[2:], wanted[1]):  # noqa: PLR2004 - likewise
+    elif len(expected) == 4 and shape[1:] == (*expected[2:], expected[1]):  # noqa: PLR2004 - likewise
         hint = "put the channels first: x.transpose(0, 3, 1, 2)"
     what = "is empty" if shape and 0 in shape else "has the wrong shape"
-    raise InputError(f"{name}: the array {what}: {shape}, expected {expected}", hint=hint)
+    raise InputError(f"{name}: the array {what}: {shape}, expected {text}", hint=hint)
 
 
 def _stream_rows(
@@ -405,7 +405,7 @@ def _stream_rows(
 
     The archive's checksum is held too, once the last row was read.
     """
-    shape, wanted = endpoint.shape[1:], np.dtype(endpoint.dtype)
+    shape, dtype = endpoint.shape[1:], np.dtype(endpoint.dtype)
     row_bytes = math.prod(shape) * header.dtype.itemsize
     for index in range(header.rows):
         data = stream.read(row_bytes)
@@ -413,22 +413,22 @@ def _stream_rows(
             raise InputError(f"{name}: damaged: it ends at sample {index} of {header.rows}")
         with np.errstate(over="ignore"):  # what overflows is refused below
             stored = np.frombuffer(data, header.dtype).reshape(shape)
-            row = stored.astype(wanted)
-        if wanted.kind == "f" and not np.isfinite(row).all():
+            row = stored.astype(dtype)
+        if dtype.kind == "f" and not np.isfinite(row).all():
             where = tuple(int(axis[0]) for axis in np.nonzero(~np.isfinite(row)))
             raise InputError(
                 f"{name}: NaN or infinite value (as float32) at index {(index, *where)}",
                 hint="remove the sample, or mend what made it",
             )
-        if wanted.kind == "f" and row.size and np.abs(row).max() > LARGEST:
+        if dtype.kind == "f" and row.size and np.abs(row).max() > LARGEST:
             raise InputError(
                 f"{name}: a value of {np.abs(row).max():.3g} in sample {index}; no more than"
                 f" {LARGEST:.0e} is taken",
                 hint="remove the sample, or mend what made it",
             )
-        if wanted.kind != "f" and not np.array_equal(row, stored):
+        if dtype.kind != "f" and not np.array_equal(row, stored):
             raise InputError(
-                f"{name}: a value at index {index} does not fit {wanted}, which the input"
+                f"{name}: a value at index {index} does not fit {dtype}, which the input"
                 f" {endpoint.name!r} takes",
                 hint="save it in the input's own dtype",
             )

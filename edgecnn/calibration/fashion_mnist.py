@@ -177,10 +177,10 @@ def _read_header(stream: gzip.GzipFile, path: Path, magic: int, item_shape: tupl
     if len(header) < struct.calcsize(header_format):
         raise InputError(f"{path}: ends within its IDX header", hint=_ways())
     numbers: tuple[int, ...] = struct.unpack(header_format, header)
-    found, count, shape = numbers[0], numbers[1], numbers[2:]
-    if found != magic or shape != item_shape or not 0 < count <= _MAX_IMAGES:
+    number, count, shape = numbers[0], numbers[1], numbers[2:]
+    if number != magic or shape != item_shape or not 0 < count <= _MAX_IMAGES:
         raise InputError(
-            f"{path}: not Fashion-MNIST (IDX magic {found:#x}, {count} items of {shape})",
+            f"{path}: not Fashion-MNIST (IDX magic {number:#x}, {count} items of {shape})",
             hint=_ways(),
         )
     return count

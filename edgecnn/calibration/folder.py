@@ -61,7 +61,7 @@ class _Tally:
 
 
 def load(
-    folder: Path, *, size: tuple[int, int], channels: int, wanted: int, seed: int
+    folder: Path, *, size: tuple[int, int], channels: int, most: int, seed: int
 ) -> tuple[npt.NDArray[np.uint8], tuple[str, ...]]:
     """Decode a seeded sample of the images in a folder and its subfolders.
 
@@ -72,11 +72,11 @@ def load(
         folder: an existing folder.
         size: height and width of the network's input, pixels.
         channels: 3 for RGB, 1 for luminance.
-        wanted: how many images, if there are so many usable ones.
+        most: how many images, if there are so many usable ones.
         seed: the same seed and files give the same images in the same order.
 
     Returns:
-        (wanted or fewer, height, width, channels) uint8, no two alike, and warnings.
+        (at most so many, height, width, channels) uint8, no two alike, and warnings.
 
     Raises:
         InputError: there are no images, or none that can be decoded.
@@ -84,14 +84,15 @@ def load(
     listing = list_images(folder)
     if not listing:
         raise _no_images(folder, listing)
-    pixels = np.empty((wanted, *size, channels), np.uint8)
+    pixels = np.empty((most, *size, channels), np.uint8)
     tally = _Tally()
-    names = itertools.islice(choose(listing, seed), wanted * _TRIES_FOR_EACH)
+    names = itertools.islice(choose(listing, seed), most * _TRIES_FOR_EACH)
     count = 0
-    with warnings.catch_warnings(), ThreadPoolExecutor(_threads()) as pool:
+    threads = min(_MOST_THREADS, os.cpu_count() or 1)
+    with warnings.catch_warnings(), ThreadPoolExecutor(threads) as pool:
         # Pillow warns of sizes that `decode` judges itself, and of damaged metadata.
         warnings.filterwarnings("ignore", module=r"PIL\.")
-        while count < wanted and (batch := list(itertools.islice(names, wanted - count))):
+        while count < most and (batch := list(itertools.islice(names, most - count))):
             paths = [folder / name for name in batch]
             results = pool.map(lambda path: _try(path, size, channels), paths)
             for name, result in zip(batch, results, strict=True):
@@ -200,19 +201,15 @@ def _sentences(tally: _Tally, listing: Listing, count: int) -> tuple[str, ...]:
 
 def _no_images(folder: Path, listing: Listing) -> InputError:
     if listing.unreadable:
-        found = f"; not readable: {_first(listing.unreadable)}"
+        reason = f"; not readable: {_first(listing.unreadable)}"
     elif listing.others:
-        found = f"; it holds {_counted(listing.others)}"
+        reason = f"; it holds {_counted(listing.others)}"
     else:
-        found = "; it is empty"
+        reason = "; it is empty"
     return InputError(
-        f"{printable(folder)}: no images in this folder or below{found}",
+        f"{printable(folder)}: no images in this folder or below{reason}",
         hint=f"images end in {' '.join(sorted(SUFFIXES))}",
     )
-
-
-def _threads() -> int:
-    return min(_MOST_THREADS, os.cpu_count() or 1)
 
 
 def _counted(others: Counter[str]) -> str:

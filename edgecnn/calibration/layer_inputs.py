@@ -128,9 +128,9 @@ class LayerAccumulator:
         self._geometry, self._depthwise = geometry, depthwise
         self._shape = (-1, *geometry.size, channels)
         inputs = taps if depthwise else taps * channels
-        wanted = _DEPTHWISE_SAMPLES if depthwise else int(
+        samples = _DEPTHWISE_SAMPLES if depthwise else int(
             np.clip(_SAMPLES_PER_INPUT * inputs, _FEWEST_SAMPLES, _MOST_SAMPLES))  # fmt: skip
-        self._per_image = min(geometry.positions, -(-wanted // images))
+        self._per_image = min(geometry.positions, -(-samples // images))
         self._rows: list[NDArray[np.float32]] = []
         self._count = 0
         # Single-precision products of what varies little around a large mean would keep nothing but

@@ -137,9 +137,9 @@ def parse_preprocessing(
     if mean is None and std is None:
         return None
     if mean is None or std is None:
-        given, missing, neutral = ("--mean", "--std", 1) if std is None else ("--std", "--mean", 0)
+        option, missing, neutral = ("--mean", "--std", 1) if std is None else ("--std", "--mean", 0)
         raise InputError(
-            f"{given} is given without {missing}", hint=f"add {missing} {neutral} if it is neutral"
+            f"{option} is given without {missing}", hint=f"add {missing} {neutral} if it is neutral"
         )
     return _from_mean_std(_numbers("--mean", mean), _numbers("--std", std), channel_order)
 

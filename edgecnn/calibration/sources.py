@@ -153,9 +153,9 @@ def _from_noise(inputs: Sequence[Endpoint], sampling: Sampling) -> Split:
             return generator.standard_normal(shape).astype(endpoint.dtype)
         return np.zeros(shape, endpoint.dtype)
 
-    said = f"No samples were given, and the network takes no picture: compared on {NOISE}."
+    warning = f"No samples were given, and the network takes no picture: compared on {NOISE}."
     sets = [
-        from_arrays(NOISE, runs, [numbers(endpoint, runs) for endpoint in inputs], (said,))
+        from_arrays(NOISE, runs, [numbers(endpoint, runs) for endpoint in inputs], (warning,))
         for runs in (sampling.samples, sampling.held_out)
     ]
     return Split(*sets)
@@ -228,7 +228,7 @@ def _from_folder(path: Path, request: _Request) -> Split:
         path,
         size=request.size,
         channels=request.channels,
-        wanted=request.samples + request.held_out,
+        most=request.samples + request.held_out,
         seed=request.seed,
     )
     source = folder.printable(path.resolve().name or "/")
@@ -266,9 +266,9 @@ def _from_npz(path: Path, inputs: Sequence[Endpoint], sampling: Sampling) -> Spl
     )
 
 
-def _fewer(source: str, found: int, samples: int, request: _Request) -> str:
+def _fewer(source: str, usable: int, samples: int, request: _Request) -> str:
     rough = " Ranges from so few are rough." if samples < _FEW else ""
     return (
-        f"{source} has {found} usable images: {samples} for calibration (requested: "
-        f"{request.samples}), {found - samples} held out to measure fidelity.{rough}"
+        f"{source} has {usable} usable images: {samples} for calibration (requested: "
+        f"{request.samples}), {usable - samples} held out to measure fidelity.{rough}"
     )

@@ -127,7 +127,7 @@ class Statistics:
         """
         kept = ~np.isin(np.arange(self.parts.max() + 1), left_out)
         runs = kept[self.parts]
-        tensors = {name: _of_parts(found, kept, runs) for name, found in self.tensors.items()}
+        tensors = {name: _of_parts(known, kept, runs) for name, known in self.tensors.items()}
         return replace(self, tensors=tensors)
 
 
@@ -171,11 +171,11 @@ def parts_of(origin: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
 
 
 def _of_parts(
-    found: TensorStatistics, parts: NDArray[np.bool_], runs: NDArray[np.bool_]
+    statistics: TensorStatistics, parts: NDArray[np.bool_], runs: NDArray[np.bool_]
 ) -> TensorStatistics:
-    by_run = found.sample.reshape(len(runs), -1, found.channels)
-    sample = by_run[runs].reshape(-1, found.channels)
-    return TensorStatistics(found.lows[parts], found.highs[parts], sample)
+    by_run = statistics.sample.reshape(len(runs), -1, statistics.channels)
+    sample = by_run[runs].reshape(-1, statistics.channels)
+    return TensorStatistics(statistics.lows[parts], statistics.highs[parts], sample)
 
 
 class _TensorAccumulator:
@@ -186,8 +186,8 @@ class _TensorAccumulator:
         self.channels, self.elements = tensor.channels, tensor.elements
         self.positions = self.elements // self.channels
         values = _SAMPLED_OF_FEW if runs <= _FEW_RUNS else _SAMPLED_VALUES
-        wanted = np.clip(values // self.channels, _FEWEST_POSITIONS, _MOST_POSITIONS)
-        self.per_run = min(self.positions, -(-int(wanted) // runs))
+        positions = np.clip(values // self.channels, _FEWEST_POSITIONS, _MOST_POSITIONS)
+        self.per_run = min(self.positions, -(-int(positions) // runs))
         self.lows = np.full(extremes, np.inf, np.float32)
         self.highs = np.full(extremes, -np.inf, np.float32)
         self.sample = np.empty((self.per_run * runs, self.channels), np.float32)
@@ -242,23 +242,24 @@ def collect(
     from edgecnn.runtime.litert import LiteRTSession
 
     places = {tensor: place for place, tensor in enumerate(graph.tensors)}
-    made = {tensor for operator in graph.operators for tensor in operator.outputs}
-    watched = [tensor for tensor in graph.tensors if tensor in made and _is_described(tensor)]
+    computed = {tensor for operator in graph.operators for tensor in operator.outputs}
+    watched = [tensor for tensor in graph.tensors if tensor in computed and _is_described(tensor)]
     entries = [tensor for tensor in graph.inputs if _is_described(tensor)]
-    asked = [graph[name] for name in answers]
-    tapped = [*watched, *(t for t in dict.fromkeys(asked) if t in made and t not in set(watched))]
+    ends = [graph[name] for name in answers]
+    unwatched = computed.difference(watched)
+    tapped = [*watched, *(tensor for tensor in dict.fromkeys(ends) if tensor in unwatched)]
     session = LiteRTSession(graph.tapped(tapped), threads=threads)
     parts = deal(runs, seed) if origin is None else parts_of(origin, seed)
     tensors = {t: _TensorAccumulator(t, parts, (seed, places[t])) for t in (*entries, *watched)}
     layers = _layer_accumulators(graph, tensors, runs, seed, places)
-    kept: dict[str, list[Array]] = {tensor.name: [] for tensor in asked}
+    kept: dict[str, list[Array]] = {tensor.name: [] for tensor in ends}
     # Between two products OpenBLAS's own threads wait spinning, which costs XNNPACK a third of its
     # speed; the pool keeps all cores busy without them.
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads) as pool:
         for feed in feeds:
             values = dict(zip(graph.inputs, feed, strict=True))
             values.update(zip(tapped, session.run_in_place(feed), strict=True))
-            for tensor in asked:
+            for tensor in ends:
                 kept[tensor.name].append(np.array(values[tensor]))
             _add_run(values, tensors, layers, pool)
             del values  # no view may outlive its inference
@@ -266,7 +267,7 @@ def collect(
     result = {t.name: a.result() for t, a in tensors.items() if not a.changes_size}
     _refuse_unusable(result)
     known = {out.name: layer.result() for out, (_, layer) in layers.items() if not layer.is_empty}
-    joint = {name: joined(found) for name, found in kept.items()}
+    joint = {name: joined(arrays) for name, arrays in kept.items()}
     return Statistics(result, known, joint, parts)
 
 
@@ -274,9 +275,9 @@ def _is_described(tensor: Tensor) -> bool:
     return tensor.is_float and tensor.elements > 0
 
 
-def joined(found: Sequence[Array]) -> Array:
+def joined(arrays: Sequence[Array]) -> Array:
     """What a tensor gave in several runs, one behind the other along the first axis."""
-    return np.concatenate(found) if found[0].ndim else np.stack(found)
+    return np.concatenate(arrays) if arrays[0].ndim else np.stack(arrays)
 
 
 def _add_run(
@@ -319,11 +320,11 @@ def _layer_accumulators(
     places: dict[Tensor, int],
 ) -> dict[Tensor, tuple[Tensor, LayerAccumulator]]:
     """By output tensor: the tensor a convolution reads, and what gathers its inputs."""
-    found = {}
+    accumulators = {}
     for operator in graph.operators:
         if operator.name in _WEIGHTED and operator.source in tensors:
             depthwise = operator.name == "DEPTHWISE_CONV_2D"
-            found[operator.output] = (
+            accumulators[operator.output] = (
                 operator.source,
                 LayerAccumulator(
                     Geometry.of(operator),
@@ -333,7 +334,7 @@ def _layer_accumulators(
                     seed=(seed, 1, places[operator.source]),
                 ),
             )
-    return found
+    return accumulators
 
 
 def _features(operator: Operator) -> int:
@@ -342,14 +343,14 @@ def _features(operator: Operator) -> int:
 
 
 def _refuse_unusable(result: dict[str, TensorStatistics]) -> None:
-    for name, found in result.items():
-        if not (np.isfinite(found.lows).all() and np.isfinite(found.highs).all()):
+    for name, statistics in result.items():
+        if not (np.isfinite(statistics.lows).all() and np.isfinite(statistics.highs).all()):
             raise InputError(
                 f"The activations of '{name}' are not finite on the calibration inputs.",
                 hint="Check the weights for NaN, and that the inputs are scaled as the model"
                 " expects.",
             )
-        largest = max(abs(found.minimum), abs(found.maximum))
+        largest = max(abs(statistics.minimum), abs(statistics.maximum))
         if largest > LARGEST:
             raise InputError(
                 f"The activations of '{name}' reach {largest:.1e} on the calibration inputs; an"
@@ -369,9 +370,9 @@ def save(statistics: Statistics, folder: Path) -> None:
         f"names/{kind}": np.array(list(vars(statistics)[kind]), np.str_) for kind in _NAMED
     }
     arrays["parts"] = statistics.parts
-    for number, found in enumerate(statistics.tensors.values()):
-        arrays[f"tensor/{number}/extremes"] = np.stack([found.lows, found.highs])
-        arrays[f"tensor/{number}/sample"] = found.sample
+    for number, tensor in enumerate(statistics.tensors.values()):
+        arrays[f"tensor/{number}/extremes"] = np.stack([tensor.lows, tensor.highs])
+        arrays[f"tensor/{number}/sample"] = tensor.sample
     for number, layer in enumerate(statistics.layers.values()):
         arrays[f"layer/{number}/mean"] = layer.mean
         arrays[f"layer/{number}/power"] = layer.power

@@ -81,8 +81,8 @@ def enlarge(samples: SampleSet, inputs: Sequence[Endpoint], seed: int | None) ->
     limits = float(by_axes.min()), float(by_axes.max())
     rng = np.random.default_rng((seed, 3))
     of = np.arange(missing) % count
-    made = np.stack([_view(by_axes[run], limits, rng) for run in of])
-    joined = np.concatenate([pictures, layouts.convert(made, "NHWC", layout)])
+    views = np.stack([_view(by_axes[run], limits, rng) for run in of])
+    joined = np.concatenate([pictures, layouts.convert(views, "NHWC", layout)])
     enlarged = SampleSet(
         samples.source, len(joined), content_address(joined), samples.warnings, (joined,)
     )

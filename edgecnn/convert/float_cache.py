@@ -109,16 +109,16 @@ def obtain(
     if quantizes:
         Thread(target=_import_ahead, daemon=True).start()
     kept = {name: caching.find(_kind(name), key, warn=progress.warn) for name in formats}
-    outcome, made = None, dict[str, Path]()
+    outcome, new = None, dict[str, Path]()
     if missing := tuple(name for name, folder in kept.items() if folder is None):
-        outcome, made = _fill(request, identity, missing, key, feeding, progress)
+        outcome, new = _fill(request, identity, missing, key, feeding, progress)
     refused = {} if outcome is None else outcome.refused
-    folders = {n: folder for n in formats if (folder := made.get(n) or kept[n]) is not None}
+    folders = {n: folder for n in formats if (folder := new.get(n) or kept[n]) is not None}
     if not folders:
         raise refused[formats[0]]
     infos = {name: float_stage.read_info(folder) for name, folder in folders.items()}
     info = next(iter(infos.values()))
-    ends = {name: found.layouts[name] for name, found in infos.items()}
+    ends = {name: entry.layouts[name] for name, entry in infos.items()}
     model = FloatModel(info.network, folders, ends, refused)
     if outcome is not None:
         return model, outcome.samples
@@ -154,12 +154,12 @@ def _fill(
         )
         if loaded is not None:
             outcome = replace(outcome, samples=replace(outcome.samples, split=loaded))
-        made = {
+        folders = {
             name: caching.cached(_kind(name), key, functools.partial(_move, part, name))
             for name in missing
             if name not in outcome.refused
         }
-    return outcome, made
+    return outcome, folders
 
 
 def _runner(request: BuildRequest, identity: ModelIdentity) -> Callable[..., Any]:

@@ -184,8 +184,8 @@ def _make_with_tensorflow(
     ends = dict.fromkeys(formats, own_layouts(network))
     _write_info(folder, Info(network, ends, own_scaling, tuple(progress.warnings)))
     attempts = _Attempts(formats)
-    with attempts.of("onnx") as wanted:
-        if wanted:
+    with attempts.of("onnx") as is_needed:
+        if is_needed:
             from edgecnn.convert import onnx_float
 
             progress.stage("converting to float .onnx")
@@ -195,8 +195,8 @@ def _make_with_tensorflow(
                 input_names=[end.name for end in network.inputs],
                 output_names=[end.name for end in network.outputs],
             )
-    with attempts.of("tflite") as wanted:
-        if wanted:
+    with attempts.of("tflite") as is_needed:
+        if is_needed:
             progress.stage("converting to float .tflite")
             definition = tflite_float.define(traced)
             del traced
@@ -227,12 +227,12 @@ def _make_from_onnx(
     own_scaling = input_scaling.of_onnx(model)
     ends: dict[str, EndLayouts] = {}
     attempts = _Attempts(formats)
-    with attempts.of("tflite") as wanted:
-        if wanted:
+    with attempts.of("tflite") as is_needed:
+        if is_needed:
             network, ends["tflite"] = _lower(model, network, request, folder, progress)
     ends["onnx"] = own_layouts(network)
-    with attempts.of("onnx") as wanted:
-        if wanted:
+    with attempts.of("onnx") as is_needed:
+        if is_needed:
             onnx_file.save(from_proto(model), folder / ONNX)
     samples = gather(network, feeding, own_scaling, progress)
     proof.write(

@@ -150,11 +150,11 @@ def _matrix(operation: Any, known: Sequence[Any], axis: int) -> NDArray[np.float
         unit = tf.reshape(tf.eye(size), (1, size, 1, size))
         if operation.type == "ResizeBicubic":
             flags = ("align_corners", "half_pixel_centers")
-            made = tf.raw_ops.ResizeBicubic(
+            resized = tf.raw_ops.ResizeBicubic(
                 images=unit, size=[to, 1], **{name: operation.get_attr(name) for name in flags}
             )
         else:
-            made = tf.raw_ops.ScaleAndTranslate(
+            resized = tf.raw_ops.ScaleAndTranslate(
                 images=unit,
                 size=[to, 1],
                 scale=[scale, 1.0],
@@ -162,7 +162,7 @@ def _matrix(operation: Any, known: Sequence[Any], axis: int) -> NDArray[np.float
                 kernel_type=operation.get_attr("kernel_type"),
                 antialias=operation.get_attr("antialias"),
             )
-    return np.asarray(made, np.float32).reshape(to, size)
+    return np.asarray(resized, np.float32).reshape(to, size)
 
 
 def _redirect(old: Any, new: Any) -> None:  # noqa: ANN401 - tensors of TensorFlow

@@ -55,28 +55,28 @@ def inspect(
         CrashedError: native code crashed on it, or ran out of time.
         MissingPartError: an ONNX file, and the onnx package is not installed.
     """
-    path, given = Path(path), Given(dict(input_shapes or {}), input_size)
-    found = inspection.inspect(path, delegate=delegate)
-    return at(path, found, given) if given else found
+    path, request = Path(path), Given(dict(input_shapes or {}), input_size)
+    record = inspection.inspect(path, delegate=delegate)
+    return at(path, record, request) if request else record
 
 
-def at(path: Path, found: Inspection, given: Given) -> Inspection:
+def at(path: Path, record: Inspection, request: Given) -> Inspection:
     """The inspection of a file with the sizes that it leaves open fixed.
 
     Args:
         path: the file.
-        found: what `inspection.inspect` read of it.
-        given: the sizes; none where nothing but the batch is open, and shapes are to be propagated.
+        record: what `inspection.inspect` read of it.
+        request: the sizes; none where nothing but the batch is open, and shapes are to be found.
 
     Raises:
         InputError: shapes that the file cannot have, or that stay open.
         CrashedError: native code crashed on it, or ran out of time.
     """
     fixed = shapes.resolve(
-        found.inputs, given, found.format, str(path), overrides=found.format == "onnx"
+        record.inputs, request, record.format, str(path), overrides=record.format == "onnx"
     )
     at_shapes: Inspection = gate.run(
-        f"edgecnn.convert.inspecting:{found.format}_at",
+        f"edgecnn.convert.inspecting:{record.format}_at",
         str(path),
         fixed,
         source=path,
@@ -85,21 +85,21 @@ def at(path: Path, found: Inspection, given: Given) -> Inspection:
     )
     return dataclasses.replace(
         at_shapes,
-        inputs=found.inputs,
-        outputs=found.outputs,
+        inputs=record.inputs,
+        outputs=record.outputs,
         graph=dataclasses.replace(
             at_shapes.graph,
-            delegate_partitions=found.graph.delegate_partitions,
-            undelegated_ops=found.graph.undelegated_ops,
+            delegate_partitions=record.graph.delegate_partitions,
+            undelegated_ops=record.graph.undelegated_ops,
         ),
-        notes=(*at_shapes.notes, *_note(found, fixed)),
+        notes=(*at_shapes.notes, *_note(record, fixed)),
     )
 
 
-def _note(found: Inspection, fixed: Sequence[Shape]) -> list[str]:
+def _note(record: Inspection, fixed: Sequence[Shape]) -> list[str]:
     named = [
         f"{tensor.name} {'x'.join(map(str, shape))}"
-        for tensor, shape in zip(found.inputs, fixed, strict=True)
+        for tensor, shape in zip(record.inputs, fixed, strict=True)
         if shapes.is_open(tensor) or tensor.shape[1:] != shape[1:]
     ]
     return [f"{COUNTED_AT} {', '.join(named)}."] if named else []
@@ -142,8 +142,8 @@ def _restore_stored(folded: onnx.ModelProto, stored: onnx.ModelProto) -> None:
 
     makers = _unpacking(stored)
     graph = folded.graph
-    unpacked = [each for each in graph.initializer if each.name in makers]
-    present = {each.name for each in graph.initializer} - {each.name for each in unpacked}
+    unpacked = [tensor for tensor in graph.initializer if tensor.name in makers]
+    present = {tensor.name for tensor in graph.initializer} - {tensor.name for tensor in unpacked}
     nodes: list[onnx.NodeProto] = []
     read = set[str]()
     for tensor in unpacked:
@@ -153,7 +153,7 @@ def _restore_stored(folded: onnx.ModelProto, stored: onnx.ModelProto) -> None:
         )
         graph.initializer.remove(tensor)
     missing = read - present
-    graph.initializer.extend(each for each in stored.graph.initializer if each.name in missing)
+    graph.initializer.extend(t for t in stored.graph.initializer if t.name in missing)
     constants = [
         node
         for node in stored.graph.node

@@ -48,8 +48,8 @@ def _write_out(graph: ir.Graph, node: ir.Node) -> bool:
     for axis in (2, 3):
         if before[axis] != after[axis]:
             new += [*_matrix(graph, node, axis, (before[axis], after[axis]))]
-            made = new[-1].outputs[0]
-            new.append(ir.node("MatMul", [made, last] if axis == 2 else [last, made]))  # noqa: PLR2004 - height
+            matrix = new[-1].outputs[0]
+            new.append(ir.node("MatMul", [matrix, last] if axis == 2 else [last, matrix]))  # noqa: PLR2004 - height
             last = new[-1].outputs[0]
     replace(graph, [node], new or [ir.node("Identity", [source])])
     return True

@@ -38,8 +38,8 @@ def select(model: ir.Model) -> int:
     while count < _MOST and (node := _next(model)) is not None:
         pairs = _opened(model.graph, node)
         fold(model)
-        for one, other in pairs:
-            _require_same(one, other, name_of(node.inputs[0]))
+        for first, other in pairs:
+            _require_same(first, other, name_of(node.inputs[0]))
         count += 1
     return count
 
@@ -59,9 +59,9 @@ def _opened(graph: ir.Graph, node: ir.Node) -> list[tuple[ir.Value, ir.Value]]:
     condition = ir.node("Reshape", [node.inputs[0], scalar])
     new = [condition, *(inner for nodes, _ in branches for inner in nodes)]
     pairs, picks = [], []
-    for one, other in zip(*(outputs for _, outputs in branches), strict=True):
+    for first, other in zip(*(outputs for _, outputs in branches), strict=True):
         # A name of its own for each: what a branch passes on may be anything's, or an output.
-        ends = [ir.node("Identity", [value]) for value in (one, other)]
+        ends = [ir.node("Identity", [value]) for value in (first, other)]
         pick = ir.node("Where", [condition.outputs[0], *(end.outputs[0] for end in ends)])
         new += [*ends, pick]
         pairs.append((ends[0].outputs[0], ends[1].outputs[0]))
@@ -70,9 +70,8 @@ def _opened(graph: ir.Graph, node: ir.Node) -> list[tuple[ir.Value, ir.Value]]:
     return pairs
 
 
-def _require_same(one: ir.Value, other: ir.Value, condition: str) -> None:
-    known = [value for value in (one, other) if value.shape is not None and value.shape.is_static()]
-    shapes = {shape_of(value) for value in known}
+def _require_same(first: ir.Value, other: ir.Value, condition: str) -> None:
+    shapes = {shape_of(v) for v in (first, other) if v.shape is not None and v.shape.is_static()}
     if len(shapes) > 1:
         raise InputError(
             f"The branches of the If at '{condition}' in the ONNX model give the shapes"

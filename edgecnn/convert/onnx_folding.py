@@ -67,8 +67,8 @@ def _fold_nodes(model: ir.Model) -> bool:
             for value in node.outputs:
                 known = _bytes(value.shape)
                 sizes[value] = _SMALL_BYTES if known is None else known
-    made = {node.outputs[0]: _shape_value(node) for node in measured} | _computed(model, chosen)
-    for value, array in made.items():
+    folded = {node.outputs[0]: _shape_value(node) for node in measured} | _computed(model, chosen)
+    for value, array in folded.items():
         freeze(model.graph, value, array)
     model.graph.remove([*measured, *chosen], safe=True)
     return bool(measured or chosen)
@@ -92,12 +92,12 @@ def _foldable(node: ir.Node, sizes: dict[ir.Value, int]) -> bool:
         return False
     if not sources or not sizes.keys() >= set(sources):
         return False
-    given = sum(sizes[value] for value in sources)
+    source_bytes = sum(sizes[value] for value in sources)
     results = [_bytes(value.shape) for value in node.outputs if value.name]
     known = [size for size in results if size is not None]
-    if len(known) < len(results) and given > _SMALL_BYTES:
+    if len(known) < len(results) and source_bytes > _SMALL_BYTES:
         return False
-    return max(known, default=0) <= max(_MOST_BYTES, given)
+    return max(known, default=0) <= max(_MOST_BYTES, source_bytes)
 
 
 def _shape_value(node: ir.Node) -> Array:
@@ -114,9 +114,9 @@ def _computed(model: ir.Model, nodes: list[ir.Node]) -> dict[ir.Value, Array]:
     import onnxruntime
 
     inside = set(nodes)
-    made = [value for node in nodes for value in node.outputs]
-    wanted = [value for value in made if not inside.issuperset(value.consumers())]
-    if not wanted:
+    outputs = [value for node in nodes for value in node.outputs]
+    needed = [value for value in outputs if not inside.issuperset(value.consumers())]
+    if not needed:
         return {}
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
@@ -124,17 +124,19 @@ def _computed(model: ir.Model, nodes: list[ir.Node]) -> dict[ir.Value, Array]:
     options.enable_cpu_mem_arena = False  # of one run it saves nothing, and takes twice the memory
     try:
         session = onnxruntime.InferenceSession(
-            _part(model, nodes, wanted).SerializeToString(),
+            _part(model, nodes, needed).SerializeToString(),
             options,
             providers=["CPUExecutionProvider"],
         )
-        values = session.run([value.name for value in wanted], {})
+        values = session.run([value.name for value in needed], {})
     except Exception as error:  # onnxruntime's exceptions have no base class of their own
         raise InputError(f"A constant of the ONNX model cannot be computed: {error}") from error
-    return dict(zip(wanted, values, strict=True))
+    return dict(zip(needed, values, strict=True))
 
 
-def _part(model: ir.Model, nodes: Sequence[ir.Node], wanted: Sequence[ir.Value]) -> onnx.ModelProto:
+def _part(
+    model: ir.Model, nodes: Sequence[ir.Node], outputs: Sequence[ir.Value]
+) -> onnx.ModelProto:
     """These nodes, with the constants they read, as a model of its own."""
     import onnx_ir as ir
     from onnx import helper
@@ -143,7 +145,7 @@ def _part(model: ir.Model, nodes: Sequence[ir.Node], wanted: Sequence[ir.Value])
     constants = [value for value in read if value is not None and value.is_initializer()]
     graph = ir.GraphView([], [], nodes=nodes, initializers=constants, name="constants")
     proto = encoded(graph, model)
-    proto.graph.output.extend(helper.make_empty_tensor_value_info(name_of(v)) for v in wanted)
+    proto.graph.output.extend(helper.make_empty_tensor_value_info(name_of(v)) for v in outputs)
     return proto
 
 

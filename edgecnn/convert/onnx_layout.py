@@ -98,8 +98,8 @@ def _backward(value: ir.Value) -> str:
         if node.op_type in _SPATIAL:
             return _spelled(axes[tensor])
         order = _order(node, len(axes[tensor]))
-        two = node.op_type in {"Add", "Mul", "Sub", "Div"}
-        for source in node.inputs[: 2 if two else 1] if order else ():
+        binary = node.op_type in {"Add", "Mul", "Sub", "Div"}
+        for source in node.inputs[: 2 if binary else 1] if order else ():
             rank = None if source is None or source.shape is None else len(source.shape)
             if source is not None and rank in {None, len(order)}:  # not one that is broadcast
                 # axis i of the tensor is axis order[i] of its source

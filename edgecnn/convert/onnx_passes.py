@@ -90,8 +90,8 @@ def _pool_globally(graph: ir.Graph, node: ir.Node) -> bool:
 def _axes(node: ir.Node) -> Sequence[int] | None:
     """Of a reduction, whichever opset it is written in; None for all."""
     if len(node.inputs) > 1:
-        given = array_of(node.inputs[1])
-        return None if given is None else given.tolist()
+        axes = array_of(node.inputs[1])
+        return None if axes is None else axes.tolist()
     stated: Sequence[int] | None = node.attributes.get_ints("axes")
     return stated
 

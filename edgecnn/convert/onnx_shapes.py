@@ -45,9 +45,9 @@ def fix(
     sizes = {name_of(value): _declared(value) for value in graph.inputs}
     named = _by_name(list(sizes), input_shapes)
     symbols: dict[str, int] = {}
-    for name, given in named.items():
-        _learn(symbols, name, sizes[name], given)
-        sizes[name] = list(given)
+    for name, shape in named.items():
+        _learn(symbols, name, sizes[name], shape)
+        sizes[name] = list(shape)
     for name, image in _images(graph, sizes, input_size, named).items():
         _learn(symbols, name, sizes[name], image)
         sizes[name] = image
@@ -67,13 +67,13 @@ def _declared(value: ir.Value) -> Sizes | None:
     return [size if isinstance(size, str) or size > 0 else "" for size in named]
 
 
-def _by_name(names: list[str], given: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
-    if "" in given and len(names) != 1:
+def _by_name(names: list[str], shapes: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
+    if "" in shapes and len(names) != 1:
         raise InputError(
             f"The model has {len(names)} inputs ({', '.join(names)}): a shape needs a name.",
             hint=f"--input-shape {names[0]}=1x3x{_EXAMPLE}x{_EXAMPLE}" if names else "",
         )
-    result = {name or names[0]: tuple(shape) for name, shape in given.items()}
+    result = {name or names[0]: tuple(shape) for name, shape in shapes.items()}
     for name, shape in result.items():
         if name not in names:
             raise InputError(
@@ -111,15 +111,15 @@ def _images(
 
 
 def _learn(
-    symbols: dict[str, int], name: str, sizes: Sizes | None, given: Sizes | tuple[int, ...]
+    symbols: dict[str, int], name: str, sizes: Sizes | None, shape: Sizes | tuple[int, ...]
 ) -> None:
     """Take note of what the given shape says about open sizes that have a name."""
-    if sizes is not None and len(sizes) != len(given):
+    if sizes is not None and len(sizes) != len(shape):
         raise InputError(
             f"Input '{name}' has {len(sizes)} axes, {_text(sizes)};"
-            f" the shape {_text(list(given))} has {len(given)}."
+            f" the shape {_text(list(shape))} has {len(shape)}."
         )
-    for size, value in zip(sizes or [], given, strict=False):
+    for size, value in zip(sizes or [], shape, strict=False):
         if isinstance(size, str) and size.strip("?") and isinstance(value, int):
             symbols.setdefault(size, value)
 

@@ -211,12 +211,12 @@ def _hard_swish(graph: ir.Graph, node: ir.Node) -> bool:
     for product, by_six in ((node, False), (inner, True)):
         if product is None or product.op_type != "Mul":
             continue
-        for one, other in (product.inputs, product.inputs[::-1]):
+        for value, other in (product.inputs, product.inputs[::-1]):
             gate = maker_of(other)
-            if (by_six and one is not None and _six_step(other) is one) or (
-                not by_six and gate is not None and _is_hard_sigmoid(gate) and gate.inputs[0] is one
-            ):
-                x = one
+            is_gate = gate is not None and _is_hard_sigmoid(gate) and gate.inputs[0] is value
+            is_step = value is not None and _six_step(other) is value
+            if is_step if by_six else is_gate:
+                x = value
     if x is None:
         return False
     replace(graph, [node], [ir.node("HardSwish", [x])])

@@ -36,10 +36,10 @@ def write(
     answer: Answer,
 ) -> None:
     """Keep some calibration inputs as they are fed, and what the source's framework answers."""
-    asked = list(itertools.islice(samples.feeds(network.inputs, preprocessing), SAMPLES))
-    answered = [[np.atleast_1d(np.asarray(values)) for values in answer(feed)] for feed in asked]
+    feeds = list(itertools.islice(samples.feeds(network.inputs, preprocessing), SAMPLES))
+    answered = [[np.atleast_1d(np.asarray(values)) for values in answer(feed)] for feed in feeds]
     arrays = {
-        **{f"x{k}": np.stack([feed[k] for feed in asked]) for k in range(len(network.inputs))},
+        **{f"x{k}": np.stack([feed[k] for feed in feeds]) for k in range(len(network.inputs))},
         **{f"y{k}": np.concatenate([row[k] for row in answered]) for k in range(len(answered[0]))},
     }
     np.savez(folder / NAME, **arrays)  # type: ignore[arg-type] # numpy means allow_pickle
@@ -79,10 +79,10 @@ def of_onnx(path: Path, network: Network) -> Answer:
 
     threads = os.cpu_count() or 1
     session = OnnxSession(path, threads)
-    asked = {end.name: end.shape for end in network.inputs}
-    if not all(fits(asked[info.name], info) for info in session.inputs):
+    shapes = {end.name: end.shape for end in network.inputs}
+    if not all(fits(shapes[info.name], info) for info in session.inputs):
         model = from_proto(onnx_parsing.parse(path))
-        onnx_shapes.fix(model, asked, None)
+        onnx_shapes.fix(model, shapes, None)
         session = OnnxSession(to_proto(model).SerializeToString(), threads)
     places = {info.name: place for place, info in enumerate(session.inputs)}
     order = [places[end.name] for end in network.inputs]

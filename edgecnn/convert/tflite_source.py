@@ -39,21 +39,21 @@ def prepare(path: Path) -> tuple[Network, str, bytes]:
             open that nobody fixed.
     """
     _refuse_quantized(path, inspect(path, delegate=False))  # LiteRT may not even load it
-    found = inspect(path)
+    inspection = inspect(path)
     graph = Graph.read(files.read_bytes(path))
     unpack_constants.apply(graph)
     transpose_conv_bias.apply(graph)
-    _refuse(path, found, graph)
+    _refuse(path, inspection, graph)
     _refuse_open_sizes(path, graph)
     if fixed_batch.is_open(graph):
         graph = Graph.read(fixed_batch.fix(graph.write()))
-    network = _network(path, graph, found)
+    network = _network(path, graph, inspection)
     return network, input_scaling.of_tflite(graph), graph.write()
 
 
-def _refuse(path: Path, found: Inspection, graph: Graph) -> None:
+def _refuse(path: Path, inspection: Inspection, graph: Graph) -> None:
     custom = sorted({operator.name for operator in graph.operators if operator.custom})
-    foreign = dict.fromkeys((*found.graph.variable_ops, *found.graph.flex_ops, *custom))
+    foreign = dict.fromkeys((*inspection.graph.variable_ops, *inspection.graph.flex_ops, *custom))
     if foreign:
         raise InputError(
             f"{path}: edgecnn cannot quantize {', '.join(foreign)}.",
@@ -62,12 +62,12 @@ def _refuse(path: Path, found: Inspection, graph: Graph) -> None:
         )
 
 
-def _refuse_quantized(path: Path, found: Inspection) -> None:
-    integers = _INTEGER_WEIGHTS & set(found.graph.macs_by_dtype)
-    if integers or "dynamic" in found.graph.macs_by_dtype:
+def _refuse_quantized(path: Path, inspection: Inspection) -> None:
+    integers = _INTEGER_WEIGHTS & set(inspection.graph.macs_by_dtype)
+    if integers or "dynamic" in inspection.graph.macs_by_dtype:
         raise InputError(
             f"{path} is quantized already, not a float model: its MACs are"
-            f" {', '.join(found.graph.macs_by_dtype)}.",
+            f" {', '.join(inspection.graph.macs_by_dtype)}.",
             hint="Quantize the float .tflite it was made from.",
         )
 
@@ -106,7 +106,7 @@ def ends(graph: Graph) -> tuple[tuple[Endpoint, ...], tuple[Endpoint, ...]]:
     )
 
 
-def _network(path: Path, graph: Graph, found: Inspection) -> Network:
+def _network(path: Path, graph: Graph, inspection: Inspection) -> Network:
     inputs, outputs = ends(graph)
     for end in (*inputs, *outputs):
         if any(size < 1 for size in end.shape):
@@ -114,7 +114,7 @@ def _network(path: Path, graph: Graph, found: Inspection) -> Network:
                 f"{path}: its {end.name} is {end.shape}; every size must be known.",
                 hint="Convert it again with a fixed input shape, and a batch that is 1 or open.",
             )
-    count = sum(found.graph.parameters_by_dtype.values())
+    count = sum(inspection.graph.parameters_by_dtype.values())
     return Network(inputs, outputs, count, count)
 
 

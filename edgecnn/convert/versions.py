@@ -14,8 +14,8 @@ DECISIVE = ("edgecnn", "tensorflow", "keras", "tf2onnx", "onnx", "numpy", "ai-ed
 
 def versions() -> dict[str, str]:
     """Version of every package that has a part in an export and is installed."""
-    found = {name: find_version(name) for name in _PACKAGES}
-    return {name: version for name, version in found.items() if version is not None}
+    installed = {name: find_version(name) for name in _PACKAGES}
+    return {name: version for name, version in installed.items() if version is not None}
 
 
 def find_version(package: str) -> str | None:

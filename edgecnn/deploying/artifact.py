@@ -125,13 +125,13 @@ def _proof_runs(folder: Path, manifest: Manifest) -> tuple[Arrays, Arrays]:
 
 
 def _tflite(manifest: Manifest, folder: Path) -> FileInfo:
-    found = [file for file in manifest.files if file.format == "tflite"]
-    if not found:
+    files = [file for file in manifest.files if file.format == "tflite"]
+    if not files:
         raise InputError(
             f"{folder} holds no .tflite file, and nothing else is deployed.",
             hint="Export with --format tflite or both.",
         )
-    return found[0]
+    return files[0]
 
 
 def _check_ends(manifest: Manifest, file: FileInfo, folder: Path) -> None:
@@ -188,10 +188,10 @@ def run_as_device(
 
 
 def _check_outputs(real: Arrays, stored: Arrays, manifest: Manifest, path: Path) -> None:
-    for found, wanted, output in zip(real, stored, manifest.outputs, strict=True):
-        if found.shape != wanted.shape:
+    for computed, expected, output in zip(real, stored, manifest.outputs, strict=True):
+        if computed.shape != expected.shape:
             raise InputError(
-                f"{path} gives {found.shape[1:]} for the output {output.name}, and its reference"
-                f" has {wanted.shape[1:]}.",
+                f"{path} gives {computed.shape[1:]} for the output {output.name}, and its reference"
+                f" has {expected.shape[1:]}.",
                 hint="Export again; the folder is not whole.",
             )

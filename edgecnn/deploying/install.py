@@ -74,17 +74,17 @@ def main() -> int:
     ).returncode
 
 
-def _tell(archive: Path, folder: str, wanted: Callable[[], bool]) -> int:
-    told: dict[str, Any]
+def _tell(archive: Path, folder: str, still_wanted: Callable[[], bool]) -> int:
+    answer: dict[str, Any]
     try:
-        told = {"ok": True, **install(archive, _place(folder), wanted)}
+        answer = {"ok": True, **install(archive, _place(folder), still_wanted)}
     except InstallError as error:
-        told = {"ok": False, "kind": error.kind, "message": error.message}
+        answer = {"ok": False, "kind": error.kind, "message": error.message}
     except OSError as error:
         full = error.errno in {errno.ENOSPC, errno.EDQUOT}
-        told = {"ok": False, "kind": "full" if full else "place", "message": str(error)}
-    sys.stdout.write(json.dumps(told) + "\n")
-    return 0 if told["ok"] else 1
+        answer = {"ok": False, "kind": "full" if full else "place", "message": str(error)}
+    sys.stdout.write(json.dumps(answer) + "\n")
+    return 0 if answer["ok"] else 1
 
 
 def _place(folder: str) -> Path:
@@ -93,23 +93,23 @@ def _place(folder: str) -> Path:
     return Path(home, os.path.expanduser(folder))  # noqa: PTH111 - likewise
 
 
-def install(archive: Path, folder: Path, wanted: Callable[[], bool]) -> dict[str, Any]:
+def install(archive: Path, folder: Path, still_wanted: Callable[[], bool]) -> dict[str, Any]:
     """Unpack, prove, switch.
 
     Args:
         archive: a .tar.gz whose files all lie in <any name>/releases/<release>/.
         folder: where releases/ and the link `current` are, or are to be.
-        wanted: asked between the steps; when it says no, all is undone.
+        still_wanted: asked between the steps; when it says no, all is undone.
 
     Raises:
         InstallError, OSError: nothing was changed.
     """
     folder = folder.absolute()
-    with _folders(folder / "releases") as releases, _locked(folder, wanted):
+    with _folders(folder / "releases") as releases, _locked(folder, still_wanted):
         _sweep(folder)
         old = _current(folder)
-        with _proven(archive, releases, wanted) as (release, kept, proof):
-            _refuse_unwanted(wanted)
+        with _proven(archive, releases, still_wanted) as (release, kept, proof):
+            _refuse_unwanted(still_wanted)
             proven = old if release == old else _arm(folder, release, old)
             _switch(folder, release)
         unchanged = kept and release == old
@@ -121,7 +121,7 @@ def install(archive: Path, folder: Path, wanted: Callable[[], bool]) -> dict[str
 
 @contextlib.contextmanager
 def _proven(
-    archive: Path, releases: Path, wanted: Callable[[], bool]
+    archive: Path, releases: Path, still_wanted: Callable[[], bool]
 ) -> Iterator[tuple[str, bool, dict[str, Any]]]:
     """Unpack a release, prove it, give it its name; it goes again when the block fails.
 
@@ -131,15 +131,15 @@ def _proven(
     with tarfile.open(archive) as tar, contextlib.ExitStack() as undo:
         name, kept = _release_name(tar), dict[str, Any]()
         with contextlib.suppress(InstallError, OSError):  # not there, or damaged: it comes anew
-            kept = _prove(releases / name, wanted)
+            kept = _prove(releases / name, still_wanted)
         if kept:
             yield name, True, kept
             return
         release = _free(releases, name)
         incoming = releases / f"{_INCOMING}{release.name}"
         undo.callback(shutil.rmtree, incoming, ignore_errors=True)
-        _unpack(tar, incoming, wanted)
-        proof = _prove(incoming, wanted)
+        _unpack(tar, incoming, still_wanted)
+        proof = _prove(incoming, still_wanted)
         os.sync()
         incoming.rename(release)
         undo.callback(shutil.rmtree, release, ignore_errors=True)
@@ -150,25 +150,25 @@ def _proven(
 @contextlib.contextmanager
 def _folders(deepest: Path) -> Iterator[Path]:
     """Make a folder and those above it; those that were made are removed after a failure."""
-    missing = [each for each in (deepest, *deepest.parents) if not os.path.lexists(each)]
+    missing = [parent for parent in (deepest, *deepest.parents) if not os.path.lexists(parent)]
     deepest.mkdir(parents=True, exist_ok=True)
     try:
         yield deepest
     except BaseException:
-        for made in missing:
+        for folder in missing:
             with contextlib.suppress(OSError):  # another deploy has put something there
-                made.rmdir()
+                folder.rmdir()
         raise
 
 
 @contextlib.contextmanager
-def _locked(folder: Path, wanted: Callable[[], bool]) -> Iterator[None]:
+def _locked(folder: Path, still_wanted: Callable[[], bool]) -> Iterator[None]:
     """Hold the folder against another deploy; the lock ends with this process, whatever happens."""
     descriptor = os.open(folder, os.O_RDONLY)
     end = time.monotonic() + _PATIENCE_S
     try:
         while not _is_ours(descriptor):
-            _refuse_unwanted(wanted)
+            _refuse_unwanted(still_wanted)
             if time.monotonic() > end:
                 raise InstallError("busy", f"another deploy is at work in {folder}")
             time.sleep(_POLL_S)
@@ -204,7 +204,7 @@ def _current(folder: Path) -> str:
 
 
 def _release_name(tar: tarfile.TarFile) -> str:
-    names = {"".join(PurePosixPath(each.name).parts[2:3]) for each in tar if each.isreg()}
+    names = {"".join(PurePosixPath(member.name).parts[2:3]) for member in tar if member.isreg()}
     if len(names) != 1 or not _NAME.fullmatch(next(iter(names))):
         raise InstallError("archive", "the archive holds no release")
     return names.pop()
@@ -218,7 +218,7 @@ def _free(releases: Path, name: str) -> Path:
     return free
 
 
-def _unpack(tar: tarfile.TarFile, place: Path, wanted: Callable[[], bool]) -> None:
+def _unpack(tar: tarfile.TarFile, place: Path, still_wanted: Callable[[], bool]) -> None:
     members = [member for member in tar.getmembers() if member.isreg()]
     needed = sum(member.size for member in members) + _SPARE_BYTES
     free = shutil.disk_usage(place.parent).free
@@ -227,7 +227,7 @@ def _unpack(tar: tarfile.TarFile, place: Path, wanted: Callable[[], bool]) -> No
             "full", f"{needed >> 20} MiB are needed in {place.parent}, and {free >> 20} are free"
         )
     for member in members:
-        _refuse_unwanted(wanted)
+        _refuse_unwanted(still_wanted)
         parts = PurePosixPath(member.name).parts[3:]
         if not parts or ".." in parts:
             raise InstallError("archive", f"the archive holds {member.name!r}")
@@ -241,19 +241,19 @@ def _unpack(tar: tarfile.TarFile, place: Path, wanted: Callable[[], bool]) -> No
             path.chmod(0o755)
 
 
-def _refuse_unwanted(wanted: Callable[[], bool]) -> None:
-    if not wanted():
+def _refuse_unwanted(still_wanted: Callable[[], bool]) -> None:
+    if not still_wanted():
         raise InstallError("gone", "the connection was cut; all is as it was")
 
 
-def _prove(release: Path, wanted: Callable[[], bool]) -> dict[str, Any]:
+def _prove(release: Path, still_wanted: Callable[[], bool]) -> dict[str, Any]:
     """Let the release run its reference inputs where it is going to run."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         # Started as its user will start it later.
         with subprocess.Popen([str(release / "run"), "--prove"], stdout=out, stderr=err) as run:
             try:
                 while run.poll() is None:
-                    _refuse_unwanted(wanted)
+                    _refuse_unwanted(still_wanted)
                     time.sleep(_POLL_S)
             except BaseException:
                 run.kill()
@@ -265,14 +265,14 @@ def _prove(release: Path, wanted: Callable[[], bool]) -> dict[str, Any]:
 
 def _judged(code: int, out: bytes, errors: str) -> dict[str, Any]:
     try:
-        told: dict[str, Any] = json.loads(out)
+        answer: dict[str, Any] = json.loads(out)
     except ValueError:
         how = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
         words = errors.strip().rpartition("\n")[2][:_LONGEST_WORDS]
         raise InstallError("proof", f"the network {how}. {words}".strip()) from None
-    if not told["ok"]:
-        raise InstallError("proof", "{message}: {hint}".format_map(told["error"]))
-    return told
+    if not answer["ok"]:
+        raise InstallError("proof", "{message}: {hint}".format_map(answer["error"]))
+    return answer
 
 
 def _arm(folder: Path, release: str, old: str) -> str:
@@ -309,7 +309,7 @@ def _switch(folder: Path, name: str) -> None:
 
 def _prune(releases: Path, keep: set[str]) -> list[str]:
     """Remove older releases; one that cannot be removed is no reason to fail."""
-    names = {each.name for each in releases.iterdir()} - keep
+    names = {entry.name for entry in releases.iterdir()} - keep
     old = sorted(name for name in names if _NAME.fullmatch(name))
     for name in old:
         shutil.rmtree(releases / name, ignore_errors=True)

@@ -22,15 +22,15 @@ _MOST_FRAMES = 20_000
 
 def main() -> None:
     """Do what is asked."""
-    folder, asked, names = Path(sys.argv[1], "kept"), sys.argv[2], sys.argv[3:]
-    if asked == "list":
+    folder, request, names = Path(sys.argv[1], "kept"), sys.argv[2], sys.argv[3:]
+    if request == "list":
         sys.stdout.write(json.dumps({"frames": _listed(folder)}) + "\n")
         return
     names = [name for name in names if _NAME.fullmatch(name)]
-    if asked == "give":
+    if request == "give":
         for name in names:
             sys.stdout.buffer.write(_read(folder / name))
-    elif asked == "clear":
+    elif request == "clear":
         for name in names:
             (folder / name).unlink()
         sys.stdout.write(json.dumps({"removed": len(names)}) + "\n")
@@ -40,8 +40,8 @@ def _listed(folder: Path) -> list[dict[str, object]]:
     if not folder.is_dir():
         return []
     with os.scandir(folder) as listing:
-        found = sorted(file.name for file in listing if _NAME.fullmatch(file.name))
-    sizes = [(name, (folder / name).stat().st_size) for name in found[:_MOST_FRAMES]]
+        names = sorted(file.name for file in listing if _NAME.fullmatch(file.name))
+    sizes = [(name, (folder / name).stat().st_size) for name in names[:_MOST_FRAMES]]
     return [{"name": name, "bytes": size} for name, size in sizes]
 
 

@@ -68,17 +68,17 @@ def network(device: ShellDevice, folder: str | None) -> Network:
         InputError: there is none, or there are several.
         DeviceError: the device cannot be reached.
     """
-    found = status.networks_on(device, folder)
-    if len(found) == 1:
-        return found[0]
+    networks = status.networks_on(device, folder)
+    if len(networks) == 1:
+        return networks[0]
     where = "there" if folder is None else f"in {folder}"
-    if not found:
+    if not networks:
         raise InputError(
             f"{device.target}: no network is deployed {where}.",
             hint=f"edgecnn deploy ARTIFACT {device.target}",
         )
-    names = [each.folder.rpartition("/")[2] for each in found]
+    names = [entry.folder.rpartition("/")[2] for entry in networks]
     raise InputError(
-        f"{device.target}: {len(found)} networks are deployed there: {', '.join(names[:20])}.",
+        f"{device.target}: {len(networks)} networks are deployed there: {', '.join(names[:20])}.",
         hint=f"Name one: {device.target}/{names[0]}",
     )

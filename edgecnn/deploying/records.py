@@ -47,7 +47,7 @@ class Proof:
     @property
     def bit_identical(self) -> bool:
         """Whether the outputs are the same to the last bit."""
-        return all(each.max_difference == 0 for each in self.outputs)
+        return all(output.max_difference == 0 for output in self.outputs)
 
 
 @dataclass(frozen=True)
@@ -163,12 +163,12 @@ class Rollout:
     @property
     def stopped(self) -> bool:
         """Whether a device did not prove itself."""
-        return any(each.outcome == "failed" for each in self.devices)
+        return any(device.outcome == "failed" for device in self.devices)
 
     @property
     def complete(self) -> bool:
         """Whether all run the new release."""
-        return all(each.outcome == "deployed" for each in self.devices)
+        return all(device.outcome == "deployed" for device in self.devices)
 
 
 @dataclass(frozen=True)

@@ -71,11 +71,7 @@ def roll_out(
 
 
 class _Rolling:
-    """What has become of each device so far.
-
-    Attributes:
-        done: by target.
-    """
+    """What has become of each device so far."""
 
     def __init__(self, ready: Ready, packs: Packs, progress: Progress) -> None:
         self._ready, self._packs, self._progress = ready, packs, progress
@@ -92,14 +88,14 @@ class _Rolling:
             side_by_side.run(left, self._deploy, self._progress, most=_AT_ONCE)
 
     def _proved(self) -> int:
-        return sum(each.outcome == "deployed" for each in self.done.values())
+        return sum(rolled.outcome == "deployed" for rolled in self.done.values())
 
     def _deploy(self, device: Device, progress: Progress) -> None:
         if self._stopped.is_set():
             return
         sent = threading.Event()
         try:
-            made = run.deploy_to(device, self._ready, self._packs, progress, sent.set)
+            done = run.deploy_to(device, self._ready, self._packs, progress, sent.set)
         except EdgeCnnError as error:
             rolled = Rolled(
                 device.target,
@@ -110,7 +106,7 @@ class _Rolling:
             if sent.is_set():
                 self._stopped.set()
         else:
-            rolled = Rolled(device.target, "deployed", deployment=made, release=made.release)
+            rolled = Rolled(device.target, "deployed", deployment=done, release=done.release)
         finally:
             device.close()
         self.done[device.target] = rolled
@@ -118,27 +114,27 @@ class _Rolling:
 
 
 def _sentence(rolled: Rolled) -> str:
-    made = rolled.deployment
-    if made is None:
+    deployment = rolled.deployment
+    if deployment is None:
         return rolled.message
-    how = "bit-identical" if made.proof.bit_identical else "within the limits"
-    return f"{rolled.target}: runs {made.release}, its outputs {how}"
+    how = "bit-identical" if deployment.proof.bit_identical else "within the limits"
+    return f"{rolled.target}: runs {deployment.release}, its outputs {how}"
 
 
 def _with_what_runs(
     done: Sequence[Rolled], ready: Ready, to: str | None, progress: Progress
 ) -> tuple[Rolled, ...]:
     """Those that do not run the new release are asked what they run; silence is no answer."""
-    asked = [each for each in done if each.outcome in {"failed", "left"}]
-    if not asked:
+    failed = [rolled for rolled in done if rolled.outcome in {"failed", "left"}]
+    if not failed:
         return tuple(done)
-    devices = [open_device(each.target) for each in asked]
+    devices = [open_device(rolled.target) for rolled in failed]
     report = status.ask_all(devices, to or ready.place, progress)
-    runs = {each.target: _release(each.networks) for each in report.devices}
+    runs = {standing.target: _release(standing.networks) for standing in report.devices}
     return tuple(
-        replace(each, release=runs[each.target]) if each.target in runs and not each.release
-        else each
-        for each in done
+        replace(rolled, release=runs[rolled.target]) if rolled.target in runs and not rolled.release
+        else rolled
+        for rolled in done
     )  # fmt: skip
 
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from edgecnn import held
 from edgecnn.deploying import archive, artifact, libraries, release, services, status, tasking
-from edgecnn.deploying import told as answers
 from edgecnn.deploying.records import Bundle, Deployment
+from edgecnn.deploying.reply import parse_reply, proof
 from edgecnn.deploying.tasking import TaskOptions
 from edgecnn.errors import InputError
 from edgecnn.progress import Progress, Silent
@@ -119,16 +119,10 @@ def prepare(
 
 @dataclass(frozen=True)
 class Pack:
-    """What is sent to one kind of device.
+    """What is sent to one kind of device."""
 
-    Attributes:
-        brought: the libraries in it.
-        made: the release.
-        path: of the archive.
-    """
-
-    brought: Libraries
-    made: Release
+    libraries: Libraries
+    release: Release
     path: Path
 
 
@@ -143,7 +137,7 @@ class Packs:
     def __init__(self, ready: Ready, folder: Path) -> None:
         self._ready, self._folder = ready, folder
         self._lock = threading.Lock()
-        self._made: dict[str, Pack] = {}
+        self._packs: dict[str, Pack] = {}
 
     def of(self, facts: DeviceFacts, progress: Progress) -> Pack:
         """The archive for such a device; several threads may ask.
@@ -153,16 +147,16 @@ class Packs:
         """
         key = libraries.spec_for(facts).key
         with self._lock:
-            if key not in self._made:
-                self._made[key] = self._pack(facts, self._folder / f"{key}.tar.gz", progress)
-            return self._made[key]
+            if key not in self._packs:
+                self._packs[key] = self._pack(facts, self._folder / f"{key}.tar.gz", progress)
+            return self._packs[key]
 
     def _pack(self, facts: DeviceFacts, path: Path, progress: Progress) -> Pack:
-        brought = libraries.libraries_for(facts, progress)
-        made = release.make(self._ready.deployable, brought, self._ready.task)
+        libs = libraries.libraries_for(facts, progress)
+        packed = release.make(self._ready.deployable, libs, self._ready.task)
         progress.stage("packing")
-        archive.write(made, path)
-        return Pack(brought, made, path)
+        archive.write(packed, path)
+        return Pack(libs, packed, path)
 
 
 def deploy_to(
@@ -189,32 +183,32 @@ def deploy_to(
     pack = packs.of(facts, progress)
     sent_bytes = pack.path.stat().st_size
     with device.workspace() as workspace:
-        pack.brought.require(workspace)
+        pack.libraries.require(workspace)
         progress.stage(f"sending {sent_bytes / 1e6:.1f} MB to {device.target}")
         if on_sending is not None:
             on_sending()
         done = _install(workspace, pack.path, ready.place, progress)
-        told = answers.understood(device.target, done, ready.deployable, pack.made)
+        installed = parse_reply(device.target, done, ready.deployable, pack.release)
         served = None
-        if told.service or ready.service is not None:
+        if installed.service or ready.service is not None:
             served = services.move_over(
-                workspace, device.target, told.folder, ready.service, progress
+                workspace, device.target, installed.folder, ready.service, progress
             )
     manifest = ready.deployable.manifest
     return Deployment(
         target=device.target,
         device=facts,
-        folder=told.folder,
-        release=told.release,
-        previous=told.previous if told.previous != told.release else "",
-        removed=told.removed,
-        unchanged=told.unchanged,
+        folder=installed.folder,
+        release=installed.release,
+        previous=installed.previous if installed.previous != installed.release else "",
+        removed=installed.removed,
+        unchanged=installed.unchanged,
         model=manifest.model.name,
         recipe=manifest.recipe,
         weights=manifest.model.weights,
-        runtime=pack.brought.runtime,
+        runtime=pack.libraries.runtime,
         sent_bytes=sent_bytes,
-        proof=answers.proof(told.proof),
+        proof=proof(installed.proof),
         task=ready.task.name,
         head=ready.task.head,
         service=served,
@@ -282,19 +276,19 @@ def bundle(
         raise InputError(f"{file.parent} does not exist.", hint="Make the folder first.")
     deployable = artifact.read(Path(path), watcher)
     purpose = tasking.resolve(deployable, options)
-    brought = libraries.libraries_without_device(machine, python, watcher)
-    made = release.make(deployable, brought, purpose)
+    shipped = libraries.libraries_without_device(machine, python, watcher)
+    packed = release.make(deployable, shipped, purpose)
     watcher.stage("packing")
-    archive.write(made, file)
-    done = _bundle(file, deployable, brought, made, machine, python)
+    archive.write(packed, file)
+    done = _bundle(file, deployable, shipped, packed, machine, python)
     return replace(done, task=purpose.name, head=purpose.head)
 
 
 def _bundle(
     file: Path,
     deployable: Deployable,
-    brought: Libraries,
-    made: Release,
+    shipped: Libraries,
+    packed: Release,
     machine: str,
     python: str,
 ) -> Bundle:
@@ -302,13 +296,13 @@ def _bundle(
         path=file,
         sha256=release.sha256(file),
         bytes=file.stat().st_size,
-        folder=made.folder,
-        release=made.name,
+        folder=packed.folder,
+        release=packed.name,
         machine=machine,
         python=python,
         model=deployable.manifest.model.name,
         recipe=deployable.manifest.recipe,
         weights=deployable.manifest.model.weights,
-        runtime=brought.runtime,
-        needs=brought.needs,
+        runtime=shipped.runtime,
+        needs=shipped.needs,
     )

@@ -29,7 +29,7 @@ _LONGEST_NAME = 4096
 
 
 @dataclass(frozen=True)
-class _Told:
+class _Answer:
     """What the program prints."""
 
     networks: tuple[Network, ...]
@@ -98,10 +98,10 @@ def ask_all(devices: Sequence[Device], to: str | None, progress: Progress) -> St
             device.close()
 
     side_by_side.run(devices, ask, progress)
-    found = [answers[device.target] for device in devices]
+    outcomes = [answers[device.target] for device in devices]
     return StatusReport(
-        tuple(each for each in found if isinstance(each, Standing)),
-        tuple(each for each in found if isinstance(each, DeviceFailure)),
+        tuple(outcome for outcome in outcomes if isinstance(outcome, Standing)),
+        tuple(outcome for outcome in outcomes if isinstance(outcome, DeviceFailure)),
     )
 
 
@@ -113,9 +113,9 @@ def networks_on(device: Device, to: str | None) -> tuple[Network, ...]:
     """
     assert isinstance(device, ShellDevice)  # noqa: S101 - for the type checker: see `opened`
     program = (Path(__file__).parent / _PROGRAM).read_text("utf-8")
-    said = device.ask(program, () if to is None else (to,), step="asking what runs there")
+    answer = device.ask(program, () if to is None else (to,), step="asking what runs there")
     try:
-        networks = structured(strict.parse(said), _Told).networks
+        networks = structured(strict.parse(answer), _Answer).networks
         strict.refuse(
             f"{network.folder[:100]!r}, {network.release[:100]!r} is no network"
             for network in networks

@@ -209,7 +209,8 @@ def read_anchors(path: Path) -> NDArray[np.float32]:
     import numpy as np
 
     try:
-        values: Any = np.load(path, allow_pickle=False) if _is_numpy(path) else _numbers(path)
+        is_numpy = path.suffix in {".npy", ".npz"}
+        values: Any = np.load(path, allow_pickle=False) if is_numpy else _numbers(path)
         if not isinstance(values, np.ndarray):
             with values:
                 (name,) = values.files
@@ -223,10 +224,6 @@ def read_anchors(path: Path) -> NDArray[np.float32]:
     if not len(anchors) or not np.isfinite(anchors).all():
         raise InputError(f"{path} holds no anchors, or some that are no numbers.")
     return anchors
-
-
-def _is_numpy(path: Path) -> bool:
-    return path.suffix in {".npy", ".npz"}
 
 
 def _numbers(path: Path) -> NDArray[Any]:

@@ -49,17 +49,17 @@ _EXPLAINS = {
 
 def find(observed: Observations, context: Context) -> tuple[Cause, ...]:
     """Every cause that is found, the first to be tried first; what follows from it is left out."""
-    found = [cause for search in _SEARCHES for cause in search(observed, context)]
-    explained = {kind for cause in found for kind in _EXPLAINS.get(cause.kind, ())}
-    return tuple(cause for cause in found if cause.kind not in explained)
+    causes = [cause for search in _SEARCHES for cause in search(observed, context)]
+    explained = {kind for cause in causes for kind in _EXPLAINS.get(cause.kind, ())}
+    return tuple(cause for cause in causes if cause.kind not in explained)
 
 
 def range_too_narrow(observed: Observations, context: Context) -> list[Cause]:
     """Values of these samples lie beyond the range that calibration chose."""
-    clipped = [each for each in _calibrated(observed) if _is_clipped(each)]
+    clipped = [layer for layer in _calibrated(observed) if _is_clipped(layer)]
     if not clipped:
         return []
-    worst = max(clipped, key=lambda each: each.clipped_share)
+    worst = max(clipped, key=lambda layer: layer.clipped_share)
     finding = (
         f"In {_count(clipped, 'tensor')} 1% or more of the float values are outside the range of"
         f" the file: in this one {percent_text(worst.clipped_share)}; its range is"
@@ -81,11 +81,11 @@ def _is_clipped(layer: Layer) -> bool:
 
 def range_too_wide(observed: Observations, context: Context) -> list[Cause]:
     """Most steps of the ranges are never used on these samples."""
-    ranged = [each for each in _calibrated(observed) if _excess(each) is not None]
-    wide = [each for each in ranged if (_excess(each) or 0) > _TOO_WIDE]
+    ranged = [layer for layer in _calibrated(observed) if _excess(layer) is not None]
+    wide = [layer for layer in ranged if (_excess(layer) or 0) > _TOO_WIDE]
     if not ranged or len(wide) < _WIDE_TENSORS * len(ranged):
         return []
-    worst = max(wide, key=lambda each: _excess(each) or 0)
+    worst = max(wide, key=lambda layer: _excess(layer) or 0)
     used = _MOST_LEVELS / (_excess(worst) or 1)
     finding = (
         f"{len(wide)} of {_count(ranged, 'tensor')} have a range more than {_TOO_WIDE:g} times what"
@@ -109,18 +109,18 @@ def _excess(layer: Layer) -> float | None:
 
 def saturating(observed: Observations, context: Context) -> list[Cause]:
     """The file's own values stand on the last step, where no activation puts them."""
-    found = [
-        each
-        for each in _calibrated(observed)
-        if each.saturated_share >= _SATURATED
-        and each.snr_db is not None
-        and each.snr_db < _SATURATED_DB
+    layers = [
+        layer
+        for layer in _calibrated(observed)
+        if layer.saturated_share >= _SATURATED
+        and layer.snr_db is not None
+        and layer.snr_db < _SATURATED_DB
     ]
-    if not found:
+    if not layers:
         return []
-    worst = max(found, key=lambda each: each.saturated_share)
+    worst = max(layers, key=lambda layer: layer.saturated_share)
     finding = (
-        f"In {_count(found, 'tensor')} 1% of the file's values or more stand on the last step of"
+        f"In {_count(layers, 'tensor')} 1% of the file's values or more stand on the last step of"
         f" the range, beyond what a ReLU explains: in this one"
         f" {percent_text(worst.saturated_share)}, at {_span(worst.range_low, worst.range_high)}."
     )
@@ -137,9 +137,9 @@ def saturating(observed: Observations, context: Context) -> list[Cause]:
 def lost_channels(observed: Observations, context: Context) -> list[Cause]:
     """Channels that speak in float and are zero throughout in the file."""
     # Not of a softmax, whose step is fixed: most classes are below it, and meant to be.
-    lost = [each for each in _calibrated(observed) if each.lost_share >= _LOST]
+    lost = [layer for layer in _calibrated(observed) if layer.lost_share >= _LOST]
     if lost:
-        worst = max(lost, key=lambda each: each.lost_share)
+        worst = max(lost, key=lambda layer: layer.lost_share)
         finding = (
             f"{worst.lost_channels} of its {worst.channels} channels are zero throughout, though"
             f" in float they hold {percent_text(worst.lost_share)} of its power"
@@ -152,10 +152,10 @@ def lost_channels(observed: Observations, context: Context) -> list[Cause]:
 
 
 def _silent(observed: Observations, context: Context) -> list[Cause]:
-    silent = [each for each in observed.layers if each.silent_channels > _SILENT * each.channels]
+    silent = [row for row in observed.layers if row.silent_channels > _SILENT * row.channels]
     if not silent:
         return []
-    worst = max(silent, key=lambda each: each.silent_channels / each.channels)
+    worst = max(silent, key=lambda layer: layer.silent_channels / layer.channels)
     finding = (
         f"{worst.silent_channels} of its {worst.channels} channels are zero on these samples, in"
         f" float too ({_count(silent, 'tensor')} like it): either the network never uses them, or"
@@ -166,16 +166,16 @@ def _silent(observed: Observations, context: Context) -> list[Cause]:
 
 def uneven_sums(observed: Observations, context: Context) -> list[Cause]:
     """A branch of a sum of which only a few steps are left."""
-    found = [
-        (min(each.widths) / each.step, each)
-        for each in observed.adds
-        if each.step > 0 and 0 < min(each.widths) < _FEWEST_STEPS * each.step
+    coarse = [
+        (min(add.widths) / add.step, add)
+        for add in observed.adds
+        if add.step > 0 and 0 < min(add.widths) < _FEWEST_STEPS * add.step
     ]
-    if not found:
+    if not coarse:
         return []
-    steps, worst = min(found, key=lambda pair: pair[0])
+    steps, worst = min(coarse, key=lambda pair: pair[0])
     finding = (
-        f"{_count([each for _, each in found], 'sum')} of two branches with widely different"
+        f"{_count([add for _, add in coarse], 'sum')} of two branches with widely different"
         f" ranges: here {max(worst.widths):.3g} against {min(worst.widths):.3g}, and the sum's step"
         f" is {worst.step:.2g}: the smaller branch has {steps:.1f} steps left."
     )
@@ -184,12 +184,12 @@ def uneven_sums(observed: Observations, context: Context) -> list[Cause]:
 
 def per_tensor_weights(observed: Observations, context: Context) -> list[Cause]:
     """Weights with one scale where each output channel could have its own."""
-    found = [each for each in observed.per_tensor if each.spread > _UNEVEN]
-    if not found:
+    uneven = [weights for weights in observed.per_tensor if weights.spread > _UNEVEN]
+    if not uneven:
         return []
-    worst = max(found, key=lambda each: each.spread)
+    worst = max(uneven, key=lambda weights: weights.spread)
     finding = (
-        f"{_count(found, 'convolution')} with one scale for all weights, where each output channel"
+        f"{_count(uneven, 'convolution')} with one scale for all weights, where each output channel"
         f" could have its own: here the largest of {worst.channels} channels has weights"
         f" {worst.spread:.1f} times the median channel's."
     )
@@ -197,7 +197,7 @@ def per_tensor_weights(observed: Observations, context: Context) -> list[Cause]:
 
 
 def _calibrated(observed: Observations) -> list[Layer]:
-    return [each for each in observed.layers if each.operator not in _FIXED_RANGE]
+    return [layer for layer in observed.layers if layer.operator not in _FIXED_RANGE]
 
 
 def _count(things: Iterable[object], name: str) -> str:

@@ -49,7 +49,7 @@ def of_channels(
     """
     paired = {pair.real.name: (pair, sums) for pair, sums in pairs}
     fixed = {*judged, *(tensor.name for tensor in real.inputs)}
-    found = {name: np.ones(known.tensors[name].channels) for name in fixed & known.tensors.keys()}
+    result = {name: np.ones(known.tensors[name].channels) for name in fixed & known.tensors.keys()}
     for operator in real.operators:
         for output in (tensor.name for tensor in operator.outputs):
             if output not in known.tensors or output in fixed:
@@ -57,24 +57,24 @@ def of_channels(
             channels = known.tensors[output].channels
             factors: Floats | None = None
             if operator.name not in affine.CONVOLUTIONS:
-                factors = _passed(operator, found, channels)
+                factors = _passed(operator, result, channels)
             elif output in paired:
                 pair, sums = paired[output]
-                factors = _of_outputs(pair, found, known)
+                factors = _of_outputs(pair, result, known)
                 factors = None if factors is None else _closest(factors, sums)
-            found[output] = np.ones(channels) if factors is None else factors
-    return found
+            result[output] = np.ones(channels) if factors is None else factors
+    return result
 
 
 def _closest(factors: Floats, sums: LayerSums) -> Floats:
     """The best factors on the samples, as far from those of the weights as rounding may be."""
-    heard = sums.power > 0
-    fitted = np.where(heard, sums.product / np.where(heard, sums.power, 1.0), factors)
+    active = sums.power > 0
+    fitted = np.where(active, sums.product / np.where(active, sums.power, 1.0), factors)
     return np.clip(fitted, factors * (1 - _UNSURE), factors * (1 + _UNSURE))
 
 
-def _passed(operator: Operator, found: dict[str, Floats], channels: int) -> Floats | None:
-    sources = [found[tensor.name] for tensor in operator.read if tensor.name in found]
+def _passed(operator: Operator, factors: dict[str, Floats], channels: int) -> Floats | None:
+    sources = [factors[tensor.name] for tensor in operator.read if tensor.name in factors]
     if operator.name == "CONCATENATION" and sum(map(len, sources)) == channels:
         return np.concatenate(sources)
     if operator.name in _PASS and sources and channels % len(sources[0]) == 0:
@@ -82,22 +82,22 @@ def _passed(operator: Operator, found: dict[str, Floats], channels: int) -> Floa
     return None
 
 
-def _of_outputs(pair: Pair, found: dict[str, Floats], known: Statistics) -> Floats | None:
+def _of_outputs(pair: Pair, factors: dict[str, Floats], known: Statistics) -> Floats | None:
     twin = pair.twin
     if pair.operator != twin.name:
         return None
     ours, theirs = contributions.real_values(pair.made_by.inputs[1]), affine.weights(twin)
-    before = found.get(twin.source.name)
+    before = factors.get(twin.source.name)
     if ours is None or theirs is None or before is None or ours.shape != theirs.shape:
         return None
     scaled = affine.scale_inputs(ours.astype(np.float32), pair.operator, 1 / before)
-    rows, wanted = (_rows(each, pair.operator) for each in (scaled, theirs.astype(np.float64)))
-    heard = known.layers.get(pair.real.name)
+    rows, real = (_rows(kernel, pair.operator) for kernel in (scaled, theirs.astype(np.float64)))
+    layer = known.layers.get(pair.real.name)
     weight = np.ones(1)
-    if heard is not None:
-        multiplier = len(rows) // len(heard.power) if heard.power.ndim > 1 else 1
-        weight = np.repeat(heard.power, multiplier, axis=0) if multiplier > 1 else heard.power
-    products = (rows * wanted * weight).sum(axis=1)
+    if layer is not None:
+        multiplier = len(rows) // len(layer.power) if layer.power.ndim > 1 else 1
+        weight = np.repeat(layer.power, multiplier, axis=0) if multiplier > 1 else layer.power
+    products = (rows * real * weight).sum(axis=1)
     powers = (np.square(rows) * weight).sum(axis=1)
     safe = (products > 0) & (powers > 0)
     return np.where(safe, products / np.where(safe, powers, 1.0), 1.0)

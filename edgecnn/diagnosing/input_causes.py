@@ -10,7 +10,7 @@ from edgecnn.records import Preprocessing
 
 if TYPE_CHECKING:
     from edgecnn.diagnosing.commands import Context
-    from edgecnn.diagnosing.record import InputSeen, Observations
+    from edgecnn.diagnosing.record import Observations, ObservedInput
 
 _PIXELS = 255.0
 # Dividing by 255, 127.5 or a standard deviation of about 58, once too often.
@@ -24,7 +24,7 @@ _HARDLY_STIRS = 0.03
 def scaled_twice(observed: Observations, context: Context) -> list[Cause]:
     """The samples are scaled already, and were scaled again; or not at all."""
     return _pixels_scaled(context) or [
-        cause for seen in observed.inputs for cause in _fed_far_off(seen, context)
+        cause for entry in observed.inputs for cause in _fed_far_off(entry, context)
     ]
 
 
@@ -40,54 +40,54 @@ def _pixels_scaled(context: Context) -> list[Cause]:
     return [Cause("double normalization", "", finding, as_they_are.export())]
 
 
-def _fed_far_off(seen: InputSeen, context: Context) -> list[Cause]:
+def _fed_far_off(entry: ObservedInput, context: Context) -> list[Cause]:
     """Compare what is fed with the range the file was calibrated for, then with what it stirs."""
-    fed = max(abs(seen.fed_low), abs(seen.fed_high))
-    if seen.range_low is not None and seen.range_high is not None and fed > 0:
-        room = max(abs(seen.range_low), abs(seen.range_high))
+    fed = max(abs(entry.fed_low), abs(entry.fed_high))
+    if entry.range_low is not None and entry.range_high is not None and fed > 0:
+        room = max(abs(entry.range_low), abs(entry.range_high))
         if room / fed > _ONCE_MORE or fed / room > _ONCE_MORE:
-            return [_far_off(seen, context, room, fed)]
-    if seen.stirring is not None and seen.stirring < _HARDLY_STIRS:
+            return [_far_off(entry, context, room, fed)]
+    if entry.stirring is not None and entry.stirring < _HARDLY_STIRS:
         finding = (
-            f"What is fed ({seen.fed_low:.3g} to {seen.fed_high:.3g}) barely changes the"
-            f" first layer's outputs: they vary by {seen.stirring:.1%} of their size. The network"
+            f"What is fed ({entry.fed_low:.3g} to {entry.fed_high:.3g}) barely changes the"
+            f" first layer's outputs: they vary by {entry.stirring:.1%} of their size. The network"
             " expects larger numbers: it may scale its input itself, and this is scaled already."
         )
         unscaled = replace(context, preprocessing=Preprocessing(mean=(0.0,), std=(1.0,)))
-        return [Cause("double normalization", seen.first_layer, finding, unscaled.export())]
+        return [Cause("double normalization", entry.first_layer, finding, unscaled.export())]
     return []
 
 
-def _far_off(seen: InputSeen, context: Context, room: float, fed: float) -> Cause:
+def _far_off(entry: ObservedInput, context: Context, room: float, fed: float) -> Cause:
     """Tell which side is wrong: samples that hardly stir the float network are."""
     times, way = (room / fed, "smaller") if room > fed else (fed / room, "larger")
     finding = (
-        f"What is fed ({seen.fed_low:.3g} to {seen.fed_high:.3g}) is {times:.0f} times {way} than"
-        f" what the input was calibrated for ({seen.range_low:.3g} to {seen.range_high:.3g}): the"
+        f"What is fed ({entry.fed_low:.3g} to {entry.fed_high:.3g}) is {times:.0f} times {way} than"
+        f" what the input was calibrated for ({entry.range_low:.3g} to {entry.range_high:.3g}): the"
         " samples were scaled once more, or once less, there than here."
     )
-    if room > fed and seen.stirring is not None and seen.stirring < _HARDLY_STIRS:
+    if room > fed and entry.stirring is not None and entry.stirring < _HARDLY_STIRS:
         finding += (
             " In float too the first layer hardly responds to these: they are scaled wrongly."
         )
-        return Cause("double normalization", seen.name, finding, context.diagnose())
-    return Cause("double normalization", seen.name, finding, context.export())
+        return Cause("double normalization", entry.name, finding, context.diagnose())
+    return Cause("double normalization", entry.name, finding, context.export())
 
 
 def input_scale(observed: Observations, context: Context) -> list[Cause]:
     """Each input's scale and zero point against the range the preprocessing gives."""
-    return [cause for seen in observed.inputs for cause in _input_scale(seen, context)]
+    return [cause for entry in observed.inputs for cause in _input_scale(entry, context)]
 
 
-def _input_scale(seen: InputSeen, context: Context) -> list[Cause]:
-    if seen.range_low is None or seen.range_high is None:
+def _input_scale(entry: ObservedInput, context: Context) -> list[Cause]:
+    if entry.range_low is None or entry.range_high is None:
         return []
-    low, high = _possible(context, seen)
-    width, room = high - low, seen.range_high - seen.range_low
+    low, high = _possible(context, entry)
+    width, room = high - low, entry.range_high - entry.range_low
     if width <= 0:
         return []
-    missing = max(seen.range_low - low, high - seen.range_high, 0.0) / width
-    has_steps_to_spare = seen.steps > _PIXELS
+    missing = max(entry.range_low - low, high - entry.range_high, 0.0) / width
+    has_steps_to_spare = entry.steps > _PIXELS
     if missing <= _BEYOND and (has_steps_to_spare or room <= _ROOM * width):
         return []
     wrong = (
@@ -96,18 +96,18 @@ def _input_scale(seen: InputSeen, context: Context) -> list[Cause]:
         else f"the range is {room / width:.1f} times too wide, and so are its steps"
     )
     finding = (
-        f"The input's range is {seen.range_low:.3g} to {seen.range_high:.3g}, and the samples span"
-        f" {low:.3g} to {high:.3g}: {wrong}."
+        f"The input's range is {entry.range_low:.3g} to {entry.range_high:.3g}, and the samples"
+        f" span {low:.3g} to {high:.3g}: {wrong}."
     )
-    return [Cause("input scale", seen.name, finding, context.export())]
+    return [Cause("input scale", entry.name, finding, context.export())]
 
 
-def _possible(context: Context, seen: InputSeen) -> tuple[float, float]:
+def _possible(context: Context, entry: ObservedInput) -> tuple[float, float]:
     """What preprocessing makes of pixels 0..255; of arrays fed as they are, what was fed.
 
     Zero is always inside: a tensor's range holds it, whatever the samples.
     """
-    low, high = seen.fed_low, seen.fed_high
+    low, high = entry.fed_low, entry.fed_high
     if context.pixel_high is not None:
         mean, std = context.preprocessing.mean, context.preprocessing.std
         pairs = (

@@ -64,7 +64,7 @@ def match(quantized: Graph, real: Graph) -> tuple[list[Pair], int]:
     Returns:
         The pairs in order of execution, and how many operators have no counterpart.
     """
-    named = {name: twin for name, twin in real.made().items() if twin.output.is_float}
+    named = {name: twin for name, twin in real.by_output().items() if twin.output.is_float}
     pairs: list[Pair] = []
     left: list[tuple[int, Operator]] = []
     taken: set[Operator] = set()
@@ -104,9 +104,9 @@ def _by_order(left: list[tuple[int, Operator]], free: list[Operator]) -> list[Pa
         theirs[_kind(twin)].append(twin)
     return [
         Pair(index, operator, twin, "order")
-        for kind, found in ours.items()
-        if len(found) == len(theirs[kind])
-        for (index, operator), twin in zip(found, theirs[kind], strict=True)
+        for kind, operators in ours.items()
+        if len(operators) == len(theirs[kind])
+        for (index, operator), twin in zip(operators, theirs[kind], strict=True)
     ]
 
 

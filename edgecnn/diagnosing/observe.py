@@ -14,9 +14,9 @@ import numpy as np
 
 from edgecnn import files, layouts, parity
 from edgecnn.calibration import statistics
-from edgecnn.diagnosing import seen
+from edgecnn.diagnosing import observed
 from edgecnn.diagnosing.matching import Pair, match
-from edgecnn.diagnosing.record import Observations, OutputSeen
+from edgecnn.diagnosing.record import Observations, ObservedOutput
 from edgecnn.diagnosing.sums import LayerSums
 from edgecnn.errors import InputError
 from edgecnn.formats import tflite_logits
@@ -102,15 +102,16 @@ def observe(
         progress=progress,
     )
     equalized = scales_channels(files)
-    sight = seen.Sight(files.quantized, files.real, pairs, sums, known, equalized, tuple(judged))
+    graphs = files.quantized, files.real
+    comparison = observed.Comparison(*graphs, pairs, sums, known, equalized, tuple(judged))
     return Observations(
         outputs=_outputs(_float_answers(files, known, ends, samples.samples), measured, ends),
         equalized=equalized,
-        layers=seen.layers(sight),
+        layers=observed.layers(comparison),
         skipped=files.skipped + len(files.pairs) - len(pairs),
-        inputs=seen.inputs(sight),
-        per_tensor=seen.per_tensor(files.quantized),
-        adds=seen.adds(sight),
+        inputs=observed.inputs(comparison),
+        per_tensor=observed.per_tensor(files.quantized),
+        adds=observed.adds(comparison),
     )
 
 
@@ -155,22 +156,23 @@ def _float_answers(files: Files, known: Statistics, ends: Ends, runs: int) -> pa
 
 
 def _outputs(
-    wanted: parity.Answers, measured: parity.Answers, ends: Ends
-) -> tuple[OutputSeen, ...]:
-    return tuple(_output(wanted, measured, place, end) for place, end in enumerate(ends.outputs))
+    reference: parity.Answers, measured: parity.Answers, ends: Ends
+) -> tuple[ObservedOutput, ...]:
+    return tuple(_output(reference, measured, place, end) for place, end in enumerate(ends.outputs))
 
 
 def _output(
-    wanted: parity.Answers, measured: parity.Answers, place: int, end: Endpoint
-) -> OutputSeen:
-    real, found, on_logits = parity.comparable(wanted, measured, place)
-    if real.shape != found.shape:
+    reference: parity.Answers, measured: parity.Answers, place: int, end: Endpoint
+) -> ObservedOutput:
+    real, actual, on_logits = parity.comparable(reference, measured, place)
+    if real.shape != actual.shape:
         raise InputError(
-            f"The two files give {found.shape} and {real.shape} for the output {end.name}: they are"
-            " not of one network.",
+            f"The two files give {actual.shape} and {real.shape} for the output {end.name}: they"
+            " are not of one network.",
             hint=_OTHER_NETWORK,
         )
-    return OutputSeen(end.name, parity.snr_db(real, found), "logits" if on_logits else "values")
+    ratio_db = parity.snr_db(real, actual)
+    return ObservedOutput(end.name, ratio_db, "logits" if on_logits else "values")
 
 
 def _compare(
@@ -188,11 +190,11 @@ def _compare(
     theirs = LiteRTSession(files.real.tapped([p.real for p in pairs]), threads)
     for feed in feeds:
         taken = [quantize_input(v, info) for v, info in zip(feed, ours.inputs, strict=True)]
-        found = ours.run_in_place(taken)
-        wanted = theirs.run_in_place(feed)
-        for each, one, other in zip(sums, found, wanted, strict=True):
-            each.add(one, other)
-        del found, wanted, one, other  # no view may outlive its inference
+        values = ours.run_in_place(taken)
+        references = theirs.run_in_place(feed)
+        for layer_sums, value, reference in zip(sums, values, references, strict=True):
+            layer_sums.add(value, reference)
+        del values, references, value, reference  # no view may outlive its inference
         progress.advance()
     return sums
 
@@ -216,10 +218,10 @@ def scales_channels(files: Files) -> bool:
     for pair in files.pairs:
         if pair.operator not in affine.CONVOLUTIONS or pair.twin.name != pair.operator:
             continue
-        found = contributions.real_values(pair.made_by.inputs[1])
-        wanted = contributions.real_values(pair.twin.inputs[1])
-        if found is None or wanted is None or found.shape != wanted.shape:
+        scaled = contributions.real_values(pair.made_by.inputs[1])
+        unscaled = contributions.real_values(pair.twin.inputs[1])
+        if scaled is None or unscaled is None or scaled.shape != unscaled.shape:
             continue
-        if np.linalg.norm(found - wanted) > _ROUNDING_AT_MOST * np.linalg.norm(wanted):
+        if np.linalg.norm(scaled - unscaled) > _ROUNDING_AT_MOST * np.linalg.norm(unscaled):
             return True
     return False

@@ -58,7 +58,7 @@ class Layer:
 
 
 @dataclass(frozen=True)
-class InputSeen:
+class ObservedInput:
     """A float input, as the file takes it and as it was fed.
 
     Attributes:
@@ -84,7 +84,7 @@ class InputSeen:
 
 
 @dataclass(frozen=True)
-class WeightsSeen:
+class ObservedWeights:
     """A convolution whose weights share one scale though it has several output channels."""
 
     layer: str
@@ -94,7 +94,7 @@ class WeightsSeen:
 
 
 @dataclass(frozen=True)
-class AddSeen:
+class ObservedAdd:
     """A sum of two tensors: what they and it span in float, and the sum's step."""
 
     layer: str
@@ -103,7 +103,7 @@ class AddSeen:
 
 
 @dataclass(frozen=True)
-class OutputSeen:
+class ObservedOutput:
     """One output of the quantized file, beside the float network's.
 
     Attributes:
@@ -132,16 +132,16 @@ class Observations:
         adds: sums of two quantized tensors.
     """
 
-    outputs: tuple[OutputSeen, ...]
+    outputs: tuple[ObservedOutput, ...]
     equalized: bool
     layers: tuple[Layer, ...]
     skipped: int
-    inputs: tuple[InputSeen, ...]
-    per_tensor: tuple[WeightsSeen, ...] = ()
-    adds: tuple[AddSeen, ...] = ()
+    inputs: tuple[ObservedInput, ...]
+    per_tensor: tuple[ObservedWeights, ...] = ()
+    adds: tuple[ObservedAdd, ...] = ()
 
     @property
-    def worst(self) -> OutputSeen:
+    def worst(self) -> ObservedOutput:
         """The output that lost most."""
         return min(self.outputs, key=lambda end: math.inf if end.snr_db is None else end.snr_db)
 

@@ -81,7 +81,7 @@ def diagnose(
         progress=watcher,
     )
     context = _context(Path(folder), path, scaling, data, artifact, ends, fed)
-    found = causes.find(observed, context)
+    likely = causes.find(observed, context)
     return Diagnosis(
         file=str(file),
         against=str(path),
@@ -89,8 +89,8 @@ def diagnose(
         source=fed.source,
         samples=fed.samples,
         observed=observed,
-        causes=found,
-        next_command="" if found else _next_command(observed, context),
+        causes=likely,
+        next_command="" if likely else _next_command(observed, context),
     )
 
 
@@ -113,7 +113,7 @@ def _locate(path: Path) -> tuple[Path, Artifact | None]:
     if not beside.is_file():
         return file, None
     manifest = manifests.load(beside)
-    info = next((each for each in manifest.files if each.path == file.name), None)
+    info = next((entry for entry in manifest.files if entry.path == file.name), None)
     if info is None:
         return file, None
     if problems := check_bytes(file, info, file.parent):
@@ -209,5 +209,5 @@ def _next_command(observed: Observations, context: Context) -> str:
     worst_db = observed.worst.snr_db
     if worst_db is None:
         return ""
-    wanted = 5 * math.ceil((max(worst_db, 0.0) + _WORTH_DB) / 5)
-    return context.export(more=f"--min-snr {wanted}dB --io float32")
+    target_db = 5 * math.ceil((max(worst_db, 0.0) + _WORTH_DB) / 5)
+    return context.export(more=f"--min-snr {target_db}dB --io float32")

@@ -40,21 +40,21 @@ class LayerSums:
         self.noise = np.zeros(channels)
         self.saturated = self.values = 0
 
-    def add(self, found: NDArray[Any], wanted: NDArray[np.float32]) -> None:
+    def add(self, integers: NDArray[Any], reference: NDArray[np.float32]) -> None:
         """Take one run's tensor of the quantized file, and of the float one."""
-        steps = found.reshape(-1, self.channels)
-        real = wanted.reshape(-1, self.channels).astype(np.float64)
-        got = steps.astype(np.float64)
+        steps = integers.reshape(-1, self.channels)
+        real = reference.reshape(-1, self.channels).astype(np.float64)
+        values = steps.astype(np.float64)
         if self.scale is not None:
-            got = (got - self.zero_point) * self.scale
-            limits = np.iinfo(found.dtype)
+            values = (values - self.zero_point) * self.scale
+            limits = np.iinfo(integers.dtype)
             self.saturated += int(self.saturates_high and (steps == limits.max).sum())
             self.saturated += int(self.saturates_low and (steps == limits.min).sum())
         self.values += steps.size
         self.signal += np.square(real).sum(axis=0)
-        self.power += np.square(got).sum(axis=0)
-        self.product += (real * got).sum(axis=0)
-        self.noise += np.square(real - got).sum(axis=0)
+        self.power += np.square(values).sum(axis=0)
+        self.product += (real * values).sum(axis=0)
+        self.noise += np.square(real - values).sum(axis=0)
 
     def error(self, factors: NDArray[np.float64] | None) -> NDArray[np.float64]:
         """Sum of squared errors of each channel, (C,).

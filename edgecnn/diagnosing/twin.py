@@ -107,8 +107,8 @@ def origin(twin: Path, ends: Ends, manifest: Manifest | None) -> Path:
         return twin
     if (twin.parent / _ONNX).is_file():
         return twin.parent / _ONNX
-    made = caching.find(_CACHE_KINDS["onnx"], twin.parent.name)
-    return Path(manifest.model.weights) if made is None else made / _ONNX
+    entry = caching.find(_CACHE_KINDS["onnx"], twin.parent.name)
+    return Path(manifest.model.weights) if entry is None else entry / _ONNX
 
 
 def _how_to_make(file: Path, artifact: Artifact | None) -> str:
@@ -194,9 +194,9 @@ def _faithful(data: bytes, artifact: Artifact) -> float:
 
 
 def _ratio(reference: parity.Answers, measured: parity.Answers, place: int) -> float:
-    wanted, found, _ = parity.comparable(reference, measured, place)
-    wanted = wanted[: len(found)]
-    if wanted.shape != found.shape:
+    expected, actual, _ = parity.comparable(reference, measured, place)
+    expected = expected[: len(actual)]
+    if expected.shape != actual.shape:
         return _NOT_ITS_NETWORK
-    ratio = parity.snr_db(wanted, found)
+    ratio = parity.snr_db(expected, actual)
     return math.inf if ratio is None else ratio

@@ -19,23 +19,23 @@ if TYPE_CHECKING:
     from edgecnn.formats.tflite_graph import Graph
 
 
-def finish(graph: Graph, job: Job, made: Ingredients, *, float_outputs: bool = False) -> None:
+def finish(graph: Graph, job: Job, basis: Ingredients, *, float_outputs: bool = False) -> None:
     """Give an integer graph its ends, in place.
 
     Args:
         graph: with integer ends.
         job: says which are asked for.
-        made: the network, and what calibration saw of its outputs.
+        basis: the network, and what calibration saw of its outputs.
         float_outputs: whether all outputs leave as float32.
     """
     outputs = [tensor.name for tensor in graph.outputs]
-    kept = outputs if float_outputs else coarse_probabilities(graph, job, made)
+    kept = outputs if float_outputs else coarse_probabilities(graph, job, basis)
     io_dtype.apply(graph, job.io, ends=dict.fromkeys(kept, "float32"))
     round_trips.apply(graph)
-    name_ends(graph, made.network)
+    name_ends(graph, basis.network)
 
 
-def coarse_probabilities(graph: Graph, job: Job, made: Ingredients) -> tuple[str, ...]:
+def coarse_probabilities(graph: Graph, job: Job, basis: Ingredients) -> tuple[str, ...]:
     """Integer outputs of a SOFTMAX that leave as float32 though integers were asked for.
 
     Random weights make every network unsure, and say nothing of the one that is meant.
@@ -43,14 +43,14 @@ def coarse_probabilities(graph: Graph, job: Job, made: Ingredients) -> tuple[str
     Args:
         graph: with integer ends, but for those that are float for another reason.
         job: says which ends are asked for.
-        made: the network, and what calibration saw of its outputs.
+        basis: the network, and what calibration saw of its outputs.
     """
-    random = made.plan.identity.has_random_weights
-    if job.io == "float32" or made.options.strict or random or made.statistics is None:
+    random = basis.plan.identity.has_random_weights
+    if job.io == "float32" or basis.options.strict or random or basis.statistics is None:
         return ()
-    assert made.floats.tflite is not None  # noqa: S101 - what the statistics are of
+    assert basis.floats.tflite is not None  # noqa: S101 - what the statistics are of
     bits = 16 if job.recipe.activations == "int16" else 8
-    judge = mixing.Judge(made.floats.tflite.folded, made.statistics.tensors, bits)
+    judge = mixing.Judge(basis.floats.tflite.folded, basis.statistics.tensors, bits)
     integers = {tensor.name for tensor in graph.outputs if not tensor.is_float}
     return tuple(name for name in judge.coarse_probabilities() if name in integers)
 

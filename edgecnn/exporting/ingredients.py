@@ -147,8 +147,8 @@ class Ingredients:
         self, file: bytes | Path, file_format: str, runs: Sequence[int] | None = None
     ) -> Answers:
         """What a file gives for some calibration samples, to choose on; by default the first."""
-        wanted = set(range(_CHOICE_SAMPLES) if runs is None else runs)
-        feeds = (feed for run, feed in enumerate(self.calibration_feeds()) if run in wanted)
+        chosen = set(range(_CHOICE_SAMPLES) if runs is None else runs)
+        feeds = (feed for run, feed in enumerate(self.calibration_feeds()) if run in chosen)
         return parity.answers(
             file,
             feeds,
@@ -200,8 +200,8 @@ def prove_floats(floats: Floats, threads: int) -> dict[str, tuple[ParityInfo, ..
     Raises:
         EdgeCnnError: a file is not the same function; the other format does not make up for it.
     """
-    feeds, wanted = proof.read(floats.model.proof)
-    expected = parity.Answers(wanted, (None,) * len(wanted), len(feeds))
+    feeds, outputs = proof.read(floats.model.proof)
+    expected = parity.Answers(outputs, (None,) * len(outputs), len(feeds))
     proven = {}
     for file_format in floats.model.folders:
         measured = parity.answers(

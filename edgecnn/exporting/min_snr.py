@@ -32,7 +32,7 @@ _LATENCY_SECONDS = 4.0
 
 
 def reach(
-    job: Job, quantized: IntegerModel, made: Ingredients
+    job: Job, quantized: IntegerModel, basis: Ingredients
 ) -> tuple[bytes, MixedPrecision, tuple[int, ...]]:
     """The file that reaches `min_snr_db` on the samples calibration did not see.
 
@@ -46,26 +46,26 @@ def reach(
     Raises:
         CheckFailedError: it is not reached with every layer in float32.
     """
-    wanted_db = made.options.min_snr_db
+    wanted_db = basis.options.min_snr_db
     assert wanted_db is not None  # noqa: S101 - the caller asked
-    plain = finished(quantized.graph, job, made)
-    before_db = _held_out_db(plain, made)
+    plain = finished(quantized.graph, job, basis)
+    before_db = _held_out_db(plain, basis)
     kept: Names = frozenset()
     layers = chosen_on = 0
     data, after_db = plain, before_db
     if before_db < wanted_db:
-        mixture = _mixture(job, quantized, made)
-        calibration = made.samples.split.calibration
+        mixture = _mixture(job, quantized, basis)
+        calibration = basis.samples.split.calibration
         layers, chosen_on = mixture.layers, min(CHOICE_SAMPLES, calibration.samples)
-        kept, data, after_db = _choose(mixture, job, made, wanted_db)
+        kept, data, after_db = _choose(mixture, job, basis, wanted_db)
         kept -= _in_float_already(quantized.graph)
     result = MixedPrecision(
         min_snr_db=wanted_db,
-        layers=tuple(name for name in _names_in_order(made) if name in kept),
+        layers=tuple(name for name in _names_in_order(basis) if name in kept),
         of_layers=layers,
         snr_before_db=before_db,
         snr_after_db=after_db,
-        samples=made.samples.split.held_out.samples,
+        samples=basis.samples.split.held_out.samples,
         chosen_on=chosen_on,
         size_before_bytes=len(plain),
         size_after_bytes=len(data),
@@ -79,70 +79,70 @@ def _in_float_already(graph: Graph) -> Names:
     return frozenset(op.output.name for op in floats)
 
 
-def finished(graph: Graph, job: Job, made: Ingredients) -> bytes:
+def finished(graph: Graph, job: Job, basis: Ingredients) -> bytes:
     """An integer model with the ends the job asks for."""
     whole = graph.copy()
-    ends.finish(whole, job, made)
+    ends.finish(whole, job, basis)
     return whole.write()
 
 
-def _mixture(job: Job, quantized: IntegerModel, made: Ingredients) -> Mixture:
-    made.progress.stage("choosing the layers to keep in float32")
-    feeds = list(itertools.islice(made.file_feeds("tflite"), CHOICE_SAMPLES))
-    known = made.statistics
+def _mixture(job: Job, quantized: IntegerModel, basis: Ingredients) -> Mixture:
+    basis.progress.stage("choosing the layers to keep in float32")
+    feeds = list(itertools.islice(basis.file_feeds("tflite"), CHOICE_SAMPLES))
+    known = basis.statistics
     assert known is not None  # noqa: S101 - the int8 recipe collects them
     return Mixture(
         quantized,
         feeds,
         known.answers,
         float_ends=job.io == "float32",
-        threads=made.plan.threads,
-        finish=lambda graph: ends.finish(graph, job, made),
-        progress=made.progress,
+        threads=basis.plan.threads,
+        finish=lambda graph: ends.finish(graph, job, basis),
+        progress=basis.progress,
     )
 
 
 def _choose(
-    mixture: Mixture, job: Job, made: Ingredients, wanted_db: float
+    mixture: Mixture, job: Job, basis: Ingredients, wanted_db: float
 ) -> tuple[Names, bytes, float]:
     asked_db, best_db = wanted_db, -math.inf
     for _ in range(_ROUNDS):
         kept = mixture.fewest(asked_db)
         tried = mixture.everything() if kept is None else kept
-        data = finished(mixture.build(tried), job, made)
-        found_db = _held_out_db(data, made)
-        best_db = max(best_db, found_db)
-        if found_db >= wanted_db:
-            return tried, data, found_db
+        data = finished(mixture.build(tried), job, basis)
+        reached_db = _held_out_db(data, basis)
+        best_db = max(best_db, reached_db)
+        if reached_db >= wanted_db:
+            return tried, data, reached_db
         if kept is None:
             break
-        asked_db += wanted_db - found_db + _OVERSHOOT_DB
-    data = finished(mixture.build(mixture.everything()), job, made)
-    found_db = _held_out_db(data, made)
-    if found_db >= wanted_db:  # what few layers reach on one set of samples, they miss on another
-        return mixture.everything(), data, found_db
-    raise _unreached(job, made, wanted_db, max(best_db, found_db))
+        asked_db += wanted_db - reached_db + _OVERSHOOT_DB
+    data = finished(mixture.build(mixture.everything()), job, basis)
+    reached_db = _held_out_db(data, basis)
+    if reached_db >= wanted_db:  # what few layers reach on one set of samples, they miss on another
+        return mixture.everything(), data, reached_db
+    raise _unreached(job, basis, wanted_db, max(best_db, reached_db))
 
 
-def _unreached(job: Job, made: Ingredients, wanted_db: float, best_db: float) -> CheckFailedError:
+def _unreached(job: Job, basis: Ingredients, wanted_db: float, best_db: float) -> CheckFailedError:
     ends = "" if job.io == "float32" else f" (the rest is lost in its {job.io} input and output)"
     more = "--io float32 rounds neither input nor output" if ends else "float32 is the float file"
     return CheckFailedError(
         f"--min-snr {wanted_db:g}dB cannot be reached: even with all layers in float32 the file has"
-        f" {best_db:.1f} dB SNR on {made.samples.split.held_out.samples} held-out samples{ends}.",
+        f" {best_db:.1f} dB SNR on {basis.samples.split.held_out.samples} held-out samples{ends}.",
         hint=f"Ask for {math.floor(best_db)}dB or less; {more}.",
     )
 
 
-def _held_out_db(data: bytes, made: Ingredients) -> float:
+def _held_out_db(data: bytes, basis: Ingredients) -> float:
     """SNR of the output that is worst."""
-    measured = made.answers(data, "tflite")
-    worst = parity.worst(parity.compare(made.reference, measured, made.floats.outputs))
+    measured = basis.answers(data, "tflite")
+    worst = parity.worst(parity.compare(basis.reference, measured, basis.floats.outputs))
     return math.inf if worst.snr_db is None else worst.snr_db
 
 
-def _names_in_order(made: Ingredients) -> list[str]:
-    tflite = made.floats.tflite
+def _names_in_order(basis: Ingredients) -> list[str]:
+    tflite = basis.floats.tflite
     assert tflite is not None  # noqa: S101 - only a .tflite is mixed
     return [operator.output.name for operator in tflite.folded.operators]
 
@@ -194,10 +194,10 @@ def latency_ms(before: bytes, after: Path) -> tuple[float, float]:
     with held.temporary() as folder:
         plain = folder / "plain.tflite"
         plain.write_bytes(before)
-        found: tuple[float, float] = isolation.run(
+        times: tuple[float, float] = isolation.run(
             "edgecnn.runtime.timing:medians_in_turns_ms",
             [str(plain), str(after)],
             _LATENCY_SECONDS,
             what="timing both files",
         )
-    return found
+    return times

@@ -129,12 +129,12 @@ def _check_min_snr(options: ExportOptions) -> None:
         )
 
 
-def _known(what: str, asked: Iterable[str], known: Iterable[str]) -> None:
+def _known(what: str, requested: Iterable[str], known: Iterable[str]) -> None:
     names = list(known)
-    asked = list(asked)
-    if not asked:
+    requested = list(requested)
+    if not requested:
         raise InputError(f"No {what} was named.", hint=f"Choose from: {', '.join(names)}.")
-    for name in asked:
+    for name in requested:
         if name not in names:
             close = difflib.get_close_matches(name, names, n=1)
             hint = f"Did you mean {close[0]}?" if close else f"Choose from: {', '.join(names)}."

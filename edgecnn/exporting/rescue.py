@@ -59,10 +59,10 @@ class Rescue:
     note: str
 
 
-def allowed(made: Ingredients, macs: int) -> bool:
+def allowed(basis: Ingredients, macs: int) -> bool:
     """Whether layers may stay float unasked: of a small, trained network, without --strict."""
-    random = made.plan.identity.has_random_weights
-    return not made.options.strict and not random and macs <= _MOST_MACS
+    random = basis.plan.identity.has_random_weights
+    return not basis.options.strict and not random and macs <= _MOST_MACS
 
 
 def needed(parities: Sequence[ParityInfo]) -> bool:
@@ -86,9 +86,9 @@ def wanted_of_logits_db(parities: Sequence[ParityInfo]) -> float:
     return max(WANTED_DB, LEAST_DB + lost_db) if known else WANTED_DB
 
 
-def all_parities(expected: Answers, measured: Answers, made: Ingredients) -> list[ParityInfo]:
+def all_parities(expected: Answers, measured: Answers, basis: Ingredients) -> list[ParityInfo]:
     """Of the outputs, and of the logits in front of them."""
-    outputs = made.floats.outputs
+    outputs = basis.floats.outputs
     return [
         *parity.compare(expected, measured, outputs),
         *parity.compare(expected, measured, outputs, on_values=True),
@@ -112,7 +112,7 @@ def left_out(samples: int, seed: int) -> tuple[int, ...]:
 
 def attempt(
     quantized: IntegerModel,
-    made: Ingredients,
+    basis: Ingredients,
     finish: Callable[[Graph], None],
     wanted_db: float = WANTED_DB,
     *,
@@ -122,23 +122,23 @@ def attempt(
 
     Args:
         quantized: with its source.
-        made: the samples to choose on.
+        basis: the samples to choose on.
         finish: gives a graph its ends, in place.
         wanted_db: of the worst group of what is judged, the logits or the outputs.
         float_ends: whether those are float32.
     """
-    known = made.statistics
+    known = basis.statistics
     assert known is not None  # noqa: S101 - the int8 recipe collects them
-    made.progress.stage("int8 alone is too inaccurate: choosing layers to keep in float32")
+    basis.progress.stage("int8 alone is too inaccurate: choosing layers to keep in float32")
     mixture = Mixture(
         quantized,
-        list(itertools.islice(made.file_feeds("tflite"), CHOICE_SAMPLES)),
+        list(itertools.islice(basis.file_feeds("tflite"), CHOICE_SAMPLES)),
         known.answers,
         float_ends=float_ends,
         by_groups=True,
-        threads=made.plan.threads,
+        threads=basis.plan.threads,
         finish=finish,
-        progress=made.progress,
+        progress=basis.progress,
     )
     before_db, best_db = mixture.snr_db(frozenset()), mixture.snr_db(mixture.everything())
     if best_db < before_db + _WORTH_DB:

@@ -42,26 +42,26 @@ class Drafting(Protocol):
         """Keep so many of the last weighted operators float; leave these calibration runs out."""
 
 
-def attempt(draft: Drafting, path: Path, made: Ingredients) -> Mended | None:
+def attempt(draft: Drafting, path: Path, basis: Ingredients) -> Mended | None:
     """The fewest parts in float that mend a file; None where it needs none, or none do.
 
     Args:
         draft: of the file.
         path: for files to try.
-        made: the samples to choose on.
+        basis: the samples to choose on.
     """
     from edgecnn.quantize.onnx_qdq import weighted_operators
 
-    left_out = rescue.left_out(made.samples.split.calibration.samples, made.options.seed)
+    left_out = rescue.left_out(basis.samples.split.calibration.samples, basis.options.seed)
     runs = left_out or None
-    float_file = made.floats.onnx
+    float_file = basis.floats.onnx
     assert float_file is not None  # noqa: S101 - the int8 file is made from it
-    expected = made.calibration_answers(float_file, "onnx", runs)
+    expected = basis.calibration_answers(float_file, "onnx", runs)
 
     def snr_db(some: Draft, kept: Collection[str] = ()) -> float:
         some.write(path, kept)
-        measured = made.calibration_answers(path, "onnx", runs)
-        return rescue.worst_db(rescue.all_parities(expected, measured, made))
+        measured = basis.calibration_answers(path, "onnx", runs)
+        return rescue.worst_db(rescue.all_parities(expected, measured, basis))
 
     def best_db(last: int) -> float:
         some = draft(last, left_out)
@@ -71,7 +71,7 @@ def attempt(draft: Drafting, path: Path, made: Ingredients) -> Mended | None:
     before_db = snr_db(first)
     if before_db >= rescue.LEAST_DB:
         return None
-    made.progress.stage("int8 alone is too inaccurate: choosing what to keep in float32")
+    basis.progress.stage("int8 alone is too inaccurate: choosing what to keep in float32")
     last: int | None = 0
     if snr_db(first, _together(first.activation_groups)) < rescue.WANTED_DB:  # the weights too
         last = rescue.fewest_last(weighted_operators(float_file) - 1, best_db)

@@ -72,9 +72,9 @@ def export(model: str, *, progress: Progress | None = None, **options: Any) -> E
     recorder = Recorder(progress or Silent())
     if plan.identity.has_random_weights:
         recorder.warn(RANDOM_WEIGHTS)
-    made = _ingredients(plan, chosen, recorder)
-    info = _model_info(plan, made.floats)
-    outcomes = [_make(job, made, info) for job in plan.jobs]
+    basis = _ingredients(plan, chosen, recorder)
+    info = _model_info(plan, basis.floats)
+    outcomes = [_make(job, basis, info) for job in plan.jobs]
     artifacts = tuple(artifact for artifact, _, _ in outcomes if artifact is not None)
     refused = tuple(refusal for _, refusals, _ in outcomes for refusal in refusals)
     if not artifacts:
@@ -84,7 +84,7 @@ def export(model: str, *, progress: Progress | None = None, **options: Any) -> E
     return ExportResult(
         artifacts,
         tuple(recorder.warnings),
-        _float_sizes(made.floats),
+        _float_sizes(basis.floats),
         next((mixed for _, _, mixed in outcomes if mixed is not None), None),
         refused,
     )
@@ -165,15 +165,15 @@ def _macs(plan: Plan, floats: Floats) -> int:
 
 
 def _make(
-    job: Job, made: Ingredients, model: ModelInfo
+    job: Job, basis: Ingredients, model: ModelInfo
 ) -> tuple[Artifact | None, list[Refusal], MixedPrecision | None]:
     """One recipe's folder, with the formats that can have it; the others are refused."""
     refused: list[Refusal] = []
     try:
-        artifact, mixed = _write_folder(job, made, model, refused)
+        artifact, mixed = _write_folder(job, basis, model, refused)
     except _NothingWritten:
         return None, refused, None
-    _tell_of_onnx(job, artifact.manifest.files, made)
+    _tell_of_onnx(job, artifact.manifest.files, basis)
     return artifact, refused, mixed
 
 
@@ -182,14 +182,14 @@ class _NothingWritten(Exception):  # noqa: N818 - a way out of the folder's bloc
 
 
 def _write_folder(
-    job: Job, made: Ingredients, model: ModelInfo, refused: list[Refusal]
+    job: Job, basis: Ingredients, model: ModelInfo, refused: list[Refusal]
 ) -> tuple[Artifact, MixedPrecision | None]:
-    final = made.plan.out / job.recipe.name
+    final = basis.plan.out / job.recipe.name
     with store.new_folder(final, replaceable=manifests.require_replaceable) as part:
         written: dict[str, Written] = {}
         files: list[FileInfo] = []
         for file_format in job.formats:
-            attempt = _attempt(job, file_format, part, made, written.get("tflite"))
+            attempt = _attempt(job, file_format, part, basis, written.get("tflite"))
             if isinstance(attempt, Refusal):
                 refused.append(attempt)
             else:
@@ -198,22 +198,22 @@ def _write_folder(
         if not files:
             raise _NothingWritten
         reference.write(
-            part / reference.NAME, Reference(made.samples.split.held_out, made.reference)
+            part / reference.NAME, Reference(basis.samples.split.held_out, basis.reference)
         )
         notes = [note for file in files for note in written[file.format].notes]
-        manifest = _manifest(job, made, model, tuple(files), notes)
+        manifest = _manifest(job, basis, model, tuple(files), notes)
         manifests.write(manifest, part)
     mixed = next((w.mixed for w in written.values() if w.mixed is not None), None)
     return Artifact(final, manifest), mixed
 
 
 def _attempt(
-    job: Job, file_format: str, folder: Path, made: Ingredients, beside: Written | None
+    job: Job, file_format: str, folder: Path, basis: Ingredients, beside: Written | None
 ) -> tuple[FileInfo, Written] | Refusal:
     """One file, inspected and compared; or why it cannot be had."""
     try:
-        written = _write(job, file_format, folder, made, beside)
-        return _describe(folder, written, job, file_format, made), written
+        written = _write(job, file_format, folder, basis, beside)
+        return _describe(folder, written, job, file_format, basis), written
     except MissingPartError:
         raise
     except EdgeCnnError as error:
@@ -222,17 +222,17 @@ def _attempt(
 
 
 def _write(
-    job: Job, file_format: str, folder: Path, made: Ingredients, beside: Written | None
+    job: Job, file_format: str, folder: Path, basis: Ingredients, beside: Written | None
 ) -> Written:
-    reason = made.floats.model.refused.get(file_format)
+    reason = basis.floats.model.refused.get(file_format)
     if reason is not None:
         raise reason
-    return writers.write(job, file_format, folder, made, beside)
+    return writers.write(job, file_format, folder, basis, beside)
 
 
 def _manifest(
     job: Job,
-    made: Ingredients,
+    basis: Ingredients,
     model: ModelInfo,
     files: tuple[FileInfo, ...],
     notes: list[str],
@@ -241,34 +241,34 @@ def _manifest(
         edgecnn=versions()["edgecnn"],
         model=model,
         recipe=job.recipe.name,
-        seed=made.options.seed,
-        preprocessing=made.samples.preprocessing,
-        calibration=_calibration(job, made),
+        seed=basis.options.seed,
+        preprocessing=basis.samples.preprocessing,
+        calibration=_calibration(job, basis),
         versions=versions(),
         files=files,
         notes=tuple(([RANDOM_WEIGHTS] if model.weights == "random" else []) + notes),
-        inputs=made.network.inputs,
-        outputs=made.floats.outputs,
+        inputs=basis.network.inputs,
+        outputs=basis.floats.outputs,
     )
 
 
-def _calibration(job: Job, made: Ingredients) -> CalibrationInfo | None:
+def _calibration(job: Job, basis: Ingredients) -> CalibrationInfo | None:
     if not job.recipe.calibrated:
         return None
-    samples = made.samples.split.calibration
+    samples = basis.samples.split.calibration
     return CalibrationInfo(
-        samples.source, samples.samples, samples.sha256, made.options.calibration_method
+        samples.source, samples.samples, samples.sha256, basis.options.calibration_method
     )
 
 
-def _tell_of_onnx(job: Job, files: tuple[FileInfo, ...], made: Ingredients) -> None:
+def _tell_of_onnx(job: Job, files: tuple[FileInfo, ...], basis: Ingredients) -> None:
     """`min_snr_db` is for the .tflite: say what the .onnx beside it has."""
-    wanted_db = made.options.min_snr_db
+    wanted_db = basis.options.min_snr_db
     for file in files:
         if wanted_db is not None and job.recipe.name == "int8" and file.format == "onnx":
             snr_db = file.parity.snr_db
             has = "no error" if snr_db is None else f"{snr_db:.1f} dB"
-            made.progress.warn(
+            basis.progress.warn(
                 f"--min-snr applies to the .tflite only: {file.path} is unchanged and has {has}"
                 f" ({wanted_db:g} dB requested)."
             )
@@ -305,7 +305,7 @@ def _decibel(snr_db: float | None) -> float:
 
 
 def _describe(
-    folder: Path, written: Written, job: Job, file_format: str, made: Ingredients
+    folder: Path, written: Written, job: Job, file_format: str, basis: Ingredients
 ) -> FileInfo:
     """Inspect a file, hold it to its recipe, and compare its outputs with the reference's."""
     path = folder / written.name
@@ -320,15 +320,15 @@ def _describe(
         kept=kept,
         float_ops=written.float_ops,
     )
-    if made.options.strict and written.integer == "mixed":
+    if basis.options.strict and written.integer == "mixed":
         kinds = ", ".join(f"{count} {name}" for name, count in sorted(written.float_ops.items()))
         raise CheckFailedError(
             f"The {job.recipe.name} .{file_format} is mixed: {kinds} stay in float, and --strict"
             " accepts only full-integer files.",
             hint="Drop --strict, or replace these operators in the model.",
         )
-    layouts = made.floats.model.layouts[file_format]
-    parities = _parities(path, job, file_format, made)
+    layouts = basis.floats.model.layouts[file_format]
+    parities = _parities(path, job, file_format, basis)
     return FileInfo(
         path=path.name,
         format=file_format,
@@ -350,10 +350,10 @@ def _ends(tensors: tuple[TensorInfo, ...], layouts: tuple[str, ...]) -> tuple[Te
     )
 
 
-def _parities(path: Path, job: Job, file_format: str, made: Ingredients) -> tuple[ParityInfo, ...]:
+def _parities(path: Path, job: Job, file_format: str, basis: Ingredients) -> tuple[ParityInfo, ...]:
     """Of the float file, how close it is to the source's framework; of others, to the float one."""
     if job.recipe.name == "float32":
-        return made.proven[file_format]
-    samples = made.samples.split.held_out.samples
-    made.progress.stage(f"comparing {job.recipe.name} {file_format}", samples)
-    return parity.compare(made.reference, made.answers(path, file_format), made.floats.outputs)
+        return basis.proven[file_format]
+    samples = basis.samples.split.held_out.samples
+    basis.progress.stage(f"comparing {job.recipe.name} {file_format}", samples)
+    return parity.compare(basis.reference, basis.answers(path, file_format), basis.floats.outputs)

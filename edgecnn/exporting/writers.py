@@ -63,7 +63,7 @@ class Written:
 
 
 def write(
-    job: Job, file_format: str, folder: Path, made: Ingredients, beside: Written | None = None
+    job: Job, file_format: str, folder: Path, basis: Ingredients, beside: Written | None = None
 ) -> Written:
     """Write one file of an artifact.
 
@@ -71,64 +71,64 @@ def write(
         job: the recipe.
         file_format: of the file.
         folder: where it goes.
-        made: what it is made of.
+        basis: what it is made of.
         beside: the .tflite of the same recipe, where it was written.
     """
     path = folder / f"model.{file_format}"
-    if is_mixed(job, file_format, made):
-        return _mixed_tflite(job, path, made)
+    if is_mixed(job, file_format, basis):
+        return _mixed_tflite(job, path, basis)
     if (file_format, job.recipe.name) == ("onnx", "int8"):
-        return _integer_onnx(path, made, beside)
-    return _WRITERS[file_format, job.recipe.name](job, path, made)
+        return _integer_onnx(path, basis, beside)
+    return _WRITERS[file_format, job.recipe.name](job, path, basis)
 
 
-def is_mixed(job: Job, file_format: str, made: Ingredients) -> bool:
+def is_mixed(job: Job, file_format: str, basis: Ingredients) -> bool:
     """Whether layers of this file may stay in float32."""
-    asked = made.options.min_snr_db is not None
-    return asked and (job.recipe.name, file_format) == ("int8", "tflite")
+    requested = basis.options.min_snr_db is not None
+    return requested and (job.recipe.name, file_format) == ("int8", "tflite")
 
 
-def _float_tflite(made: Ingredients) -> FloatTflite:
-    float_file = made.floats.tflite
+def _float_tflite(basis: Ingredients) -> FloatTflite:
+    float_file = basis.floats.tflite
     assert float_file is not None  # noqa: S101 - formats that cannot be had are not written
     return float_file
 
 
-def _float_onnx(made: Ingredients) -> Path:
-    path = made.floats.onnx
+def _float_onnx(basis: Ingredients) -> Path:
+    path = basis.floats.onnx
     assert path is not None  # noqa: S101 - likewise
     return path
 
 
-def _float32_tflite(_job: Job, path: Path, made: Ingredients) -> Written:
-    path.write_bytes(_float_tflite(made).data)
+def _float32_tflite(_job: Job, path: Path, basis: Ingredients) -> Written:
+    path.write_bytes(_float_tflite(basis).data)
     return Written(path.name)
 
 
-def _float16_tflite(_job: Job, path: Path, made: Ingredients) -> Written:
-    graph = _float_tflite(made).folded.copy()
+def _float16_tflite(_job: Job, path: Path, basis: Ingredients) -> Written:
+    graph = _float_tflite(basis).folded.copy()
     float16.apply(graph)
-    name_ends(graph, made.network)
+    name_ends(graph, basis.network)
     path.write_bytes(graph.write())
     return Written(path.name)
 
 
-def _dynamic_tflite(_job: Job, path: Path, made: Ingredients) -> Written:
+def _dynamic_tflite(_job: Job, path: Path, basis: Ingredients) -> Written:
     # A normalization folded into weights makes them harder to quantize; nothing equalizes here.
-    graph = litert.dynamic(_float_tflite(made).unfolded)
-    name_ends(graph, made.network)
+    graph = litert.dynamic(_float_tflite(basis).unfolded)
+    name_ends(graph, basis.network)
     path.write_bytes(graph.write())
     return Written(path.name)
 
 
-def _integer_tflite(job: Job, path: Path, made: Ingredients) -> Written:
-    may_mix = job.recipe.activations == "int8" and not made.options.strict
-    quantized = quantize_tflite(job, made, with_source=may_mix)
+def _integer_tflite(job: Job, path: Path, basis: Ingredients) -> Written:
+    may_mix = job.recipe.activations == "int8" and not basis.options.strict
+    quantized = quantize_tflite(job, basis, with_source=may_mix)
     graph = quantized.graph.copy()
-    ends.finish(graph, job, made)
+    ends.finish(graph, job, basis)
     path.write_bytes(graph.write())
-    coarse = ends.coarse_probabilities(quantized.graph, job, made)
-    notes = (*filter(None, [made.calibration.note]), *quantized.notes, *_note(coarse))
+    coarse = ends.coarse_probabilities(quantized.graph, job, basis)
+    notes = (*filter(None, [basis.calibration.note]), *quantized.notes, *_note(coarse))
     written = Written(
         path.name,
         notes,
@@ -137,7 +137,7 @@ def _integer_tflite(job: Job, path: Path, made: Ingredients) -> Written:
         settings=quantized.choice.measured,
         decided=quantized.decided,
     )
-    return _rescued(job, path, made, quantized, written) if may_mix else written
+    return _rescued(job, path, basis, quantized, written) if may_mix else written
 
 
 def _note(coarse: tuple[str, ...]) -> tuple[str, ...]:
@@ -152,19 +152,19 @@ def _with_softmax(quantized: IntegerModel, coarse: tuple[str, ...]) -> dict[str,
 
 
 def _rescued(
-    job: Job, path: Path, made: Ingredients, quantized: IntegerModel, written: Written
+    job: Job, path: Path, basis: Ingredients, quantized: IntegerModel, written: Written
 ) -> Written:
     """The file as it is, or with layers in float where integers alone are too far off."""
-    if not rescue.allowed(made, _macs(made)):
+    if not rescue.allowed(basis, _macs(basis)):
         return written
-    parities = _unseen_parities(job, made, quantized)
+    parities = _unseen_parities(job, basis, quantized)
     if not rescue.needed(parities):
         return written
     wanted_db = rescue.wanted_of_logits_db(parities)
-    mended = rescue.attempt(quantized, made, partial(ends.finish, job=job, made=made), wanted_db)
+    mended = rescue.attempt(quantized, basis, partial(ends.finish, job=job, basis=basis), wanted_db)
     if mended is None or mended.after_db < rescue.LEAST_DB:
-        float_outputs = partial(ends.finish, job=job, made=made, float_outputs=True)
-        roomy = rescue.attempt(quantized, made, float_outputs, wanted_db, float_ends=True)
+        float_outputs = partial(ends.finish, job=job, basis=basis, float_outputs=True)
+        roomy = rescue.attempt(quantized, basis, float_outputs, wanted_db, float_ends=True)
         mended = roomy or mended
     if mended is None:
         return written
@@ -173,54 +173,55 @@ def _rescued(
     return replace(written, notes=notes, integer="mixed", float_ops=mended.float_ops)
 
 
-def _macs(made: Ingredients) -> int:
-    graph = tflite.read(_float_tflite(made).data, made.plan.identity.name).graph
+def _macs(basis: Ingredients) -> int:
+    graph = tflite.read(_float_tflite(basis).data, basis.plan.identity.name).graph
     return sum(graph.macs_by_dtype.values())
 
 
-def _unseen_parities(job: Job, made: Ingredients, quantized: IntegerModel) -> list[ParityInfo]:
+def _unseen_parities(job: Job, basis: Ingredients, quantized: IntegerModel) -> list[ParityInfo]:
     """How close the file should be to float: on calibration samples that its ranges did not see."""
-    every = tuple(range(made.samples.split.calibration.samples))
-    real = _float_tflite(made).data
+    every = tuple(range(basis.samples.split.calibration.samples))
+    real = _float_tflite(basis).data
     expected, measured = [], []
     for graph, runs in quantized.choice.unseen or ((quantized.graph, every),):
         whole = graph.copy()
-        ends.finish(whole, job, made)
-        measured.append(made.calibration_answers(whole.write(), "tflite", runs))
-        expected.append(made.calibration_answers(real, "tflite", runs))
-    return rescue.all_parities(parity.joined(expected), parity.joined(measured), made)
+        ends.finish(whole, job, basis)
+        measured.append(basis.calibration_answers(whole.write(), "tflite", runs))
+        expected.append(basis.calibration_answers(real, "tflite", runs))
+    return rescue.all_parities(parity.joined(expected), parity.joined(measured), basis)
 
 
-def quantize_tflite(job: Job, made: Ingredients, *, with_source: bool = False) -> IntegerModel:
+def quantize_tflite(job: Job, basis: Ingredients, *, with_source: bool = False) -> IntegerModel:
     """The integer model of a recipe, its ends still integers."""
-    source, known = _float_tflite(made), made.statistics
+    source, known = _float_tflite(basis), basis.statistics
     assert known is not None  # noqa: S101 - collected where a recipe asks for them
-    made.progress.stage("quantizing", len(known.layers))
+    basis.progress.stage("quantizing", len(known.layers))
     return integer.quantize(
         source.folded,
         known,
         judged=source.scores,
         activation_bits=16 if job.recipe.activations == "int16" else 8,
-        method=made.options.calibration_method,
-        trial=made.file_feeds("tflite"),
-        samples=made.samples.split.calibration.samples,
-        images=choosing.images_for(_macs(made)),
-        threads=made.plan.threads,
+        method=basis.options.calibration_method,
+        trial=basis.file_feeds("tflite"),
+        samples=basis.samples.split.calibration.samples,
+        images=choosing.images_for(_macs(basis)),
+        threads=basis.plan.threads,
         with_source=with_source,
-        judge=not made.options.strict,
-        progress=made.progress,
+        judge=not basis.options.strict,
+        progress=basis.progress,
     )
 
 
-def _mixed_tflite(job: Job, path: Path, made: Ingredients) -> Written:
-    quantized = quantize_tflite(job, made, with_source=True)
-    data, mixed, places = min_snr.reach(job, quantized, made)
+def _mixed_tflite(job: Job, path: Path, basis: Ingredients) -> Written:
+    quantized = quantize_tflite(job, basis, with_source=True)
+    data, mixed, places = min_snr.reach(job, quantized, basis)
     path.write_bytes(data)
     if mixed.layers:
-        made.progress.stage("timing both files")
-        before_ms, after_ms = min_snr.latency_ms(min_snr.finished(quantized.graph, job, made), path)
+        basis.progress.stage("timing both files")
+        integers = min_snr.finished(quantized.graph, job, basis)
+        before_ms, after_ms = min_snr.latency_ms(integers, path)
         mixed = replace(mixed, latency_before_ms=before_ms, latency_after_ms=after_ms)
-    coarse = ends.coarse_probabilities(quantized.graph, job, made)
+    coarse = ends.coarse_probabilities(quantized.graph, job, basis)
     notes = (*quantized.notes, min_snr.note(mixed), *_note(coarse))
     return Written(
         path.name,
@@ -234,45 +235,45 @@ def _mixed_tflite(job: Job, path: Path, made: Ingredients) -> Written:
     )
 
 
-def _float32_onnx(_job: Job, path: Path, made: Ingredients) -> Written:
-    path.write_bytes(_float_onnx(made).read_bytes())
+def _float32_onnx(_job: Job, path: Path, basis: Ingredients) -> Written:
+    path.write_bytes(_float_onnx(basis).read_bytes())
     return Written(path.name)
 
 
-def _float16_onnx(_job: Job, path: Path, made: Ingredients) -> Written:
+def _float16_onnx(_job: Job, path: Path, basis: Ingredients) -> Written:
     from edgecnn.quantize.onnx_float16 import to_float16
 
-    to_float16(_float_onnx(made), path, progress=made.progress)
+    to_float16(_float_onnx(basis), path, progress=basis.progress)
     return Written(path.name)
 
 
-def _dynamic_onnx(_job: Job, path: Path, made: Ingredients) -> Written:
+def _dynamic_onnx(_job: Job, path: Path, basis: Ingredients) -> Written:
     from edgecnn.quantize.onnx_dynamic import to_dynamic
 
-    to_dynamic(_float_onnx(made), path)
+    to_dynamic(_float_onnx(basis), path)
     return Written(path.name)
 
 
-def _integer_onnx(path: Path, made: Ingredients, beside: Written | None) -> Written:
+def _integer_onnx(path: Path, basis: Ingredients, beside: Written | None) -> Written:
     """An int8 .onnx.
 
     Args:
         path: of the file.
-        made: what it is made of.
+        basis: what it is made of.
         beside: the .tflite, where there is one: its settings were measured, and the network is the
             same. Without it they are what is best where nothing was measured.
     """
     from edgecnn.exporting import rescue_onnx
 
-    settings = (beside.settings if beside else None) or _unmeasured(made)
+    settings = (beside.settings if beside else None) or _unmeasured(basis)
     decided = beside.decided if beside else None
     with held.temporary() as folder:
-        source, twin, note = _as_decided(folder, made, decided)
-        drafting = partial(_onnx_draft, source, made, settings)
-        macs = inspect(_float_onnx(made), delegate=False).graph.macs_by_dtype
+        source, twin, note = _as_decided(folder, basis, decided)
+        drafting = partial(_onnx_draft, source, basis, settings)
+        macs = inspect(_float_onnx(basis), delegate=False).graph.macs_by_dtype
         mended = None
-        if rescue.allowed(made, sum(macs.values())):
-            mended = rescue_onnx.attempt(drafting, path, made)
+        if rescue.allowed(basis, sum(macs.values())):
+            mended = rescue_onnx.attempt(drafting, path, basis)
         draft = drafting(mended.last if mended else 0, beside=twin)
         result = draft.write(path, mended.activations if mended else ())
     notes = [*result.notes, mended.note if mended else "", note]
@@ -285,18 +286,18 @@ def _integer_onnx(path: Path, made: Ingredients, beside: Written | None) -> Writ
 
 
 def _as_decided(
-    folder: Path, made: Ingredients, decided: Decided | None
+    folder: Path, basis: Ingredients, decided: Decided | None
 ) -> tuple[Path, Beside | None, str]:
     """The float .onnx with its channels scaled as the .tflite's, what it takes over, and a note."""
     from edgecnn.formats import onnx_file
     from edgecnn.quantize import onnx_equalize, onnx_twin
 
-    plain = _float_onnx(made)
+    plain = _float_onnx(basis)
     if decided is None:
         return plain, None, ""
-    feeds = next(made.file_feeds("tflite")), next(made.file_feeds("onnx"))
+    feeds = next(basis.file_feeds("tflite")), next(basis.file_feeds("onnx"))
     model = onnx_twin.prepared(plain)
-    names = onnx_twin.names(model, _float_tflite(made).folded, feeds)
+    names = onnx_twin.names(model, _float_tflite(basis).folded, feeds)
     scales = {name: decided.scale[twin] for name, twin in names.items() if twin in decided.scale}
     onnx_equalize.apply(model.graph, scales)
     path = folder / "scaled.onnx"
@@ -304,8 +305,8 @@ def _as_decided(
     beside = onnx_twin.Beside(decided, names)
     if not decided.scale:
         return path, beside, ""
-    expected, measured = (made.calibration_answers(p, "onnx", _FEW_RUNS) for p in (plain, path))
-    parities = parity.compare(expected, measured, made.floats.outputs, on_values=True)
+    expected, measured = (basis.calibration_answers(p, "onnx", _FEW_RUNS) for p in (plain, path))
+    parities = parity.compare(expected, measured, basis.floats.outputs, on_values=True)
     snr_db = parity.worst(parities).snr_db
     if snr_db is not None and snr_db < _SAME_FUNCTION_DB:
         note = f"the .onnx is not equalized: scaled, it has {snr_db:.0f} dB of the float one"
@@ -313,14 +314,14 @@ def _as_decided(
     return path, beside, "the .onnx is equalized as the .tflite is"
 
 
-def _unmeasured(made: Ingredients) -> Settings:
-    few = made.samples.split.calibration.samples < choosing.FEW
+def _unmeasured(basis: Ingredients) -> Settings:
+    few = basis.samples.split.calibration.samples < choosing.FEW
     return Settings(wide=few, views=False)
 
 
 def _onnx_draft(
     source: Path,
-    made: Ingredients,
+    basis: Ingredients,
     settings: Settings,
     last_float: int = 0,
     left_out: Sequence[int] = (),
@@ -328,23 +329,23 @@ def _onnx_draft(
 ) -> Draft:
     from edgecnn.quantize import onnx_qdq
 
-    method = made.options.calibration_method
-    origin = made.calibration.origin
-    samples = made.samples.split.calibration.samples
+    method = basis.options.calibration_method
+    origin = basis.calibration.origin
+    samples = basis.samples.split.calibration.samples
     kept = ~np.isin(origin, left_out)
     if not settings.views:
         kept[samples:] = False
-    parts = statistics.deal(samples, made.options.seed)[origin]
+    parts = statistics.deal(samples, basis.options.seed)[origin]
     return onnx_qdq.draft(
         source,
-        (feed for feed, wanted in zip(made.enlarged_feeds("onnx"), kept, strict=True) if wanted),
+        (feed for feed, keep in zip(basis.enlarged_feeds("onnx"), kept, strict=True) if keep),
         method=settings.method if method == integer.AUTO else method,  # type: ignore[arg-type] # one of plan.METHODS
         dealt=parts[kept] if settings.wide else None,
         beside=beside,
         runs=int(kept.sum()),
         last_float=last_float,
-        threads=made.plan.threads,
-        progress=made.progress,
+        threads=basis.plan.threads,
+        progress=basis.progress,
     )
 
 

@@ -65,25 +65,25 @@ def lift_constants(graph: ir.Graph) -> None:
     import onnx_ir as ir
 
     for node in graph:
-        made = node.outputs[0] if node.op_type == "Constant" and node.outputs else None
-        tensor = None if made is None else ir.convenience.get_const_tensor(made)
-        if made is not None and tensor is not None:
-            _freeze(graph, made, tensor)
+        output = node.outputs[0] if node.op_type == "Constant" and node.outputs else None
+        tensor = None if output is None else ir.convenience.get_const_tensor(output)
+        if output is not None and tensor is not None:
+            _freeze(graph, output, tensor)
             graph.remove(node)
 
 
-def freeze(graph: ir.Graph, made: ir.Value, array: Array) -> None:
+def freeze(graph: ir.Graph, computed: ir.Value, array: Array) -> None:
     """Let all that reads a computed tensor read a constant of its name, outputs too."""
     import onnx_ir as ir
 
-    _freeze(graph, made, ir.tensor(np.asarray(array)))
+    _freeze(graph, computed, ir.tensor(np.asarray(array)))
 
 
-def _freeze(graph: ir.Graph, made: ir.Value, tensor: ir.TensorProtocol) -> None:
+def _freeze(graph: ir.Graph, computed: ir.Value, tensor: ir.TensorProtocol) -> None:
     import onnx_ir as ir
 
-    value = ir.val(made.name, const_value=tensor)
-    made.replace_all_uses_with(value, replace_graph_outputs=True)
+    value = ir.val(computed.name, const_value=tensor)
+    computed.replace_all_uses_with(value, replace_graph_outputs=True)
     graph.initializers.add(value)
 
 

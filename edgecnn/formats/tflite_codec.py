@@ -68,7 +68,7 @@ def _read(data: bytes) -> Graph:
             graph.others.append(subgraph)
     for entry in model.metadata or []:
         graph.metadata.append(Metadata(schema.text(entry.name), buffers[entry.buffer]))
-    graph.signatures = [_read_signature(graph, each) for each in model.signatureDefs or []]
+    graph.signatures = [_read_signature(graph, entry) for entry in model.signatureDefs or []]
     graph.files = _packed_files(data)
     model.metadataBuffer = [buffers[index] for index in _numbers(model.metadataBuffer)] or None
     return graph
@@ -77,8 +77,8 @@ def _read(data: bytes) -> Graph:
 def _contents(buffer: Any, data: bytes) -> NDArray[np.uint8] | None:  # noqa: ANN401 - a generated class
     if buffer.offset > _PLACEHOLDER:
         return np.frombuffer(data, np.uint8, buffer.size, buffer.offset)
-    found: NDArray[np.uint8] | None = buffer.data
-    return found
+    content: NDArray[np.uint8] | None = buffer.data
+    return content
 
 
 def _packed_files(data: bytes) -> list[tuple[zipfile.ZipInfo, bytes]]:
@@ -115,14 +115,14 @@ def _read_subgraph(
     buffers: Sequence[Buffer],
     data: bytes,
 ) -> None:
-    tensors = [_read_tensor(each, buffers) for each in raw.tensors or []]
+    tensors = [_read_tensor(tensor, buffers) for tensor in raw.tensors or []]
     ends = [*_numbers(raw.inputs), *_numbers(raw.outputs)]
     _make_names_unique(tensors, ends)
     subgraph.raw, subgraph.name, subgraph.tensors = raw, schema.text(raw.name), tensors
     subgraph.inputs = [tensors[index] for index in _numbers(raw.inputs)]
     subgraph.outputs = [tensors[index] for index in _numbers(raw.outputs)]
     subgraph.operators = [
-        _read_operator(each, model.operatorCodes, tensors, data) for each in raw.operators or []
+        _read_operator(table, model.operatorCodes, tensors, data) for table in raw.operators or []
     ]
 
 
@@ -134,7 +134,7 @@ def _make_names_unique(tensors: Sequence[Tensor], ends: Sequence[int]) -> None:
         if name in taken:
             name = unique(name, taken | {tensor.name for tensor in tensors})
         if name != tensors[index].name:
-            tensors[index].name = tensors[index].given = name
+            tensors[index].name = tensors[index].assigned_name = name
         taken.add(name)
 
 
@@ -194,7 +194,7 @@ def _read_operator(
 def _read_signature(graph: Graph, raw: Any) -> Signature:  # noqa: ANN401 - a generated class
     subgraph = graph.subgraphs[raw.subgraphIndex]
     sides = (
-        tuple((schema.text(each.name), subgraph.tensors[each.tensorIndex]) for each in side or [])
+        tuple((schema.text(end.name), subgraph.tensors[end.tensorIndex]) for end in side or [])
         for side in (raw.inputs, raw.outputs)
     )
     inputs, outputs = sides
@@ -258,28 +258,28 @@ class _Writer:
     def model(self) -> Any:  # noqa: ANN401 - a generated class
         generated, graph = schema.generated(), self._graph
         old = graph.model
-        made = generated.ModelT() if old is None else copy.copy(old)
+        model = generated.ModelT() if old is None else copy.copy(old)
         if old is None:
-            made.version = _VERSION
+            model.version = _VERSION
         if old is None or schema.text(old.description) != graph.description:
-            made.description = graph.description.encode()
+            model.description = graph.description.encode()
         numbered = zip(graph.subgraphs, self._tensors, strict=True)
-        made.subgraphs = [self._subgraph(each, tensors) for each, tensors in numbered]
-        made.buffers = [self._empty, *(_packed_buffer(buffer) for buffer in self._buffers)]
-        made.operatorCodes = _used_codes(self._codes, made.subgraphs)
-        if graph.metadata or made.metadata is not None:
-            made.metadata = [self._metadata(entry) for entry in graph.metadata]
+        model.subgraphs = [self._subgraph(subgraph, tensors) for subgraph, tensors in numbered]
+        model.buffers = [self._empty, *(_packed_buffer(buffer) for buffer in self._buffers)]
+        model.operatorCodes = _used_codes(self._codes, model.subgraphs)
+        if graph.metadata or model.metadata is not None:
+            model.metadata = [self._metadata(entry) for entry in graph.metadata]
         if self._deprecated():
-            made.metadataBuffer = [self._buffers[buffer] for buffer in self._deprecated()]
-        made.signatureDefs = None
+            model.metadataBuffer = [self._buffers[buffer] for buffer in self._deprecated()]
+        model.signatureDefs = None
         if graph.signatures and self._outputs is None:
-            made.signatureDefs = [self._signature(each) for each in graph.signatures]
-        return made
+            model.signatureDefs = [self._signature(signature) for signature in graph.signatures]
+        return model
 
     def _metadata(self, entry: Metadata) -> Any:  # noqa: ANN401 - a generated class
-        made = schema.generated().MetadataT()
-        made.name, made.buffer = entry.name.encode(), self._buffers[entry.buffer]
-        return made
+        metadata = schema.generated().MetadataT()
+        metadata.name, metadata.buffer = entry.name.encode(), self._buffers[entry.buffer]
+        return metadata
 
     def _signature(self, signature: Signature) -> Any:  # noqa: ANN401 - a generated class
         generated = schema.generated()
@@ -287,76 +287,76 @@ class _Writer:
         numbers = {tensor: number for number, tensor in enumerate(self._tensors[place])}
 
         def entries(side: Iterable[tuple[str, Tensor]]) -> list[Any]:
-            made = []
+            maps = []
             for name, tensor in side:
-                made.append(generated.TensorMapT())
-                made[-1].name, made[-1].tensorIndex = name.encode(), numbers[tensor]
-            return made
+                maps.append(generated.TensorMapT())
+                maps[-1].name, maps[-1].tensorIndex = name.encode(), numbers[tensor]
+            return maps
 
-        made = generated.SignatureDefT()
-        made.signatureKey, made.subgraphIndex = signature.key.encode(), place
-        made.inputs, made.outputs = entries(signature.inputs), entries(signature.outputs)
-        return made
+        packed = generated.SignatureDefT()
+        packed.signatureKey, packed.subgraphIndex = signature.key.encode(), place
+        packed.inputs, packed.outputs = entries(signature.inputs), entries(signature.outputs)
+        return packed
 
     def _subgraph(self, subgraph: Subgraph, tensors: Sequence[Tensor]) -> Any:  # noqa: ANN401 - likewise
         old = subgraph.raw
-        made = schema.generated().SubGraphT() if old is None else copy.copy(old)
+        packed = schema.generated().SubGraphT() if old is None else copy.copy(old)
         if old is not None and schema.text(old.name) != subgraph.name:
-            made.name = subgraph.name.encode()
+            packed.name = subgraph.name.encode()
         numbers = {tensor: number for number, tensor in enumerate(tensors)}
         outputs = subgraph.outputs
         if subgraph is self._graph and self._outputs is not None:
             outputs = list(self._outputs)
-        made.tensors = [self._tensor(tensor) for tensor in tensors]
-        made.inputs = _indices(subgraph.inputs, numbers)
-        made.outputs = _indices(outputs, numbers)
-        made.operators = [self._operator(each, numbers) for each in subgraph.operators]
-        return made
+        packed.tensors = [self._tensor(tensor) for tensor in tensors]
+        packed.inputs = _indices(subgraph.inputs, numbers)
+        packed.outputs = _indices(outputs, numbers)
+        packed.operators = [self._operator(operator, numbers) for operator in subgraph.operators]
+        return packed
 
     def _tensor(self, tensor: Tensor) -> Any:  # noqa: ANN401 - a generated class
         old = tensor.raw
-        made = schema.generated().TensorT() if old is None else copy.copy(old)
-        is_given = tensor.name == tensor.given and not self._unique_names
+        packed = schema.generated().TensorT() if old is None else copy.copy(old)
+        is_given = tensor.name == tensor.assigned_name and not self._unique_names
         if old is None or (schema.text(old.name) != tensor.name and not is_given):
-            made.name = tensor.name.encode()
-        made.type = schema.type_number(tensor.dtype)
+            packed.name = tensor.name.encode()
+        packed.type = schema.type_number(tensor.dtype)
         if old is None or tuple(_numbers(old.shape)) != tensor.shape:
-            made.shape = np.asarray(tensor.shape, np.int32)
+            packed.shape = np.asarray(tensor.shape, np.int32)
         signature = tensor.shape_signature
         if signature is None:
-            made.shapeSignature = None
+            packed.shapeSignature = None
         elif old is None or tuple(_numbers(old.shapeSignature)) != signature:
-            made.shapeSignature = np.asarray(signature, np.int32)
-        made.buffer = 0 if tensor.buffer is None else self._buffers[tensor.buffer]
-        made.isVariable = tensor.is_variable
-        made.quantization = _quantization(tensor, None if old is None else old.quantization)
-        return made
+            packed.shapeSignature = np.asarray(signature, np.int32)
+        packed.buffer = 0 if tensor.buffer is None else self._buffers[tensor.buffer]
+        packed.isVariable = tensor.is_variable
+        packed.quantization = _quantization(tensor, None if old is None else old.quantization)
+        return packed
 
     def _operator(self, operator: Operator, numbers: dict[Tensor, int]) -> Any:  # noqa: ANN401 - likewise
         old = operator.raw
-        made = schema.generated().OperatorT() if old is None else copy.copy(old)
-        made.opcodeIndex = self._code(operator)
+        packed = schema.generated().OperatorT() if old is None else copy.copy(old)
+        packed.opcodeIndex = self._code(operator)
         if old is None or old.inputs is not None or operator.inputs:
-            made.inputs = _indices(operator.inputs, numbers)
+            packed.inputs = _indices(operator.inputs, numbers)
         if old is None or old.outputs is not None or operator.outputs:
-            made.outputs = _indices(operator.outputs, numbers)
+            packed.outputs = _indices(operator.outputs, numbers)
         if operator.intermediates:
-            made.intermediates = _indices(operator.intermediates, numbers)
-        _set_options(made, operator.options)
-        return made
+            packed.intermediates = _indices(operator.intermediates, numbers)
+        _set_options(packed, operator.options)
+        return packed
 
     def _code(self, operator: Operator) -> int:
         """Number of an operator's code: its own, else one that is as new, else a new one."""
-        wanted = (operator.name, operator.custom)
+        kind = (operator.name, operator.custom)
         versions = [(i, c.version) for i, c in enumerate(self._codes)
-                    if schema.operator_name(c) == wanted]  # fmt: skip
+                    if schema.operator_name(c) == kind]  # fmt: skip
         for index, version in versions:
             if self._codes[index] is operator.code and version == operator.version:
                 return index
         for index, version in versions:
             if version >= operator.version:
                 return index
-        name, custom = wanted
+        name, custom = kind
         self._codes.append(schema.operator_code(name, operator.version, custom=custom))
         return len(self._codes) - 1
 
@@ -388,9 +388,9 @@ def _named(subgraph: Subgraph, signatures: Iterable[Signature]) -> list[Tensor]:
 
 
 def _packed_buffer(buffer: Buffer) -> Any:  # noqa: ANN401 - a generated class
-    made = schema.generated().BufferT()
-    made.data = buffer.data
-    return made
+    packed = schema.generated().BufferT()
+    packed.data = buffer.data
+    return packed
 
 
 def _indices(tensors: Iterable[Tensor | None], numbers: dict[Tensor, int]) -> NDArray[np.int32]:
@@ -399,26 +399,26 @@ def _indices(tensors: Iterable[Tensor | None], numbers: dict[Tensor, int]) -> ND
 
 def _quantization(tensor: Tensor, old: Any) -> Any:  # noqa: ANN401 - a generated class
     """As the file has it, where the tensor is quantized as it was there."""
-    wanted = tensor.quantization
-    if wanted is None:
+    quantization = tensor.quantization
+    if quantization is None:
         return None if old is None or _read_quantization(old) is not None else old
-    if old is not None and _read_quantization(old) == wanted:
+    if old is not None and _read_quantization(old) == quantization:
         return old
-    made = schema.generated().QuantizationParametersT() if old is None else copy.copy(old)
-    made.scale, made.zeroPoint = wanted.scale, wanted.zero_point
-    made.quantizedDimension = wanted.axis
-    return made
+    packed = schema.generated().QuantizationParametersT() if old is None else copy.copy(old)
+    packed.scale, packed.zeroPoint = quantization.scale, quantization.zero_point
+    packed.quantizedDimension = quantization.axis
+    return packed
 
 
-def _set_options(made: Any, options: Any) -> None:  # noqa: ANN401 - generated classes
-    if options is made.builtinOptions or (options is made.builtinOptions2 is not None):
+def _set_options(packed: Any, options: Any) -> None:  # noqa: ANN401 - generated classes
+    if options is packed.builtinOptions or (options is packed.builtinOptions2 is not None):
         return
-    made.builtinOptionsType = made.builtinOptions2Type = 0
-    made.builtinOptions = made.builtinOptions2 = None
+    packed.builtinOptionsType = packed.builtinOptions2Type = 0
+    packed.builtinOptions = packed.builtinOptions2 = None
     if options is None:
         return
     slot, number = schema.options_slot(options)
     if slot == 1:
-        made.builtinOptionsType, made.builtinOptions = number, options
+        packed.builtinOptionsType, packed.builtinOptions = number, options
     else:
-        made.builtinOptions2Type, made.builtinOptions2 = number, options
+        packed.builtinOptions2Type, packed.builtinOptions2 = number, options

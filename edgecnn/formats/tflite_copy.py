@@ -11,37 +11,37 @@ from edgecnn.formats.tflite_subgraph import Subgraph
 
 def copy(graph: Graph) -> Graph:
     """Copy a graph with all its subgraphs."""
-    made = Graph(description=graph.description)
+    new = Graph(description=graph.description)
     known: dict[Tensor, Tensor] = {}
-    _fill(made, graph, known)
+    _fill(new, graph, known)
     for other in graph.others:
-        made.others.append(_fill(Subgraph(), other, known))
-    made.metadata, made.files, made.model = list(graph.metadata), list(graph.files), graph.model
-    places = dict(zip(map(id, graph.subgraphs), made.subgraphs, strict=True))
-    made.signatures = [_signature(each, known, places) for each in graph.signatures]
-    return made
+        new.others.append(_fill(Subgraph(), other, known))
+    new.metadata, new.files, new.model = list(graph.metadata), list(graph.files), graph.model
+    places = dict(zip(map(id, graph.subgraphs), new.subgraphs, strict=True))
+    new.signatures = [_signature(signature, known, places) for signature in graph.signatures]
+    return new
 
 
-def _fill(made: Subgraph, old: Subgraph, known: dict[Tensor, Tensor]) -> Subgraph:
+def _fill(new: Subgraph, old: Subgraph, known: dict[Tensor, Tensor]) -> Subgraph:
     def twin(tensor: Tensor) -> Tensor:
         if tensor not in known:
             known[tensor] = copying.copy(tensor)
         return known[tensor]
 
-    made.name, made.raw = old.name, old.raw
-    made.tensors = [twin(tensor) for tensor in old.tensors]
-    made.inputs = [twin(tensor) for tensor in old.inputs]
-    made.outputs = [twin(tensor) for tensor in old.outputs]
+    new.name, new.raw = old.name, old.raw
+    new.tensors = [twin(tensor) for tensor in old.tensors]
+    new.inputs = [twin(tensor) for tensor in old.inputs]
+    new.outputs = [twin(tensor) for tensor in old.outputs]
     operators = []
     for operator in old.operators:
         same: Operator = copying.copy(operator)
-        same.inputs = [None if each is None else twin(each) for each in operator.inputs]
-        same.outputs = [twin(each) for each in operator.outputs]
-        same.intermediates = [twin(each) for each in operator.intermediates]
+        same.inputs = [None if tensor is None else twin(tensor) for tensor in operator.inputs]
+        same.outputs = [twin(tensor) for tensor in operator.outputs]
+        same.intermediates = [twin(tensor) for tensor in operator.intermediates]
         same.options = copying.deepcopy(operator.options)
         operators.append(same)
-    made.operators = operators
-    return made
+    new.operators = operators
+    return new
 
 
 def _signature(

@@ -41,12 +41,7 @@ class Signature:
 
 @dataclass(frozen=True)
 class Metadata:
-    """An entry that no operator reads, such as TFLite Metadata's own FlatBuffer.
-
-    Attributes:
-        name: of the entry.
-        buffer: its bytes.
-    """
+    """An entry that no operator reads, such as TFLite Metadata's own FlatBuffer."""
 
     name: str
     buffer: Buffer
@@ -153,10 +148,10 @@ class Graph(Subgraph):
         """
         pairs = dict(zip(self.outputs, outputs, strict=True))
         pairs |= dict(zip(self.inputs, inputs, strict=True))
-        wanted, ends = set(pairs.values()), set(pairs)
-        taken = {tensor.name for tensor in self.tensors} | wanted
+        names, ends = set(pairs.values()), set(pairs)
+        taken = {tensor.name for tensor in self.tensors} | names
         for tensor in self.tensors:
-            if tensor.name in wanted and tensor not in ends:
+            if tensor.name in names and tensor not in ends:
                 tensor.name = _free(tensor.name, taken)
                 taken.add(tensor.name)
         for tensor, name in pairs.items():

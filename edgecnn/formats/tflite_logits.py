@@ -51,7 +51,7 @@ def find(data: bytes) -> tuple[Logits, ...]:
     try:
         graph, codes = _graph(data), _codes(data)
         made_by = _makers(data, graph)
-        names = _names(graph)
+        names = [_text(tensor, _TENSOR_NAME) for tensor in _tables(graph, _GRAPH_TENSORS)]
         outputs = _integers(graph, _GRAPH_OUTPUTS)
         return tuple(_behind(output, made_by, codes, names) for output in outputs)
     except (struct.error, IndexError, TypeError) as error:
@@ -94,10 +94,6 @@ def _behind(output: int, made_by: dict[int, Any], codes: list[int], names: list[
             has_sigmoid = code == _LOGISTIC
             break
     return Logits(output, names[output], has_softmax=False, has_sigmoid=has_sigmoid)
-
-
-def _names(graph: Any) -> list[str]:  # noqa: ANN401 - flatbuffers has no types
-    return [_text(tensor, _TENSOR_NAME) for tensor in _tables(graph, _GRAPH_TENSORS)]
 
 
 def _text(table: Any, field: int) -> str:  # noqa: ANN401 - likewise

@@ -123,7 +123,7 @@ class Tensor:
         self.shape_signature: tuple[int, ...] | None = None  # -1 for a size that is open
         self.buffer: Buffer | None = None
         self.raw: Any = None  # the generated class: what else the file says of it
-        self.given: str | None = None  # by reading, where the file's own name was another's too
+        self.assigned_name: str | None = None  # where the name in the file was taken
         if data is not None:
             self.data = data
 
@@ -194,9 +194,9 @@ class Tensor:
 
     def like(self, name: str) -> Tensor:
         """Another of the same type, shape and quantization, without contents."""
-        made = copy.copy(self)
-        made.name, made.buffer, made.given = name, None, None
-        return made
+        tensor = copy.copy(self)
+        tensor.name, tensor.buffer, tensor.assigned_name = name, None, None
+        return tensor
 
 
 class Operator:
@@ -229,8 +229,8 @@ class Operator:
 
     def __repr__(self) -> str:
         """Name and results, for debugging."""
-        made = ", ".join(tensor.name for tensor in self.outputs)
-        return f"Operator({self.name} -> {made})"
+        outputs = ", ".join(tensor.name for tensor in self.outputs)
+        return f"Operator({self.name} -> {outputs})"
 
     @property
     def inputs(self) -> list[Tensor | None]:

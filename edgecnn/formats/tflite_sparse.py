@@ -30,8 +30,8 @@ def densified(tensor: Tensor) -> NDArray[Any]:
     places = np.zeros(1, np.int64)  # of what is held, level by level
     indices: list[NDArray[np.int64]] = []
     for level in sparsity.dimMetadata:
-        parents, found, places = _expanded(level, places)
-        indices = [each[parents] for each in indices] + [found]
+        parents, index, places = _expanded(level, places)
+        indices = [parent_index[parents] for parent_index in indices] + [index]
     at = dict(zip((int(n) for n in sparsity.traversalOrder), indices, strict=True))
     sizes = {int(n): level.denseSize for n, level in zip(
         sparsity.traversalOrder, sparsity.dimMetadata, strict=True)}  # fmt: skip
@@ -53,8 +53,8 @@ def _expanded(
     if level.format == _DENSE:
         size = int(level.denseSize)
         parents = np.repeat(np.arange(len(places)), size)
-        found = np.tile(np.arange(size), len(places))
-        return parents, found, places[parents] * size + found
+        index = np.tile(np.arange(size), len(places))
+        return parents, index, places[parents] * size + index
     segments = np.asarray(level.arraySegments.values, np.int64)
     counts = segments[places + 1] - segments[places]
     parents = np.repeat(np.arange(len(places)), counts)

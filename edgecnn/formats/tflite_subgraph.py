@@ -90,16 +90,16 @@ class Subgraph:
 
     def __getitem__(self, name: str) -> Tensor:
         """The tensor of this name; KeyError where there is none."""
-        found = self.find(name)
-        if found is None:
+        tensor = self.find(name)
+        if tensor is None:
             raise KeyError(name)
-        return found
+        return tensor
 
     def by_name(self) -> dict[str, Tensor]:
         """Every tensor by its name."""
         return {tensor.name: tensor for tensor in self.tensors}
 
-    def made(self) -> dict[str, Operator]:
+    def by_output(self) -> dict[str, Operator]:
         """Every operator by the name of the first tensor it makes."""
         return {op.output.name: op for op in self._operators if op.outputs}
 
@@ -137,24 +137,24 @@ class Subgraph:
 
     def add_like(self, tensor: Tensor, name: str) -> Tensor:
         """A new tensor without contents, of the type, shape and quantization of another."""
-        made = tensor.like(self.unique_name(name))
-        self.tensors.append(made)
-        return made
+        copy = tensor.like(self.unique_name(name))
+        self.tensors.append(copy)
+        return copy
 
-    def insert_before(self, operator: Operator, *made: Operator) -> None:
+    def insert_before(self, operator: Operator, *added: Operator) -> None:
         """Let operators run right before another."""
         place = self.position(operator)
-        self._operators[place:place] = made
+        self._operators[place:place] = added
 
-    def insert_after(self, operator: Operator, *made: Operator) -> None:
+    def insert_after(self, operator: Operator, *added: Operator) -> None:
         """Let operators run right behind another."""
         place = self.position(operator) + 1
-        self._operators[place:place] = made
+        self._operators[place:place] = added
 
-    def replace(self, operator: Operator, *made: Operator) -> None:
+    def replace(self, operator: Operator, *replacement: Operator) -> None:
         """Put operators in the place of another."""
         place = self.position(operator)
-        self._operators[place : place + 1] = made
+        self._operators[place : place + 1] = replacement
 
     def remove(self, operators: Iterable[Operator]) -> None:
         """Take operators out; what they made is not redirected."""
@@ -173,13 +173,13 @@ class Subgraph:
         """
         chosen = dict.fromkeys(self.consumers(tensor) if readers is None else readers)
         for operator in chosen:
-            operator.inputs = [to if each is tensor else each for each in operator.inputs]
+            operator.inputs = [to if source is tensor else source for source in operator.inputs]
         return len(chosen)
 
     def end_instead(self, tensor: Tensor, to: Tensor) -> None:
         """Let another tensor be the output that one was, under its name; the two swap names."""
         if tensor in self.outputs:
-            self.outputs = [to if each is tensor else each for each in self.outputs]
+            self.outputs = [to if output is tensor else output for output in self.outputs]
             tensor.name, to.name = to.name, tensor.name
 
     def named_tensors(self) -> list[Tensor]:
@@ -188,9 +188,9 @@ class Subgraph:
         for tensor in (*self.inputs, *self.outputs):
             named[tensor] = True
         for operator in self._operators:
-            for each in (*operator.inputs, *operator.outputs, *operator.intermediates):
-                if each is not None:
-                    named[each] = True
+            for operand in (*operator.inputs, *operator.outputs, *operator.intermediates):
+                if operand is not None:
+                    named[operand] = True
         return [tensor for tensor, is_named in named.items() if is_named]
 
     def drop_unused(self) -> None:
@@ -214,8 +214,8 @@ class Subgraph:
 
 def unique(name: str, taken: set[str]) -> str:
     """The name, or the first of name_1, name_2, ... that is not taken."""
-    number, found = 0, name
-    while found in taken:
+    number, candidate = 0, name
+    while candidate in taken:
         number += 1
-        found = f"{name}_{number}"
-    return found
+        candidate = f"{name}_{number}"
+    return candidate

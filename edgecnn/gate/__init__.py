@@ -2,8 +2,8 @@
 
 `files` (one layer below) opens regular files of a bounded size. `run` gives native code and foreign
 graphs a child process with limits in proportion to the file. `arrays` holds an .npz to what its
-headers and the archive say before any array is made. `told` makes a sentence of whatever else a
-damaged file makes Python raise.
+headers and the archive say before any array is made. `foreign_errors` makes a sentence of whatever
+else a damaged file makes Python raise.
 """
 
 from edgecnn.gate.children import run, size_of
@@ -17,7 +17,7 @@ from edgecnn.gate.limits import (
     Work,
     limits_for,
 )
-from edgecnn.gate.sentences import DamagedFileError, guarded, told
+from edgecnn.gate.sentences import DamagedFileError, foreign_errors, guarded
 
 __all__ = [
     "CONVERT",
@@ -28,9 +28,9 @@ __all__ = [
     "RUN_MANY",
     "DamagedFileError",
     "Work",
+    "foreign_errors",
     "guarded",
     "limits_for",
     "run",
     "size_of",
-    "told",
 ]

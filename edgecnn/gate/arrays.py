@@ -82,8 +82,8 @@ def read_npy(path: Path, *, most_bytes: int = 256 * MIB) -> NDArray[Any]:
         stream.seek(0)
         _check_header(stream, str(path.name), size)
         stream.seek(0)
-        found: NDArray[Any] = np.lib.format.read_array(stream, allow_pickle=False)
-        return found
+        array: NDArray[Any] = np.lib.format.read_array(stream, allow_pickle=False)
+        return array
 
 
 def check_sizes(archive: zipfile.ZipFile, size: int, *, always_bytes: int = GIB) -> None:
@@ -122,9 +122,9 @@ def _check_header(stream: IO[bytes], name: str, size: int) -> None:
         raise ValueError(f"{name} holds pickled Python objects, which are never loaded")
     if any(length < 0 for length in shape):
         raise ValueError(f"{name} has the shape {shape}")
-    wanted = math.prod(shape) * dtype.itemsize
-    if stream.tell() + wanted != size:
+    size_bytes = math.prod(shape) * dtype.itemsize
+    if stream.tell() + size_bytes != size:
         raise ValueError(
-            f"{name} has the shape {shape} of {dtype}, {wanted:,} bytes, and holds"
+            f"{name} has the shape {shape} of {dtype}, {size_bytes:,} bytes, and holds"
             f" {size - stream.tell():,}"
         )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from edgecnn import files, isolation
 from edgecnn.errors import InputError
 from edgecnn.gate.limits import limits_for
-from edgecnn.gate.sentences import told
+from edgecnn.gate.sentences import foreign_errors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,7 +45,7 @@ def run(
         CrashedError: native code crashed on it; LimitError where it met a limit.
     """
     size = len(source) if isinstance(source, bytes) else size_of(source)
-    with told(what):
+    with foreign_errors(what):
         return isolation.run(
             function,
             *args,
@@ -71,7 +71,7 @@ def size_of(path: Path | str) -> int:
     path = Path(path)
     try:
         if path.is_dir():
-            return sum(files.require(each) for each in path.rglob("*") if not each.is_dir())
+            return sum(files.require(entry) for entry in path.rglob("*") if not entry.is_dir())
         return files.require(path) + (_beside(path) if path.suffix == ".onnx" else 0)
     except OSError as error:
         raise InputError(
@@ -82,6 +82,6 @@ def size_of(path: Path | str) -> int:
 def _beside(path: Path) -> int:
     """Bytes of the files that an .onnx names for its weights."""
     data = files.read_bytes(path)
-    names = {data[found.end() : found.end() + found[1][0]] for found in _LOCATION.finditer(data)}
+    names = {data[match.end() : match.end() + match[1][0]] for match in _LOCATION.finditer(data)}
     places = (path.parent / name.decode(errors="replace").replace("\0", "") for name in names)
     return sum(place.stat().st_size for place in places if place.is_file())

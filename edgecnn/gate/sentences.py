@@ -29,7 +29,7 @@ class DamagedFileError(InputError):
 
 
 @contextlib.contextmanager
-def told(what: str) -> Generator[None, None, None]:
+def foreign_errors(what: str) -> Generator[None, None, None]:
     """Let no exception out but those that edgecnn raises on purpose, and the system's.
 
     Args:
@@ -61,15 +61,15 @@ def told(what: str) -> Generator[None, None, None]:
 
 def _damaged(what: str, error: Exception) -> DamagedFileError:
     lines = str(error).strip().splitlines() or [""]
-    said = f"{type(error).__name__}: {lines[0]}" if lines[0] else type(error).__name__
-    short = said if len(said) <= _LONGEST else f"{said[:_LONGEST]}..."
+    cause = f"{type(error).__name__}: {lines[0]}" if lines[0] else type(error).__name__
+    short = cause if len(cause) <= _LONGEST else f"{cause[:_LONGEST]}..."
     return DamagedFileError(f"{what} failed ({short}).", hint=_HINT)
 
 
 def guarded(
     doing: str, is_foreign: Callable[[Any], bool] = lambda _: True
 ) -> Callable[[Callable[_P, _T]], Callable[_P, _T]]:
-    """A verb whose first argument names something foreign: `told` around all that it does.
+    """A verb whose first argument names something foreign, within `foreign_errors`.
 
     Args:
         doing: the verb as it begins a sentence, such as "Verifying".
@@ -83,7 +83,7 @@ def guarded(
             source = args[0] if args else next(iter(kwargs.values()), None)
             if not is_foreign(source):
                 return verb(*args, **kwargs)
-            with told(f"{doing} {_named(source)}"):
+            with foreign_errors(f"{doing} {_named(source)}"):
                 return verb(*args, **kwargs)
 
         return wrapped

@@ -39,14 +39,14 @@ def inspect(path: Path, *, delegate: bool = True) -> Inspection:
     if flatbuffer.is_tflite(head):
         return _tflite(path, delegate=delegate)
     if path.suffix == ".onnx":
-        found: Inspection = gate.run(
+        inspection: Inspection = gate.run(
             "edgecnn.inspection.onnx:read",
             str(path),
             source=path,
             work=gate.READ,
             what=f"reading {path}",
         )
-        return found
+        return inspection
     if path.suffix == ".tflite":
         flatbuffer.parse(head, str(path))  # says what is wrong
     raise InputError(f"{path} is neither a .tflite nor a .onnx file.", hint="Name one of those.")

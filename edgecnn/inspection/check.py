@@ -242,11 +242,11 @@ def _float_operators(inspection: Inspection, float_ops: Mapping[str, int]) -> li
     casts = any(op.name == "CAST" and op.at_border for op in inspection.operators)
     conversions = _CONVERSIONS if float_ops or casts else set[str]()
     floats = Counter(op.name for op in inner if _touches(op, _FLOATS))
-    found = Counter({name: n for name, n in floats.items() if name not in conversions})
+    counts = Counter({name: n for name, n in floats.items() if name not in conversions})
     named = float_ops.get("SOFTMAX", 0)
-    if float_ops and found["SOFTMAX"] > named:
-        found["SOFTMAX"] = max(named, found["SOFTMAX"] - _last_softmaxes(inspection))
-    surplus = {name: n - float_ops.get(name, 0) for name, n in found.items()}
+    if float_ops and counts["SOFTMAX"] > named:
+        counts["SOFTMAX"] = max(named, counts["SOFTMAX"] - _last_softmaxes(inspection))
+    surplus = {name: n - float_ops.get(name, 0) for name, n in counts.items()}
     missing = {name: n - floats[name] for name, n in float_ops.items()}
     return [*_counted(surplus, "that work on floats"),
             *_counted(missing, "that were said to work on floats and do not")]  # fmt: skip
@@ -266,13 +266,13 @@ def _counted(counts: Mapping[str, int], what: str) -> list[str]:
 
 def _within(operators: Sequence[Operator]) -> list[Operator]:
     """All but the QUANTIZE and DEQUANTIZE at the border, and a SOFTMAX right behind the latter."""
-    found: list[Operator] = []
+    inner: list[Operator] = []
     for operator in operators:
-        if operator.at_border and operator.name == "SOFTMAX" and _follows_dequantize(found):
-            found.pop()
+        if operator.at_border and operator.name == "SOFTMAX" and _follows_dequantize(inner):
+            inner.pop()
         elif not (operator.at_border and operator.name in _BORDER_OPS):
-            found.append(operator)
-    return found
+            inner.append(operator)
+    return inner
 
 
 def _follows_dequantize(before: Sequence[Operator]) -> bool:
@@ -285,9 +285,9 @@ _int8 = _integer("int8")
 _int8_onnx = _integer("int8", "uint8", weights=("int8", "uint8"))
 
 _PRECISION: dict[str, _Check] = {
-    "float32": lambda found, _: _float32(found),
-    "float16": lambda found, _: _float16(found),
-    "dynamic": lambda found, _: _dynamic(found),
-    "int8": lambda found, kept: (_int8_onnx if found.format == "onnx" else _int8)(found, kept),
+    "float32": lambda file, _: _float32(file),
+    "float16": lambda file, _: _float16(file),
+    "dynamic": lambda file, _: _dynamic(file),
+    "int8": lambda file, kept: (_int8_onnx if file.format == "onnx" else _int8)(file, kept),
     "int16x8": _integer("int16"),
 }

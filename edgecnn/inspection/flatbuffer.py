@@ -137,7 +137,7 @@ class _Reader:
         self._where = where
         if length * _OFFSET_BYTES > len(self._data):
             raise self.damaged(f"{length} of them exceed the file")
-        self._spend(length, each=_ENTRIES_PER_TABLE)
+        self._spend(length, entry_bytes=_ENTRIES_PER_TABLE)
         tables = [get(index) for index in range(length)]
         for table in tables:
             # Positions before the table's vtable or past the end would wrap round in Python.
@@ -145,9 +145,9 @@ class _Reader:
                 raise self.damaged("a table lies outside the file")
         return tables
 
-    def _spend(self, entries: int, each: int = 1) -> None:
+    def _spend(self, entries: int, entry_bytes: int = 1) -> None:
         """Refuse lengths the file cannot hold, and more work than any real model asks for."""
-        self._left -= entries * each
+        self._left -= entries * entry_bytes
         if not 0 <= entries <= len(self._data):
             raise self.damaged(f"a length of {entries} exceeds the file")
         if self._left < 0:
@@ -246,7 +246,7 @@ class _Reader:
         scale, zero_point = self._quantization(tensor.Quantization())
         code = int(tensor.Type())
         dtype = self._dtypes.get(code, f"type{code}")
-        made = Tensor(
+        result = Tensor(
             name=self._text(tensor.Name()),
             dtype=dtype,
             shape=shape,
@@ -256,8 +256,8 @@ class _Reader:
             zero_point=zero_point,
             buffer=self._constant(tensor),
         )
-        self._check_size(made, is_sparse=tensor.Sparsity() is not None)
-        return made
+        self._check_size(result, is_sparse=tensor.Sparsity() is not None)
+        return result
 
     def _shape(self, length: int, read: Callable[[], Any]) -> tuple[int, ...]:
         if length > _MAX_RANK:
@@ -279,9 +279,9 @@ class _Reader:
         bits = _BITS.get(tensor.dtype)
         if tensor.buffer is None or bits is None or is_sparse:
             return
-        stored, wanted = self._buffers[tensor.buffer], -(-tensor.elements * bits // 8)
-        if stored < wanted:
-            raise self.damaged(f"{tensor.name!r} needs {wanted} bytes and has {stored}")
+        stored, needed = self._buffers[tensor.buffer], -(-tensor.elements * bits // 8)
+        if stored < needed:
+            raise self.damaged(f"{tensor.name!r} needs {needed} bytes and has {stored}")
 
     def _quantization(self, parameters: Any) -> tuple[float | None, int | None]:  # noqa: ANN401
         if parameters is None or parameters.ScaleLength() != 1:
@@ -290,7 +290,7 @@ class _Reader:
         return float(parameters.Scale(0)), zero_point
 
     def _metadata(self, root: Any) -> dict[str, str]:  # noqa: ANN401 - a generated class
-        found = {}
+        metadata = {}
         for entry in self._tables("metadata", root.MetadataLength(), root.Metadata):
             index = int(entry.Buffer())
             if index >= len(self._buffers):
@@ -300,5 +300,5 @@ class _Reader:
             if 0 < size <= _MAX_METADATA_TEXT and not root.Buffers(index).Offset():
                 raw = bytes(root.Buffers(index).DataAsNumpy()).rstrip(b"\0")
                 text = raw.decode() if raw.isascii() and raw.decode().isprintable() else text
-            found[self._text(entry.Name())] = text
-        return found
+            metadata[self._text(entry.Name())] = text
+        return metadata

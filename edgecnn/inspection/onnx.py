@@ -28,7 +28,7 @@ from edgecnn.records import GraphInfo, TensorInfo
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto
+    from onnx import GraphProto, ModelProto, TensorProto, ValueInfoProto
 
 # Bits of one element, for the dtypes whose constants can be measured.
 _BITS = {
@@ -72,13 +72,13 @@ def counted(
     Raises:
         InputError: its numbers cannot be.
     """
-    nodes = list(_nodes(shaped.graph))
+    nodes = [node for graph in _graphs(shaped.graph) for node in graph.node]
     values = Values(shaped.graph, nodes, _graphs(shaped.graph))
     views = [NodeView(node, values) for node in nodes]
     operators = [view.operator() for view in views]
     uncounted = [view.name for view in views if view.cost() is None]
     constants = {tensor.name for tensor in model.graph.initializer}
-    found = Inspection(
+    inspection = Inspection(
         format="onnx",
         size_bytes=len(data),
         sha256=hashlib.sha256(data).hexdigest(),
@@ -93,8 +93,8 @@ def counted(
         metadata={entry.key: entry.value for entry in model.metadata_props},
         notes=(*notes, *uncounted_note(uncounted)),
     )
-    check_plausible(found, name)
-    return found
+    check_plausible(inspection, name)
+    return inspection
 
 
 def parse(data: bytes, path: str) -> ModelProto:
@@ -142,7 +142,7 @@ def _constants(model: ModelProto) -> Iterator[TensorProto]:
     for graph in _graphs(model.graph):
         yield from graph.initializer
         for node in graph.node:
-            yield from (each.t for each in node.attribute if each.HasField("t"))
+            yield from (attribute.t for attribute in node.attribute if attribute.HasField("t"))
 
 
 def _all_names(model: ModelProto) -> Iterator[object]:
@@ -151,7 +151,7 @@ def _all_names(model: ModelProto) -> Iterator[object]:
     yield from (text for entry in model.metadata_props for text in (entry.key, entry.value))
     for graph in _graphs(model.graph):
         named = (*graph.input, *graph.output, *graph.value_info, *graph.initializer)
-        yield from (each.name for each in named)
+        yield from (entry.name for entry in named)
         for node in graph.node:
             yield from (node.op_type, node.domain, *node.input, *node.output)
 
@@ -202,11 +202,6 @@ def _graphs(graph: GraphProto) -> list[GraphProto]:
         for sub in ([attribute.g] if attribute.HasField("g") else attribute.graphs)
     ]
     return [graph, *(deeper for sub in inner for deeper in _graphs(sub))]
-
-
-def _nodes(graph: GraphProto) -> Iterator[NodeProto]:
-    for each in _graphs(graph):
-        yield from each.node
 
 
 def _info(value: ValueInfoProto) -> TensorInfo:

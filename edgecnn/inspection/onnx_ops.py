@@ -198,7 +198,7 @@ class NodeView:
     def _einsum(self) -> int | None:
         shapes = [self._values.get(name).shape for name in self.node.input]
         known = [shape for shape in shapes if shape is not None and -1 not in shape]
-        texts = [each.s.decode(errors="replace") for each in self.node.attribute if each.s]
+        texts = [field.s.decode(errors="replace") for field in self.node.attribute if field.s]
         return macs.einsum(texts[0], known) if texts and len(known) == len(shapes) else None
 
     def operator(self) -> Operator:
@@ -241,8 +241,8 @@ class NodeView:
     def _window(self) -> Shape:
         if not self.node.op_type.endswith("Pool"):
             return ()
-        found = [each.ints for each in self.node.attribute if each.name == "kernel_shape"]
-        return tuple(int(size) for size in found[0]) if found else ()
+        windows = [field.ints for field in self.node.attribute if field.name == "kernel_shape"]
+        return tuple(int(size) for size in windows[0]) if windows else ()
 
     def _stored_elements(self) -> int:
         """Elements of the learned constants it reads, also through what dequantizes them."""
@@ -265,9 +265,9 @@ class NodeView:
     def _weights(self) -> Value | None:
         if self._slots is None:
             return None
-        found = self._values.stored(self.node.input[self._slots.weights])
+        weights = self._values.stored(self.node.input[self._slots.weights])
         # A matrix product may have its constant on the left.
-        return found or self._values.stored(self.node.input[self._slots.data])
+        return weights or self._values.stored(self.node.input[self._slots.data])
 
     def _transposes_data(self) -> bool:
         return self.node.op_type in _TRANSPOSING and any(

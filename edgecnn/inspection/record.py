@@ -104,12 +104,12 @@ class Inspection:
         return dict(sorted(names.items()))
 
 
-def check_plausible(found: Inspection, name: str) -> None:
+def check_plausible(inspection: Inspection, name: str) -> None:
     """Raise InputError for numbers that no network for any device has."""
-    macs = sum(found.graph.macs_by_dtype.values())
+    macs = sum(inspection.graph.macs_by_dtype.values())
     if macs <= _MOST_MACS:
         return
-    heaviest = max(found.operators, key=lambda operator: operator.macs)
+    heaviest = max(inspection.operators, key=lambda operator: operator.macs)
     raise InputError(
         f"{name} is damaged: it says {count_text(macs)} multiply-accumulates, {heaviest.name} from"
         f" {shape_text(next(iter(heaviest.input_shapes), ()))} to"

@@ -67,7 +67,7 @@ def leaves_open(inputs: Sequence[TensorInfo]) -> bool:
 
 def resolve(
     inputs: Sequence[TensorInfo],
-    given: Given,
+    request: Given,
     file_format: str,
     what: str,
     *,
@@ -77,56 +77,56 @@ def resolve(
 
     Args:
         inputs: of the file, -1 for open sizes.
-        given: what the user says.
+        request: what the user says.
         file_format: "tflite" or "onnx".
         what: what errors call the file.
-        overrides: whether `given.shapes` may also change what the file fixes, as when an .onnx is
+        overrides: whether `request.shapes` may also change what the file fixes, as when an .onnx is
             read to be converted. A runtime takes a file as it is.
 
     Raises:
         InputError: a name or rank that the file has not, a size that cannot be or that the file
             fixes, or one that stays open.
     """
-    if not (overrides and given.shapes):
-        _refuse_needless(inputs, given, what)
+    if not (overrides and request.shapes):
+        _refuse_needless(inputs, request, what)
     shapes = {tensor.name: tensor.shape for tensor in inputs}
-    for tensor, shape in _named(inputs, given, what):
+    for tensor, shape in _named(inputs, request, what):
         _check_axes(tensor, shape, what)
         if not overrides:
             _check_fits(tensor, shape, what)
         shapes[tensor.name] = shape
-    if given.size is not None:
-        shapes |= _sized(inputs, given, file_format, what)
+    if request.size is not None:
+        shapes |= _sized(inputs, request, file_format, what)
     closed = tuple(_with_batch(shapes[tensor.name]) for tensor in inputs)
     if any(OPEN in shape for shape in closed):
         raise _ask(inputs, shapes, what)
     return closed
 
 
-def _refuse_needless(inputs: Sequence[TensorInfo], given: Given, what: str) -> None:
-    if given and not leaves_open(inputs):
+def _refuse_needless(inputs: Sequence[TensorInfo], request: Given, what: str) -> None:
+    if request and not leaves_open(inputs):
         raise InputError(
-            f"{given.option} cannot change {what}: it fixes the sizes of its inputs,"
+            f"{request.option} cannot change {what}: it fixes the sizes of its inputs,"
             f" {', '.join(_text(tensor.shape) for tensor in inputs)}.",
             hint="Leave the option out, or name the model the file was made from.",
         )
 
 
-def _named(inputs: Sequence[TensorInfo], given: Given, what: str) -> list[tuple[TensorInfo, Shape]]:
+def _named(inputs: Sequence[TensorInfo], sizes: Given, what: str) -> list[tuple[TensorInfo, Shape]]:
     by_name = {tensor.name: tensor for tensor in inputs}
-    if "" in given.shapes and "" not in by_name:
+    if "" in sizes.shapes and "" not in by_name:
         if len(inputs) != 1:
             raise InputError(
                 f"{what} has {len(inputs)} inputs ({', '.join(by_name)}): a shape needs a name.",
                 hint=_example(inputs[0].name, inputs[0].shape) if inputs else "",
             )
         by_name[""] = inputs[0]
-    for name in given.shapes:
+    for name in sizes.shapes:
         if name not in by_name:
             raise InputError(
                 f"{what} has no input {name!r}.", hint=f"Its inputs: {', '.join(by_name)}."
             )
-    return [(by_name[name], tuple(shape)) for name, shape in given.shapes.items()]
+    return [(by_name[name], tuple(shape)) for name, shape in sizes.shapes.items()]
 
 
 def _check_axes(tensor: TensorInfo, shape: Shape, what: str) -> None:
@@ -163,21 +163,21 @@ def _check_sizes(name: str, shape: Shape) -> None:
 
 
 def _sized(
-    inputs: Sequence[TensorInfo], given: Given, file_format: str, what: str
+    inputs: Sequence[TensorInfo], request: Given, file_format: str, what: str
 ) -> dict[str, Shape]:
     """Shapes of the image inputs that leave height and width open."""
-    assert given.size is not None  # noqa: S101 - for the type checker
-    height, width = (given.size, given.size) if isinstance(given.size, int) else given.size
-    told = {tensor.name for tensor, _ in _named(inputs, given, what)}
+    assert request.size is not None  # noqa: S101 - for the type checker
+    height, width = (request.size, request.size) if isinstance(request.size, int) else request.size
+    named = {tensor.name for tensor, _ in _named(inputs, request, what)}
     sized: dict[str, Shape] = {}
     for tensor in inputs:
         first = _first_spatial(tensor.shape, file_format)
-        if tensor.name in told or first is None or not is_open(tensor):
+        if tensor.name in named or first is None or not is_open(tensor):
             continue
-        wanted = (*tensor.shape[:first], height, width, *tensor.shape[first + 2 :])
-        _check_axes(tensor, _with_batch(wanted), what)
-        _check_fits(tensor, _with_batch(wanted), what)
-        sized[tensor.name] = wanted
+        shape = (*tensor.shape[:first], height, width, *tensor.shape[first + 2 :])
+        _check_axes(tensor, _with_batch(shape), what)
+        _check_fits(tensor, _with_batch(shape), what)
+        sized[tensor.name] = shape
     if not sized:
         raise InputError(
             f"{what} has no image input with an open height and width.",

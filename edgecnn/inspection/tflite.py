@@ -45,7 +45,7 @@ def read(data: bytes, name: str, shapes: Mapping[int, tuple[int, ...]] | None = 
         first = len(counted)
         counted += [view.count(node, first) for node in view.graph.nodes]
     main = model.graphs[0]
-    found = Inspection(
+    inspection = Inspection(
         format="tflite",
         size_bytes=len(data),
         sha256=hashlib.sha256(data).hexdigest(),
@@ -59,8 +59,8 @@ def read(data: bytes, name: str, shapes: Mapping[int, tuple[int, ...]] | None = 
         metadata=model.metadata,
         notes=_notes(main, [operator.name for operator, known in counted if not known]),
     )
-    check_plausible(found, name)
-    return found
+    check_plausible(inspection, name)
+    return inspection
 
 
 def _at(graph: Graph, shapes: Mapping[int, tuple[int, ...]]) -> Graph:

@@ -84,7 +84,7 @@ class GraphView:
         self.graph = graph
         # An open first axis is the batch where an input has one too; else it is a size like others.
         shapes = [graph.tensors[index].open_shape for index in graph.inputs]
-        self._has_open_batch = any(each[:1] == (-1,) for each in shapes)
+        self._has_open_batch = any(shape[:1] == (-1,) for shape in shapes)
         self._name = name
         self._makers = {out: node for node in graph.nodes for out in node.outputs}
         self._places = {out: place for place, n in enumerate(graph.nodes) for out in n.outputs}
@@ -174,8 +174,8 @@ class GraphView:
         return _ADJOINT_LHS if node.adjoint_lhs else slots
 
     def _costs(self, node: Node, slots: _Slots) -> int | None:
-        given = [s for s in (slots.weights, *slots.more) if node.inputs[s : s + 1] > (-1,)]
-        counts = [self._cost(node, slots, slot) for slot in given]
+        present = [s for s in (slots.weights, *slots.more) if node.inputs[s : s + 1] > (-1,)]
+        counts = [self._cost(node, slots, slot) for slot in present]
         return None if None in counts else sum(count or 0 for count in counts)
 
     def _cost(self, node: Node, slots: _Slots, weights_slot: int) -> int | None:

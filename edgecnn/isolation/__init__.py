@@ -160,7 +160,7 @@ def _listen(reply: IO[bytes], progress: Progress, watch: Watch) -> tuple[str, An
             kind, value = pickle.load(reply)  # noqa: S301 - our own child wrote it
         except (EOFError, pickle.UnpicklingError):
             return None
-        watch.heard()
+        watch.reset()
         if kind in {"result", "error"}:
             return kind, value
         getattr(progress, kind)(*value)

@@ -95,9 +95,9 @@ class Watch:
         self._child, self._seconds = child, seconds
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._wait, daemon=True)
-        self.heard()
+        self.reset()
 
-    def heard(self) -> None:
+    def reset(self) -> None:
         """It said something: its time begins anew."""
         if self._seconds is not None:
             self._since = time.monotonic(), _processor_s(self._child.pid)
@@ -189,8 +189,8 @@ def doubted(error: Exception, limits: Limits) -> Exception:
     if not _PERHAPS_NO_MEMORY.search(error.message):
         return error
     megabytes = f"{limits.memory_bytes / 1e6:,.0f} MB of memory"
-    said = f"{error.message} Perhaps it needs more than the {megabytes} that it may have."
-    return type(error)(said, hint=limits.memory_hint)
+    message = f"{error.message} Perhaps it needs more than the {megabytes} that it may have."
+    return type(error)(message, hint=limits.memory_hint)
 
 
 def crash(return_code: int, what: str, tail: str, limits: Limits) -> CrashedError:
@@ -204,5 +204,5 @@ def crash(return_code: int, what: str, tail: str, limits: Limits) -> CrashedErro
     elif limits.memory_bytes is not None:  # native code that looks at no answer of malloc's
         hint += f" It might have no more than {limits.memory_bytes / 1e6:,.0f} MB of memory."
         hint += f" {limits.memory_hint}".rstrip()
-    said = f" Its last words:\n{tail}" if tail else ""
-    return CrashedError(f"{what}: the process that did it crashed ({name}).{said}", hint=hint)
+    last_words = f" Its last words:\n{tail}" if tail else ""
+    return CrashedError(f"{what}: the process that did it crashed ({name}).{last_words}", hint=hint)

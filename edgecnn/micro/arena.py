@@ -94,8 +94,8 @@ def lifetimes(graph: Graph, name: str) -> tuple[Buffer, ...]:
     for tensor in graph.outputs:
         first.setdefault(tensor, end)
         last[tensor] = end
-    needed = [each for each in range(len(graph.tensors)) if _is_planned(graph, each, first)]
-    held = [Buffer(_bytes(graph, each, name), first[each], last[each]) for each in needed]
+    planned = [k for k, t in enumerate(graph.tensors) if k in first and t.buffer is None]
+    held = [Buffer(_bytes(graph, tensor, name), first[tensor], last[tensor]) for tensor in planned]
     return (*held, *_scratch(graph, name))
 
 
@@ -108,10 +108,6 @@ def _scratch(graph: Graph, name: str) -> Iterator[Buffer]:
             if wide:
                 narrow = _ELEMENT_BYTES[written.dtype]
                 yield Buffer(_bytes(graph, node.outputs[0], name) // narrow * wide, step, step)
-
-
-def _is_planned(graph: Graph, tensor: int, first: dict[int, int]) -> bool:
-    return tensor in first and graph.tensors[tensor].buffer is None
 
 
 def _bytes(graph: Graph, index: int, name: str) -> int:

@@ -149,8 +149,8 @@ def _numbers(values: Iterable[str]) -> list[str]:
 
 def _operators(source: Source) -> str:
     count, name = len(source.operators), camel(source.name)
-    adds = [f"  if (resolver.{METHODS[each]}() != kTfLiteOk) return kTfLiteError;"
-            for each in source.operators]  # fmt: skip
+    adds = [f"  if (resolver.{METHODS[operator]}() != kTfLiteOk) return kTfLiteError;"
+            for operator in source.operators]  # fmt: skip
     return _guard(source, "OPERATORS", [
         '#include "tensorflow/lite/micro/micro_mutable_op_resolver.h"', "",
         f"constexpr unsigned int k{name}Operators = {count};", "",

@@ -14,28 +14,28 @@ if TYPE_CHECKING:
 
 
 def compare(
-    name: str, expected: Sequence[NDArray[Any]], found: Sequence[NDArray[Any]]
+    name: str, expected: Sequence[NDArray[Any]], actual: Sequence[NDArray[Any]]
 ) -> Comparison:
     """Compare one output over all runs.
 
     Args:
         name: of the output.
         expected: LiteRT's, run by run.
-        found: TFLM's, likewise.
+        actual: TFLM's, likewise.
 
     Raises:
         InputError: they have not the same shape and dtype.
     """
     import numpy as np
 
-    wanted, got = np.stack(list(expected)), np.stack(list(found))
-    if wanted.dtype != got.dtype or wanted.size != got.size:
+    litert, tflm = np.stack(list(expected)), np.stack(list(actual))
+    if litert.dtype != tflm.dtype or litert.size != tflm.size:
         raise InputError(
-            f"Output {name!r}: LiteRT gives {wanted.dtype} {wanted.shape[1:]}, TensorFlow Lite"
-            f" Micro {got.dtype} {got.shape[1:]}."
+            f"Output {name!r}: LiteRT gives {litert.dtype} {litert.shape[1:]}, TensorFlow Lite"
+            f" Micro {tflm.dtype} {tflm.shape[1:]}."
         )
-    got = got.reshape(wanted.shape)
-    differs = ~((wanted == got) | ((wanted != wanted) & (got != got)))  # noqa: PLR0124 - NaN is NaN
-    away = float(np.abs(wanted.astype(np.float64) - got.astype(np.float64)).max(initial=0))
-    steps = None if wanted.dtype.kind == "f" else round(away)
+    tflm = tflm.reshape(litert.shape)
+    differs = ~((litert == tflm) | ((litert != litert) & (tflm != tflm)))  # noqa: PLR0124 - NaN is NaN
+    away = float(np.abs(litert.astype(np.float64) - tflm.astype(np.float64)).max(initial=0))
+    steps = None if litert.dtype.kind == "f" else round(away)
     return Comparison(name, len(expected), float(differs.mean()), steps, away)

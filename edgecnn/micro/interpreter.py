@@ -57,9 +57,9 @@ def run(
         MissingPartError: the package is not installed.
     """
     interpreter = _open(files.read_bytes(path), path, most_bytes)
-    found = [_run(interpreter, each, outputs, path) for each in runs]
+    answers = [_run(interpreter, feed, outputs, path) for feed in runs]
     totals = _totals(interpreter)
-    return found, totals["head"], totals["tail"]
+    return answers, totals["head"], totals["tail"]
 
 
 def allocates(path: str, arena_bytes: int) -> bool:
@@ -81,10 +81,10 @@ def _interpreter(data: bytes, arena_bytes: int) -> Any:  # noqa: ANN401 - the pa
 
 def _open(data: bytes, path: str, arena_bytes: int) -> Any:  # noqa: ANN401 - likewise
     try:
-        with _heard() as said:
+        with _captured_stderr() as log:
             return _interpreter(data, arena_bytes)
     except (RuntimeError, ValueError) as error:
-        words = (said or [str(error)])[-1].rstrip(".")
+        words = (log or [str(error)])[-1].rstrip(".")
         raise InputError(
             f"TensorFlow Lite Micro refuses {path} in an arena of {arena_bytes:,} bytes: {words}.",
             hint="See its operators with `edgecnn inspect FILE`.",
@@ -104,22 +104,22 @@ def _run(interpreter: Any, inputs: Arrays, outputs: int, path: str) -> list[Any]
 
 
 def _totals(interpreter: Any) -> dict[str, int]:  # noqa: ANN401 - likewise
-    with _heard() as said:
+    with _captured_stderr() as log:
         interpreter.print_allocations()
-    return {name: int(number) for name, number in _TOTALS.findall("\n".join(said))}
+    return {name: int(number) for name, number in _TOTALS.findall("\n".join(log))}
 
 
 @contextlib.contextmanager
-def _heard() -> Generator[list[str], None, None]:
+def _captured_stderr() -> Generator[list[str], None, None]:
     """What native code writes to stderr meanwhile: lines, once the block has ended."""
     lines: list[str] = []
-    with tempfile.TemporaryFile() as said:
-        kept = os.dup(2)
-        os.dup2(said.fileno(), 2)
+    with tempfile.TemporaryFile() as log:
+        stderr = os.dup(2)
+        os.dup2(log.fileno(), 2)
         try:
             yield lines
         finally:
-            os.dup2(kept, 2)
-            os.close(kept)
-            said.seek(0)
-            lines += said.read().decode(errors="replace").strip().splitlines()
+            os.dup2(stderr, 2)
+            os.close(stderr)
+            log.seek(0)
+            lines += log.read().decode(errors="replace").strip().splitlines()

@@ -45,16 +45,16 @@ def planned_bytes(buffers: Sequence[Buffer]) -> int:
     """Bytes of the smallest area that the greedy plan needs for all of them."""
     placed: list[tuple[int, Buffer]] = []
     last_first = buffers[::-1]  # equals stay in this order
-    for buffer in sorted(last_first, key=lambda each: -aligned(each.size_bytes)):
+    for buffer in sorted(last_first, key=lambda buffer: -aligned(buffer.size_bytes)):
         neighbours = ((at, other) for at, other in placed if other.meets(buffer))
         placed.append((_lowest(buffer, neighbours), buffer))
-    return max((at + aligned(each.size_bytes) for at, each in placed), default=0)
+    return max((at + aligned(placed_buffer.size_bytes) for at, placed_buffer in placed), default=0)
 
 
 def _lowest(buffer: Buffer, neighbours: Iterable[tuple[int, Buffer]]) -> int:
     """The first gap between neighbours in time that is wide enough."""
     offset = 0
-    for at, other in sorted(neighbours, key=lambda each: each[0]):
+    for at, other in sorted(neighbours, key=lambda placed: placed[0]):
         if at - offset >= aligned(buffer.size_bytes):
             break
         offset = max(offset, at + aligned(other.size_bytes))

@@ -63,71 +63,71 @@ def mcu(
     watcher = progress or Silent()
     if output is not None:
         writing.require_replaceable(Path(output))
-    meant = subject.read(Path(path))
-    found = _inspected(meant)
-    if found.ok:
+    tested = subject.read(Path(path))
+    report = _inspected(tested)
+    if report.ok:
         watcher.stage("running LiteRT")
-        expected = subject.litert_outputs(meant, subject.REFERENCE)
-        found = _measured(found, meant, expected, watcher)
-        if found.ok and output is not None:
+        expected = subject.litert_outputs(tested, subject.REFERENCE)
+        report = _measured(report, tested, expected, watcher)
+        if report.ok and output is not None:
             watcher.stage("writing C++")
-            writing.write(Path(output), found, meant, expected)
-            found = dataclasses.replace(found, folder=Path(output))
-    macs = sum(meant.inspection.graph.macs_by_dtype.values())
-    is_int8 = set(meant.inspection.graph.macs_by_dtype) <= {"int8"}
-    boards = tuple(board_fit(found, board, macs if is_int8 else 0) for board in BOARDS)
-    return dataclasses.replace(found, boards=boards if found.ok else ())
+            writing.write(Path(output), report, tested, expected)
+            report = dataclasses.replace(report, folder=Path(output))
+    macs = sum(tested.inspection.graph.macs_by_dtype.values())
+    is_int8 = set(tested.inspection.graph.macs_by_dtype) <= {"int8"}
+    boards = tuple(board_fit(report, board, macs if is_int8 else 0) for board in BOARDS)
+    return dataclasses.replace(report, boards=boards if report.ok else ())
 
 
-def _inspected(meant: Subject) -> MicroReport:
+def _inspected(tested: Subject) -> MicroReport:
     """What the file says, without running it."""
-    names = [node.name for graph in meant.model.graphs for node in graph.nodes]
+    names = [node.name for graph in tested.model.graphs for node in graph.nodes]
     counts = {name: names.count(name) for name in sorted(set(names))}
     missing = operators.missing(tuple(counts))
-    estimate, why_not = _estimated(meant)
+    estimate, why_not = _estimated(tested)
     return MicroReport(
-        path=meant.path,
-        name=identifier(meant.name),
-        size_bytes=len(meant.data),
-        inputs=meant.inspection.inputs,
-        outputs=meant.inspection.outputs,
+        path=tested.path,
+        name=identifier(tested.name),
+        size_bytes=len(tested.data),
+        inputs=tested.inspection.inputs,
+        outputs=tested.inspection.outputs,
         operators=counts,
         missing_operators=missing,
-        problems=tuple(_problems(meant, missing)),
+        problems=tuple(_problems(tested, missing)),
         estimate=estimate,
         measured=None,
         not_measured="It was not run: the problems come first.",
         boards=(),
-        notes=(*_notes(meant.inspection), *why_not, ARENA_NOTE, FLASH_NOTE),
+        notes=(*_notes(tested.inspection), *why_not, ARENA_NOTE, FLASH_NOTE),
     )
 
 
-def _estimated(meant: Subject) -> tuple[ArenaEstimate | None, tuple[str, ...]]:
+def _estimated(tested: Subject) -> tuple[ArenaEstimate | None, tuple[str, ...]]:
     try:
-        return arena.estimate(meant.model, str(meant.path)), ()
+        return arena.estimate(tested.model, str(tested.path)), ()
     except InputError as error:
         return None, (error.message,)
 
 
-def _problems(meant: Subject, missing: tuple[str, ...]) -> list[str]:
-    found = []
+def _problems(tested: Subject, missing: tuple[str, ...]) -> list[str]:
+    problems = []
     if missing:
-        found.append(f"TensorFlow Lite Micro has no {', '.join(missing)}.")
-    hybrid = sorted({each.name for each in meant.inspection.operators
-                     if each.compute_dtype == "dynamic"})  # fmt: skip
+        problems.append(f"TensorFlow Lite Micro has no {', '.join(missing)}.")
+    hybrid = sorted({operator.name for operator in tested.inspection.operators
+                     if operator.compute_dtype == "dynamic"})  # fmt: skip
     if hybrid:
-        found.append(
+        problems.append(
             f"{', '.join(hybrid)}: float activations meet integer weights (recipe dynamic), which"
             " TensorFlow Lite Micro has no kernels for; export with --int8."
         )
-    if meant.model.buffers_behind:
-        found.append(
+    if tested.model.buffers_behind:
+        problems.append(
             "Constants lie behind the FlatBuffer, where TensorFlow Lite Micro does not read them;"
             " export again with `edgecnn export`."
         )
-    if any(size < 0 for tensor in meant.inspection.inputs for size in tensor.shape[1:]):
-        found.append("It leaves input sizes open; export with --input-size or --input-shape.")
-    return found
+    if any(size < 0 for tensor in tested.inspection.inputs for size in tensor.shape[1:]):
+        problems.append("It leaves input sizes open; export with --input-size or --input-shape.")
+    return problems
 
 
 def _notes(inspection: Inspection) -> list[str]:
@@ -135,60 +135,60 @@ def _notes(inspection: Inspection) -> list[str]:
     if not wide:
         return []
     dtypes = ", ".join(wide)
-    said = f"It computes in {dtypes}; int8 takes a quarter of the flash and RAM"
-    return [f"{said}: `edgecnn export MODEL --int8`."]
+    message = f"It computes in {dtypes}; int8 takes a quarter of the flash and RAM"
+    return [f"{message}: `edgecnn export MODEL --int8`."]
 
 
 def _measured(
-    found: MicroReport, meant: Subject, expected: Runs, progress: Progress
+    report: MicroReport, tested: Subject, expected: Runs, progress: Progress
 ) -> MicroReport:
     """With what TFLM's interpreter takes and answers; without, where it is not installed."""
     if not interpreter.is_installed():
         why = f"{interpreter.PACKAGE} is not installed; to measure: {interpreter.HINT}"
-        return dataclasses.replace(found, not_measured=why)
+        return dataclasses.replace(report, not_measured=why)
     progress.stage("running TensorFlow Lite Micro")
     try:
-        measured = _run(found, meant, expected)
+        measured = _run(report, tested, expected)
     except EdgeCnnError as error:
         problem = f"TensorFlow Lite Micro's interpreter does not run it: {error.message}"
-        return dataclasses.replace(found, problems=(problem,), not_measured=problem)
-    return dataclasses.replace(found, measured=measured, not_measured="")
+        return dataclasses.replace(report, problems=(problem,), not_measured=problem)
+    return dataclasses.replace(report, measured=measured, not_measured="")
 
 
-def _run(found: MicroReport, meant: Subject, expected: Runs) -> ArenaMeasurement:
+def _run(report: MicroReport, tested: Subject, expected: Runs) -> ArenaMeasurement:
     most = _LARGEST_ARENA
-    if found.estimate is not None:
-        most = min(most, 2 * found.estimate.arena_bytes + _ROOM)
+    if report.estimate is not None:
+        most = min(most, 2 * report.estimate.arena_bytes + _ROOM)
     outputs, head, tail = gate.run(
         "edgecnn.micro.interpreter:run",
-        str(meant.path),
-        meant.runs,
-        len(found.outputs),
+        str(tested.path),
+        tested.runs,
+        len(report.outputs),
         most,
-        source=meant.path,
+        source=tested.path,
         work=gate.RUN,
-        what=f"running {meant.path} in TensorFlow Lite Micro",
+        what=f"running {tested.path} in TensorFlow Lite Micro",
     )
-    smallest = _smallest_arena(meant, head + tail, most)
-    by_default = subject.litert_outputs(meant, subject.DEFAULT)
+    smallest = _smallest_arena(tested, head + tail, most)
+    by_default = subject.litert_outputs(tested, subject.DEFAULT)
     return ArenaMeasurement(
         runtime=interpreter.runtime(),
         arena_bytes=smallest,
         planned_bytes=head,
         persistent_bytes=tail,
-        outputs=_compared(found, expected, outputs),
-        default_outputs=_compared(found, by_default, outputs),
+        outputs=_compared(report, expected, outputs),
+        default_outputs=_compared(report, by_default, outputs),
     )
 
 
-def _compared(found: MicroReport, expected: Runs, outputs: Runs) -> tuple[Comparison, ...]:
+def _compared(report: MicroReport, expected: Runs, outputs: Runs) -> tuple[Comparison, ...]:
     return tuple(
         compare(info.name, [run[k] for run in expected], [run[k] for run in outputs])
-        for k, info in enumerate(found.outputs)
+        for k, info in enumerate(report.outputs)
     )
 
 
-def _smallest_arena(meant: Subject, from_bytes: int, most_bytes: int) -> int:
+def _smallest_arena(tested: Subject, from_bytes: int, most_bytes: int) -> int:
     """The smallest arena that TFLM allocates in; `from_bytes` is what it holds afterwards.
 
     That is mostly enough; allocating itself needs more where a network is small. Each size is tried
@@ -198,22 +198,22 @@ def _smallest_arena(meant: Subject, from_bytes: int, most_bytes: int) -> int:
     reach = 1
     while high - low > 1:
         place = min(low + reach, (low + high) // 2)
-        if _allocates(meant, place * ALIGNMENT):
+        if _allocates(tested, place * ALIGNMENT):
             high, reach = place, high
         else:
             low, reach = place, 2 * reach
     return high * ALIGNMENT
 
 
-def _allocates(meant: Subject, arena_bytes: int) -> bool:
+def _allocates(tested: Subject, arena_bytes: int) -> bool:
     try:
         allocated: bool = gate.run(
             "edgecnn.micro.interpreter:allocates",
-            str(meant.path),
+            str(tested.path),
             arena_bytes,
-            source=meant.path,
+            source=tested.path,
             work=gate.RUN,
-            what=f"measuring the arena of {meant.path}",
+            what=f"measuring the arena of {tested.path}",
         )
     except isolation.CrashedError:
         return False

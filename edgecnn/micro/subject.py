@@ -106,7 +106,7 @@ def _located(path: Path) -> tuple[Path, tuple[FileInfo, Manifest] | None]:
 
 
 def _which_folder(path: Path) -> str:
-    inside = sorted(each.parent.name for each in path.glob(f"*/{manifests.NAME}"))
+    inside = sorted(manifest.parent.name for manifest in path.glob(f"*/{manifests.NAME}"))
     return f"Its folder {inside[0]} does: name that." if inside else "`edgecnn export` makes one."
 
 
@@ -170,7 +170,7 @@ def litert_outputs(subject: Subject, function: str) -> list[list[NDArray[Any]]]:
         InputError: LiteRT refuses the file.
         CrashedError: it crashed on it.
     """
-    found: list[list[NDArray[Any]]] = gate.run(
+    outputs: list[list[NDArray[Any]]] = gate.run(
         function,
         subject.path,
         subject.runs,
@@ -178,4 +178,4 @@ def litert_outputs(subject: Subject, function: str) -> list[list[NDArray[Any]]]:
         work=gate.RUN,
         what=f"running {subject.path}",
     )
-    return found
+    return outputs

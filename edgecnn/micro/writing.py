@@ -36,14 +36,14 @@ def _listed(content: dict[str, Any]) -> list[str]:
 
 
 def write(
-    folder: Path, report: MicroReport, meant: Subject, expected: list[list[NDArray[Any]]]
+    folder: Path, report: MicroReport, subject: Subject, expected: list[list[NDArray[Any]]]
 ) -> None:
     """Write the folder whole, or not at all.
 
     Args:
         folder: where it goes.
         report: what was found; it has no problems.
-        meant: the file.
+        subject: the file.
         expected: outputs of LiteRT's reference kernels; the first are the self-test.
 
     Raises:
@@ -53,12 +53,12 @@ def write(
     assert arena_bytes is not None or not report.ok  # noqa: S101 - `mcu` looked
     source = code.Source(
         name=report.name,
-        data=meant.data,
+        data=subject.data,
         inputs=report.inputs,
         outputs=report.outputs,
         operators=tuple(report.operators),
         arena_bytes=arena_bytes or 0,
-        sample_inputs=meant.runs[0],
+        sample_inputs=subject.runs[0],
         sample_outputs=tuple(expected[0]),
     )
     contents = {**code.files(source), "README.md": readme.text(report)}

@@ -36,21 +36,21 @@ def widen(graph: Graph, ranges: dict[str, Range]) -> int:
     for operator in graph.operators:
         if operator.name != "ADD":
             continue
-        wanted = _width(ranges.get(operator.output.name)) * _FINEST_RATIO
+        least = _width(ranges.get(operator.output.name)) * _FINEST_RATIO
         for summand in operator.read:
-            widened += _widen(ranges, [t.name for t in _line(graph, summand)], wanted)
+            widened += _widen(ranges, [t.name for t in _line(graph, summand)], least)
     return widened
 
 
-def _widen(ranges: dict[str, Range], line: list[str], wanted: float) -> int:
-    if not line or line[0] not in ranges or _width(ranges[line[0]]) >= wanted:
+def _widen(ranges: dict[str, Range], line: list[str], least: float) -> int:
+    if not line or line[0] not in ranges or _width(ranges[line[0]]) >= least:
         return 0
-    factor = wanted / _width(ranges[line[0]])
-    found = [tensor for tensor in line if tensor in ranges]
-    for tensor in found:
+    factor = least / _width(ranges[line[0]])
+    tensors = [tensor for tensor in line if tensor in ranges]
+    for tensor in tensors:
         low, high = ranges[tensor]
         ranges[tensor] = (low * factor, high * factor)
-    return len(found)
+    return len(tensors)
 
 
 def _line(graph: Graph, tensor: Tensor) -> Iterator[Tensor]:

@@ -57,10 +57,10 @@ def affine_chain(graph: Graph, tensor: Tensor) -> Affine:
     while (operator := graph.producer(tensor)) is not None:
         if operator.name not in {"MUL", "ADD"} or fused_activation(operator):
             break
-        found = channel_constant(operator)
-        if found is None or len(found[1]) != channels:
+        constant = channel_constant(operator)
+        if constant is None or len(constant[1]) != channels:
             break
-        tensor, values = found
+        tensor, values = constant
         if operator.name == "MUL":
             scale = scale * values
         else:

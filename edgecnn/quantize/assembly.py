@@ -129,16 +129,16 @@ def prepare(graph: Graph, known: Statistics) -> Prepared:
     return Prepared(model, known)
 
 
-def equalized(prepared: Prepared, seen: Statistics, judged: Sequence[str]) -> Prepared:
+def equalized(prepared: Prepared, statistics: Statistics, judged: Sequence[str]) -> Prepared:
     """The same with its channels scaled against each other.
 
     Args:
         prepared: left as it is.
-        seen: what the scales come from: all that is known, or a part.
+        statistics: what the scales come from: all that is known, or a part.
         judged: names of the tensors whose error counts.
     """
     model = prepared.graph.copy()
-    done = equalize.apply(model, seen.tensors, judged)
+    done = equalize.apply(model, statistics.tensors, judged)
     known = equalize.rescaled(model, prepared.known, done)
     return Prepared(model, known, done.gain_db, done.scale)
 
@@ -175,10 +175,10 @@ def weigh(
     largest = {o.output.name: _SIX for o in model.operators if _is_relu6(o)}
     relu6_to_relu.apply(model)  # not earlier: equalization may scale through a RELU, not a RELU6
     in_float = float_operators.choose(model, known.tensors, bits, judge=judge)
-    wanted = _integer_layers(known, in_float)
+    selected = _integer_layers(known, in_float)
     if not adaptive:
-        wanted = {name: replace(layer, covariance=None) for name, layer in wanted.items()}
-    layers = quantize_layers(model, wanted, threads=threads, progress=progress or Silent())
+        selected = {name: replace(layer, covariance=None) for name, layer in selected.items()}
+    layers = quantize_layers(model, selected, threads=threads, progress=progress or Silent())
     return Weighed(model, known, layers, in_float, largest, bits)
 
 
@@ -192,7 +192,7 @@ def _integer_layers(known: Statistics, in_float: Mapping[Operator, str]) -> dict
 
 
 @dataclass(frozen=True)
-class Seen:
+class RangeSource:
     """What the ranges of a file come from.
 
     Attributes:
@@ -204,17 +204,17 @@ class Seen:
     ranges: ranges.Chooser
 
     @classmethod
-    def of(cls, known: Statistics) -> Seen:
+    def of(cls, known: Statistics) -> RangeSource:
         """Statistics nobody has made ranges of yet."""
         return cls(known, ranges.Chooser(known.tensors))
 
 
 def activation_ranges(
-    weighed: Weighed, settings: Settings, seen: Seen, judged: Sequence[str]
+    weighed: Weighed, settings: Settings, source: RangeSource, judged: Sequence[str]
 ) -> dict[str, ranges.Range]:
     """(low, high) of every tensor by name; the arguments are those of `assemble`."""
-    chosen = seen.ranges.choose(settings.method, wide=settings.wide, largest=weighed.largest)
-    ends = _end_ranges(weighed.model, seen.known, judged)
+    chosen = source.ranges.choose(settings.method, wide=settings.wide, largest=weighed.largest)
+    ends = _end_ranges(weighed.model, source.known, judged)
     chosen |= {
         name: (low * settings.ends, high * settings.ends) for name, (low, high) in ends.items()
     }
@@ -222,19 +222,21 @@ def activation_ranges(
     return chosen
 
 
-def assemble(weighed: Weighed, settings: Settings, seen: Seen, judged: Sequence[str]) -> Graph:
+def assemble(
+    weighed: Weighed, settings: Settings, source: RangeSource, judged: Sequence[str]
+) -> Graph:
     """Lay a file out; its ends are integers where they can be.
 
     Args:
         weighed: left as it is.
         settings: of them those of the ranges; the others are in the weights already.
-        seen: what the ranges come from: of `weighed.known` all, or a part.
+        source: what the ranges come from: of `weighed.known` all, or a part.
         judged: names of the tensors whose error counts.
     """
-    chosen = activation_ranges(weighed, settings, seen, judged)
+    chosen = activation_ranges(weighed, settings, source, judged)
     graph = weighed.model.copy()
     kept = {operator.output.name for operator in weighed.in_float}
-    twins = [operator for name, operator in graph.made().items() if name in kept]
+    twins = [operator for name, operator in graph.by_output().items() if name in kept]
     layout.lay_out(graph, chosen, weighed.bits, twins)
     relu_to_requantize.apply(graph, chosen)  # it may change scales, which the biases depend on
     hard_swish_to_product.apply(graph)

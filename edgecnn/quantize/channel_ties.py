@@ -41,16 +41,16 @@ class _Builder:
     def __init__(self, statistics: Mapping[str, TensorStatistics]) -> None:
         self.nodes: dict[str, NDArray[np.int64]] = {}
         start = 0
-        for tensor, found in statistics.items():
-            stop = start + found.channels
+        for tensor, stats in statistics.items():
+            stop = start + stats.channels
             self.nodes[tensor] = np.arange(start, stop)
             start = stop
         self.fixed = np.zeros(start, bool)
         self.left: list[NDArray[np.int64]] = []
         self.right: list[NDArray[np.int64]] = []
 
-    def tie(self, one: NDArray[np.int64], other: NDArray[np.int64]) -> None:
-        self.left.append(one)
+    def tie(self, first: NDArray[np.int64], other: NDArray[np.int64]) -> None:
+        self.left.append(first)
         self.right.append(other)
 
     def fix(self, tensors: list[str]) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 from edgecnn import parity
 from edgecnn.calibration.statistics import views_joined
 from edgecnn.quantize import assembly, measured
-from edgecnn.quantize.assembly import Seen, Settings
+from edgecnn.quantize.assembly import RangeSource, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -156,8 +156,8 @@ class Trial:
         self.views = tuple(range(self.parts, int(known.parts.max(initial=-1)) + 1))
         self.folds = folds(own, most)
         self._judged, self._threads = judged, threads
-        wanted = {run for fold in self.folds for run in fold.runs}
-        self._feeds = {run: feed for run, feed in enumerate(feeds) if run in wanted}
+        runs = {run for fold in self.folds for run in fold.runs}
+        self._feeds = {run: feed for run, feed in enumerate(feeds) if run in runs}
         if not self._feeds:
             self.folds = ()
         self._expected = {name: self._rows(known, name) for name in judged}
@@ -184,14 +184,14 @@ class Trial:
 
     def noise(self, files: Sequence[tuple[Graph, tuple[int, ...]]]) -> NDArray[np.float64]:
         """Of the worst group of what is judged: each image's error over the signal of all."""
-        found = [
+        answers = [
             measured.answers(
                 graph, [self._feeds[run] for run in runs], self._judged, threads=self._threads
             )
             for graph, runs in files
         ]
         shares = [
-            parity.worst_noise(self._expected[name], np.concatenate([f[name] for f in found]))
+            parity.worst_noise(self._expected[name], np.concatenate([f[name] for f in answers]))
             for name in self._judged
         ]
         worst = max(shares, key=lambda share: float(share.sum()))
@@ -254,7 +254,7 @@ class Search:
         self._noise: dict[Settings, NDArray[np.float64]] = {}
         self._prepared: dict[tuple[bool, bool], Prepared] = {}
         self._weighed: dict[tuple[bool, bool, bool], Weighed] = {}
-        self._seen: dict[tuple[bool, bool], list[Seen]] = {}
+        self._sources: dict[tuple[bool, bool], list[RangeSource]] = {}
 
     def prepared(self, settings: Settings) -> Prepared:
         """The float graph that settings ask for."""
@@ -264,8 +264,8 @@ class Search:
         if key not in self._prepared:
             known, folds = self._plain.known, self._trial.folds
             whole = self._trial.whole(known, settings)
-            seen = self._trial.without(known, folds[0], settings) if folds else whole
-            self._prepared[key] = assembly.equalized(self._plain, seen, self._judged)
+            part = self._trial.without(known, folds[0], settings) if folds else whole
+            self._prepared[key] = assembly.equalized(self._plain, part, self._judged)
         return self._prepared[key]
 
     def weighed(self, settings: Settings) -> Weighed:
@@ -337,8 +337,8 @@ class Search:
         rough = replace(scaled, adaptive=False)
         return self._beats(rough, replace(rough, equalized=False))
 
-    def _beats(self, one: Settings, other: Settings, least_db: float = _LEAST_GAIN_DB) -> bool:
-        return pays(self._measured(one), self._measured(other), least_db)
+    def _beats(self, settings: Settings, other: Settings, least_db: float = _LEAST_GAIN_DB) -> bool:
+        return pays(self._measured(settings), self._measured(other), least_db)
 
     def _measured(self, settings: Settings) -> NDArray[np.float64]:
         if settings not in self._noise:
@@ -349,9 +349,9 @@ class Search:
         """For each fold the file made without it, and the runs to measure it on."""
         weighed, folds = self.weighed(settings), self._trial.folds
         key = settings.equalized, settings.views
-        if key not in self._seen:
+        if key not in self._sources:
             known = weighed.known
-            left = [Seen.of(self._trial.without(known, fold, settings)) for fold in folds]
-            self._seen[key] = left
-        for fold, seen in zip(folds, self._seen[key], strict=True):
-            yield assembly.assemble(weighed, settings, seen, self._judged), fold.runs
+            left = [RangeSource.of(self._trial.without(known, fold, settings)) for fold in folds]
+            self._sources[key] = left
+        for fold, source in zip(folds, self._sources[key], strict=True):
+            yield assembly.assemble(weighed, settings, source, self._judged), fold.runs

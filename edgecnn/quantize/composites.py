@@ -135,5 +135,5 @@ def has_control_flow(graph: Graph) -> list[str]:
              "STABLEHLO_WHILE", "UNIDIRECTIONAL_SEQUENCE_LSTM", "BIDIRECTIONAL_SEQUENCE_LSTM",
              "UNIDIRECTIONAL_SEQUENCE_RNN", "BIDIRECTIONAL_SEQUENCE_RNN", "LSTM", "RNN",
              "SVDF"}  # fmt: skip
-    found = [op.name for op in graph.operators if op.name in names and not op.custom]
-    return sorted(set(found))
+    control_flow = [op.name for op in graph.operators if op.name in names and not op.custom]
+    return sorted(set(control_flow))

@@ -73,8 +73,8 @@ def _variance(rows: Floats, inputs: LayerInputs, multiplier: int, *, depthwise: 
         return alone
     if depthwise:
         covariance = np.repeat(inputs.covariance, multiplier, axis=0)
-        each: Floats = np.einsum("ck,ckl,cl->c", rows, covariance, rows)
-        return each
+        variance: Floats = np.einsum("ck,ckl,cl->c", rows, covariance, rows)
+        return variance
     together: Floats = ((rows @ inputs.covariance) * rows).sum(axis=1)
     return together
 
@@ -88,6 +88,6 @@ def real_values(tensor: Tensor | None) -> NDArray[np.float64] | None:
     if quantization is None or values.dtype.kind == "f":
         return real
     scale, axis = quantization.scale, quantization.axis
-    shape = [-1 if len(scale) > 1 and each == axis else 1 for each in range(real.ndim)]
+    shape = [-1 if len(scale) > 1 and dimension == axis else 1 for dimension in range(real.ndim)]
     zero_point = quantization.zero_point.reshape(shape)
     return (real - zero_point) * scale.astype(np.float64).reshape(shape)

@@ -54,13 +54,13 @@ def fix(data: bytes) -> bytes:
 def _shape_operators(graph: Graph) -> list[Operator]:
     """The operators that compute integers from nothing but shapes and constants, in their order."""
     known = {tensor for tensor in graph.tensors if tensor.is_constant}
-    found = []
+    operators = []
     for operator in graph.operators:
         integers = all(tensor.dtype in _INTEGERS for tensor in operator.outputs)
         if integers and (operator.name == "SHAPE" or known.issuperset(operator.read)):
             known.update(operator.outputs)
-            found.append(operator)
-    return found
+            operators.append(operator)
+    return operators
 
 
 def _fix_shapes(graph: Graph, tensors: dict[Tensor, NDArray[Any]]) -> None:

@@ -50,15 +50,15 @@ class Trade:
 
     Args:
         nodes: the float model's operators, in order.
-        found: contribution of each by the name of its output.
+        parts: contribution of each by the name of its output.
         ends: names of the tensors whose dtype is fixed from outside: they are rounded in any case.
     """
 
     def __init__(
-        self, nodes: Sequence[LayerNode], found: dict[str, Contribution], ends: Iterable[str]
+        self, nodes: Sequence[LayerNode], parts: dict[str, Contribution], ends: Iterable[str]
     ) -> None:
         self.nodes = {node.name: node for node in nodes}
-        self._found, self._ends = found, frozenset(ends)
+        self._parts, self._ends = parts, frozenset(ends)
         self._readers: dict[str, set[str]] = {name: set() for name in self.nodes}
         for node in nodes:
             for source in node.reads:
@@ -67,25 +67,25 @@ class Trade:
 
     def left_at(self, name: str, kept: Names) -> float:
         """What one layer still contributes when `kept` compute in float."""
-        each = self._found.get(name)
-        if each is None:
+        part = self._parts.get(name)
+        if part is None:
             return 0.0
         in_float = name in kept
         spared = in_float and name not in self._ends and self._readers[name] <= kept
         moves = self.nodes[name].moves and not in_float
-        return (0.0 if in_float else each.weights) + (0.0 if spared or moves else each.rounding)
+        return (0.0 if in_float else part.weights) + (0.0 if spared or moves else part.rounding)
 
     def left(self, kept: Names) -> float:
         """What all layers still contribute."""
         return sum(self.left_at(name, kept) for name in self.nodes)
 
-    def order(self, given: Names) -> list[Names]:
+    def order(self, always: Names) -> list[Names]:
         """Groups of layers, the one that removes most for each of its layers first.
 
         Args:
-            given: layers that compute in float anyway.
+            always: layers that compute in float anyway.
         """
-        kept = given
+        kept = always
         groups: list[Names] = []
         limit = _NEGLIGIBLE * max(self.left(kept), 1e-300)
         while True:
@@ -99,13 +99,13 @@ class Trade:
 
     def _candidates(self, kept: Names) -> list[tuple[float, Names]]:
         """For each layer: what keeping it, or it and its readers, removes for each layer."""
-        found = []
+        candidates = []
         for name, readers in self._readers.items():
-            for wanted in (frozenset([name]), frozenset([name, *readers])):
-                missing = wanted - kept
+            for group in (frozenset([name]), frozenset([name, *readers])):
+                missing = group - kept
                 if missing:
-                    found.append((self._gain(missing, kept) / len(missing), missing))
-        return found
+                    candidates.append((self._gain(missing, kept) / len(missing), missing))
+        return candidates
 
     def _gain(self, missing: Names, kept: Names) -> float:
         touched = set(missing)
@@ -135,8 +135,8 @@ def trade(
         threads: of one inference.
     """
     real = source.graph
-    seen = _seen(integer, real, feeds, threads)
-    found = noise_flow.contributions_of(real, source.statistics, judged, seen)
+    tensors = _tensor_noise(integer, real, feeds, threads)
+    contributions = noise_flow.contributions_of(real, source.statistics, judged, tensors)
     nodes = [
         LayerNode(
             operator.output.name,
@@ -147,39 +147,39 @@ def trade(
         if operator.outputs
     ]
     ends = [] if float_ends else [tensor.name for tensor in real.outputs]
-    return Trade(nodes, found, ends)
+    return Trade(nodes, contributions, ends)
 
 
-def _seen(
+def _tensor_noise(
     integer: Graph, real: Graph, feeds: Sequence[Sequence[NDArray[Any]]], threads: int
-) -> dict[str, noise_flow.Seen]:
-    operators = integer.made()
+) -> dict[str, noise_flow.TensorNoise]:
+    operators = integer.by_output()
     pairs = [
         (twin, operators[name])
-        for name, twin in real.made().items()
+        for name, twin in real.by_output().items()
         if name in operators and _is_compared(twin, operators[name])
     ]
     noise = _noise(integer, real, pairs, feeds, threads)
-    found = {}
+    noise_seen = {}
     for twin, operator in pairs:
         name = twin.output.name
         channels = len(noise[name])
         scale, low, high = _range(operator.output)
         kernel, bias = noise_flow.weights_error(operator, twin) or (None, None)
-        found[name] = noise_flow.Seen(
+        noise_seen[name] = noise_flow.TensorNoise(
             noise[name],
             np.full(channels, scale),
             np.stack([np.full(channels, low), np.full(channels, high)]),
             kernel,
             bias,
         )
-    return found
+    return noise_seen
 
 
 def _is_compared(twin: Operator, operator: Operator) -> bool:
     """Whether an operator rounds its output, and the float one's is of the same size."""
-    one, other = twin.output, operator.output
-    return one.is_float and other.quantization is not None and one.elements == other.elements > 0
+    real, other = twin.output, operator.output
+    return real.is_float and other.quantization is not None and real.elements == other.elements > 0
 
 
 def _range(tensor: Tensor) -> tuple[float, float, float]:
@@ -209,11 +209,11 @@ def _noise(
     names = [twin.output.name for twin, _ in pairs]
     sums: dict[str, NDArray[np.float64]] = {}
     for feed in feeds:
-        found = ours.run_in_place(measured.fed(feed, ours.inputs))
-        wanted = theirs.run_in_place(feed)
-        for name, info, one, other in zip(names, ours.outputs, found, wanted, strict=True):
-            error = np.square(dequantize_output(one, info) - other, dtype=np.float64)
+        outputs = ours.run_in_place(measured.fed(feed, ours.inputs))
+        references = theirs.run_in_place(feed)
+        for name, info, output, other in zip(names, ours.outputs, outputs, references, strict=True):
+            error = np.square(dequantize_output(output, info) - other, dtype=np.float64)
             by_channel = error.reshape(-1, error.shape[-1] if error.ndim else 1).mean(axis=0)
             sums[name] = sums.get(name, 0.0) + by_channel / len(feeds)
-        del found, wanted, one, other  # no view may outlive its inference
+        del outputs, references, output, other  # no view may outlive its inference
     return sums

@@ -119,24 +119,24 @@ def _is_too_fine(graph: Graph, operator: Operator, numbers: mixing.Judge, bits: 
     ):
         return True
     function = _UNARY.get(operator.name)
-    found = numbers.statistics.get(operator.source.name)
-    if function is None or found is None:
+    stats = numbers.statistics.get(operator.source.name)
+    if function is None or stats is None:
         return False
-    return _unary_db(function, found, bits) < mixing.LEAST_DB - 1
+    return _unary_db(function, stats, bits) < mixing.LEAST_DB - 1
 
 
-def _unary_db(function: object, found: TensorStatistics, bits: int) -> float:
+def _unary_db(function: object, stats: TensorStatistics, bits: int) -> float:
     """SNR of a function of integers, on the calibration's values."""
     assert callable(function)  # noqa: S101 - of the table above
-    values = found.sample.astype(np.float64).reshape(-1)
+    values = stats.sample.astype(np.float64).reshape(-1)
     with np.errstate(all="ignore"):
-        wanted = function(values)
-        answer = function(_rounded(values, found.minimum, found.maximum, bits))
+        reference = function(values)
+        answer = function(_rounded(values, stats.minimum, stats.maximum, bits))
         # The kernels saturate where a function has no value.
-        low, high = np.nanmin(wanted), np.nanmax(wanted)
+        low, high = np.nanmin(reference), np.nanmax(reference)
         answer = np.clip(np.nan_to_num(answer, nan=low, posinf=high, neginf=low), low, high)
-        noise = np.mean(np.square(wanted - _rounded(answer, low, high, bits)))
-        return float(10 * np.log10(np.var(wanted) / noise)) if noise > 0 else float("inf")
+        noise = np.mean(np.square(reference - _rounded(answer, low, high, bits)))
+        return float(10 * np.log10(np.var(reference) / noise)) if noise > 0 else float("inf")
 
 
 def _rounded(
@@ -169,8 +169,8 @@ def _nearest_steps(
         low, high = float(tensor.data.min()), float(tensor.data.max())
         nearest = float(np.abs(tensor.data).min())
     elif tensor.name in statistics:
-        found = statistics[tensor.name]
-        low, high = found.minimum, found.maximum
+        stats = statistics[tensor.name]
+        low, high = stats.minimum, stats.maximum
         nearest = 0.0 if low <= 0 <= high else min(abs(low), abs(high))
     else:
         return 0.0

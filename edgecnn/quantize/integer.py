@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from edgecnn.progress import Progress, Silent
 from edgecnn.quantize import assembly, float_operators
-from edgecnn.quantize.assembly import Decided, Seen, Settings
+from edgecnn.quantize.assembly import Decided, RangeSource, Settings
 from edgecnn.quantize.choosing import MOST_IMAGES, Choice, Search, Trial
 
 if TYPE_CHECKING:
@@ -127,26 +127,31 @@ def quantize(  # noqa: PLR0913 - all but one have defaults
     # with two cores 25 times the time of one thread.
     with threadpool_limits(1, "blas"):
         plain = assembly.prepare(graph, statistics)
-        told = progress or Silent()
+        watcher = progress or Silent()
         if activation_bits == _INT8_BITS:
             measuring = Trial(
                 statistics, trial, judged, threads=threads, samples=samples, most=images
             )
-            search = Search(plain, measuring, judged, judge=judge, threads=threads, progress=told)
-            choice = search.run(_CANDIDATES if method == AUTO else (method,))
-            prepared, weighed = search.prepared(choice.settings), search.weighed(choice.settings)
-            weighed = replace(weighed, known=measuring.whole(weighed.known, choice.settings))
+            search = Search(
+                plain, measuring, judged, judge=judge, threads=threads, progress=watcher
+            )
+            prepared, weighed, choice = _by_measuring(search, measuring, method)
         else:
             prepared = _as_predicted(plain, judged)
             weighed = assembly.weigh(
-                prepared, activation_bits, judge=judge, threads=threads, progress=told
+                prepared, activation_bits, judge=judge, threads=threads, progress=watcher
             )
             # 16 bits have levels to spare, and nothing is worth cutting off.
-            settings = Settings(
-                "minmax" if method == AUTO else method, equalized=prepared is not plain
-            )
-            choice = Choice(settings)
-        return _made(prepared, weighed, choice, judged, with_source=with_source)
+            ranges = "minmax" if method == AUTO else method
+            choice = Choice(Settings(ranges, equalized=prepared is not plain))
+        return _assembled(prepared, weighed, choice, judged, with_source=with_source)
+
+
+def _by_measuring(search: Search, trial: Trial, method: str) -> tuple[Prepared, Weighed, Choice]:
+    choice = search.run(_CANDIDATES if method == AUTO else (method,))
+    weighed = search.weighed(choice.settings)
+    weighed = replace(weighed, known=trial.whole(weighed.known, choice.settings))
+    return search.prepared(choice.settings), weighed, choice
 
 
 def _as_predicted(plain: Prepared, judged: Sequence[str]) -> Prepared:
@@ -158,7 +163,7 @@ def _as_predicted(plain: Prepared, judged: Sequence[str]) -> Prepared:
     return scaled if scaled.gain_db >= _LEAST_PREDICTED_DB else plain
 
 
-def _made(
+def _assembled(
     prepared: Prepared,
     weighed: Weighed,
     choice: Choice,
@@ -167,10 +172,10 @@ def _made(
     with_source: bool,
 ) -> IntegerModel:
     source = FloatSource(prepared.graph, prepared.known) if with_source else None
-    seen = Seen.of(weighed.known)
-    ranges = assembly.activation_ranges(weighed, choice.settings, seen, judged)
+    range_source = RangeSource.of(weighed.known)
+    ranges = assembly.activation_ranges(weighed, choice.settings, range_source, judged)
     return IntegerModel(
-        assembly.assemble(weighed, choice.settings, seen, judged),
+        assembly.assemble(weighed, choice.settings, range_source, judged),
         choice,
         Decided(weighed, ranges, prepared.scale),
         source,

@@ -86,7 +86,7 @@ class _Layout:
             if operator not in in_float and kernels.has_floats(operator)
             and (kernel := kernels.kernel_of(operator, width.bits)) is not None
         }  # fmt: skip
-        self.made: dict[Tensor, Quantization] = {}  # tensors that hold integers
+        self.scales: dict[Tensor, Quantization] = {}  # tensors that hold integers
         self.converted: dict[tuple[Tensor, Quantization | None], Tensor] = {}
         self.is_float = {tensor for op in graph.operators for tensor in (*op.read, *op.outputs)
                          if tensor.is_float}  # fmt: skip
@@ -97,17 +97,17 @@ class _Layout:
     def apply(self) -> None:
         self._share_scales()
         self._fix_scales()
-        wanted = {op: self._wanted(op) for op in self.graph.operators}
+        scales = {op: self._input_scales(op) for op in self.graph.operators}
         before: dict[Operator, list[Operator]] = {}
         for operator in self.graph.operators:
             before[operator] = []
             for position, tensor in enumerate(operator.inputs):
                 if tensor is not None and tensor in self.is_float:
-                    self._convert(operator, position, wanted[operator], before[operator])
-        for tensor, steps in self.made.items():
+                    self._convert(operator, position, scales[operator], before[operator])
+        for tensor, steps in self.scales.items():
             tensor.dtype, tensor.quantization = self.width.dtype, steps
         self.graph.operators = [
-            each for operator in self.graph.operators for each in (*before[operator], operator)
+            new for operator in self.graph.operators for new in (*before[operator], operator)
         ]
         for tensor in self.graph.tensors:
             if not tensor.is_constant:
@@ -150,14 +150,14 @@ class _Layout:
         for tensor in self.graph.inputs:
             readers = self.graph.consumers(tensor)
             if tensor.is_float and any(reader in self.kernels for reader in readers):
-                self.made[tensor] = self.width.steps(self._range(tensor))
+                self.scales[tensor] = self.width.steps(self._range(tensor))
         for operator in self.graph.operators:
             kernel = self.kernels.get(operator)
             if kernel is None:
                 continue
             for tensor in operator.outputs:
                 if tensor.is_float:
-                    self.made[tensor] = self._output_scale(operator, kernel, tensor)
+                    self.scales[tensor] = self._output_scale(operator, kernel, tensor)
 
     def _output_scale(
         self, operator: Operator, kernel: kernels.Kernel, output: Tensor
@@ -171,9 +171,9 @@ class _Layout:
 
     def _scale_of(self, tensor: Tensor) -> Quantization:
         """The scale on which a tensor is read where its reader has no wish of its own."""
-        if tensor not in self.made:
+        if tensor not in self.scales:
             return self.width.steps(self._range(tensor))
-        return self.made[tensor]
+        return self.scales[tensor]
 
     def _range(self, tensor: Tensor) -> Range:
         values = tensor.data
@@ -186,7 +186,7 @@ class _Layout:
             )
         return self.ranges[tensor.name]
 
-    def _wanted(self, operator: Operator) -> dict[int, Quantization]:
+    def _input_scales(self, operator: Operator) -> dict[int, Quantization]:
         """By position: the scale on which an integer operator reads its data."""
         kernel = self.kernels.get(operator)
         if kernel is None:
@@ -194,7 +194,7 @@ class _Layout:
         data = set(kernels.data_inputs(operator))
         places = [k for k, tensor in enumerate(operator.inputs) if tensor in data]
         if kernel.scale == "output":
-            return dict.fromkeys(places, self.made[operator.output])
+            return dict.fromkeys(places, self.scales[operator.output])
         return {k: self._scale_of(operator.inputs[k]) for k in places}  # type: ignore[arg-type] # data
 
     # --- conversions -----------------------------------------------------------------------------
@@ -207,29 +207,29 @@ class _Layout:
         before: list[Operator],
     ) -> None:
         """Let an operator read its input as it needs it."""
-        tensor, wanted = operator.inputs[position], scales.get(position)
+        tensor, steps = operator.inputs[position], scales.get(position)
         assert tensor is not None  # noqa: S101 - the caller looked
         parts = kernels.WEIGHTED.get(operator.name) if operator in self.kernels else None
         if parts is not None and position in {parts.weights, parts.bias}:
             if position == parts.weights:
                 self._quantize_weights(operator, parts, scales[parts.data])
         elif tensor.is_constant:
-            if wanted is not None:
-                operator.inputs[position] = self._constant(tensor, wanted)
-        elif self.made.get(tensor) != wanted:
-            key = (tensor, wanted)
+            if steps is not None:
+                operator.inputs[position] = self._constant(tensor, steps)
+        elif self.scales.get(tensor) != steps:
+            key = (tensor, steps)
             if key not in self.converted:
-                self.converted[key] = self._conversion(tensor, wanted, before)
+                self.converted[key] = self._conversion(tensor, steps, before)
             operator.inputs[position] = self.converted[key]
 
     def _conversion(
-        self, tensor: Tensor, wanted: Quantization | None, before: list[Operator]
+        self, tensor: Tensor, steps: Quantization | None, before: list[Operator]
     ) -> Tensor:
-        name = "DEQUANTIZE" if wanted is None else "QUANTIZE"
-        made = self.graph.add_like(tensor, f"{tensor.name}_{name.lower()}d")
-        made.quantization, made.dtype = wanted, self.width.dtype if wanted else "FLOAT32"
-        before.append(Operator(name, [tensor], [made]))
-        return made
+        name = "DEQUANTIZE" if steps is None else "QUANTIZE"
+        converted = self.graph.add_like(tensor, f"{tensor.name}_{name.lower()}d")
+        converted.quantization, converted.dtype = steps, self.width.dtype if steps else "FLOAT32"
+        before.append(Operator(name, [tensor], [converted]))
+        return converted
 
     def _constant(self, tensor: Tensor, steps: Quantization) -> Tensor:
         key = (tensor, steps)
@@ -240,10 +240,10 @@ class _Layout:
                 np.rint(values / steps.scale[0] + steps.zero_point[0]),
                 self.width.lowest, self.width.highest,
             )  # fmt: skip
-            made = self._own(tensor)
-            made.data = integers.astype(schema.numpy_dtype(self.width.dtype))
-            made.quantization = steps
-            self.converted[key] = made
+            constant = self._own(tensor)
+            constant.data = integers.astype(schema.numpy_dtype(self.width.dtype))
+            constant.quantization = steps
+            self.converted[key] = constant
         return self.converted[key]
 
     def _own(self, tensor: Tensor) -> Tensor:
@@ -262,20 +262,21 @@ class _Layout:
         rows = values.reshape(len(values), -1)
         scale = rounding.symmetric_scale(rows)
         integers = rounding.nearest(rows, scale).reshape(values.shape)
-        made = self._own(weights)
-        made.data = np.ascontiguousarray(np.moveaxis(integers, 0, parts.axis))
+        quantized = self._own(weights)
+        quantized.data = np.ascontiguousarray(np.moveaxis(integers, 0, parts.axis))
         zeros = np.zeros(len(scale), np.int64)
-        made.quantization = Quantization(scale.astype(np.float32), zeros, parts.axis)
-        operator.inputs[parts.weights] = made
+        quantized.quantization = Quantization(scale.astype(np.float32), zeros, parts.axis)
+        operator.inputs[parts.weights] = quantized
         if bias is not None:
             operator.inputs[parts.bias] = self._bias(bias, scale * source.scale[0])
 
     def _bias(self, bias: Tensor, steps: NDArray[np.float64]) -> Tensor:
         values, limits = bias.data, np.iinfo(np.int32)
         assert values is not None  # noqa: S101 - `kernel_of` looked
-        made = self._own(bias)
-        made.data = np.clip(np.rint(values / steps), limits.min, limits.max).astype(
+        quantized = self._own(bias)
+        quantized.data = np.clip(np.rint(values / steps), limits.min, limits.max).astype(
             schema.numpy_dtype(kernels.bias_dtype(self.width.bits))
         )
-        made.quantization = Quantization(steps.astype(np.float32), np.zeros(len(steps), np.int64))
-        return made
+        zeros = np.zeros(len(steps), np.int64)
+        quantized.quantization = Quantization(steps.astype(np.float32), zeros)
+        return quantized

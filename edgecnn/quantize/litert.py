@@ -30,9 +30,9 @@ def dynamic(graph: Graph) -> Graph:
     for name in _DYNAMIC_OPERATORS:
         manager.add_dynamic_config(regex=".*", operation_name=name, num_bits=8)
     manager.add_weight_only_config(regex=".*", operation_name="DEPTHWISE_CONV_2D", num_bits=8)
-    made = _quantize(graph, manager.get_quantization_recipe())
-    weights_only.apply(made, {"TRANSPOSE_CONV"})
-    return made
+    quantized = _quantize(graph, manager.get_quantization_recipe())
+    weights_only.apply(quantized, {"TRANSPOSE_CONV"})
+    return quantized
 
 
 def _need_quantizer() -> None:
@@ -47,9 +47,9 @@ def _quantize(graph: Graph, recipe: Any) -> Graph:  # noqa: ANN401 - its own typ
     from litert_quantizer import quantizer
 
     # It prints sizes and times to stdout, which belongs to --json.
-    said = io.StringIO()
+    chatter = io.StringIO()
     data = bytearray(graph.write(unique_names=True))  # it tells tensors apart by name
-    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said), quiet_stderr(), \
+    with contextlib.redirect_stdout(chatter), contextlib.redirect_stderr(chatter), quiet_stderr(), \
             warnings.catch_warnings():  # fmt: skip
         warnings.simplefilter("ignore")
         worker = quantizer.Quantizer(data, recipe)
@@ -60,6 +60,6 @@ def _quantize(graph: Graph, recipe: Any) -> Graph:  # noqa: ANN401 - its own typ
                 f"litert-quantizer cannot quantize this graph: {error}",
                 hint="Try another recipe: float16 asks less of a graph.",
             ) from error
-    made = Graph.read(bytes(result))
-    made.files = list(graph.files)
-    return made
+    quantized = Graph.read(bytes(result))
+    quantized.files = list(graph.files)
+    return quantized

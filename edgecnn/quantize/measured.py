@@ -38,8 +38,8 @@ def answers(
     session = LiteRTSession(graph.tapped([graph[name] for name in names]), threads)
     rows: list[list[NDArray[np.float32]]] = [[] for _ in names]
     for feed in feeds:
-        given = fed(feed, session.inputs)
-        for row, values, info in zip(rows, session.run(given), session.outputs, strict=True):
+        arrays = fed(feed, session.inputs)
+        for row, values, info in zip(rows, session.run(arrays), session.outputs, strict=True):
             row.append(dequantize_output(values, info))
     return {name: joined(row) for name, row in zip(names, rows, strict=True)}
 
@@ -55,7 +55,7 @@ def fed(feed: Sequence[Array], inputs: Sequence[TensorInfo]) -> list[Array]:
 
 
 def lowest_snr_db(
-    wanted: Mapping[str, Array],
+    reference: Mapping[str, Array],
     measured: Mapping[str, NDArray[np.float32]],
     *,
     by_groups: bool = False,
@@ -63,13 +63,13 @@ def lowest_snr_db(
     """SNR of the tensor that is furthest off; infinite where there is no error.
 
     Args:
-        wanted: by name, what the float model gives in as many runs or more.
+        reference: by name, what the float model gives in as many runs or more.
         measured: by name.
         by_groups: judge each tensor by its worst group of numbers, as parity reports it.
     """
     ratios = []
     for name, values in measured.items():
-        expected = wanted[name][: len(values)].astype(np.float32)
+        expected = reference[name][: len(values)].astype(np.float32)
         ratios.append(parity.snr_db(expected, values))
         if by_groups:
             ratios.append(parity.worst_group(expected, values)[0])

@@ -30,7 +30,7 @@ class Mixture:
     """An integer model of which some layers may compute in float.
 
     Args:
-        made: the integer model, with its source.
+        model: the integer model, with its source.
         feeds: to choose on; for every run an array for each input of the float model.
         reference: what the float model gives on them, by the name of each tensor whose error
             counts; the runs one behind the other along the first axis.
@@ -43,7 +43,7 @@ class Mixture:
 
     def __init__(
         self,
-        made: IntegerModel,
+        model: IntegerModel,
         feeds: Sequence[Sequence[NDArray[Any]]],
         reference: Mapping[str, NDArray[Any]],
         *,
@@ -53,29 +53,29 @@ class Mixture:
         finish: Callable[[Graph], None] | None = None,
         progress: Progress | None = None,
     ) -> None:
-        assert made.source is not None  # noqa: S101 - asked for with `with_source`
-        self._integer, self._real = made.graph, made.source.graph
+        assert model.source is not None  # noqa: S101 - asked for with `with_source`
+        self._integer, self._real = model.graph, model.source.graph
         self._feeds, self._reference, self._threads = feeds, reference, threads
         self._finish, self._progress = finish, progress or Silent()
         self._known: dict[Names, float] = {}
         self._by_groups = by_groups
         self._trade = float_layers.trade(
-            made.graph, made.source, feeds,
+            model.graph, model.source, feeds,
             judged=list(reference), float_ends=float_ends, threads=threads,
         )  # fmt: skip
-        self._given = self._softmax() if float_ends else frozenset[str]()
-        self._groups = self._trade.order(self._given)
+        self._always = self._softmax() if float_ends else frozenset[str]()
+        self._groups = self._trade.order(self._always)
 
     @property
     def layers(self) -> int:
         """How many layers there are to choose from."""
-        return len(self._trade.nodes) - len(self._given)
+        return len(self._trade.nodes) - len(self._always)
 
     def _softmax(self) -> Names:
         """A final SOFTMAX: with float ends it computes in float anyway (`io_dtype`)."""
         return frozenset(
             name
-            for name, operator in self._real.made().items()
+            for name, operator in self._real.by_output().items()
             if operator.name == "SOFTMAX" and operator.output in self._real.outputs
         )
 
@@ -83,7 +83,7 @@ class Mixture:
         """The graph with these layers in float; its ends stay integers."""
         graph = self._integer.copy()
         if kept:
-            keep_float.apply(graph, self._real, kept | self._given)
+            keep_float.apply(graph, self._real, kept | self._always)
         return graph
 
     def snr_db(self, kept: Names) -> float:
@@ -93,16 +93,16 @@ class Mixture:
             if self._finish is not None:
                 self._finish(graph)
             names = list(self._reference)
-            found = measured.answers(graph, self._feeds, names, threads=self._threads)
+            answers = measured.answers(graph, self._feeds, names, threads=self._threads)
             self._known[kept] = measured.lowest_snr_db(
-                self._reference, found, by_groups=self._by_groups
+                self._reference, answers, by_groups=self._by_groups
             )
             self._progress.advance()
         return self._known[kept]
 
     def everything(self) -> Names:
         """Every layer."""
-        return frozenset(self._trade.nodes) - self._given
+        return frozenset(self._trade.nodes) - self._always
 
     def fewest(self, wanted_db: float) -> Names | None:
         """The fewest layers that were found to reach an SNR; None where all of them do not."""

@@ -77,12 +77,12 @@ class Judge:
 
     def rounding_db(self, tensor: Tensor) -> float:
         """Power of an inner tensor's values over that of the rounding its kernel's scale makes."""
-        found, maker = self.statistics.get(tensor.name), self.graph.producer(tensor)
+        stats, maker = self.statistics.get(tensor.name), self.graph.producer(tensor)
         kernel = None if maker is None else kernels.KERNELS.get(maker.name)
         fixed = None if kernel is None else kernel.fixed_scale(self.bits)
-        if found is None or fixed is None:
+        if stats is None or fixed is None:
             return float("inf")
-        return _db(float(found.power.mean()), fixed[0])
+        return _db(float(stats.power.mean()), fixed[0])
 
     def coarse_probabilities(self) -> tuple[str, ...]:
         """Outputs of a SOFTMAX whose spread its kernel's scale leaves too little of, by name."""
@@ -142,13 +142,13 @@ class Judge:
 
     def _with_light_makers(self, operator: Operator) -> set[Operator]:
         """A layer and what prepares its input: averages, activations, reshapes."""
-        found, todo = {operator}, kernels.data_inputs(operator)
+        operators, todo = {operator}, kernels.data_inputs(operator)
         while todo:
             maker = self.graph.producer(todo.pop())
-            if maker is not None and maker not in found and composites.is_light(maker):
-                found.add(maker)
+            if maker is not None and maker not in operators and composites.is_light(maker):
+                operators.add(maker)
                 todo += [tensor for tensor in maker.read if tensor.is_float]
-        return found
+        return operators
 
     def _follow(self, operator: Operator, reason: str, result: dict[Operator, str]) -> None:
         """What follows stays float too, up to the next convolution or product and with it."""
@@ -190,23 +190,23 @@ class Judge:
         return shift > _LARGEST_SHIFT_RATIO * max(others) > 0
 
     def _tensor_reason(self, tensor: Tensor) -> str:
-        found = self.statistics.get(tensor.name)
-        if found is None:
+        stats = self.statistics.get(tensor.name)
+        if stats is None:
             return ""
-        step, spread = self._step(tensor, found), found.sample.var(axis=0, dtype=np.float64)
+        step, spread = self._step(tensor, stats), stats.sample.var(axis=0, dtype=np.float64)
         if not spread.any():
             return ""
-        if self._has_lost_channel(found, spread, step):
+        if self._has_lost_channel(stats, spread, step):
             return MIXED
         return OFFSET if _db(float(spread.mean()), step) < LEAST_DB else ""
 
     def _has_lost_channel(
-        self, found: TensorStatistics, spread: NDArray[np.float64], step: float
+        self, stats: TensorStatistics, spread: NDArray[np.float64], step: float
     ) -> bool:
         """Whether one channel's extent is far below another's, and its numbers all but lost."""
-        extents = np.maximum(np.abs(found.low), np.abs(found.high))
+        extents = np.maximum(np.abs(stats.low), np.abs(stats.high))
         small = (spread > 0) & (extents * self._largest() < extents.max())
-        return any(_db(each, step) < _LEAST_CHANNEL_DB for each in spread[small])
+        return any(_db(power, step) < _LEAST_CHANNEL_DB for power in spread[small])
 
     def _input_reason(self, tensor: Tensor) -> str:
         """Numbers of several kinds at an input, a column each; pictures are of one kind."""
@@ -214,20 +214,20 @@ class Judge:
             return ""
         return self._tensor_reason(tensor)
 
-    def _step(self, tensor: Tensor, found: TensorStatistics) -> float:
+    def _step(self, tensor: Tensor, stats: TensorStatistics) -> float:
         maker = self.graph.producer(tensor)
         kernel = None if maker is None else kernels.KERNELS.get(maker.name)
         fixed = None if kernel is None else kernel.fixed_scale(self.bits)
         if fixed is not None:
             return fixed[0]
-        return (max(found.maximum, 0.0) - min(found.minimum, 0.0)) / _LEVELS[self.bits]
+        return (max(stats.maximum, 0.0) - min(stats.minimum, 0.0)) / _LEVELS[self.bits]
 
     def _extent(self, tensor: Tensor) -> float:
         values = tensor.data
         if values is not None:
             return float(np.abs(values).max(initial=0))
-        found = self.statistics.get(tensor.name)
-        return 0.0 if found is None else max(abs(found.minimum), abs(found.maximum))
+        stats = self.statistics.get(tensor.name)
+        return 0.0 if stats is None else max(abs(stats.minimum), abs(stats.maximum))
 
     def _largest(self) -> float:
         return LARGEST_RATIO * _LEVELS[self.bits] / _LEVELS[8]

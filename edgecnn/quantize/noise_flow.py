@@ -34,7 +34,7 @@ _SMALLEST_GROWTH, _LARGEST_GROWTH = 0.05, 50.0
 
 
 @dataclass(frozen=True)
-class Seen:
+class TensorNoise:
     """One tensor of the quantized file, all in the float tensor's units.
 
     Attributes:
@@ -68,7 +68,7 @@ class Contribution:
 
 
 def contributions_of(
-    real: Graph, known: Statistics, judged: Sequence[str], seen: Mapping[str, Seen]
+    real: Graph, known: Statistics, judged: Sequence[str], tensors: Mapping[str, TensorNoise]
 ) -> dict[str, Contribution]:
     """By tensor: what the layer that makes it contributes; 0 where nothing judged depends on it.
 
@@ -76,7 +76,7 @@ def contributions_of(
         real: the float graph.
         known: statistics of it.
         judged: names of the tensors whose error counts.
-        seen: tensors of the quantized file, by name of the float tensor.
+        tensors: those of the quantized file, by name of the float tensor.
     """
     h = sensitivity.measure(real, known.tensors, judged)
     own, noise = {}, {}
@@ -84,29 +84,31 @@ def contributions_of(
     for operator in real.operators:
         for tensor in operator.outputs:
             output = tensor.name
-            if output in seen and output in h:
-                own[output] = _own(operator, output, known, h[output], seen[output])
-                noise[output] = float(h[output] @ seen[output].noise)
+            if output in tensors and output in h:
+                own[output] = _own(operator, output, known, h[output], tensors[output])
+                noise[output] = float(h[output] @ tensors[output].noise)
                 if operator.name in KEEPS_STEPS:
                     moved.add(output)
     arising = {t: o.weights + (0.0 if t in moved else o.rounding) for t, o in own.items()}
     arriving = _arriving(real, known, h, noise, arising, judged)
     return {
-        tensor: Contribution(each.rounding * factor, each.weights * factor)
-        for tensor, each in own.items()
+        tensor: Contribution(part.rounding * factor, part.weights * factor)
+        for tensor, part in own.items()
         for factor in (arriving.get(tensor, 0.0),)
     }
 
 
-def _own(operator: Operator, output: str, known: Statistics, h: Floats, seen: Seen) -> Contribution:
+def _own(
+    operator: Operator, output: str, known: Statistics, h: Floats, tensor: TensorNoise
+) -> Contribution:
     statistics = known.tensors[output]
     rounding = weights = 0.0
-    if seen.step is not None and seen.limits is not None:
-        rounding = contributions.of_tensor(statistics, h, seen.step, seen.limits)
-    if seen.kernel_error is not None and seen.bias_error is not None and output in known.layers:
+    if tensor.step is not None and tensor.limits is not None:
+        rounding = contributions.of_tensor(statistics, h, tensor.step, tensor.limits)
+    if tensor.kernel_error is not None and tensor.bias_error is not None and output in known.layers:
         before = sensitivity.before_activation(operator, h, statistics)
         weights = contributions.of_weights(
-            seen.kernel_error, seen.bias_error, operator.name, known.layers[output], before
+            tensor.kernel_error, tensor.bias_error, operator.name, known.layers[output], before
         )
     return Contribution(rounding, weights)
 
@@ -121,17 +123,17 @@ def _arriving(
 ) -> dict[str, float]:
     """By tensor: what its predicted error is to be multiplied by."""
     ends = sensitivity.at_outputs(known.tensors, judged)
-    found = {name: _share(part, h[name]) for name, part in ends.items()}
+    arriving = {name: _share(part, h[name]) for name, part in ends.items()}
     for operator in reversed(real.operators):
-        outputs = [tensor.name for tensor in operator.outputs if tensor.name in found]
+        outputs = [tensor.name for tensor in operator.outputs if tensor.name in arriving]
         if not outputs:
             continue
         parts = sensitivity.through(operator, h, known.tensors)
         shares = {tensor: _share(part, h[tensor]) for tensor, part in parts.items()}
-        grown = _growth(outputs, shares, noise, own) * max(found[name] for name in outputs)
+        grown = _growth(outputs, shares, noise, own) * max(arriving[name] for name in outputs)
         for tensor, share in shares.items():
-            found[tensor] = found.get(tensor, 0.0) + share * grown
-    return found
+            arriving[tensor] = arriving.get(tensor, 0.0) + share * grown
+    return arriving
 
 
 def _growth(
@@ -164,15 +166,16 @@ def weights_error(operator: Operator, twin: Operator) -> tuple[Floats, Floats] |
     """
     if operator.name not in affine.CONVOLUTIONS or operator.name != twin.name:
         return None
-    weights, wanted = operator.inputs[1], affine.weights(twin)
-    found = contributions.real_values(weights)
-    if weights is None or weights.is_float or wanted is None or found is None:
+    weights, reference = operator.inputs[1], affine.weights(twin)
+    actual = contributions.real_values(weights)
+    if weights is None or weights.is_float or reference is None or actual is None:
         return None
-    if found.shape != wanted.shape:
+    if actual.shape != reference.shape:
         return None
-    return found - wanted, _bias(operator, twin.output.channels) - _bias(twin, twin.output.channels)
+    channels = twin.output.channels
+    return actual - reference, _bias(operator, channels) - _bias(twin, channels)
 
 
 def _bias(operator: Operator, channels: int) -> Floats:
-    found = contributions.real_values(operator.input(2))
-    return np.zeros(channels) if found is None else found
+    bias = contributions.real_values(operator.input(2))
+    return np.zeros(channels) if bias is None else bias

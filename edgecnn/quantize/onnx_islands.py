@@ -157,11 +157,11 @@ def _adds_a_variable(node: ir.Node) -> bool:
 def _float_ends(
     graph: ir.Graph, ranges: Ranges, spreads: Mapping[str, Spread]
 ) -> tuple[set[ir.Value], list[str]]:
-    made = {value: node for value in tail(graph) if (node := value.producer()) is not None}
-    ends = {value for value, node in made.items() if node.op_type in _MATRIX}
+    makers = {value: node for value in tail(graph) if (node := value.producer()) is not None}
+    ends = {value for value, node in makers.items() if node.op_type in _MATRIX}
     tight: set[ir.Value] = set()
     exact = ends | _behind(ends)
-    for value, node in made.items():
+    for value, node in makers.items():
         name = name_of(value)
         if name in ranges and name in spreads and value not in exact:
             least = _LEAST_DB_OF_CONVOLUTION if node.op_type in WEIGHTED else _LEAST_DB

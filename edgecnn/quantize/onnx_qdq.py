@@ -13,22 +13,12 @@ import numpy as np
 
 from edgecnn.errors import InputError
 from edgecnn.formats import onnx_file
-from edgecnn.formats.onnx_graph import (
-    name_of,
-    shape_of,
-    tensors_of,
-)
+from edgecnn.formats.onnx_graph import name_of, shape_of, tensors_of
 from edgecnn.progress import Progress, Silent
 from edgecnn.quantize import onnx_products, onnx_ranges, onnx_twin, onnx_weights
 from edgecnn.quantize.onnx_draft import QUANTIZED, Draft
 from edgecnn.quantize.onnx_heads import Rows, heads, sensitive
-from edgecnn.quantize.onnx_islands import (
-    WEIGHTED,
-    FloatParts,
-    Spread,
-    float_parts,
-    tail,
-)
+from edgecnn.quantize.onnx_islands import WEIGHTED, FloatParts, Spread, float_parts, tail
 from edgecnn.quantize.onnx_prepare import prepare
 from edgecnn.quantize.onnx_recurrence import recurrent
 
@@ -100,10 +90,9 @@ def draft(  # noqa: PLR0913 - one call does it all
     prepare(prepared)
     shared = onnx_twin.shared(prepared.graph, beside) if beside else onnx_twin.Shared()
     seen = _Watched.of(model, prepared, runs, shared.layers.keys())
-    is_known = shared.ranges.keys() >= set(onnx_ranges.watched_tensors(model.graph))
     measured = onnx_ranges.measure(
         model,
-        islice(feeds, _FEW) if is_known and not seen.patches else feeds,
+        _needed(feeds, model, shared, seen),
         method=method,
         parts=dealt,
         known=shared.ranges,
@@ -114,9 +103,7 @@ def draft(  # noqa: PLR0913 - one call does it all
     watcher.stage("quantizing ONNX")
     graph = prepared.graph
     merged = {**onnx_ranges.inherit(graph, {**measured, **(ranges or {})}), **(ranges or {})}
-    exempt, reasons = sensitive(graph, merged, seen.rows)
-    exempt |= recurrent(graph) | _volumes(graph) | _last(graph, last_float)
-    parts = float_parts(graph, merged, seen.spreads, QUANTIZED, (exempt, reasons))
+    parts = _float_parts(graph, merged, seen, last_float)
     for index, node in enumerate(graph):
         node.name = f"{node.op_type}_{index}"
     kept_float = _kept_float(graph, merged, parts)
@@ -147,6 +134,22 @@ def to_int8(
 def weighted_operators(float_path: Path) -> int:
     """How many operators of a float file have weights."""
     return sum(node.op_type in WEIGHTED for node in onnx_file.load(float_path).graph)
+
+
+def _needed(
+    feeds: Iterable[onnx_ranges.Feed], model: ir.Model, shared: onnx_twin.Shared, seen: _Watched
+) -> Iterable[onnx_ranges.Feed]:
+    """A few feeds where the .tflite beside it has decided all ranges and weights."""
+    is_known = shared.ranges.keys() >= set(onnx_ranges.watched_tensors(model.graph))
+    return islice(feeds, _FEW) if is_known and not seen.patches else feeds
+
+
+def _float_parts(
+    graph: ir.Graph, ranges: onnx_ranges.Ranges, seen: _Watched, last_float: int
+) -> FloatParts:
+    exempt, reasons = sensitive(graph, ranges, seen.rows)
+    exempt |= recurrent(graph) | _volumes(graph) | _last(graph, last_float)
+    return float_parts(graph, ranges, seen.spreads, QUANTIZED, (exempt, reasons))
 
 
 def _volumes(graph: ir.Graph) -> set[ir.Node]:
@@ -186,13 +189,13 @@ class _Watched:
 
     @property
     def by_tensor(self) -> dict[str, list[onnx_ranges.Watcher]]:
-        every: dict[str, list[onnx_ranges.Watcher]] = {}
-        for some in (self.spreads, self.rows):
-            for name, watcher in some.items():
-                every.setdefault(name, []).append(watcher)
+        watchers: dict[str, list[onnx_ranges.Watcher]] = {}
+        for by_tensor in (self.spreads, self.rows):
+            for name, watcher in by_tensor.items():
+                watchers.setdefault(name, []).append(watcher)
         for name, patches in self.patches.items():
-            every.setdefault(name, []).extend(patches)
-        return every
+            watchers.setdefault(name, []).extend(patches)
+        return watchers
 
 
 def _refuse_foreign_names(model: ir.Model, ranges: Mapping[str, tuple[float, float]]) -> None:

@@ -277,15 +277,15 @@ def measure(
     histograms = {name: Histogram() for name in own if name not in taken}
     others = {name: some for name, some in (watchers or {}).items() if name in floats}
     inputs = [name_of(value) for value in graph.inputs]
-    made = [n for n in dict.fromkeys((*histograms, *others)) if n not in inputs]
-    session = _session(model, made, threads)
+    computed = [n for n in dict.fromkeys((*histograms, *others)) if n not in inputs]
+    session = _session(model, computed, threads)
     every = [*histograms.items(), *((name, w) for name, some in others.items() for w in some)]
     runs = 0
     # Each watcher sees the runs in their order, so threads change the time and not the result.
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads or None) as pool:
         for feed in feeds:
             values = _named(inputs, feed)
-            values.update(zip(made, _run(session, made, values), strict=True))
+            values.update(zip(computed, _run(session, computed, values), strict=True))
             for done in [pool.submit(_add, values, every[n::_SHARES]) for n in range(_SHARES)]:
                 done.result()
             runs += 1
@@ -341,11 +341,11 @@ def _run(
         ) from error
 
 
-def _refuse_unusable(found: dict[str, Histogram], images: int) -> None:
+def _refuse_unusable(histograms: dict[str, Histogram], images: int) -> None:
 
     if not images:
         raise InputError("No calibration images.", hint="Give at least one; 100 is usual.")
-    for name, histogram in found.items():
+    for name, histogram in histograms.items():
         if not histogram.is_finite:
             raise InputError(
                 f"The activations of '{name}' are not finite on the calibration images.",

@@ -25,12 +25,12 @@ def recurrent(graph: ir.Graph) -> set[ir.Node]:
         weight = node.inputs[1] if node.op_type in WEIGHTED else None
         if weight is not None and weight.is_initializer():
             shared.setdefault(weight, []).append(node)
-    found: set[ir.Node] = set()
+    nodes: set[ir.Node] = set()
     for steps in shared.values():
         if len(steps) > 1:
             after, before = _behind(graph, steps), _in_front(graph, steps)
-            found |= (after & before) | (set(steps) & (after | before))
-    return found
+            nodes |= (after & before) | (set(steps) & (after | before))
+    return nodes
 
 
 def _behind(nodes: Iterable[ir.Node], steps: list[ir.Node]) -> set[ir.Node]:

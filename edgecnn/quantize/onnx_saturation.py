@@ -65,23 +65,23 @@ class Neighbours:
         self._share = cost / (cost + cost[self._other])
 
     def limits(
-        self, place: int, wanted: NDArray[np.float32], result: NDArray[np.int8]
+        self, place: int, products: NDArray[np.float32], result: NDArray[np.int8]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Lowest and highest integer for the input at `place`, by output.
 
         Args:
             place: in the order of rounding.
-            wanted: (inputs, outputs), what rounding aims at, in steps.
+            products: (inputs, outputs), what rounding aims at, in steps.
             result: (inputs, outputs), rounded up to `place`.
         """
         other = self._other[place]
         if other < 0:
-            limit = np.full(wanted.shape[1], _INT8_MAX, np.float32)
+            limit = np.full(products.shape[1], _INT8_MAX, np.float32)
             return -limit, limit
         if other < place:
             taken = result[other].astype(np.float32)
         else:  # both give way, the one that counts less gives more
-            first, second = np.clip(wanted[[place, other]], -_INT8_MAX, _INT8_MAX)
+            first, second = np.clip(products[[place, other]], -_INT8_MAX, _INT8_MAX)
             beyond = np.maximum(np.abs(first) + np.abs(second) - LARGEST_PAIR, 0)
             left = np.rint(np.abs(first) - self._share[place] * beyond)
             taken = np.sign(second) * np.float32(LARGEST_PAIR) - np.sign(second) * left

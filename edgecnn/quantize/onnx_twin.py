@@ -93,14 +93,14 @@ def _layer(
     product: Product, names: Mapping[str, str], graph: Graph, layers: Mapping[str, QuantizedLayer]
 ) -> str | None:
     """The .tflite's layer with the same output and the same weights."""
-    makers = graph.made()
+    makers = graph.by_output()
     for name in _outputs(product.node):
         twin = names.get(name)
         if twin is None or twin not in layers or twin not in makers:
             continue
         weights, bias = affine.known_weights(makers[twin]), affine.bias(makers[twin])
-        wanted = product.bias if product.bias is not None else np.zeros(len(product.rows))
-        if weights is not None and _same(weights, product.kernel) and _same(bias, wanted):
+        expected = product.bias if product.bias is not None else np.zeros(len(product.rows))
+        if weights is not None and _same(weights, product.kernel) and _same(bias, expected):
             return twin
     return None
 
@@ -114,10 +114,10 @@ def _outputs(node: ir.Node) -> Iterator[str]:
         after = after if after is not None and after.op_type in _FUSED else None
 
 
-def _same(one: NDArray[Any] | None, other: NDArray[Any]) -> bool:
-    if one is None or one.shape != other.shape:
+def _same(array: NDArray[Any] | None, other: NDArray[Any]) -> bool:
+    if array is None or array.shape != other.shape:
         return False
-    return bool(np.abs(one - other).max(initial=0) <= _SAME * np.abs(other).max(initial=0))
+    return bool(np.abs(array - other).max(initial=0) <= _SAME * np.abs(other).max(initial=0))
 
 
 def prepared(float_path: Path) -> ir.Model:
@@ -163,11 +163,11 @@ def _of_onnx(model: ir.Model, feed: Sequence[NDArray[Any]]) -> dict[str, Floats]
     from onnx import TensorProto, helper
 
     inputs = [name_of(value) for value in model.graph.inputs]
-    made = [name_of(v) for v in tensors_of(model.graph) if is_float(v)]
-    made = [name for name in made if name not in inputs]
+    computed = [name_of(v) for v in tensors_of(model.graph) if is_float(v)]
+    computed = [name for name in computed if name not in inputs]
     tapped = to_proto(model)
     del tapped.graph.output[:]
-    for name in made:
+    for name in computed:
         tapped.graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, None))
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
@@ -175,7 +175,7 @@ def _of_onnx(model: ir.Model, feed: Sequence[NDArray[Any]]) -> dict[str, Floats]
         tapped.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
     fed = dict(zip(inputs, feed, strict=True))
-    values = dict(zip(made, session.run(made, fed), strict=True)) | fed
+    values = dict(zip(computed, session.run(computed, fed), strict=True)) | fed
     return {name: moments(rows(value)) for name, value in values.items()}
 
 
@@ -205,9 +205,9 @@ def paired(onnx: Mapping[str, Floats], tflite: Mapping[str, Floats]) -> dict[str
     return pairs
 
 
-def _alike(one: Floats, other: Floats) -> bool:
-    if one.shape != other.shape or not other[1].any():
+def _alike(values: Floats, other: Floats) -> bool:
+    if values.shape != other.shape or not other[1].any():
         return False
     largest = np.sqrt(other[1].max())
     room = np.abs(other) + np.array([[largest], [largest * largest]])
-    return bool((np.abs(one - other) <= _SAME * room).all())
+    return bool((np.abs(values - other) <= _SAME * room).all())

@@ -174,8 +174,8 @@ class Chooser:
             largest: by tensor name, what it cannot pass: there a wide range ends.
         """
         if method not in self._by_method:
-            made = {tensor: METHODS[method](seen) for tensor, seen in self._statistics.items()}
-            self._by_method[method] = made
+            ranges = {tensor: METHODS[method](seen) for tensor, seen in self._statistics.items()}
+            self._by_method[method] = ranges
         chosen = self._by_method[method]
         if wide:
             most = largest or {}

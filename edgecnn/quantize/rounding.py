@@ -44,7 +44,7 @@ def nearest(weights: NDArray[np.floating], scale: NDArray[np.float64]) -> NDArra
     return np.clip(rounded, -INT8_MAX, INT8_MAX).astype(np.int8)
 
 
-def adaptive(
+def gptq(
     weights: NDArray[np.floating],
     scale: NDArray[np.float64],
     covariance: NDArray[np.floating],
@@ -72,7 +72,7 @@ def in_pairs(
     covariance: NDArray[np.floating],
     free: tuple[NDArray[np.int8], NDArray[np.float64]] | None = None,
 ) -> tuple[NDArray[np.int8], NDArray[np.float64]]:
-    """As `adaptive`, such that no two neighbours overflow 16 bits (`onnx_saturation`).
+    """As `gptq`, such that no two neighbours overflow 16 bits (`onnx_saturation`).
 
     Rows of which none do stay as they are without that care. For the others, where some would at
     a row's own step, larger steps are tried as well, up to the one at which none would: a small
@@ -82,21 +82,21 @@ def in_pairs(
         weights: (outputs, inputs), float, in the order in which inputs are summed.
         scale: (outputs,), the smallest step of each output's weights.
         covariance: (inputs, inputs); of zeros, weights are rounded one by one.
-        free: the integers and steps that `adaptive` gave, where that was done already.
+        free: the integers and steps that `gptq` gave, where that was done already.
 
     Returns:
         int8 in -127..127, (outputs, inputs), and each output's step.
     """
-    stirred = covariance if covariance.any() else np.eye(len(covariance), dtype=np.float32)
-    best, step = free or (adaptive(weights, scale, stirred), scale)
+    moments = covariance if covariance.any() else np.eye(len(covariance), dtype=np.float32)
+    best, step = free or (gptq(weights, scale, moments), scale)
     rows = np.flatnonzero(largest_pairs(best) > LARGEST_PAIR)
     if not rows.size:
         return best, step
     best, step = best.copy(), step.copy()
     enough = np.full(len(scale), np.inf)
-    enough[rows] = _NEARLY_FREE * error(weights[rows], best[rows], step[rows], stirred)
-    order = np.argsort(-np.diag(stirred), kind="stable")
-    factor = _inverse_factor(stirred[np.ix_(order, order)])
+    enough[rows] = _NEARLY_FREE * error(weights[rows], best[rows], step[rows], moments)
+    order = np.argsort(-np.diag(moments), kind="stable")
+    factor = _inverse_factor(moments[np.ix_(order, order)])
     assert factor is not None  # noqa: S101 - something stirs
     neighbours = Neighbours(order, np.diag(factor))
     ratio = np.maximum(largest_pairs(weights) / (LARGEST_PAIR * scale), 1.0)
@@ -104,7 +104,7 @@ def in_pairs(
     for power in _POWERS:
         tried = scale[rows] * ratio[rows] ** power
         chosen = _adaptive(weights[rows], tried, order, factor, neighbours)
-        noise = error(weights[rows], chosen, tried, stirred)
+        noise = error(weights[rows], chosen, tried, moments)
         won = noise < least[rows]
         better = rows[won]
         best[better], step[better], least[better] = chosen[won], tried[won], noise[won]
@@ -145,10 +145,10 @@ def _adaptive(
     return restored
 
 
-def adaptive_each(
+def gptq_by_row(
     weights: NDArray[np.floating], scale: NDArray[np.float64], covariances: NDArray[np.floating]
 ) -> NDArray[np.int8]:
-    """As `adaptive`, with a covariance for every row: what a depthwise convolution needs.
+    """As `gptq`, with a covariance for every row: what a depthwise convolution needs.
 
     Args:
         weights: (channels, taps).

@@ -42,13 +42,13 @@ def measure(
         judged: names of the tensors whose error counts; each element with weight 1 or, of several
             tensors, with the weight that makes a share of each one's own power count the same.
     """
-    found: Sensitivity = {t: np.zeros(s.channels) for t, s in statistics.items()}
+    h_by_tensor: Sensitivity = {t: np.zeros(s.channels) for t, s in statistics.items()}
     for name, h in at_outputs(statistics, judged).items():
-        found[name] += h
+        h_by_tensor[name] += h
     for operator in reversed(graph.operators):
-        if any(t.name in found and found[t.name].any() for t in operator.outputs):
-            _back(operator, found, statistics)
-    return found
+        if any(t.name in h_by_tensor and h_by_tensor[t.name].any() for t in operator.outputs):
+            _back(operator, h_by_tensor, statistics)
+    return h_by_tensor
 
 
 def at_outputs(
@@ -66,13 +66,13 @@ def at_outputs(
 
 
 def through(
-    operator: Operator, found: Sensitivity, statistics: Mapping[str, TensorStatistics]
+    operator: Operator, known: Sensitivity, statistics: Mapping[str, TensorStatistics]
 ) -> Sensitivity:
     """What one operator alone contributes to H of the tensors it reads, from H of its outputs."""
-    outputs = {tensor.name for tensor in operator.outputs if tensor.name in found}
-    sources = {tensor.name for tensor in operator.read if tensor.name in found} - outputs
-    part: Sensitivity = {tensor: np.zeros_like(found[tensor]) for tensor in sources}
-    part.update({name: found[name] for name in outputs})
+    outputs = {tensor.name for tensor in operator.outputs if tensor.name in known}
+    sources = {tensor.name for tensor in operator.read if tensor.name in known} - outputs
+    part: Sensitivity = {tensor: np.zeros_like(known[tensor]) for tensor in sources}
+    part.update({name: known[name] for name in outputs})
     _back(operator, part, statistics)
     return {tensor: part[tensor] for tensor in sources}
 
@@ -91,26 +91,26 @@ def before_activation(
 
 
 def _back(
-    operator: Operator, found: Sensitivity, statistics: Mapping[str, TensorStatistics]
+    operator: Operator, known: Sensitivity, statistics: Mapping[str, TensorStatistics]
 ) -> None:
     for tensor in operator.outputs:
-        if tensor.name in found:
-            h = before_activation(operator, found[tensor.name], statistics[tensor.name])
-            _back_from(operator, h, found, statistics[tensor.name])
+        if tensor.name in known:
+            h = before_activation(operator, known[tensor.name], statistics[tensor.name])
+            _back_from(operator, h, known, statistics[tensor.name])
 
 
 def _back_from(
-    operator: Operator, h: NDArray[np.float64], found: Sensitivity, output: TensorStatistics
+    operator: Operator, h: NDArray[np.float64], known: Sensitivity, output: TensorStatistics
 ) -> None:
     """From H of one output, ahead of its activation, to that of what the operator reads."""
     name = operator.name
     if name in affine.CONVOLUTIONS:
         kernel, source = affine.kernel(operator), operator.source.name
-        if kernel is not None and source in found:
-            found[source] += through_weights(kernel, name, h, len(found[source]))
+        if kernel is not None and source in known:
+            known[source] += through_weights(kernel, name, h, len(known[source]))
         return
     if name == "CONCATENATION":
-        _split(operator, h, found)
+        _split(operator, h, known)
         return
     if name in {"RELU", "RELU6"}:
         h = h * output.active
@@ -119,8 +119,8 @@ def _back_from(
     if name == "MUL" and (fixed := affine.channel_constant(operator)) is not None:
         h = h * np.square(fixed[1])
     for tensor in operator.read:
-        if tensor.name in found:
-            found[tensor.name] += _fit(h, len(found[tensor.name]))
+        if tensor.name in known:
+            known[tensor.name] += _fit(h, len(known[tensor.name]))
 
 
 def through_weights(
@@ -129,8 +129,8 @@ def through_weights(
     """H at a convolution's input, (channels,), from H at its output."""
     groups = channels // kernel.shape[-1] if name == "CONV_2D" else 1
     if groups > 1:
-        each = zip(np.split(kernel, groups), np.split(h, groups), strict=True)
-        return np.concatenate([through_weights(k, name, p, channels // groups) for k, p in each])
+        parts = zip(np.split(kernel, groups), np.split(h, groups), strict=True)
+        return np.concatenate([through_weights(k, name, p, channels // groups) for k, p in parts])
     squares = np.square(kernel, dtype=np.float64)
     if name == "DEPTHWISE_CONV_2D":
         by_output = squares.sum(axis=(0, 1, 2)) * h
@@ -141,7 +141,7 @@ def through_weights(
     return summed
 
 
-def _split(operator: Operator, h: NDArray[np.float64], found: Sensitivity) -> None:
+def _split(operator: Operator, h: NDArray[np.float64], known: Sensitivity) -> None:
     tensors = operator.read
     total = sum(tensor.elements for tensor in tensors)
     along_channels = sum(tensor.channels for tensor in tensors) == len(h)
@@ -150,8 +150,8 @@ def _split(operator: Operator, h: NDArray[np.float64], found: Sensitivity) -> No
         # Joined along another axis, each has its share of the positions.
         stop = start + tensor.channels
         part = h[start:stop] if along_channels else h * tensor.elements / total
-        if tensor.name in found:
-            found[tensor.name] += _fit(part, tensor.channels)
+        if tensor.name in known:
+            known[tensor.name] += _fit(part, tensor.channels)
         start = stop
 
 

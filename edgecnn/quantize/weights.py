@@ -202,7 +202,7 @@ def _dense(
         integers = free.weights.reshape(rows.shape)
         return rounding.in_pairs(rows, scale, covariance, (integers, free.scale))
     if covariance is not None:
-        return rounding.adaptive(rows, scale, covariance), scale
+        return rounding.gptq(rows, scale, covariance), scale
     if free is not None:
         scale = onnx_saturation.safe_scale(rows, scale)
     return rounding.nearest(rows, scale), scale
@@ -216,7 +216,7 @@ def _depthwise(
 ) -> NDArray[np.int8]:
     if covariance is None:
         return rounding.nearest(rows, scale)
-    return rounding.adaptive_each(rows, scale, np.repeat(covariance, multiplier, axis=0))
+    return rounding.gptq_by_row(rows, scale, np.repeat(covariance, multiplier, axis=0))
 
 
 def write_layers(graph: Graph, layers: Mapping[str, QuantizedLayer]) -> int:

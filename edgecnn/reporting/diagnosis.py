@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from edgecnn.diagnosing import Cause, Diagnosis, Layer
-    from edgecnn.diagnosing.record import OutputSeen
+    from edgecnn.diagnosing.record import ObservedOutput
 
 WORST = 10
 _LONGEST_NAME = 44
@@ -86,7 +86,7 @@ def summary_lines(diagnosis: Diagnosis) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def _output_line(output: OutputSeen) -> str:
+def _output_line(output: ObservedOutput) -> str:
     what = f"logits of {output.name}" if output.measured_on == "logits" else output.name
     return f"{what}: {decibel_text(output.snr_db)} dB SNR"
 

@@ -102,8 +102,8 @@ def partitions(model: Path | str | bytes) -> tuple[int, dict[str, int]]:
     replaced = set[int]()
     for delegate in delegates:
         replaced |= _replaced_by(delegate, original)
-    left = Counter(op["op_name"] for op in original if op["index"] not in replaced)
-    return len(delegates), dict(sorted(left.items()))
+    remaining = Counter(op["op_name"] for op in original if op["index"] not in replaced)
+    return len(delegates), dict(sorted(remaining.items()))
 
 
 def run_on_zeros(model: bytes) -> dict[int, Array]:
@@ -116,16 +116,16 @@ def run_on_zeros(model: bytes) -> dict[int, Array]:
         InputError: LiteRT refuses the file, or fails while running it.
         MissingPartError: no LiteRT is installed.
     """
-    interpreter, _ = _load(model, threads=1, **_keeping_all_tensors())
+    interpreter, _ = _load(model, 1, experimental_preserve_all_tensors=True, **_without_delegates())
     for detail in interpreter.get_input_details():
         interpreter.set_tensor(detail["index"], np.zeros(detail["shape"], detail["dtype"]))
     _invoke(interpreter)
     with _readable_names():
         details = interpreter.get_tensor_details()
     return {
-        detail["index"]: found
+        detail["index"]: value
         for detail in details
-        if (found := _value(interpreter, detail)) is not None
+        if (value := _value(interpreter, detail)) is not None
     }
 
 
@@ -142,17 +142,13 @@ def run_reference(model: Path | str, batches: Sequence[Sequence[Array]]) -> list
     """
     interpreter, _ = _load(model, threads=1, **_of_kind("BUILTIN_REF"))
     inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
-    found = []
+    runs = []
     for batch in batches:
         for detail, array in zip(inputs, batch, strict=True):
             interpreter.set_tensor(detail["index"], array)
         _invoke(interpreter)
-        found.append([interpreter.get_tensor(detail["index"]) for detail in outputs])
-    return found
-
-
-def _keeping_all_tensors() -> dict[str, Any]:
-    return {"experimental_preserve_all_tensors": True, **_without_delegates()}
+        runs.append([interpreter.get_tensor(detail["index"]) for detail in outputs])
+    return runs
 
 
 def _without_delegates() -> dict[str, Any]:
@@ -214,8 +210,8 @@ def _load(model: Path | str | bytes, threads: int, **options: Any) -> tuple[Any,
             interpreter = interpreter_class(**source, num_threads=threads, **options)
             interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:
-        said = str(error).strip() or "it says nothing, as where tensors find no memory"
-        text = f"{runtime} refuses {name}: {said}"
+        reason = str(error).strip() or "it says nothing, as where tensors find no memory"
+        text = f"{runtime} refuses {name}: {reason}"
         if any(words in str(error) for words in _NO_KERNEL):
             hint = "Convert without SELECT_TF_OPS and custom operators, or update the runtime."
             raise UnsupportedOpsError(text, hint=hint) from error

@@ -120,16 +120,16 @@ def _number(path: Path, scale: float = 1.0) -> float | None:
 
 
 def _kilobytes(key: str, path: Path) -> int | None:
-    found = re.search(rf"{key}:\s*(\d+) kB", _read(path))
-    return int(found[1]) * 1024 if found else None
+    line = re.search(rf"{key}:\s*(\d+) kB", _read(path))
+    return int(line[1]) * 1024 if line else None
 
 
 def _temperature() -> float | None:
     """Degrees Celsius of the hottest zone that names the CPU, or of all where none does."""
     zones = list((SYS / "class/thermal").glob("thermal_zone*"))
     named = [zone for zone in zones if re.search("(?i)cpu|x86_pkg|soc", _read(zone / "type"))]
-    read = [_number(zone / "temp", 1e3) for zone in named or zones]
-    return max((each for each in read if each is not None), default=None)
+    temperatures = [_number(zone / "temp", 1e3) for zone in named or zones]
+    return max((degrees for degrees in temperatures if degrees is not None), default=None)
 
 
 def _throttled() -> int | None:
@@ -143,8 +143,8 @@ def _throttled() -> int | None:
         return int(answer.stdout.partition("=")[2], 16)
     # Elsewhere a cooling device that holds the clock down is bit 2, "currently throttled".
     cooling = (SYS / "class/thermal").glob("cooling_device*")
-    clocks = [each for each in cooling if "cpufreq" in _read(each / "type")]
-    held = any(_number(each / "cur_state") for each in clocks)
+    clocks = [device for device in cooling if "cpufreq" in _read(device / "type")]
+    held = any(_number(clock / "cur_state") for clock in clocks)
     return 4 * held if clocks else None
 
 
@@ -158,7 +158,7 @@ def cpu_ticks(workers: Iterable[Worker]) -> tuple[int, int]:
     """Ticks of all cores since boot, and those of them that others than we were busy."""
     line = _read(PROC / "stat").partition("\n")[0].split()[1:9]
     values = [int(value) for value in line] or [0] * 8
-    own = _ticks(os.getpid(), 17) + sum(_ticks(each.process.pid, 15) for each in workers)
+    own = _ticks(os.getpid(), 17) + sum(_ticks(worker.process.pid, 15) for worker in workers)
     return sum(values), sum(values) - values[3] - values[4] - own
 
 
@@ -189,14 +189,14 @@ def detect_emulator() -> str:
     maps = _maps_of_a_child()
     if "qemu" in maps or (not maps and "QEMU_CPU" in os.environ):
         return "qemu-user"
-    places = [PROC / each for each in ("device-tree/model", "device-tree/compatible", "cpuinfo")]
-    places += [SYS / "class/dmi/id" / each for each in ("sys_vendor", "product_name")]
-    said = " ".join(map(_read, places)).upper()
+    places = [PROC / name for name in ("device-tree/model", "device-tree/compatible", "cpuinfo")]
+    places += [SYS / "class/dmi/id" / name for name in ("sys_vendor", "product_name")]
+    identity = " ".join(map(_read, places)).upper()
     # A guest of KVM runs on the real CPU: that is no emulation.
     kvm = _read(SYS / "devices/system/clocksource/clocksource0/available_clocksource")
     kvm += _read(PROC / "device-tree/hypervisor/compatible")
-    virtual = re.search("QEMU|DUMMY-VIRT", said) and "kvm" not in kvm
-    return "qemu" if virtual or "EMULATED" in said else ""
+    virtual = re.search("QEMU|DUMMY-VIRT", identity) and "kvm" not in kvm
+    return "qemu" if virtual or "EMULATED" in identity else ""
 
 
 def _maps_of_a_child() -> str:
@@ -228,10 +228,10 @@ class Input(NamedTuple):
     zero_point: int = 0
 
 
-def closed(name: str, declared: Sequence[Any], given: Sequence[int] | None) -> tuple[int, ...]:
+def closed(name: str, declared: Sequence[Any], fixed: Sequence[int] | None) -> tuple[int, ...]:
     """An input's shape where the file may leave sizes open (None): as given, or at batch 1."""
-    if given is not None:
-        return tuple(int(size) for size in given)
+    if fixed is not None:
+        return tuple(int(size) for size in fixed)
     shape = [1 if place == 0 and size is None else size for place, size in enumerate(declared)]
     if None in shape:
         text = "x".join("?" if size is None else str(size) for size in shape)
@@ -287,7 +287,7 @@ class TfliteNet:
 
     def outputs(self) -> list[Any]:
         """Copies of what the last run made."""
-        return [self._net.get_tensor(each["index"]) for each in self._net.get_output_details()]
+        return [self._net.get_tensor(detail["index"]) for detail in self._net.get_output_details()]
 
 
 def _tflite_runtime() -> tuple[Any, str]:
@@ -339,16 +339,16 @@ class OnnxNet:
             for place, node in enumerate(self._net.get_inputs())
         ]
         self._binding = self._net.io_binding()
-        self._made: list[Any] | None = None
+        self._outputs: list[Any] | None = None
         self.invoke: Callable[[], object]
         self.invoke = functools.partial(self._net.run_with_iobinding, self._binding)
 
     @staticmethod
-    def _input(node: Any, given: Sequence[int] | None) -> Input:  # noqa: ANN401 - onnxruntime has no types
+    def _input(node: Any, shape: Sequence[int] | None) -> Input:  # noqa: ANN401 - onnxruntime has no types
         kind = node.type[len("tensor(") : -1]
         dtype = {"float": "float32", "double": "float64"}.get(kind, kind)
         declared = [size if isinstance(size, int) and size > 0 else None for size in node.shape]
-        return Input(node.name, dtype, closed(node.name, declared, given))
+        return Input(node.name, dtype, closed(node.name, declared, shape))
 
     def feed(self, arrays: Sequence[Any]) -> None:
         """Set all inputs."""
@@ -362,19 +362,19 @@ class OnnxNet:
 
     def outputs(self) -> list[Any]:
         """What the last run made."""
-        if self._made is not None:
-            return self._made
-        made = list(self._binding.copy_outputs_to_cpu())
+        if self._outputs is not None:
+            return self._outputs
+        outputs = list(self._binding.copy_outputs_to_cpu())
         ranks = [len(node.shape) for node in self._net.get_outputs()]
-        if ranks != [each.ndim for each in made]:
+        if ranks != [output.ndim for output in outputs]:
             # The file declares another rank than it computes, and a second run into the first
             # one's outputs is refused: from now on each run makes its own.
-            self.invoke, self._made = self._run_alone, made
-        return made
+            self.invoke, self._outputs = self._run_alone, outputs
+        return outputs
 
     def _run_alone(self) -> None:
         feeds = {info.name: array for info, array in zip(self.inputs, self._fed)}  # noqa: B905 - likewise
-        self._made = self._net.run(None, feeds)
+        self._outputs = self._net.run(None, feeds)
 
 
 def seeded(inputs: Sequence[Input], seed: int) -> list[Any]:
@@ -416,10 +416,10 @@ def as_counted(values: Any, info: Input) -> Any:  # noqa: ANN401 - likewise
     kinds = {values.dtype.name, info.dtype}
     if kinds == {"uint8", "int8"}:
         values = values.astype(np.int16) + (128 if info.dtype == "uint8" else -128)
-    taken = np.asarray(values, info.dtype, order="C")
-    if not np.array_equal(taken.astype(np.float64), values.astype(np.float64)):
+    counts = np.asarray(values, info.dtype, order="C")
+    if not np.array_equal(counts.astype(np.float64), values.astype(np.float64)):
         raise RunError(f"Input {info.name!r} is {info.dtype}: its reference inputs do not fit.")
-    return taken
+    return counts
 
 
 def _runs(path: str, info: Input) -> Iterator[Any]:
@@ -444,17 +444,17 @@ def _runs(path: str, info: Input) -> Iterator[Any]:
 
 def _feeds(job: Json, inputs: Sequence[Input]) -> Iterator[list[Any]]:
     """All inputs, once for each run; those that have no file are seeded."""
-    made = seeded(inputs, job["seed"])
+    random_feed = seeded(inputs, job["seed"])
     paths = [job["inputs"]] if isinstance(job["inputs"], str) else job["inputs"]
     if not paths:
-        yield made
+        yield random_feed
         return
     if len(paths) > len(inputs):
         raise RunError(
             f"There are {len(paths)} reference inputs, but the file takes {len(inputs)}."
         )
     for fed in zip(*(_runs(path, info) for path, info in zip(paths, inputs))):  # noqa: B905 - likewise
-        yield [*fed, *made[len(fed) :]]
+        yield [*fed, *random_feed[len(fed) :]]
 
 
 def load(
@@ -482,24 +482,24 @@ def load(
         net = OnnxNet(job["path"], job["threads"], job.get("shapes"), arena=arena)
     else:
         net = TfliteNet(job["path"], job["threads"], job.get("shapes"))
-    digest, times_ms, made, first = hashlib.sha256(), list[float](), list[Any](), list[Any]()
+    digest, times_ms, runs, first = hashlib.sha256(), list[float](), list[Any](), list[Any]()
     for feed in _feeds(job, net.inputs):
         net.feed(feed)
         start = time.perf_counter()
         net.invoke()
         times_ms.append((time.perf_counter() - start) * 1e3)
         after_run()
-        made.append([np.asarray(output) for output in net.outputs()])
-        for output in made[-1]:
+        runs.append([np.asarray(output) for output in net.outputs()])
+        for output in runs[-1]:
             digest.update(output.tobytes())
         first = first or feed
-    if not made:
+    if not runs:
         raise RunError("The reference inputs hold no run.")
     net.feed(first)
-    outputs = [_stacked(each) for each in zip(*made)]  # noqa: B905 - likewise
+    outputs = [_stacked(output_runs) for output_runs in zip(*runs)]  # noqa: B905 - likewise
     if job.get("outputs"):
         with Path(job["outputs"]).open("wb") as file:  # savez would add a suffix to a name
-            np.savez(file, **{f"y{place}": each for place, each in enumerate(outputs)})
+            np.savez(file, **{f"y{place}": array for place, array in enumerate(outputs)})
     facts = {
         "runtime": net.runtime,
         "load_ms": round(net.load_ms, 4),
@@ -515,9 +515,9 @@ def _stacked(runs: Sequence[Any]) -> Any:  # noqa: ANN401 - numpy comes late
     """An output's runs one behind the other; flat where its size depends on what is fed."""
     import numpy as np
 
-    if len({each.shape[1:] for each in runs}) > 1:
-        runs = [each.ravel() for each in runs]
-    return np.concatenate([np.atleast_1d(each) for each in runs])
+    if len({run.shape[1:] for run in runs}) > 1:
+        runs = [run.ravel() for run in runs]
+    return np.concatenate([np.atleast_1d(run) for run in runs])
 
 
 def sample(invoke: Callable[[], object], lead: int, runs: int, seconds: float) -> list[int]:
@@ -616,7 +616,7 @@ class Pair:
         """One entry of `results`, times in ms."""
         facts: Json = dict(self.facts[0]) if self.facts else {"runtime": "", "output_sha256": ""}
         for key in ("load_ms", "first_ms"):
-            facts[key] = round(percentile([each[key] for each in self.facts] or [0.0], 0.5), 4)
+            facts[key] = round(percentile([run[key] for run in self.facts] or [0.0], 0.5), 4)
         return {
             **facts,
             "path": self.name,
@@ -716,8 +716,8 @@ class Worker:
         if code == -signal.SIGILL:
             how += " (the runtime uses instructions this CPU lacks)"
         self._log.seek(0)
-        said = " ".join(self._log.read()[-500:].decode(errors="replace").split())
-        return f"{how}: {said}" if said else how
+        last_words = " ".join(self._log.read()[-500:].decode(errors="replace").split())
+        return f"{how}: {last_words}" if last_words else how
 
     def close(self) -> None:
         """End it, whatever it does: also a stopped process dies of SIGKILL."""
@@ -766,8 +766,8 @@ class Runner:
     def report(self) -> Json:
         """The object for stdout, of what has been measured so far."""
         busy = round(max(0, self.other_ticks) / self.ticks, 4) if self.ticks else None
-        told = [pair for pair in self.pairs if pair.repeats or pair.error]
-        runtimes = dict(each.facts[0]["runtime"].split(" ", 1) for each in told if each.facts)
+        finished = [pair for pair in self.pairs if pair.repeats or pair.error]
+        runtimes = dict(pair.facts[0]["runtime"].split(" ", 1) for pair in finished if pair.facts)
         return {
             "schema": 1,
             "runner": 1,
@@ -776,7 +776,7 @@ class Runner:
             "busy_share": busy,
             "before": self.before,
             "after": {**self.after, "busy_share": busy},
-            "results": [pair.to_json() for pair in told],
+            "results": [pair.to_json() for pair in finished],
         }
 
     def _side_by_side(self, waiting: list[Pair]) -> None:
@@ -958,7 +958,7 @@ def _request(arguments: argparse.Namespace) -> tuple[Json, Path]:
     files: list[str] = arguments.files
     if len(files) == 1 and files[0].endswith(".json"):
         return json.loads(Path(files[0]).read_text("utf-8")), Path(files[0]).parent
-    named = [{"path": each, "inputs": arguments.inputs, "seed": arguments.seed} for each in files]
+    named = [{"path": path, "inputs": arguments.inputs, "seed": arguments.seed} for path in files]
     threads, plan = arguments.threads.split(","), PLANS[arguments.plan]
     return {"plan": plan, "files": named, "threads": threads, "pin": arguments.pin}, Path()
 
@@ -981,7 +981,7 @@ def main() -> int:
         threading.Thread(target=_end_with_stdin, daemon=True).start()
     report = runner.run()
     sys.stdout.write(json.dumps(report) + "\n")
-    return 0 if any(each["repeats"] for each in report["results"]) else 1
+    return 0 if any(result["repeats"] for result in report["results"]) else 1
 
 
 if __name__ == "__main__":

@@ -121,9 +121,9 @@ def find(model: str) -> Application:
     name = model[len(PREFIX) :]
     application = _BY_FOLDED_NAME.get(name.lower())
     if application is None:
-        known = [PREFIX + each for each in APPLICATIONS]
+        names = [PREFIX + known for known in APPLICATIONS]
         raise InputError(
-            f"keras.applications has no network named {name!r}.", hint=suggest(model, known)
+            f"keras.applications has no network named {name!r}.", hint=suggest(model, names)
         )
     return application
 

@@ -15,8 +15,8 @@ def suggest(name: str, known: Iterable[str]) -> str:
     >>> suggest("exception", ["vgg", "xception"])
     'Did you mean xception?'
     """
-    by_folded = {each.lower(): each for each in known}
+    by_folded = {candidate.lower(): candidate for candidate in known}
     near = difflib.get_close_matches(name.lower(), by_folded, n=3, cutoff=0.6)
     if near:
-        return f"Did you mean {' or '.join(by_folded[each] for each in near)}?"
+        return f"Did you mean {' or '.join(by_folded[match] for match in near)}?"
     return f"Known: {', '.join(sorted(by_folded.values(), key=str.lower))}."

@@ -54,9 +54,9 @@ def test_the_smallest_input_is_keras_own(family: Application) -> None:
 
 @pytest.mark.parametrize("application", APPLICATIONS.values(), ids=APPLICATIONS.keys())
 def test_the_default_input_is_keras_own(application: Application) -> None:
-    """Asked for its published weights at another size, Keras names the size it has them for."""
+    """Request for its published weights at another size, Keras names the size it has them for."""
     if application.module == "mobilenet_v3":
-        # Its size is variable unless one is asked for; 224 is the size its documentation names.
+        # Its size is variable unless one is request for; 224 is the size its documentation names.
         assert _build(application, None).input_shape == (None, None, None, 3)
         assert application.input_size == 224
         return

@@ -141,8 +141,8 @@ def _listen_on_loopback(adb: Path) -> None:
 
 
 def _replace(file: Path, pattern: str, replacement: str, count: int) -> None:
-    text, found = re.subn(pattern, replacement, file.read_text("utf-8"))
-    if found != count:
+    text, replaced = re.subn(pattern, replacement, file.read_text("utf-8"))
+    if replaced != count:
         raise RuntimeError(f"{file.name} is not the source of adbd that this was written for")
     file.write_text(text, encoding="utf-8")
 

@@ -106,8 +106,8 @@ class RunningMachine:
     def processes(self) -> list[DeviceProcess]:
         """All that runs in the machine, zombies and the supervisor excepted."""
         pids = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
-        found = (self._process(pid) for pid in pids)
-        return [process for process in found if process and process.command]
+        processes = (self._process(pid) for pid in pids)
+        return [process for process in processes if process and process.command]
 
     def kill(self, processes: Sequence[DeviceProcess]) -> None:
         """Kill each, and wait until they are gone; one that has ended meanwhile is no error."""
@@ -182,7 +182,7 @@ class RunningMachine:
     def _wait_until_gone(self, pids: set[int] | None) -> None:
         """Wait for these processes of the machine; None: for all."""
         deadline = time.monotonic() + _STOP_SECONDS
-        while any(pids is None or each.pid in pids for each in self.processes()):
+        while any(pids is None or process.pid in pids for process in self.processes()):
             if time.monotonic() > deadline:
                 raise TimeoutError(f"killed, but not gone: {self.processes()}")
             time.sleep(_POLL_SECONDS)

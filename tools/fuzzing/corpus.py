@@ -64,11 +64,11 @@ def sources_in(folder: Path, *, with_slow: bool = True) -> tuple[Source, ...]:
 def _sources(path: Path, of_files: tuple[str, ...]) -> Iterator[Source]:
     if (path / "manifest.json").is_file():
         yield from [Source(path, OF_FOLDERS)] * 3
-        yield from (Source(each, of_files) for each in sorted(path.glob("model.*")))
+        yield from (Source(file, of_files) for file in sorted(path.glob("model.*")))
     elif path.suffix in {".tflite", ".onnx"}:
         yield Source(path, of_files)
     elif path.name == RECORDS:
-        yield from (Source(each, ("verdict", "report")) for each in sorted(path.glob("*.json")))
+        yield from (Source(file, ("verdict", "report")) for file in sorted(path.glob("*.json")))
     elif path.name in _READ_BY:
         yield Source(path, _READ_BY[path.name])
 
@@ -128,17 +128,17 @@ def write_sweep(folder: Path) -> None:
     from edgecnn.sweeping.records import Impossible, Place, PointRecord, Timing
 
     (folder / SPEC).write_text(spec.EXAMPLE, "utf-8")
-    asked = spec.read(folder / SPEC)
-    keyer = keys.Keys(asked)
+    sweep = spec.read(folder / SPEC)
+    keyer = keys.Keys(sweep)
     timings = (Timing(Place("raspberry-pi-4b", 4), 9.5, 8.0, 12.5),)
     (folder / JOURNAL).mkdir()
     with journal.opened(folder / JOURNAL / "sweep.jsonl") as book:
-        for planned in points.plan_all(asked):
+        for planned in points.plan_all(sweep):
             if not isinstance(planned, Impossible):
-                made = PointRecord(
+                record = PointRecord(
                     keyer.point(planned), planned.point, "done", size_bytes=9000, timings=timings
                 )
-                book.append(made)
+                book.append(record)
 
 
 def _write_own_models(folder: Path) -> None:
@@ -198,7 +198,7 @@ def write_results(folder: Path) -> None:
         throttled=0, load_average=0.12, free_memory_bytes=3_100_000_000,
     )  # fmt: skip
     for recipe, ms in (("float32", 9.5), ("int8", 4.25)):
-        made = BenchResult(
+        result = BenchResult(
             target="ssh://pi@raspberrypi.local", device=pi, file=f"{recipe}/model.tflite",
             file_sha256="ab" * 32, model="xception-mini", recipe=recipe,
             runtime="ai-edge-litert 2.3.0", threads=1, plan="quick", load_ms=3.5, first_ms=2 * ms,
@@ -208,4 +208,4 @@ def write_results(folder: Path) -> None:
             trust=Trust("trusted"), emulated=False, measured_at="2026-11-28T00:00:00+00:00",
             edgecnn="0.1.0",
         )  # fmt: skip
-        results.append(folder / RESULTS, [made])
+        results.append(folder / RESULTS, [result])

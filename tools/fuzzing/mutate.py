@@ -77,7 +77,7 @@ def of_json(data: bytes, chance: random.Random) -> bytes:
     """Values of a JSON text replaced, left out, doubled or nested."""
     content = json.loads(data)
     for _ in range(chance.randint(1, _MOST_EDITS)):
-        holders = [each for each in _holders(content) if len(each)]
+        holders = [filled for filled in _holders(content) if len(filled)]
         if not holders:
             break
         holder = chance.choice(holders)
@@ -93,7 +93,7 @@ def _holders(content: Any) -> list[Any]:  # noqa: ANN401 - JSON
     if not isinstance(content, dict | list):
         return []
     inner = content.values() if isinstance(content, dict) else content
-    return [content, *(deeper for each in inner for deeper in _holders(each))]
+    return [content, *(deeper for entry in inner for deeper in _holders(entry))]
 
 
 def _other(value: Any, chance: random.Random) -> Any:  # noqa: ANN401 - JSON
@@ -131,9 +131,9 @@ def of_tflite(data: bytes, chance: random.Random) -> bytes:
 def _objects(root: Any) -> list[Any]:  # noqa: ANN401 - generated classes
     inner: list[Any] = []
     for value in vars(root).values():
-        each = value if isinstance(value, list) else [value]
-        inner += [one for one in each if hasattr(one, "Pack")]
-    return [root, *(deeper for one in inner for deeper in _objects(one))]
+        children = value if isinstance(value, list) else [value]
+        inner += [child for child in children if hasattr(child, "Pack")]
+    return [root, *(deeper for child in inner for deeper in _objects(child))]
 
 
 def _field(value: Any, chance: random.Random) -> Any:  # noqa: ANN401 - likewise
@@ -186,8 +186,8 @@ def of_onnx(data: bytes, chance: random.Random) -> bytes:
         if fields:
             descriptor, value = chance.choice(fields)
             _edit(message, descriptor, value, chance)
-    found: bytes = model.SerializeToString()
-    return found
+    mutated_model: bytes = model.SerializeToString()
+    return mutated_model
 
 
 def _messages(root: Any) -> list[Any]:  # noqa: ANN401 - protobuf
@@ -195,7 +195,7 @@ def _messages(root: Any) -> list[Any]:  # noqa: ANN401 - protobuf
     for descriptor, value in root.ListFields():
         if descriptor.type == descriptor.TYPE_MESSAGE:
             inner += list(value) if _repeated(value) else [value]
-    return [root, *(deeper for one in inner for deeper in _messages(one))]
+    return [root, *(deeper for message in inner for deeper in _messages(message))]
 
 
 def _repeated(value: Any) -> bool:  # noqa: ANN401 - likewise
@@ -233,8 +233,8 @@ def of_npz(data: bytes, chance: random.Random) -> bytes:
     name = chance.choice(list(arrays))
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", chance.choice((zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED))) as to:
-        for each, values in arrays.items():
-            to.writestr(f"{each}.npy", _member(values, chance) if each == name else _npy(values))
+        for key, values in arrays.items():
+            to.writestr(f"{key}.npy", _member(values, chance) if key == name else _npy(values))
     return out.getvalue()
 
 

@@ -36,18 +36,18 @@ def of_png(data: bytes, chance: random.Random) -> bytes:
             [(name, _filled(name, content, chance))],
         )
     )
-    return _SIGNATURE + b"".join(_chunk(*each) for each in chunks)
+    return _SIGNATURE + b"".join(_chunk(*chunk) for chunk in chunks)
 
 
 def _chunks(data: bytes) -> list[tuple[bytes, bytes]]:
     if not data.startswith(_SIGNATURE):
         raise ValueError("no PNG")
-    found, place = [], len(_SIGNATURE)
+    chunks, place = [], len(_SIGNATURE)
     while place < len(data):
         length, name = struct.unpack_from(">I4s", data, place)
-        found.append((name, data[place + 8 : place + 8 + length]))
+        chunks.append((name, data[place + 8 : place + 8 + length]))
         place += length + 12
-    return found
+    return chunks
 
 
 def _filled(name: bytes, content: bytes, chance: random.Random) -> bytes:
@@ -74,7 +74,7 @@ def of_jpeg(data: bytes, chance: random.Random) -> bytes:
     segments, scan = _segments(data)
     place = chance.randrange(len(segments))
     marker, content = segments[place]
-    frames = [k for k, (each, _) in enumerate(segments) if each in _FRAMES]
+    frames = [k for k, (code, _) in enumerate(segments) if code in _FRAMES]
     if frames and chance.random() < 0.3:  # noqa: PLR2004 - sides decide the memory
         place = frames[0]
         marker, content = segments[place]
@@ -91,19 +91,19 @@ def of_jpeg(data: bytes, chance: random.Random) -> bytes:
                 [(marker, content[: len(content) // 2])],
             )
         )
-    return b"\xff\xd8" + b"".join(_segment(*each) for each in segments) + scan
+    return b"\xff\xd8" + b"".join(_segment(*segment) for segment in segments) + scan
 
 
 def _segments(data: bytes) -> tuple[list[tuple[int, bytes]], bytes]:
     """The segments up to the first scan, and all from there."""
-    found, place = [], 2
+    segments, place = [], 2
     while place + 4 <= len(data) and data[place + 1] != _START_OF_SCAN:
         marker, length = struct.unpack_from(">xBH", data, place)
-        found.append((marker, data[place + 4 : place + 2 + length]))
+        segments.append((marker, data[place + 4 : place + 2 + length]))
         place += 2 + length
-    if not found:
+    if not segments:
         raise ValueError("no JPEG")
-    return found, data[place:]
+    return segments, data[place:]
 
 
 def _segment(marker: int, content: bytes) -> bytes:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from edgecnn.cli import app, failure
 from fuzzing import mutate
-from fuzzing.verbs import COMMANDS, READERS, WEIGHTS, Asked
+from fuzzing.verbs import COMMANDS, READERS, WEIGHTS, Request
 from fuzzing.warm import Forked
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Trial:
         worked_s: processor seconds of this process and its children.
         child_bytes: resident memory of the largest child.
         own_bytes: by how much this process grew meanwhile.
-        said: the traceback, where there is one or nobody foresaw it, else the end of the answer.
+        log: the traceback, where there is one or nobody foresaw it, else the end of the answer.
         unforeseen: where in edgecnn an exception came from that nobody foresaw and the gate told as
             a sentence: perhaps a bug of ours, which exit code 2 does not show.
     """
@@ -66,7 +66,7 @@ class Trial:
     worked_s: float
     child_bytes: int
     own_bytes: int
-    said: str = ""
+    log: str = ""
     unforeseen: str = ""
 
     @property
@@ -75,14 +75,14 @@ class Trial:
         small = self.file_bytes < SMALL_FILE_BYTES
         # On a busy machine it is not blamed for what others took.
         hangs = self.worked_s > SLOW_S or self.seconds > HANGS_S
-        found = {
+        problems = {
             f"a traceback (exit {self.code})": self.code == _BUG,
             f"{self.seconds:.0f} s": self.seconds > SLOW_S and hangs,
             f"a child of {self.child_bytes / 1e6:.0f} MB": small and self.child_bytes > LARGE_BYTES,
             f"this process grew by {self.own_bytes / 1e6:.0f} MB": small
             and self.own_bytes > _GROWTH_BYTES,
         }
-        return ", ".join(words for words, is_so in found.items() if is_so)
+        return ", ".join(words for words, is_so in problems.items() if is_so)
 
 
 def run_one(sources: Sequence[Source], work: Path, *, number: int, seed: int) -> Trial:
@@ -100,7 +100,7 @@ def run_one(sources: Sequence[Source], work: Path, *, number: int, seed: int) ->
     before, start, own = _reset_peak(), time.monotonic(), time.process_time()
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        code = _done(verb, Asked(target, folder, work / "out"))
+        code = _done(verb, Request(target, folder, work / "out"))
     where = unforeseen(err.getvalue())
     return Trial(
         number=number,
@@ -113,7 +113,7 @@ def run_one(sources: Sequence[Source], work: Path, *, number: int, seed: int) ->
         worked_s=Forked.worked_s + time.process_time() - own,
         child_bytes=Forked.peak,
         own_bytes=_status("VmHWM") - before,
-        said=err.getvalue() if code == _BUG or where else out.getvalue()[-300:],
+        log=err.getvalue() if code == _BUG or where else out.getvalue()[-300:],
         unforeseen=where,
     )
 
@@ -128,12 +128,12 @@ def unforeseen(tracebacks: str) -> str:
     return f"{kinds[-1] if kinds else '?'} at {':'.join(places[-1]) if places else '?'}"
 
 
-def _done(verb: str, asked: Asked) -> int:
+def _done(verb: str, request: Request) -> int:
     """The exit code of one command."""
     if verb in COMMANDS:
-        return app.run([*COMMANDS[verb](asked), "--json", "--traceback"])
+        return app.run([*COMMANDS[verb](request), "--json", "--traceback"])
     try:
-        READERS[verb](asked)
+        READERS[verb](request)
     except Exception as error:  # noqa: BLE001 - told as the command line tells it
         traceback.print_exception(error)
         return failure.describe(error).exit_code
@@ -148,7 +148,7 @@ def _written(source: Source, work: Path, chance: random.Random) -> Path:
     else:
         shutil.copytree(source.path.parent, work)
         folder = work / source.path.name
-        target = chance.choice(sorted(each for each in folder.rglob("*") if each.is_file()))
+        target = chance.choice(sorted(file for file in folder.rglob("*") if file.is_file()))
     target.write_bytes(mutate.mutated(target.read_bytes(), target.suffix, chance))
     manifest = target.parent / "manifest.json"
     if target != manifest and manifest.exists():

@@ -21,7 +21,7 @@ _DEVICE = ("--device", "raspberry-pi-4b")
 
 
 @dataclass(frozen=True)
-class Asked:
+class Request:
     """What a verb is called with.
 
     Attributes:
@@ -45,67 +45,67 @@ class Asked:
         return str(self.folder if (self.folder / "saved_model.pb").exists() else self.file)
 
 
-def _export(asked: Asked) -> list[str]:
-    form = "onnx" if asked.file.suffix == ".onnx" else "tflite"
-    return ["export", asked.model, "--int8", *_written(form, asked), *_FEW_SAMPLES]
+def _export(request: Request) -> list[str]:
+    form = "onnx" if request.file.suffix == ".onnx" else "tflite"
+    return ["export", request.model, "--int8", *_written(form, request), *_FEW_SAMPLES]
 
 
-def _written(form: str, asked: Asked) -> tuple[str, ...]:
-    return ("--format", form, "--out", str(asked.out))
+def _written(form: str, request: Request) -> tuple[str, ...]:
+    return ("--format", form, "--out", str(request.out))
 
 
-def _calibrated_on(source: Path, corpus: Path, asked: Asked) -> list[str]:
-    options = ("--calibration", str(source), *_written("tflite", asked), *_FEW_SAMPLES[2:])
+def _calibrated_on(source: Path, corpus: Path, request: Request) -> list[str]:
+    options = ("--calibration", str(source), *_written("tflite", request), *_FEW_SAMPLES[2:])
     return ["export", str(corpus / "float.tflite"), "--int8", *options]
 
 
-COMMANDS: dict[str, Callable[[Asked], list[str]]] = {
-    "inspect": lambda asked: ["inspect", str(asked.file)],
-    "predict": lambda asked: ["predict", asked.model, *_DEVICE],
-    "fit": lambda asked: ["fit", asked.model, *_DEVICE, "--latency", "40ms"],
+COMMANDS: dict[str, Callable[[Request], list[str]]] = {
+    "inspect": lambda request: ["inspect", str(request.file)],
+    "predict": lambda request: ["predict", request.model, *_DEVICE],
+    "fit": lambda request: ["fit", request.model, *_DEVICE, "--latency", "40ms"],
     "export": _export,
-    "bench": lambda asked: ["bench", str(asked.file), "--no-results"],
-    "compare": lambda asked: ["compare", *[str(asked.file)] * 2, "--no-results"],
-    "verify": lambda asked: ["verify", str(asked.folder)],
-    "check": lambda asked: ["check", str(asked.folder), "--size", "1MB"],
-    "diagnose": lambda asked: [
-        *("diagnose", str(asked.folder), "--against", str(asked.beside / "float.tflite"))
+    "bench": lambda request: ["bench", str(request.file), "--no-results"],
+    "compare": lambda request: ["compare", *[str(request.file)] * 2, "--no-results"],
+    "verify": lambda request: ["verify", str(request.folder)],
+    "check": lambda request: ["check", str(request.folder), "--size", "1MB"],
+    "diagnose": lambda request: [
+        *("diagnose", str(request.folder), "--against", str(request.beside / "float.tflite"))
     ],
-    "evaluate": lambda asked: [
-        *("evaluate", str(asked.folder), "--data", str(asked.beside / "data.npz"))
+    "evaluate": lambda request: [
+        *("evaluate", str(request.folder), "--data", str(request.beside / "data.npz"))
     ],
-    "data": lambda asked: [
-        *("evaluate", str(asked.folder / "model"), "--data", str(asked.file))
+    "data": lambda request: [
+        *("evaluate", str(request.folder / "model"), "--data", str(request.file))
     ],
-    "calibrate": lambda asked: _calibrated_on(asked.file, asked.folder, asked),
-    "calibrate-on-pictures": lambda asked: _calibrated_on(asked.folder, asked.beside, asked),
-    "evaluate-on-pictures": lambda asked: [
-        *("evaluate", str(asked.beside / "model"), "--data", str(asked.folder)),
-        *("--agreement", "--against", str(asked.beside / "float.tflite")),
+    "calibrate": lambda request: _calibrated_on(request.file, request.folder, request),
+    "calibrate-on-pictures": lambda req: _calibrated_on(req.folder, req.beside, req),
+    "evaluate-on-pictures": lambda request: [
+        *("evaluate", str(request.beside / "model"), "--data", str(request.folder)),
+        *("--agreement", "--against", str(request.beside / "float.tflite")),
         *_FEW_SAMPLES[2:],
     ],
-    "verdict": lambda asked: ["verdict", "--records", str(asked.folder)],
-    "results": lambda asked: [
-        *("verdict", "--records", str(asked.folder / "records"), "--results", str(asked.file))
+    "verdict": lambda request: ["verdict", "--records", str(request.folder)],
+    "results": lambda request: [
+        *("verdict", "--records", str(request.folder / "records"), "--results", str(request.file))
     ],
-    "report": lambda asked: ["report", *_reported(asked), "--out", str(asked.out / "r.html")],
-    "profile": lambda asked: [
-        *("predict", str(asked.folder / "float.tflite"), "--device", str(asked.file))
+    "report": lambda request: ["report", *_reported(request), "--out", str(request.out / "r.html")],
+    "profile": lambda request: [
+        *("predict", str(request.folder / "float.tflite"), "--device", str(request.file))
     ],
-    "sweep": lambda asked: ["sweep", str(asked.file), "--dry-run", "--out", str(asked.out)],
-    "journal": lambda asked: [
-        *("sweep", str(asked.beside / "sweep.toml"), "--dry-run", "--out", str(asked.folder))
+    "sweep": lambda request: ["sweep", str(request.file), "--dry-run", "--out", str(request.out)],
+    "journal": lambda request: [
+        *("sweep", str(request.beside / "sweep.toml"), "--dry-run", "--out", str(request.folder))
     ],
 }  # fmt: skip
-READERS: dict[str, Callable[[Asked], object]] = {
-    "deploy": lambda asked: artifact.read(asked.folder, Silent()),
-    "labels": lambda asked: tasking.read_labels(asked.file),
-    "cache": lambda asked: caching.problem_of(asked.folder),
-    "anchors": lambda asked: _in_evaluate(lambda: texts.read_anchors(asked.file)),
-    "annotations": lambda asked: _in_evaluate(
-        lambda: coco.open_coco(asked.folder / "pictures", asked.file)
+READERS: dict[str, Callable[[Request], object]] = {
+    "deploy": lambda request: artifact.read(request.folder, Silent()),
+    "labels": lambda request: tasking.read_labels(request.file),
+    "cache": lambda request: caching.problem_of(request.folder),
+    "anchors": lambda request: _in_evaluate(lambda: texts.read_anchors(request.file)),
+    "annotations": lambda request: _in_evaluate(
+        lambda: coco.open_coco(request.folder / "pictures", request.file)
     ),
-    "masks": lambda asked: _in_evaluate(lambda: _mask(asked.file)),
+    "masks": lambda request: _in_evaluate(lambda: _mask(request.file)),
 }
 # How often a verb is taken where its file has others: those that take seconds more seldom.
 WEIGHTS = {
@@ -121,7 +121,7 @@ OF_PICTURES = ("calibrate-on-pictures", "evaluate-on-pictures")
 
 def _in_evaluate(read: Callable[[], object]) -> object:
     """What `evaluate` reads once it knows a network that finds boxes or masks."""
-    with gate.told("evaluating"):
+    with gate.foreign_errors("evaluating"):
         return read()
 
 
@@ -133,7 +133,7 @@ def _mask(file: Path) -> object:
         raise InputError(str(error)) from error
 
 
-def _reported(asked: Asked) -> tuple[str, ...]:
+def _reported(request: Request) -> tuple[str, ...]:
     """Of mutated records their own folder, of mutated results the one they lie in."""
-    records = asked.folder if asked.file.suffix == ".json" else asked.folder / "records"
+    records = request.folder if request.file.suffix == ".json" else request.folder / "records"
     return ("--records", str(records), "--artifacts", str(records.parent))

@@ -78,7 +78,7 @@ def _is_message(data: bytes) -> bool:
 
 
 def _fields(data: bytes) -> list[_Field]:
-    found, place = [], 0
+    fields, place = [], 0
     while place < len(data):
         key, place = _varint(data, place)
         number, kind = key >> 3, key & 7
@@ -90,10 +90,10 @@ def _fields(data: bytes) -> list[_Field]:
         else:
             length, place = _varint(data, place) if kind == _LENGTH else (_width(kind), place)
             value, place = data[place : place + length], place + length
-        found.append(_Field(number, kind, value))
+        fields.append(_Field(number, kind, value))
     if place != len(data):
         raise ValueError("the last field is cut")
-    return found
+    return fields
 
 
 def _width(kind: int) -> int:

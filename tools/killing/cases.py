@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import edgecnn
+from edgecnn import digests
 
 if TYPE_CHECKING:
     import random
@@ -61,8 +61,8 @@ class Case:
         self.folder = folder
         self.home, self.temporary = folder / "home", folder / "tmp"
         self.cache, self.out = folder / "cache", folder / "out"
-        for each in (self.home, self.temporary):
-            each.mkdir(parents=True)
+        for place in (self.home, self.temporary):
+            place.mkdir(parents=True)
         self.sources = sources
         self.variant = next(iter(self.variants))
         self._known: set[Path] = set()
@@ -148,15 +148,11 @@ def unlike_manifest(folder: Path) -> list[str]:
     try:
         files = json.loads(manifest.read_bytes())["files"]
         listed = {info["path"]: info["sha256"] for info in files}
-        wrong = [name for name, sum_ in listed.items() if _sha256(folder / name) != sum_]
+        wrong = [name for name, sum_ in listed.items() if digests.of_file(folder / name) != sum_]
     except (OSError, ValueError, KeyError) as error:
         return [f"{folder.name} is half written: {error}"]
     unknown = {path.name for path in folder.iterdir()} - {*listed, "manifest.json", "reference.npz"}
     return [f"{name} is not what the manifest says" for name in sorted({*wrong, *unknown})]
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 class Bench(Case):
@@ -210,10 +206,10 @@ class Deploy(Case):
 
     def leftovers(self) -> list[str]:
         """Beside the release too."""
-        found = [path.name for path in self.out.iterdir() if path.name not in _RELEASED]
+        left = [path.name for path in self.out.iterdir() if path.name not in _RELEASED]
         releases = [path.name for path in (self.out / "releases").iterdir()]
-        found += releases if len(releases) != 1 else []
-        return [*super().leftovers(), *(f"{name} is left" for name in found)]
+        left += releases if len(releases) != 1 else []
+        return [*super().leftovers(), *(f"{name} is left" for name in left)]
 
     def _emptied(self) -> list[Path]:
         device = self.home / ".cache" / "edgecnn"
@@ -237,8 +233,8 @@ class Evaluate(Case):
 
     def leftovers(self) -> list[str]:
         """Nothing beside the data either."""
-        found = {path.name for path in self.sources.iterdir()} - _SOURCES
-        return [*super().leftovers(), *(f"{name} is left" for name in sorted(found))]
+        left = {path.name for path in self.sources.iterdir()} - _SOURCES
+        return [*super().leftovers(), *(f"{name} is left" for name in sorted(left))]
 
 
 _SOURCES = {"artifacts", "float.tflite", "float.onnx", "data.npz"}
@@ -280,7 +276,7 @@ class Sweep(Case):
         cut = [k for k, line in enumerate(lines) if not _whole(line) and line is not lines[-1]]
         wrong = [f"line {k} of {self._lines.name} is cut" for k in cut]
         artifacts = self.out.glob("storage/**/manifest.json")
-        return [*wrong, *(each for path in artifacts for each in unlike_manifest(path.parent))]
+        return [*wrong, *(what for path in artifacts for what in unlike_manifest(path.parent))]
 
     def leftovers(self) -> list[str]:
         """Every point has its line, and nothing hidden is left beside the artifacts."""

@@ -36,7 +36,7 @@ class Kill:
         code: as Popen has it: -9 where the signal ended the process; 0 where it was done before.
         ended_s: from the signal to the end of the last of its processes.
         problems: what is wrong with that; a clause each.
-        said: the end of its stderr.
+        log: the end of its stderr.
     """
 
     signal: str
@@ -44,7 +44,7 @@ class Kill:
     code: int | None
     ended_s: float
     problems: tuple[str, ...]
-    said: str
+    log: str
 
     def __str__(self) -> str:
         """As it is told."""
@@ -62,9 +62,9 @@ def kill(case: Case, name: str, at_s: float) -> Kill:
         seconds = time.monotonic() - began
         problems = [] if ended else [_still_there(child, case)]
         _end_all(child, case)
-        said = _tail(log.fileno())
-    problems += _wrong_end(name, child.returncode, said) if ended else []
-    return Kill(name, at_s, child.returncode, seconds, tuple(problems), said)
+        tail = _tail(log.fileno())
+    problems += _wrong_end(name, child.returncode, tail) if ended else []
+    return Kill(name, at_s, child.returncode, seconds, tuple(problems), tail)
 
 
 def undisturbed(case: Case) -> list[str]:
@@ -107,12 +107,12 @@ def _send(child: subprocess.Popen[bytes], name: str) -> None:
         child.send_signal(number)
 
 
-def _wrong_end(name: str, code: int | None, said: str) -> list[str]:
+def _wrong_end(name: str, code: int | None, log: str) -> list[str]:
     number = signal.Signals[f"SIG{name}"]
     # 0 where it was done before. Ctrl-C ends Python itself until Python has begun to heed it.
     right = {0, -number, *([_INTERRUPTED] if number == signal.SIGINT else [])}
     problems = [] if code in right else [f"exit {code}"]
-    if "Traceback" in said or "Exception ignored" in said:
+    if "Traceback" in log or "Exception ignored" in log:
         problems.append("a traceback")
     return problems
 
@@ -121,7 +121,7 @@ def marked(case: Case) -> list[int]:
     """Processes of a case's command that run: they have its mark."""
     mark = f"{_MARK}={case.folder}".encode()
     processes = Path("/proc").glob("[0-9]*")
-    return [int(each.name) for each in processes if mark in _variables(each)]
+    return [int(process.name) for process in processes if mark in _variables(process)]
 
 
 def _variables(process: Path) -> list[bytes]:

@@ -98,12 +98,12 @@ class _Lowering:
         for node in self.model.graph.node:
             if node.op_type == "Constant":
                 arrays[node.output[0]] = _folded(node, [], self.opset)[0]
-        wanted = {info.name for info in self.model.graph.output}
+        needed = {info.name for info in self.model.graph.output}
         kept = []
         for node in reversed(with_gelu(self.model.graph.node, arrays)):
-            if wanted.intersection(node.output):
+            if needed.intersection(node.output):
                 kept.append(node)
-                wanted.update(node.input)
+                needed.update(node.input)
         return kept[::-1]
 
     def _input(self, end: Endpoint, name: str) -> tuple[End, Any]:

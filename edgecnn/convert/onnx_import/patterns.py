@@ -44,11 +44,11 @@ def _scalar(name: str, constants: Constants) -> float | None:
     return float(values.reshape(())) if values is not None and values.size == 1 else None
 
 
-def _factor(node: onnx.NodeProto, wanted: float, constants: Constants) -> str | None:
+def _factor(node: onnx.NodeProto, factor: float, constants: Constants) -> str | None:
     """The other operand of a node of two, where one is this number."""
     for here, other in (node.input, reversed(node.input)) if len(node.input) == 2 else ():  # noqa: PLR2004 - operands
         number = _scalar(here, constants)
-        if number is not None and math.isclose(number, wanted, rel_tol=1e-4):
+        if number is not None and math.isclose(number, factor, rel_tol=1e-4):
             return str(other)
     return None
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from edgecnn.deploying.device import run
 from edgecnn.deploying.device.trouble import BAD_INPUT, SCHEMA, needs, needs_pillow
@@ -53,7 +53,7 @@ def _main(here: Path, options: argparse.Namespace) -> int:
     results = []
     for name in run.named(options.inputs):
         for result in loaded.results(name, feeder, question):
-            results.append(_as_before(result.record))
+            results.append({k: value for k, value in result.record.items() if k != "task"})
             if not options.json:
                 run.print_text(result.record)
     if options.json:
@@ -67,7 +67,3 @@ def _main(here: Path, options: argparse.Namespace) -> int:
         }
         print(json.dumps(record, indent=2))  # noqa: T201 - a program of its own
     return BAD_INPUT if any("error" in result for result in results) else 0
-
-
-def _as_before(record: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in record.items() if name != "task"}

@@ -80,5 +80,5 @@ class Drawer:
         return self._folder / f"{stem}{suffix}"
 
 
-def _same(one: Path, other: Path) -> bool:
-    return one.exists() and other.exists() and one.samefile(other)
+def _same(path: Path, other: Path) -> bool:
+    return path.exists() and other.exists() and path.samefile(other)

@@ -73,7 +73,7 @@ class End:
 
 def ends(manifest: dict[str, Any], which: str) -> tuple[End, ...]:
     """The "inputs" or "outputs" of a manifest, in the model's order."""
-    file = next(each for each in manifest["files"] if each["format"] == "tflite")
+    file = next(described for described in manifest["files"] if described["format"] == "tflite")
     return tuple(
         End(
             name=source["name"],
@@ -89,7 +89,7 @@ def ends(manifest: dict[str, Any], which: str) -> tuple[End, ...]:
 
 def image_input(inputs: Sequence[End]) -> int | None:
     """The index of the one input that takes a picture; None where it is none or several."""
-    images = [k for k, each in enumerate(inputs) if each.is_image]
+    images = [k for k, end in enumerate(inputs) if end.is_image]
     return images[0] if len(images) == 1 else None
 
 

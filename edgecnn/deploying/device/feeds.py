@@ -132,7 +132,7 @@ class Feeder:
 
     def _image_end(self) -> int:
         """The index of the input that takes the picture."""
-        takes = ", ".join(_taken(end) for end in self._inputs)
+        takes = ", ".join(f"{end.name} {end.dtype} {end.shape}" for end in self._inputs)
         if self._image is None:
             raise TroubleError(
                 f"this network takes {takes}: no input, or more than one, is a picture",
@@ -207,19 +207,15 @@ def _fitting(array: NDArray[Any], end: End) -> NDArray[Any]:
         array, fits = array[np.newaxis], True
     if not fits or not len(array) or len(array) % end.batch:
         raise UnreadableError(f"{end.name} is {array.shape}, and the network takes {_shape(end)}")
-    wanted = np.dtype(end.dtype)
-    if wanted.kind == "f" and array.dtype.kind != "f":
+    dtype = np.dtype(end.dtype)
+    if dtype.kind == "f" and array.dtype.kind != "f":
         raise UnreadableError(
-            f"{end.name} is {array.dtype}, but it is fed as it is and must be {wanted}"
+            f"{end.name} is {array.dtype}, but it is fed as it is and must be {dtype}"
         )
-    fed = array.astype(wanted)
-    if wanted.kind != "f" and not np.array_equal(fed, array):
-        raise UnreadableError(f"{end.name} has values that do not fit {wanted}")
+    fed = array.astype(dtype)
+    if dtype.kind != "f" and not np.array_equal(fed, array):
+        raise UnreadableError(f"{end.name} has values that do not fit {dtype}")
     return fed
-
-
-def _taken(end: End) -> str:
-    return f"{end.name} {end.dtype} {end.shape}"
 
 
 def _shape(end: End) -> str:

@@ -158,9 +158,9 @@ def outputs(
         if progress is not None:
             progress.advance()
     real = [network.real(values) for values in raw]
-    each = range(len(network.outputs))
-    return [np.stack([run[k] for run in raw]) for k in each], [
-        np.stack([run[k] for run in real]) for k in each
+    places = range(len(network.outputs))
+    return [np.stack([run[k] for run in raw]) for k in places], [
+        np.stack([run[k] for run in real]) for k in places
     ]
 
 

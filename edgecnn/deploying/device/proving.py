@@ -97,14 +97,14 @@ def difference(
         return 0.0
     if rule == "share":
         return float((computed != expected).mean())
-    wanted = expected.astype(np.float64) - zero_point
-    distance = np.abs(computed.astype(np.float64) - zero_point - wanted)
+    reference = expected.astype(np.float64) - zero_point
+    distance = np.abs(computed.astype(np.float64) - zero_point - reference)
     if rule == "absolute" or not distance.any():
         return float(distance.max())
     if rule == "relative":
-        return _over(float(distance.max()), float(np.abs(wanted).max()))
+        return _over(float(distance.max()), float(np.abs(reference).max()))
     return _over(
-        float(np.sqrt(np.square(distance).mean())), float(np.sqrt(np.square(wanted).mean()))
+        float(np.sqrt(np.square(distance).mean())), float(np.sqrt(np.square(reference).mean()))
     )
 
 

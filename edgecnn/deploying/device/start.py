@@ -25,11 +25,11 @@ def main() -> int:
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr] # real streams
     release = json.loads((HERE / "release.json").read_text("utf-8"))
-    wanted, actual = release["python"], f"{sys.version_info.major}.{sys.version_info.minor}"
-    if wanted not in {"", actual}:
-        right = shutil.which(f"python{wanted}")
+    required, actual = release["python"], f"{sys.version_info.major}.{sys.version_info.minor}"
+    if required not in {"", actual}:
+        right = shutil.which(f"python{required}")
         if right is None:
-            return _refuse(wanted, actual)
+            return _refuse(required, actual)
         os.execv(right, [right, __file__, *sys.argv[1:]])  # noqa: S606 - no shell is wanted
     # Resolved: a new release may take the place of `current` while this runs.
     sys.path[:1] = [str(HERE), str(HERE / "runtime")]
@@ -38,8 +38,8 @@ def main() -> int:
     return code
 
 
-def _refuse(wanted: str, actual: str) -> int:
-    message = f"this folder was made for Python {wanted}, and here is {actual}"
+def _refuse(required: str, actual: str) -> int:
+    message = f"this folder was made for Python {required}, and here is {actual}"
     hint = "Deploy again: edgecnn sends what fits the Python it finds."
     if {"--json", "--prove"} & set(sys.argv):
         error = {"message": message, "hint": hint, "exit_code": _MISSING_PART}

@@ -24,13 +24,13 @@ _VALID = 1  # schema.fbs: Padding
 
 def apply(graph: Graph) -> PassResult:
     """Rewrite a float graph; counts pools."""
-    pools = [operator for operator in graph.operators if _wanted(operator)]
+    pools = [operator for operator in graph.operators if _leaves_gaps(operator)]
     for operator in pools:
         _rewrite(graph, operator)
     return PassResult(len(pools))
 
 
-def _wanted(operator: Operator) -> bool:
+def _leaves_gaps(operator: Operator) -> bool:
     if operator.name != "AVERAGE_POOL_2D":
         return False
     options = operator.options

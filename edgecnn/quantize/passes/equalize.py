@@ -80,11 +80,11 @@ def apply(
     if noise == 0 or ties.fixed.all():  # no noise: the logits depend on nothing that varies
         return Equalization(0)
     start = min(_starts(terms, ties), key=lambda theta: objective(theta)[0])
-    found = minimize(objective, start, jac=True, method="L-BFGS-B", bounds=bounds,
+    optimum = minimize(objective, start, jac=True, method="L-BFGS-B", bounds=bounds,
                      options={"maxiter": _ITERATIONS})  # fmt: skip
-    scale = np.exp(found.x)
+    scale = np.exp(optimum.x)
     _rescale(graph, ties, scale)
-    gain_db = float(10 * (objective(unscaled)[0] - found.fun) / np.log(10))
+    gain_db = float(10 * (objective(unscaled)[0] - optimum.fun) / np.log(10))
     by_tensor = {name: scale[variables] for name, variables in ties.variables.items()}
     changes = sum(bool(np.any(factors != 1)) for factors in by_tensor.values())
     return Equalization(changes, gain_db=gain_db, scale=by_tensor)
@@ -95,9 +95,9 @@ def rescaled(graph: Graph, statistics: Statistics, done: Equalization) -> Statis
     if not done.scale:
         return statistics
     tensors = {t: _rescaled_tensor(s, done.scale[t]) for t, s in statistics.tensors.items()}
-    made = graph.made()
+    makers = graph.by_output()
     layers = {
-        output: _rescaled_layer(layer, done.scale[made[output].source.name])
+        output: _rescaled_layer(layer, done.scale[makers[output].source.name])
         for output, layer in statistics.layers.items()
     }
     return replace(statistics, tensors=tensors, layers=layers)
@@ -157,9 +157,9 @@ def _terms(
 ) -> list[Activations | Weights]:
     h = sensitivity.measure(graph, statistics, judged)
     terms: list[Activations | Weights] = []
-    for name, found in statistics.items():
+    for name, stats in statistics.items():
         if h[name].any():
-            low, high = ranges.channels_reached(found, _REACH)
+            low, high = ranges.channels_reached(stats, _REACH)
             variables = ties.variables[name]
             terms.append(Activations(variables, _extent(high), _extent(-low), h[name]))
     for operator in graph.operators:
@@ -233,6 +233,6 @@ def _rescale_addend(graph: Graph, operator: Operator, after: NDArray[np.float64]
     for position, tensor in enumerate(operator.inputs):
         if tensor is None or (values := tensor.data) is None:
             continue
-        made = graph.add_like(tensor, f"addend_{graph.tensors.index(tensor)}_{position}")
-        made.data = (values * after).astype(np.float32)
-        operator.inputs[position] = made
+        addend = graph.add_like(tensor, f"addend_{graph.tensors.index(tensor)}_{position}")
+        addend.data = (values * after).astype(np.float32)
+        operator.inputs[position] = addend

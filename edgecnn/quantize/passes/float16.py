@@ -29,7 +29,7 @@ def apply(graph: Graph) -> PassResult:
     """Halve a graph's constants; counts them."""
     read = {tensor for operator in graph.operators for tensor in operator.read}
     halved = 0
-    for tensor in [each for each in graph.tensors if each in read]:
+    for tensor in [constant for constant in graph.tensors if constant in read]:
         values = tensor.data
         if values is not None and _fits(values):
             _halve(graph, tensor, values)

@@ -39,13 +39,13 @@ def _fold_into(graph: Graph, operator: Operator) -> bool:
         return False
     reshape = _reshape_before(graph, operator)
     reader = operator if reshape is None else reshape
-    found = affine.affine_chain(graph, reader.source)
-    if found.source is reader.source:
+    chain = affine.affine_chain(graph, reader.source)
+    if chain.source is reader.source:
         return False
-    if affine.is_padded(operator) and found.shifts:
-        return _fold_scale(graph, operator, found)
-    _absorb(graph, operator, found.scale, found.shift)
-    _redirect(graph, operator, reshape, found.source)
+    if affine.is_padded(operator) and chain.shifts:
+        return _fold_scale(graph, operator, chain)
+    _absorb(graph, operator, chain.scale, chain.shift)
+    _redirect(graph, operator, reshape, chain.source)
     return True
 
 
@@ -84,30 +84,30 @@ def _redirect(graph: Graph, operator: Operator, reshape: Operator | None, source
         operator.inputs[0] = flat
 
 
-def _fold_scale(graph: Graph, operator: Operator, found: affine.Affine) -> bool:
+def _fold_scale(graph: Graph, operator: Operator, chain: affine.Affine) -> bool:
     """Turn the chain in front of padded convolutions into one ADD, where they alone read it."""
     tensor = operator.source
     add, readers = graph.producer(tensor), graph.consumers(tensor)
-    if add is None or np.all(found.scale == 1):
+    if add is None or np.all(chain.scale == 1):
         return False
-    if not _may_rescale(graph, add, readers, found):
+    if not _may_rescale(graph, add, readers, chain):
         return False
-    shift = (found.shift / found.scale).astype(np.float32)
-    places = [graph.tensors.index(each) for each in (found.source, tensor)]
+    shift = (chain.shift / chain.scale).astype(np.float32)
+    places = [graph.tensors.index(end) for end in (chain.source, tensor)]
     fixed = graph.add_like(tensor, f"{places[0]}_shift_{places[1]}")
     fixed.data = shift.reshape(1, 1, 1, -1)
-    add.inputs = [found.source, fixed]
+    add.inputs = [chain.source, fixed]
     for reader in readers:
-        _absorb(graph, reader, found.scale, np.zeros(len(shift)))
+        _absorb(graph, reader, chain.scale, np.zeros(len(shift)))
     return True
 
 
 def _may_rescale(
-    graph: Graph, add: Operator, readers: list[Operator], found: affine.Affine
+    graph: Graph, add: Operator, readers: list[Operator], chain: affine.Affine
 ) -> bool:
     tensor = add.output
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.abs(found.shift / found.scale)
+        ratio = np.abs(chain.shift / chain.scale)
     return (
         add.name == "ADD"
         and len(tensor.shape) == _NHWC

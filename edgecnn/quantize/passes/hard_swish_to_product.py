@@ -57,12 +57,12 @@ def _write_out(graph: Graph, operator: Operator) -> None:
 
 def _steps(graph: Graph, like: Tensor, name: str, largest: float) -> Tensor:
     """An int8 tensor for 0 to `largest`."""
-    made = graph.add_like(like, name)
-    made.quantization = Quantization.of(largest / _LEVELS, _ZERO_POINT)
-    return made
+    tensor = graph.add_like(like, name)
+    tensor.quantization = Quantization.of(largest / _LEVELS, _ZERO_POINT)
+    return tensor
 
 
 def _number(graph: Graph, name: str, value: float) -> Tensor:
-    made = graph.add_constant(name, np.full(1, _LARGEST, np.int8))
-    made.quantization = Quantization.of(value / _LARGEST)
-    return made
+    constant = graph.add_constant(name, np.full(1, _LARGEST, np.int8))
+    constant.quantization = Quantization.of(value / _LARGEST)
+    return constant

@@ -38,51 +38,51 @@ def apply(graph: Graph, dtype: IoDtype, *, ends: Mapping[str, IoDtype] | None = 
         dtype: wanted of every end.
         ends: wanted of single ends, by name, in the place of that.
     """
-    wanted = {end: _TYPES[(ends or {}).get(end.name, dtype)]
+    dtypes = {end: _TYPES[(ends or {}).get(end.name, dtype)]
               for end in (*graph.inputs, *graph.outputs)}  # fmt: skip
     inputs, outputs = (
-        [end for end in ends if _changes(end, wanted[end])]
+        [end for end in ends if _changes(end, dtypes[end])]
         for ends in (list(graph.inputs), list(graph.outputs))
     )
-    kept = [end.name for end in wanted if end.is_float and wanted[end] != _FLOAT]
+    kept = [end.name for end in dtypes if end.is_float and dtypes[end] != _FLOAT]
     for end in inputs:
-        _change_input(graph, end, wanted[end])
+        _change_input(graph, end, dtypes[end])
     for end in outputs:
-        _change_output(graph, end, wanted[end])
+        _change_output(graph, end, dtypes[end])
     graph.set_signature()
     notes = (f"float32, and not {dtype}: {', '.join(kept)}",) if kept else ()
     return PassResult(len(inputs) + len(outputs), notes)
 
 
-def _changes(end: Tensor, wanted: str) -> bool:
-    return end.dtype != wanted and end.quantization is not None
+def _changes(end: Tensor, dtype: str) -> bool:
+    return end.dtype != dtype and end.quantization is not None
 
 
-def _end_like(graph: Graph, inner: Tensor, wanted: str) -> Tensor:
+def _end_like(graph: Graph, inner: Tensor, dtype: str) -> Tensor:
     """A new end tensor that takes over the inner one's name."""
     name = inner.name
     inner.name = graph.unique_name(f"{name}_inner")
     end = graph.add_like(inner, name)
-    end.dtype = wanted
+    end.dtype = dtype
     end.quantization = None
-    if wanted == "UINT8" and inner.quantization is not None:
+    if dtype == "UINT8" and inner.quantization is not None:
         zero_point = inner.quantization.zero_point + _OFFSET
         end.quantization = replace(inner.quantization, zero_point=zero_point)
     return end
 
 
-def _change_input(graph: Graph, inner: Tensor, wanted: str) -> None:
-    end = _end_like(graph, inner, wanted)
+def _change_input(graph: Graph, inner: Tensor, dtype: str) -> None:
+    end = _end_like(graph, inner, dtype)
     graph.operators.insert(0, Operator("QUANTIZE", [end], [inner], version=2))
     graph.inputs[graph.inputs.index(inner)] = end
 
 
-def _change_output(graph: Graph, inner: Tensor, wanted: str) -> None:
-    if wanted == "FLOAT32" and _ends_in_softmax(graph, inner):
+def _change_output(graph: Graph, inner: Tensor, dtype: str) -> None:
+    if dtype == "FLOAT32" and _ends_in_softmax(graph, inner):
         _compute_in_float(graph, inner)
         return
-    end = _end_like(graph, inner, wanted)
-    name = "DEQUANTIZE" if wanted == "FLOAT32" else "QUANTIZE"
+    end = _end_like(graph, inner, dtype)
+    name = "DEQUANTIZE" if dtype == "FLOAT32" else "QUANTIZE"
     graph.operators.append(Operator(name, [inner], [end], version=2))
     graph.outputs[graph.outputs.index(inner)] = end
 

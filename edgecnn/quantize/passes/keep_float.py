@@ -56,7 +56,7 @@ def _rounds(operator: Operator) -> bool:
 
 class _Work:
     def __init__(self, graph: Graph, real: Graph) -> None:
-        self.graph, self.twins = graph, real.made()
+        self.graph, self.twins = graph, real.by_output()
         self._by_name = graph.by_name()
         self._real_of: dict[str, Tensor] = {}
         self._constants: dict[Tensor, Tensor] = {}
@@ -66,9 +66,9 @@ class _Work:
         twin = self.twins[operator.output.name]
         inputs = [self._input(tensor) for tensor in twin.inputs]
         outputs = [self._output(steps) for steps in operator.outputs]
-        made = Operator(twin.name, inputs, outputs, twin.options, custom=twin.custom)
-        made.raw = twin.raw if twin.custom else None  # with the options of its own
-        self.graph.operators.append(made)
+        added = Operator(twin.name, inputs, outputs, twin.options, custom=twin.custom)
+        added.raw = twin.raw if twin.custom else None  # with the options of its own
+        self.graph.operators.append(added)
         for output, steps in zip(outputs, operator.outputs, strict=True):
             # Goes again if nobody reads the steps.
             self.graph.operators.append(Operator("QUANTIZE", [output], [steps], version=2))
@@ -97,15 +97,15 @@ class _Work:
         return self._real_of[tensor.name]
 
     def _float_tensor(self, steps: Tensor, name: str) -> Tensor:
-        made = self.graph.add_like(steps, f"{name}{SUFFIX}")
-        made.dtype, made.quantization = "FLOAT32", None
-        self._real_of[name] = made
-        return made
+        tensor = self.graph.add_like(steps, f"{name}{SUFFIX}")
+        tensor.dtype, tensor.quantization = "FLOAT32", None
+        self._real_of[name] = tensor
+        return tensor
 
     def _constant(self, tensor: Tensor) -> Tensor:
         if tensor not in self._constants:
-            made = tensor.like(self.graph.unique_name(f"{tensor.name}_kept"))
-            self.graph.tensors.append(made)
-            made.data = np.array(tensor.data)
-            self._constants[tensor] = made
+            constant = tensor.like(self.graph.unique_name(f"{tensor.name}_kept"))
+            self.graph.tensors.append(constant)
+            constant.data = np.array(tensor.data)
+            self._constants[tensor] = constant
         return self._constants[tensor]

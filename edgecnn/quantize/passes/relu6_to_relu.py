@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def apply(graph: Graph) -> PassResult:
     """Rewrite a float graph; counts operators."""
-    found = [operator for operator in graph.operators if operator.name == "RELU6"]
-    for operator in found:
+    operators = [operator for operator in graph.operators if operator.name == "RELU6"]
+    for operator in operators:
         operator.become("RELU", operator.options)
-    return PassResult(len(found))
+    return PassResult(len(operators))

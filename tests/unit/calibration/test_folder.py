@@ -28,7 +28,7 @@ def fill(path: Path, count: int, *, first: int = 0) -> None:
 
 
 def load(path: Path, wanted: int, seed: int = 0) -> tuple[np.ndarray, tuple[str, ...]]:
-    return folder.load(path, size=SIZE, channels=3, wanted=wanted, seed=seed)
+    return folder.load(path, size=SIZE, channels=3, most=wanted, seed=seed)
 
 
 def test_the_seed_decides_and_nothing_else(tmp_path: Path) -> None:

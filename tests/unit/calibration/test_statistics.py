@@ -192,7 +192,7 @@ def test_any_network_is_described_whole_and_survives_the_disk(
     graph = Graph.read(net.data)
     feeds, answers = [[feed] for feed in net.feeds], [graph.outputs[0].name]
     found = collect(graph, feeds, answers=answers, runs=len(feeds), threads=2)
-    assert set(found.tensors) == {"image", *graph.made()}
+    assert set(found.tensors) == {"image", *graph.by_output()}
     for known in found.tensors.values():
         assert (known.low <= known.sample).all()
         assert (known.sample <= known.high).all()

@@ -15,7 +15,7 @@ from onnx import TensorProto, helper
 
 from edgecnn import gate, isolation
 from edgecnn.errors import InputError
-from edgecnn.gate import DamagedFileError, Work, guarded, limits_for, told
+from edgecnn.gate import DamagedFileError, Work, foreign_errors, guarded, limits_for
 from edgecnn.isolation import LimitError
 from edgecnn.progress import Silent
 from edgecnn.runtime.onnxrt import OnnxSession
@@ -224,7 +224,7 @@ def test_the_weights_beside_an_onnx_count(tmp_path: Path) -> None:
 
 
 def fail(error: Exception) -> None:
-    with told("doing this"):
+    with foreign_errors("doing this"):
         raise error
 
 

@@ -229,7 +229,7 @@ def test_a_poor_calibration_set_gives_better_files_than_plain_minmax(kind: str) 
         known = collect(graph, feeds(spoiled), answers=[SCORES], runs=8, threads=1)
         weighed = assembly.weigh(assembly.prepare(graph, known), 8)
         plain = assembly.assemble(
-            weighed, assembly.Settings("minmax"), assembly.Seen.of(known), [SCORES]
+            weighed, assembly.Settings("minmax"), assembly.RangeSource.of(known), [SCORES]
         )
         _, made = with_views(graph, spoiled)
         gains_db.append(snr_db(graph, made.graph, others) - snr_db(graph, plain, others))

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgecnn.quantize.rounding import adaptive, adaptive_each, nearest, symmetric_scale
+from edgecnn.quantize.rounding import gptq, gptq_by_row, nearest, symmetric_scale
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -56,7 +56,7 @@ def test_a_row_of_zeros_has_a_scale_and_stays_zero() -> None:
     weights[1] = [1, -2, 0.5]
     scale = symmetric_scale(weights)
     np.testing.assert_allclose(scale, [1, 2 / 127])
-    assert not adaptive(weights, scale, np.eye(3, dtype=np.float32))[0].any()
+    assert not gptq(weights, scale, np.eye(3, dtype=np.float32))[0].any()
 
 
 @given(st.integers(0, 2**16), st.integers(1, 6), st.integers(1, 90), st.floats(1e-6, 1e6))
@@ -68,11 +68,11 @@ def test_adaptive_is_int8_and_does_not_care_for_units(
     weights = draw_weights(random, outputs, inputs)
     scale = symmetric_scale(weights)
     covariance = covariance_of(random, inputs)
-    chosen = adaptive(weights, scale, covariance)
+    chosen = gptq(weights, scale, covariance)
     assert chosen.shape == weights.shape
     assert chosen.dtype == np.int8
     assert chosen.min() >= -127
-    louder = adaptive(weights, scale, covariance * np.float32(loudness))
+    louder = gptq(weights, scale, covariance * np.float32(loudness))
     # Another unit rounds differently in single precision, and a tie may fall the other way.
     assert (louder == chosen).mean() > 0.5
     assert np.abs(louder.astype(int) - chosen).max() < 30
@@ -81,9 +81,9 @@ def test_adaptive_is_int8_and_does_not_care_for_units(
 def test_what_does_not_fit_is_cut_off_and_does_not_wrap_around() -> None:
     weights = draw_weights(np.random.default_rng(0), 4, 40)
     scale = symmetric_scale(weights) * 0.3
-    chosen = adaptive(weights, scale, np.eye(40, dtype=np.float32))
+    chosen = gptq(weights, scale, np.eye(40, dtype=np.float32))
     np.testing.assert_array_equal(chosen, nearest(weights, scale))
-    each = adaptive_each(weights, scale, np.tile(np.eye(40), (4, 1, 1)))
+    each = gptq_by_row(weights, scale, np.tile(np.eye(40), (4, 1, 1)))
     np.testing.assert_array_equal(each, nearest(weights, scale))
     assert (np.abs(chosen.astype(int)) == 127).sum() > 4
 
@@ -94,7 +94,7 @@ def test_adaptive_is_better_than_nearest_on_correlated_inputs(inputs: int) -> No
     weights = draw_weights(random, 64, inputs)
     scale = symmetric_scale(weights)
     covariance = covariance_of(random, inputs)
-    better = layer_error(weights, scale, adaptive(weights, scale, covariance), covariance)
+    better = layer_error(weights, scale, gptq(weights, scale, covariance), covariance)
     worse = layer_error(weights, scale, nearest(weights, scale), covariance)
     assert better.mean() < worse.mean() * (0.97 if inputs == 4 else 0.8)
 
@@ -108,7 +108,7 @@ def test_adaptive_is_no_worse_than_nearest_on_average(
     weights = draw_weights(random, 128, inputs)
     scale = symmetric_scale(weights)
     covariance = covariance_of(random, inputs, mixing)
-    better = layer_error(weights, scale, adaptive(weights, scale, covariance), covariance)
+    better = layer_error(weights, scale, gptq(weights, scale, covariance), covariance)
     worse = layer_error(weights, scale, nearest(weights, scale), covariance)
     assert better.mean() <= worse.mean() * 1.02
 
@@ -118,15 +118,15 @@ def test_independent_inputs_are_rounded_to_nearest() -> None:
     weights = draw_weights(random, 5, 40)
     scale = symmetric_scale(weights)
     covariance = np.diag(random.uniform(0.5, 2, 40)).astype(np.float32)
-    np.testing.assert_array_equal(adaptive(weights, scale, covariance), nearest(weights, scale))
+    np.testing.assert_array_equal(gptq(weights, scale, covariance), nearest(weights, scale))
 
 
 def test_inputs_that_never_vary_are_rounded_to_nearest() -> None:
     weights = draw_weights(np.random.default_rng(0), 5, 8)
     scale = symmetric_scale(weights)
     still = np.zeros((8, 8), np.float32)
-    np.testing.assert_array_equal(adaptive(weights, scale, still), nearest(weights, scale))
-    each = adaptive_each(weights, scale, np.zeros((5, 8, 8), np.float32))
+    np.testing.assert_array_equal(gptq(weights, scale, still), nearest(weights, scale))
+    each = gptq_by_row(weights, scale, np.zeros((5, 8, 8), np.float32))
     np.testing.assert_array_equal(each, nearest(weights, scale))
 
 
@@ -136,7 +136,7 @@ def test_fewer_images_than_inputs_leave_a_singular_covariance_that_is_taken() ->
     covariance = (samples.T @ samples / 3).astype(np.float32)
     weights = draw_weights(random, 32, 60)
     scale = symmetric_scale(weights)
-    better = layer_error(weights, scale, adaptive(weights, scale, covariance), covariance)
+    better = layer_error(weights, scale, gptq(weights, scale, covariance), covariance)
     worse = layer_error(weights, scale, nearest(weights, scale), covariance)
     assert better.mean() < worse.mean() / 2
 
@@ -149,7 +149,7 @@ def test_each_row_with_its_own_covariance_is_no_worse_than_nearest(seed: int, ta
     weights = draw_weights(random, channels, taps)
     scale = symmetric_scale(weights)
     covariances = np.stack([covariance_of(random, taps) for _ in range(channels)])
-    chosen = adaptive_each(weights, scale, covariances)
+    chosen = gptq_by_row(weights, scale, covariances)
     assert chosen.dtype == np.int8
     assert chosen.min() >= -127
     errors = {
@@ -167,14 +167,13 @@ def test_each_row_equals_adaptive_of_that_row_where_the_order_is_the_same() -> N
     weights = draw_weights(random, 40, 9)
     scale = symmetric_scale(weights)
     covariances = []
-    for _ in range(40):  # loudest tap first: the order `adaptive` would take
+    for _ in range(40):  # loudest tap first: the order `gptq` would take
         found = covariance_of(random, 9)
         order = np.argsort(-np.diag(found), kind="stable")
         covariances.append(found[np.ix_(order, order)])
-    each = adaptive_each(weights, scale, np.stack(covariances))
+    each = gptq_by_row(weights, scale, np.stack(covariances))
     rows = [
-        adaptive(weights[i : i + 1], scale[i : i + 1], found)[0]
-        for i, found in enumerate(covariances)
+        gptq(weights[i : i + 1], scale[i : i + 1], found)[0] for i, found in enumerate(covariances)
     ]
     # One computes in double precision, the other in single: a tie may fall either way.
     assert (each == np.stack(rows)).mean() > 0.99

@@ -9,7 +9,7 @@ import experiment_layers
 import experiment_record
 from experiment_twins import TWINS
 
-from edgecnn.diagnosing.record import Diagnosis, Layer, Observations, OutputSeen
+from edgecnn.diagnosing.record import Diagnosis, Layer, Observations, ObservedOutput
 from edgecnn.evidence import files
 from edgecnn.evidence.records import Layers
 from edgecnn.profiling.operator_record import Ceilings, KindTime, OperatorProfile
@@ -51,7 +51,7 @@ def _diagnosis() -> Diagnosis:
         for index, snr_db in enumerate((40.0, None))
     )
     observed = _made_up(
-        Observations, outputs=(OutputSeen("scores", 21.5, "logits"),), layers=layers
+        Observations, outputs=(ObservedOutput("scores", 21.5, "logits"),), layers=layers
     )
     found: Diagnosis = _made_up(
         Diagnosis, observed=observed, source="made up", samples=4, causes=()

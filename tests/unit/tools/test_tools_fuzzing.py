@@ -78,7 +78,7 @@ def opens(data: bytes) -> bool:
 def test_what_nobody_foresaw_is_named_by_its_place() -> None:
     error = io.StringIO()
     try:
-        with gate.told("reading x"):
+        with gate.foreign_errors("reading x"):
             gate.limits_for(gate.READ, "many")  # type: ignore[arg-type]
     except gate.DamagedFileError as damaged:
         traceback.print_exception(damaged, file=error)

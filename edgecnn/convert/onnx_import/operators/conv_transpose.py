@@ -71,9 +71,9 @@ def _dense_kernel(node: Node) -> NDArray[Any]:
     channels, width = weights.shape[:2]
     if groups > 1:
         dense = np.zeros((channels, width * groups, *weights.shape[2:]), weights.dtype)
-        each = channels // groups
+        size = channels // groups
         for group in range(groups):
-            rows = slice(group * each, (group + 1) * each)
+            rows = slice(group * size, (group + 1) * size)
             dense[rows, group * width : (group + 1) * width] = weights[rows]
         weights = dense
     dilations = node.get("dilations", [1] * (weights.ndim - 2))
@@ -86,14 +86,14 @@ def _dense_kernel(node: Node) -> NDArray[Any]:
 def _axes(node: Node, sizes: Sequence[int], kernel: Sequence[int]) -> list[_Axis]:
     count = len(sizes)
     strides, extra = node.get("strides", [1] * count), node.get("output_padding", [0] * count)
-    pads, wanted = node.get("pads", [0] * (2 * count)), node.get("output_shape")
+    pads, output_shape = node.get("pads", [0] * (2 * count)), node.get("output_shape")
     mode = node.get("auto_pad", "NOTSET")
     axes = []
     for i, (size, k, stride) in enumerate(zip(sizes, kernel, strides, strict=True)):
         whole = (size - 1) * stride + k + extra[i]
         begin, out = pads[i], whole - pads[i] - pads[i + count]
-        if wanted is not None or mode.startswith("SAME"):
-            out = wanted[len(wanted) - count + i] if wanted is not None else size * stride
+        if output_shape is not None or mode.startswith("SAME"):
+            out = size * stride if output_shape is None else output_shape[i - count]
             total = max(whole - out, 0)
             # ONNX: SAME_UPPER has the odd element behind, everything else in front.
             begin = total // 2 if mode == "SAME_UPPER" else total - total // 2

@@ -105,8 +105,8 @@ def _direction(node: Node, index: int) -> _Direction:
     if not (node.operator == "GRU" and node.get("linear_before_reset", 0)):
         outer, inner = outer + inner, np.zeros_like(inner)  # one sum for both
     names = [n.decode() if isinstance(n, bytes) else n for n in node.get("activations", [])]
-    each = len(_DEFAULTS[node.operator])
-    chosen = names[index * each : (index + 1) * each] or _DEFAULTS[node.operator]
+    count = len(_DEFAULTS[node.operator])
+    chosen = names[index * count : (index + 1) * count] or _DEFAULTS[node.operator]
     functions = tuple(_FUNCTIONS[name.lower()] for name in chosen)
     backwards = index == 1 or node.get("direction", "forward") == "reverse"
     parts = [recurrence.T]

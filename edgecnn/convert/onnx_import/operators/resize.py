@@ -87,11 +87,11 @@ def _targets(node: Node) -> tuple[list[float], list[int] | None]:
     return node.option(2, "scales"), None
 
 
-def _kept_ratio(node: Node, sizes: Sequence[int], wanted: Sequence[int]) -> list[int]:
+def _kept_ratio(node: Node, sizes: Sequence[int], output_sizes: Sequence[int]) -> list[int]:
     policy = node.get("keep_aspect_ratio_policy", "stretch")
     if policy == "stretch":
-        return list(wanted)
-    ratios = [out / size for out, size in zip(wanted, sizes, strict=True)]
+        return list(output_sizes)
+    ratios = [out / size for out, size in zip(output_sizes, sizes, strict=True)]
     ratio = min(ratios) if policy == "not_larger" else max(ratios)
     return [int(np.floor(size * ratio + 0.5)) for size in sizes]
 
@@ -110,10 +110,10 @@ def _nearest(node: Node, tensor: Any, axes: Mapping[int, Axis], *, plane: bool) 
     picks = {axis: nearest(spec, rounding) for axis, spec in axes.items()}
     if plane:
         both = _both(axes, tensor)
-        wanted = [picks.get(i, np.arange(spec.out)) for i, spec in enumerate(both, start=1)]
+        indices = [picks.get(i, np.arange(spec.out)) for i, spec in enumerate(both, start=1)]
         for mode, half_pixel, how in _NEAREST:
             like = [nearest(Axis(s.size, s.out, s.out / s.size, mode), how) for s in both]
-            if all(np.array_equal(a, b) for a, b in zip(wanted, like, strict=True)):
+            if all(np.array_equal(a, b) for a, b in zip(indices, like, strict=True)):
                 return tf.raw_ops.ResizeNearestNeighbor(
                     images=tensor,
                     size=[spec.out for spec in both],

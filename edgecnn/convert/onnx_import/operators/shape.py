@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 def reshape(node: Node) -> Value:
     """Reshape; 0 copies a size, -1 is what is left."""
     value = node.viewed(0)
-    wanted = node.option(1, "shape", node.get("shape"))
+    shape = node.option(1, "shape", node.get("shape"))
     if not node.get("allowzero", 0):
-        wanted = [value.shape[i] if size == 0 else size for i, size in enumerate(wanted)]
-    known = int(np.prod([size for size in wanted if size != -1]))
-    return reshaped(value, [value.size // max(known, 1) if size == -1 else size for size in wanted])
+        shape = [value.shape[i] if size == 0 else size for i, size in enumerate(shape)]
+    known = int(np.prod([size for size in shape if size != -1]))
+    return reshaped(value, [value.size // max(known, 1) if size == -1 else size for size in shape])
 
 
 @operator("Flatten")

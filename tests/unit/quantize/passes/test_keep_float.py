@@ -38,7 +38,7 @@ def quantized(data: bytes, feeds: list[object]) -> tuple[IntegerModel, FloatSour
 
 
 def names(source: FloatSource) -> list[str]:
-    return list(source.graph.made())
+    return list(source.graph.by_output())
 
 
 def kept(made: IntegerModel, layers: Collection[str], *, io: str = "int8") -> bytes:

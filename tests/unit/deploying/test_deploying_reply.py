@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from tiny_artifact import write_artifact
 from tiny_release import own_libraries
 
-from edgecnn.deploying import TaskOptions, artifact, release, tasking
-from edgecnn.deploying import told as answers
+from edgecnn.deploying import TaskOptions, artifact, release, reply, tasking
 from edgecnn.devices.device import Completed
 from edgecnn.errors import DeviceError
 from edgecnn.progress import Silent
@@ -52,14 +51,14 @@ def good(sent: Sent) -> dict[str, Any]:
             "previous": "", "removed": [], "proof": proof}  # fmt: skip
 
 
-def understood(sent: Sent, said: object, code: int = 0) -> answers.Told:
+def understood(sent: Sent, said: object, code: int = 0) -> reply.InstallReply:
     text = said if isinstance(said, str) else json.dumps(said)
-    return answers.understood(TARGET, Completed(code, text, "its\nlast words"), *sent)
+    return reply.parse_reply(TARGET, Completed(code, text, "its\nlast words"), *sent)
 
 
 def test_what_was_proved_is_taken(sent: Sent) -> None:
     told = understood(sent, good(sent))
-    assert answers.proof(told.proof).bit_identical
+    assert reply.proof(told.proof).bit_identical
     assert (told.folder, told.release, told.removed) == ("/home/pi/net", sent[1].name, ())
     second = {**good(sent), "release": f"{sent[1].name}.2", "previous": "a" * 16}
     assert understood(sent, second).previous == "a" * 16

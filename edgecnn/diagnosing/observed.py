@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edgecnn.diagnosing.factors import of_channels
-from edgecnn.diagnosing.record import AddSeen, InputSeen, Layer, WeightsSeen
+from edgecnn.diagnosing.record import Layer, ObservedAdd, ObservedInput, ObservedWeights
 from edgecnn.quantize import affine, contributions, noise_flow
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ _INPUTS_OF_SUM = 2
 
 
 @dataclass(frozen=True)
-class Sight:
+class Comparison:
     """Both files and what was measured of them."""
 
     quantized: Graph
@@ -43,32 +43,34 @@ class Sight:
         if self.equalized:
             both = list(zip(self.pairs, self.sums, strict=True))
             return of_channels(self.real, both, self.known, self.judged)
-        return {t: np.ones(found.channels) for t, found in self.known.tensors.items()}
+        return {t: np.ones(statistics.channels) for t, statistics in self.known.tensors.items()}
 
     def taken_out(self, tensor: str) -> Floats | None:
         """The factors of a tensor; None where the file does not scale channels."""
         return self.factors[tensor] if self.equalized else None
 
 
-def layers(sight: Sight) -> tuple[Layer, ...]:
+def layers(comparison: Comparison) -> tuple[Layer, ...]:
     """Every pair as a record, with its share in the error of what is judged."""
-    seen = {
-        pair.real.name: _seen(pair, sums, sight)
-        for pair, sums in zip(sight.pairs, sight.sums, strict=True)
+    tensors = {
+        pair.real.name: _tensor_noise(pair, sums, comparison)
+        for pair, sums in zip(comparison.pairs, comparison.sums, strict=True)
     }
-    found = noise_flow.contributions_of(sight.real, sight.known, sight.judged, seen)
-    errors = [_error(pair, found) for pair in sight.pairs]
+    parts = noise_flow.contributions_of(
+        comparison.real, comparison.known, comparison.judged, tensors
+    )
+    errors = [_error(pair, parts) for pair in comparison.pairs]
     total = sum(errors) or 1.0
     return tuple(
-        _layer(pair, sums, sight, error / total)
-        for pair, sums, error in zip(sight.pairs, sight.sums, errors, strict=True)
+        _layer(pair, sums, comparison, error / total)
+        for pair, sums, error in zip(comparison.pairs, comparison.sums, errors, strict=True)
     )
 
 
-def _error(pair: Pair, found: dict[str, noise_flow.Contribution]) -> float:
-    if pair.real.name not in found:
+def _error(pair: Pair, parts: dict[str, noise_flow.Contribution]) -> float:
+    if pair.real.name not in parts:
         return 0.0
-    contribution = found[pair.real.name]
+    contribution = parts[pair.real.name]
     rounds = pair.operator not in noise_flow.KEEPS_STEPS
     return contribution.weights + (contribution.rounding if rounds else 0.0)
 
@@ -84,24 +86,24 @@ def _dtype(pair: Pair) -> str:
     return pair.quantized.numpy_dtype.name
 
 
-def _seen(pair: Pair, sums: LayerSums, sight: Sight) -> noise_flow.Seen:
-    factor = sight.factors[pair.real.name]
+def _tensor_noise(pair: Pair, sums: LayerSums, comparison: Comparison) -> noise_flow.TensorNoise:
+    factor = comparison.factors[pair.real.name]
     step = limits = None
     if sums.scale is not None:
         low, high = _limits(sums, _dtype(pair))
         step, limits = sums.scale * factor, np.stack([low * factor, high * factor])
     # Factors are known to a few per cent, weights' rounding is finer: it cannot be told from them.
     errors = None
-    if not sight.equalized:
+    if not comparison.equalized:
         errors = noise_flow.weights_error(pair.made_by, pair.twin)
     kernel, bias = errors or (None, None)
-    noise = sums.error(sight.taken_out(pair.real.name)) / max(sums.values / sums.channels, 1)
-    return noise_flow.Seen(noise, step, limits, kernel, bias)
+    noise = sums.error(comparison.taken_out(pair.real.name)) / max(sums.values / sums.channels, 1)
+    return noise_flow.TensorNoise(noise, step, limits, kernel, bias)
 
 
-def _layer(pair: Pair, sums: LayerSums, sight: Sight, share: float) -> Layer:
-    factor = sight.factors[pair.real.name]
-    sample = sight.known.tensors[pair.real.name]
+def _layer(pair: Pair, sums: LayerSums, comparison: Comparison, share: float) -> Layer:
+    factor = comparison.factors[pair.real.name]
+    sample = comparison.known.tensors[pair.real.name]
     with np.errstate(divide="ignore", invalid="ignore"):
         scale = np.where(factor > 0, 1 / factor, 1.0)
     limits: tuple[float, float] | None = None
@@ -115,7 +117,7 @@ def _layer(pair: Pair, sums: LayerSums, sight: Sight, share: float) -> Layer:
         index=pair.index,
         layer=pair.name,
         operator=pair.operator,
-        snr_db=sums.snr_db(sight.taken_out(pair.real.name)),
+        snr_db=sums.snr_db(comparison.taken_out(pair.real.name)),
         share=share,
         matched_by=pair.matched_by,
         channels=sums.channels,
@@ -154,16 +156,18 @@ def _clipping(
     return float((beyond > step / 2).mean()), 10 * float(np.log10(signal / cut)) if cut else None
 
 
-def inputs(sight: Sight) -> tuple[InputSeen, ...]:
+def inputs(comparison: Comparison) -> tuple[ObservedInput, ...]:
     """The float network's float inputs, as the file takes them and as they were fed."""
-    both = zip(sight.quantized.inputs, sight.real.inputs, strict=True)
+    both = zip(comparison.quantized.inputs, comparison.real.inputs, strict=True)
     return tuple(
-        _input(sight, entry, real) for entry, real in both if real.name in sight.known.tensors
+        _input(comparison, entry, real)
+        for entry, real in both
+        if real.name in comparison.known.tensors
     )
 
 
-def _input(sight: Sight, taken: Tensor, real: Tensor) -> InputSeen:
-    entry = _first_quantized(sight.quantized, taken)
+def _input(comparison: Comparison, taken: Tensor, real: Tensor) -> ObservedInput:
+    entry = _first_quantized(comparison.quantized, taken)
     low = high = None
     steps = 0
     if entry.quantization is not None and not entry.is_float:
@@ -174,9 +178,9 @@ def _input(sight: Sight, taken: Tensor, real: Tensor) -> InputSeen:
             int(entry.quantization.zero_point[0]),
         )
         low, high = (info.min - zero_point) * scale, (info.max - zero_point) * scale
-    fed = sight.known.tensors[real.name]
-    first, stirring = _stirring(sight, real)
-    return InputSeen(taken.name, low, high, steps, fed.minimum, fed.maximum, first, stirring)
+    fed = comparison.known.tensors[real.name]
+    first, stirring = _stirring(comparison, real)
+    return ObservedInput(taken.name, low, high, steps, fed.minimum, fed.maximum, first, stirring)
 
 
 def _first_quantized(graph: Graph, entry: Tensor) -> Tensor:
@@ -186,17 +190,17 @@ def _first_quantized(graph: Graph, entry: Tensor) -> Tensor:
     return readers[0].output if quantizes else entry
 
 
-def _stirring(sight: Sight, entry: Tensor) -> tuple[str, float | None]:
+def _stirring(comparison: Comparison, entry: Tensor) -> tuple[str, float | None]:
     """How far the first convolution behind an input varies, and its name."""
     behind = {entry}
-    for operator in sight.real.operators:
+    for operator in comparison.real.operators:
         if not behind & set(operator.read):
             continue
         behind.update(operator.outputs)
         name = operator.output.name
-        if operator.name not in affine.CONVOLUTIONS or name not in sight.known.tensors:
+        if operator.name not in affine.CONVOLUTIONS or name not in comparison.known.tensors:
             continue
-        sample = sight.known.tensors[name].sample.astype(np.float64)
+        sample = comparison.known.tensors[name].sample.astype(np.float64)
         alive = np.abs(sample).max(axis=0) > 0
         if not alive.any() or len(sample) < _INPUTS_OF_SUM:
             return name, None
@@ -206,9 +210,9 @@ def _stirring(sight: Sight, entry: Tensor) -> tuple[str, float | None]:
     return "", None
 
 
-def per_tensor(graph: Graph) -> tuple[WeightsSeen, ...]:
+def per_tensor(graph: Graph) -> tuple[ObservedWeights, ...]:
     """Convolutions whose weights have one scale for several output channels."""
-    found = []
+    convolutions = []
     for operator in graph.operators:
         if operator.name not in affine.CONVOLUTIONS:
             continue
@@ -224,20 +228,20 @@ def per_tensor(graph: Graph) -> tuple[WeightsSeen, ...]:
         largest = np.abs(np.moveaxis(values, axis, 0).reshape(channels, -1)).max(axis=1)
         alive = largest[largest > 0]
         spread = float(largest.max() / np.median(alive)) if len(alive) else 1.0
-        found.append(WeightsSeen(operator.output.name, operator.name, channels, spread))
-    return tuple(found)
+        convolutions.append(ObservedWeights(operator.output.name, operator.name, channels, spread))
+    return tuple(convolutions)
 
 
-def adds(sight: Sight) -> tuple[AddSeen, ...]:
+def adds(comparison: Comparison) -> tuple[ObservedAdd, ...]:
     """Sums of two tensors that vary, both with statistics, whose sum is quantized."""
-    found = []
-    for pair, sums in zip(sight.pairs, sight.sums, strict=True):
-        terms = [sight.known.tensors.get(tensor.name) for tensor in pair.twin.read]
+    additions = []
+    for pair, sums in zip(comparison.pairs, comparison.sums, strict=True):
+        terms = [comparison.known.tensors.get(tensor.name) for tensor in pair.twin.read]
         if pair.operator != "ADD" or sums.scale is None or len(terms) != _INPUTS_OF_SUM:
             continue
-        one, other = terms
-        if one is not None and other is not None:
-            widths = (one.maximum - one.minimum, other.maximum - other.minimum)
-            typical = float(np.median(sight.factors[pair.real.name]))
-            found.append(AddSeen(pair.name, widths, sums.scale * typical))
-    return tuple(found)
+        first, other = terms
+        if first is not None and other is not None:
+            widths = (first.maximum - first.minimum, other.maximum - other.minimum)
+            typical = float(np.median(comparison.factors[pair.real.name]))
+            additions.append(ObservedAdd(pair.name, widths, sums.scale * typical))
+    return tuple(additions)

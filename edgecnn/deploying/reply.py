@@ -34,7 +34,7 @@ _NAME = re.compile(r"[^\x00-\x1f\x7f/]{0,255}")
 
 
 @dataclass(frozen=True)
-class ToldOutput:
+class OutputReply:
     """How far one output was from what it was held to."""
 
     name: str
@@ -44,16 +44,16 @@ class ToldOutput:
 
 
 @dataclass(frozen=True)
-class ToldProof:
+class ProofReply:
     """What the release's own proof printed."""
 
     images: int
-    outputs: tuple[ToldOutput, ...]
+    outputs: tuple[OutputReply, ...]
     output_sha256: str
 
 
 @dataclass(frozen=True)
-class Told:
+class InstallReply:
     """A release that is in its place; see `edgecnn.deploying.records.Deployment`."""
 
     folder: str
@@ -61,7 +61,7 @@ class Told:
     previous: str
     removed: tuple[str, ...]
     unchanged: bool
-    proof: ToldProof
+    proof: ProofReply
     service: bool = False
 
 
@@ -80,14 +80,16 @@ class _Outcome:
     ok: bool
 
 
-def understood(target: str, done: Completed, deployable: Deployable, made: Release) -> Told:
+def parse_reply(
+    target: str, done: Completed, deployable: Deployable, release: Release
+) -> InstallReply:
     """Check what came back.
 
     Args:
         target: the device, for errors.
         done: how the program ended there.
         deployable: what was to be proved, and what this machine computes.
-        made: the release that was sent.
+        release: the one that was sent.
 
     Raises:
         DeviceError: nothing was installed, or the answer is not one about this release.
@@ -103,21 +105,19 @@ def understood(target: str, done: Completed, deployable: Deployable, made: Relea
     try:
         if not structured(parsed, _Outcome).ok:
             raise _refusal(target, structured(parsed, _Refused))
-        told = structured(parsed, Told)
-        refuse(_problems(told, deployable, made))
+        reply = structured(parsed, InstallReply)
+        refuse(_problems(reply, deployable, release))
     except UnfitError as error:
         raise DeviceError(
             f"{target}: what installing printed is damaged: {_words(str(error))}.", hint=_DAMAGED
         ) from error
-    return told
+    return reply
 
 
-def proof(told: ToldProof) -> Proof:
+def proof(reply: ProofReply) -> Proof:
     """The same for whoever asked for the deployment."""
-    outputs = tuple(
-        OutputProof(each.name, each.rule, each.limit, each.max_difference) for each in told.outputs
-    )
-    return Proof(told.images, outputs, told.output_sha256)
+    outputs = tuple(OutputProof(o.name, o.rule, o.limit, o.max_difference) for o in reply.outputs)
+    return Proof(reply.images, outputs, reply.output_sha256)
 
 
 def _refusal(target: str, refused: _Refused) -> DeviceError:
@@ -129,32 +129,32 @@ def _words(text: str) -> str:
     return printable_lines(text.strip()[-_LAST_WORDS:])
 
 
-def _problems(told: Told, deployable: Deployable, made: Release) -> Iterator[str]:
-    if not _PATH.fullmatch(told.folder):
-        yield f"{told.folder[:100]!r} is no folder"
-    if not re.fullmatch(rf"{made.name}(\.[0-9]+)?", told.release):
-        yield f"{told.release[:100]!r} is not the release {made.name} that was sent"
-    for name in (told.previous, *told.removed):
+def _problems(reply: InstallReply, deployable: Deployable, release: Release) -> Iterator[str]:
+    if not _PATH.fullmatch(reply.folder):
+        yield f"{reply.folder[:100]!r} is no folder"
+    if not re.fullmatch(rf"{release.name}(\.[0-9]+)?", reply.release):
+        yield f"{reply.release[:100]!r} is not the release {release.name} that was sent"
+    for name in (reply.previous, *reply.removed):
         if not _NAME.fullmatch(name):
             yield f"{name[:100]!r} is no release"
-    yield from _proof_problems(told.proof, deployable, made)
+    yield from _proof_problems(reply.proof, deployable, release)
 
 
-def _proof_problems(told: ToldProof, deployable: Deployable, made: Release) -> Iterator[str]:
+def _proof_problems(reply: ProofReply, deployable: Deployable, release: Release) -> Iterator[str]:
     """A proof is of the runs that were sent, by the rules that were sent, and within them."""
     runs = len(deployable.outputs[0])
-    if told.images != runs:
-        yield f"a proof over {told.images} runs, where {runs} were asked for"
-    held = [(each.name, each.rule, each.limit) for each in told.outputs]
-    if held != [(rule.name, rule.rule, rule.limit) for rule in made.rules]:
+    if reply.images != runs:
+        yield f"a proof over {reply.images} runs, where {runs} were asked for"
+    held = [(output.name, output.rule, output.limit) for output in reply.outputs]
+    if held != [(rule.name, rule.rule, rule.limit) for rule in release.rules]:
         yield "a proof by other rules than those that were sent"
-    for each in told.outputs:
-        if not 0 <= each.max_difference <= each.limit:
-            yield f"a difference of {each.max_difference!r} where {each.limit!r} is the limit"
-    if not re.fullmatch("[0-9a-f]{64}", told.output_sha256):
-        yield f"{told.output_sha256[:100]!r} is no SHA-256"
-    same = all(each.max_difference == 0 for each in told.outputs)
-    if same and _all_integer(deployable) and told.output_sha256 != _sha256(deployable):
+    for output in reply.outputs:
+        if not 0 <= output.max_difference <= output.limit:
+            yield f"a difference of {output.max_difference!r} where {output.limit!r} is the limit"
+    if not re.fullmatch("[0-9a-f]{64}", reply.output_sha256):
+        yield f"{reply.output_sha256[:100]!r} is no SHA-256"
+    same = all(output.max_difference == 0 for output in reply.outputs)
+    if same and _all_integer(deployable) and reply.output_sha256 != _sha256(deployable):
         yield "a proof of the same bits, whose sum is of others"
 
 
@@ -164,4 +164,4 @@ def _all_integer(deployable: Deployable) -> bool:
 
 
 def _sha256(deployable: Deployable) -> str:
-    return hashlib.sha256(b"".join(each.tobytes() for each in deployable.outputs)).hexdigest()
+    return hashlib.sha256(b"".join(array.tobytes() for array in deployable.outputs)).hexdigest()
