@@ -70,19 +70,19 @@ def left_lines(report: SweepReport) -> tuple[str, ...]:
 
 def impossible_table(report: SweepReport) -> Table:
     """The points that cannot be, and why."""
-    rows = [(title(record.point), _told(record)) for record in report.impossible]
+    rows = [(title(record.point), _reason(record)) for record in report.impossible]
     return Table((Column("cannot be"), Column("why")), tuple(rows))
 
 
 def failed_table(report: SweepReport) -> Table:
     """The points that were begun, and did not come to an end."""
     ended = (*report.refused, *report.failed)
-    rows = [(title(record.point), record.status, _told(record)) for record in ended]
+    rows = [(title(record.point), record.status, _reason(record)) for record in ended]
     return Table((Column("not done"), Column(""), Column("why")), tuple(rows))
 
 
-def _told(point: PointRecord | Impossible) -> str:
-    return f"{point.message} {point.hint}".rstrip()
+def _reason(record: PointRecord | Impossible) -> str:
+    return f"{record.message} {record.hint}".rstrip()
 
 
 def place_text(place: Place | None) -> str:
