@@ -93,16 +93,16 @@ def content(target: str, parsed: object, job: Job) -> Content:
         DeviceError: it is not what runner.py prints for this job.
     """
     try:
-        found = structured(parsed, Content)
-        refuse(_problems(found, job))
+        record = structured(parsed, Content)
+        refuse(_problems(record, job))
     except UnfitError as error:
-        said = printable(str(error), LONGEST_ERROR)
+        reason = printable(str(error), LONGEST_ERROR)
         raise DeviceError(
-            f"{target}: what the runner printed is damaged: {said}.", hint=DAMAGED
+            f"{target}: what the runner printed is damaged: {reason}.", hint=DAMAGED
         ) from error
-    entries = [replace(each, error=each.error and printable(each.error, LONGEST_ERROR))
-               for each in found.results]  # fmt: skip
-    return replace(found, results=tuple(entries))
+    entries = [replace(entry, error=entry.error and printable(entry.error, LONGEST_ERROR))
+               for entry in record.results]  # fmt: skip
+    return replace(record, results=tuple(entries))
 
 
 def state(parsed: object) -> DeviceState:
@@ -111,9 +111,9 @@ def state(parsed: object) -> DeviceState:
     Raises:
         UnfitError: it is none.
     """
-    found = structured(parsed, DeviceState)
-    refuse(_fields(found, "$"))
-    return found
+    record = structured(parsed, DeviceState)
+    refuse(_fields(record, "$"))
+    return record
 
 
 def names(job: Job) -> dict[str, int]:
@@ -137,13 +137,13 @@ def limits(job: Job) -> Limits:
     return Limits(most, _PARTIALS * most + (64 << 20), most, silence_s)
 
 
-def _problems(found: Content, job: Job) -> Iterator[str]:
+def _problems(record: Content, job: Job) -> Iterator[str]:
     """What cannot be, or was not asked for; each with its place."""
-    yield from _rows(found.results, job)
-    yield from _fields(found, "$")
+    yield from _rows(record.results, job)
+    yield from _fields(record, "$")
     for name in ("before", "after"):
-        yield from _fields(getattr(found, name), f"$.{name}")
-    for entry in found.results:
+        yield from _fields(getattr(record, name), f"$.{name}")
+    for entry in record.results:
         where = f"{entry.path}, threads {entry.threads}"
         yield from _fields(entry, where)
         yield from _samples(entry, job, where)
@@ -153,24 +153,24 @@ def _problems(found: Content, job: Job) -> Iterator[str]:
 
 
 def _rows(entries: Sequence[Entry], job: Job) -> Iterator[str]:
-    wanted = set(asked(job))
-    for (path, threads), times in Counter((each.path, each.threads) for each in entries).items():
+    expected = set(asked(job))
+    for (path, threads), times in Counter((entry.path, entry.threads) for entry in entries).items():
         where = f"{path[:_LONGEST_TEXT]}, threads {str(threads)[:_LONGEST_TEXT]}"
-        if (path, threads) not in wanted:
+        if (path, threads) not in expected:
             yield f"an unexpected result @ {where}"
         elif times > 1:
             yield f"{times} results where one was expected @ {where}"
 
 
 def _fields(record: Content | Entry | DeviceState | Interval, where: str) -> Iterator[str]:
-    for each in fields(record):
-        value = getattr(record, each.name)
-        allowed = _RANGES.get(each.name)
+    for attribute in fields(record):
+        value = getattr(record, attribute.name)
+        allowed = _RANGES.get(attribute.name)
         if allowed and value is not None and not allowed[0] <= value <= allowed[1]:
-            yield f"{each.name} {value!r} cannot be @ {where}"
-        short = each.name in _SHORT_TEXTS and value is not None
+            yield f"{attribute.name} {value!r} cannot be @ {where}"
+        short = attribute.name in _SHORT_TEXTS and value is not None
         if short and not (value.isprintable() and len(value) <= _LONGEST_TEXT):
-            yield f"{each.name} {value[:_LONGEST_TEXT]!r} cannot be @ {where}"
+            yield f"{attribute.name} {value[:_LONGEST_TEXT]!r} cannot be @ {where}"
 
 
 def _samples(entry: Entry, job: Job, where: str) -> Iterator[str]:

@@ -121,13 +121,13 @@ def _run(folder: AdbFolder, pairs: Sequence[Pair], plan: BenchPlan, progress: Pr
 
 def _run_once(folder: AdbFolder, pair: Pair, plan: BenchPlan) -> None:
     """Run the program; what it cannot do with this file is this file's failure alone."""
-    asked = benchmark_model.arguments(pair.there, pair.threads, plan)
+    arguments = benchmark_model.arguments(pair.there, pair.threads, plan)
     limit_s = benchmark_model.longest_s(plan) + _STARTING_S
-    watched = phone_watch.run(folder, [f"./{_PROGRAM}", *asked], timeout_s=limit_s)
+    watched = phone_watch.run(folder, [f"./{_PROGRAM}", *arguments], timeout_s=limit_s)
     memory = None
     if not pair.peak_rss_bytes:
-        asked = benchmark_model.memory_arguments(pair.there, pair.threads)
-        memory = folder.run([f"./{_PROGRAM}", *asked], timeout_s=limit_s)
+        arguments = benchmark_model.memory_arguments(pair.there, pair.threads)
+        memory = folder.run([f"./{_PROGRAM}", *arguments], timeout_s=limit_s)
     try:
         pair.runs.append(benchmark_model.parse(watched.done.stdout + watched.done.stderr))
         pair.watched.append(watched)
@@ -158,7 +158,7 @@ def _failure(pair: Pair, target: str) -> DeviceFailure:
 
 
 def _result(pair: Pair, context: parsing.Context, runtime: str, cut: str) -> BenchResult:
-    made = parsing.result(
+    result = parsing.result(
         Entry(
             path=pair.there,
             threads=pair.threads,
@@ -176,10 +176,10 @@ def _result(pair: Pair, context: parsing.Context, runtime: str, cut: str) -> Ben
         context,
         cut=cut,
     )
-    grade: Grade = "void" if made.trust.grade == "void" else "warned"
-    trust = Trust(grade, (*made.trust.reasons, _UPPER_BOUNDS))
+    grade: Grade = "void" if result.trust.grade == "void" else "warned"
+    trust = Trust(grade, (*result.trust.reasons, _UPPER_BOUNDS))
     return replace(
-        made,
+        result,
         samples_ms=(),
         latency_ms=_latency(pair.runs),
         latency_at_most=("p90", "p99"),
@@ -190,7 +190,7 @@ def _result(pair: Pair, context: parsing.Context, runtime: str, cut: str) -> Ben
 def _content(pair: Pair) -> Content:
     """The phone's state; how busy others kept it is the worst of all repeats."""
     first, last = pair.watched[0], pair.watched[-1]
-    busy = [each.after.busy_share for each in pair.watched if each.after.busy_share is not None]
+    busy = [watch.after.busy_share for watch in pair.watched if watch.after.busy_share is not None]
     after = replace(last.after, busy_share=max(busy, default=None))
     return Content(before=first.before, after=after)
 

@@ -85,13 +85,13 @@ def _snr(file: BenchFile, limit: float) -> BudgetCheck:
     if file.parity is None:
         reason = "no manifest records the SNR of the file"
         return BudgetCheck("snr", limit, None, "dB", file.name, "", None, "undecided", reason)
-    found = file.parity.snr_db
-    if found is None:
+    snr_db = file.parity.snr_db
+    if snr_db is None:
         reason = "the logits equal the float model's"
         return BudgetCheck("snr", limit, None, "dB", file.name, "", None, "holds", reason)
-    reason = f"the logits have {found:.2f} dB SNR against float; {limit:g} dB are required"
+    reason = f"the logits have {snr_db:.2f} dB SNR against float; {limit:g} dB are required"
     return BudgetCheck(
-        "snr", limit, found, "dB", file.name, "", None, _outcome(found >= limit), reason
+        "snr", limit, snr_db, "dB", file.name, "", None, _outcome(snr_db >= limit), reason
     )
 
 
@@ -100,8 +100,8 @@ def _p90(result: BenchResult, limit: float) -> BudgetCheck:
         reason = f"{result.target} is emulated: its timings are not representative"
         return _of(result, "p90", limit, None, "ms", "undecided", reason)
     low, high = _p90_limits(result)
-    found = result.latency_ms.p90
-    interval = f"p90 is {found:.4g} ms (95% interval {low:.4g} to {high:.4g})"
+    p90_ms = result.latency_ms.p90
+    interval = f"p90 is {p90_ms:.4g} ms (95% interval {low:.4g} to {high:.4g})"
     if high <= limit:
         outcome: Outcome = "holds"
         reason, warning = f"{interval}, within {limit:g} ms", ""
@@ -114,7 +114,7 @@ def _p90(result: BenchResult, limit: float) -> BudgetCheck:
         reason = f"{interval}, above {limit:g} ms"
     if result.trust.grade == "void":
         return _void(result, limit, outcome, reason)
-    return _of(result, "p90", limit, found, "ms", outcome, reason, warning)
+    return _of(result, "p90", limit, p90_ms, "ms", outcome, reason, warning)
 
 
 def _p90_limits(result: BenchResult) -> tuple[float, float]:
@@ -130,23 +130,23 @@ def _void(result: BenchResult, limit: float, outcome: Outcome, reason: str) -> B
         reason = f"{reason}; even the fastest run took {result.latency_ms.min:.4g} ms"
     elif outcome == "broken":
         outcome, reason = "undecided", f"{reason}, but {why}"
-    found = result.latency_ms.p90
-    return _of(result, "p90", limit, found, "ms", outcome, reason, why)
+    p90_ms = result.latency_ms.p90
+    return _of(result, "p90", limit, p90_ms, "ms", outcome, reason, why)
 
 
 def _memory(result: BenchResult, limit: int) -> BudgetCheck:
-    found = result.peak_rss_bytes
+    peak = result.peak_rss_bytes
     reason = (
-        f"the process peaked at {found / 1e6:.1f} MB, libraries included; {limit / 1e6:g} MB are"
+        f"the process peaked at {peak / 1e6:.1f} MB, libraries included; {limit / 1e6:g} MB are"
         " allowed"
     )
-    outcome, warning = _outcome(found <= limit), ""
+    outcome, warning = _outcome(peak <= limit), ""
     if result.emulated:
         # The emulator's own memory is in it: what is small enough is so on the device too.
-        outcome = "holds" if found <= limit else "undecided"
+        outcome = "holds" if peak <= limit else "undecided"
         warning = f"{result.target} is emulated, and the emulator's own memory is included"
         reason = reason if outcome == "holds" else f"{reason}, but {warning}"
-    return _of(result, "memory", limit, found, "B", outcome, reason, warning)
+    return _of(result, "memory", limit, peak, "B", outcome, reason, warning)
 
 
 def _outputs(result: BenchResult, *, same: bool) -> BudgetCheck:
@@ -163,14 +163,14 @@ def _of(
     result: BenchResult,
     budget: str,
     limit: float | None,
-    found: float | None,
+    actual: float | None,
     unit: str,
     outcome: Outcome,
     reason: str,
     warning: str = "",
 ) -> BudgetCheck:
     return BudgetCheck(
-        budget, limit, found, unit, result.file, result.target, result.threads, outcome, reason,
+        budget, limit, actual, unit, result.file, result.target, result.threads, outcome, reason,
         warning,
     )  # fmt: skip
 

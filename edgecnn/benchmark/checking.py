@@ -55,27 +55,27 @@ def check(
         InputError: no budget is given, or the input is wrong, as in `bench`.
         MissingPartError: as in `bench`.
     """
-    asked = held.Budgets(p90_ms, size_bytes, memory_bytes, snr_db)
+    budgets = held.Budgets(p90_ms, size_bytes, memory_bytes, snr_db)
     for_micro = arena_bytes is not None or flash_bytes is not None
-    if not asked.any and not for_micro:
+    if not budgets.any and not for_micro:
         raise InputError(
             "No budget is given, so there is nothing to check.",
             hint="Give at least one: --p90 40ms --size 6MB --memory 64MB --snr 20dB --arena 256kB"
             " --flash 1MB",
         )
     chosen = BenchOptions(**options)
-    files = bench_files.collect([path], chosen.formats, chosen.given)
-    if asked.snr_db is not None and all(file.parity is None for file in files):
+    files = bench_files.collect([path], chosen.formats, chosen.shapes)
+    if budgets.snr_db is not None and all(file.parity is None for file in files):
         raise InputError(
             f"{path} has no manifest, and so no recorded SNR to hold --snr against.",
             hint="Name an artifact folder that `edgecnn export` wrote.",
         )
     report = BenchReport((), ())
-    if asked.measured or "on" in options:
+    if budgets.measured or "on" in options:
         report = measure(files, chosen, progress)
-    checks = list(held.check_files(asked, files))
+    checks = list(held.check_files(budgets, files))
     if for_micro:
         checks += check_micro(files, arena_bytes, flash_bytes)
     for result in report.results:
-        checks += held.check_result(asked, result)
+        checks += held.check_result(budgets, result)
     return CheckReport(tuple(checks), report.results, report.failures, report.warnings)

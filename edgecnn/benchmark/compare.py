@@ -43,14 +43,14 @@ def compare(
     """
     chosen = BenchOptions(**options)
     named = _one(a, chosen.formats), _one(b, chosen.formats)
-    first, second = bench_files.shaped(named, chosen.given)
+    first, second = bench_files.shaped(named, chosen.shapes)
     if first.name == second.name:
         second = replace(second, name=f"{second.name} (again)")
     return measure((first, second), chosen, progress)
 
 
 def _one(path: Path | str, formats: Sequence[str]) -> BenchFile:
-    found = bench_files.collect([path], formats)
-    if len(found) != 1:
+    files = bench_files.collect([path], formats)
+    if len(files) != 1:
         raise InputError(f"{path} is more than one file.", hint="Name one of its files.")
-    return found[0]
+    return files[0]

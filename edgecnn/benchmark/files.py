@@ -60,7 +60,7 @@ class BenchFile:
 
 @gate.guarded("Reading")
 def collect(
-    paths: Iterable[Path | str], formats: Sequence[str] = ("tflite",), given: Given | None = None
+    paths: Iterable[Path | str], formats: Sequence[str] = ("tflite",), shapes: Given | None = None
 ) -> tuple[BenchFile, ...]:
     """The files that are meant, each once, in the order they are named.
 
@@ -68,33 +68,33 @@ def collect(
         paths: artifact folders, their manifest.json, or model files. A model file in an artifact
             folder gets what the manifest knows, as long as its bytes are the manifest's.
         formats: which files of a folder.
-        given: sizes that the files leave open; they hold for every file.
+        shapes: sizes that the files leave open; they hold for every file.
 
     Raises:
         InputError: one does not exist, is no model, or cannot have these sizes; or a folder is not
             what its manifest says.
     """
-    found: dict[Path, BenchFile] = {}
+    files: dict[Path, BenchFile] = {}
     for path in map(Path, paths):
         for file in _files_of(path, formats):
-            found.setdefault(file.path.resolve(), file)
-    if not found:
+            files.setdefault(file.path.resolve(), file)
+    if not files:
         raise InputError("No file is named.", hint="Name an artifact folder, or a model file.")
-    return shaped(tuple(found.values()), given or Given())
+    return shaped(tuple(files.values()), shapes or Given())
 
 
-def shaped(files: Sequence[BenchFile], given: Given) -> tuple[BenchFile, ...]:
+def shaped(files: Sequence[BenchFile], shapes: Given) -> tuple[BenchFile, ...]:
     """The files with what they leave open said; beside such a file, fixed ones stay as they are.
 
     Raises:
         InputError: a file cannot have these sizes, or all fix theirs.
     """
-    if not given:
+    if not shapes:
         return tuple(files)
     inputs = [inspect(file.path, delegate=False).inputs for file in files]
     some_open = any(map(leaves_open, inputs))
     return tuple(
-        replace(file, shapes=resolve(own, given, file.format, file.name))
+        replace(file, shapes=resolve(own, shapes, file.format, file.name))
         if leaves_open(own) or not some_open
         else file
         for file, own in zip(files, inputs, strict=True)
@@ -129,7 +129,7 @@ def _artifact(folder: Path, formats: Sequence[str]) -> list[BenchFile]:
 
 
 def _which_folder(folder: Path) -> str:
-    inside = sorted(each.parent.name for each in folder.glob(f"*/{manifests.NAME}"))
+    inside = sorted(manifest.parent.name for manifest in folder.glob(f"*/{manifests.NAME}"))
     if inside:
         return f"Its folders {', '.join(inside)} do: name one, or several."
     return "Name a folder that `edgecnn export` wrote, or a model file."

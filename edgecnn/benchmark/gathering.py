@@ -80,19 +80,19 @@ class Gathered:
     def report(self, files: Sequence[BenchFile]) -> BenchReport:
         """All of it, device by device as asked, with each further file compared with the first."""
         place = {target: number for number, target in enumerate(self.targets)}
-        results = sorted(self.results, key=lambda each: place.get(each.target, 0))
-        failures = sorted(self.failures, key=lambda each: place.get(each.target, 0))
-        found: list[Comparison] = []
-        for each in compared(results, [file.name for file in files]):
-            if isinstance(each, InputError):
-                self.warn(f"{each.message} {each.hint}")
+        results = sorted(self.results, key=lambda result: place.get(result.target, 0))
+        failures = sorted(self.failures, key=lambda failure: place.get(failure.target, 0))
+        comparisons: list[Comparison] = []
+        for comparison in compared(results, [file.name for file in files]):
+            if isinstance(comparison, InputError):
+                self.warn(f"{comparison.message} {comparison.hint}")
             else:
-                found.append(each)
+                comparisons.append(comparison)
         return BenchReport(
             results=tuple(results),
             failures=tuple(failures),
             warnings=tuple(self.warnings),
-            comparisons=tuple(found),
+            comparisons=tuple(comparisons),
             targets=tuple(self.targets),
         )
 
@@ -105,8 +105,8 @@ def compared(
     Yields:
         The comparison, or why the samples allow none.
     """
-    by_place = {(each.target, each.threads, each.file): each for each in results}
-    for target, threads in dict.fromkeys((each.target, each.threads) for each in results):
+    by_place = {(result.target, result.threads, result.file): result for result in results}
+    for target, threads in dict.fromkeys((result.target, result.threads) for result in results):
         first = by_place.get((target, threads, names[0]))
         for name in names[1:]:
             second = by_place.get((target, threads, name))

@@ -48,10 +48,10 @@ def check_micro(
 
 
 def _flash(file: BenchFile, limit: int) -> BudgetCheck:
-    found = file.size_bytes
-    reason = f"the array takes {found} bytes of flash, the program not counted; {limit} are allowed"
-    outcome: Outcome = "holds" if found <= limit else "broken"
-    return BudgetCheck("flash", limit, found, "B", file.name, "", None, outcome, reason)
+    size = file.size_bytes
+    reason = f"the array takes {size} bytes of flash, the program not counted; {limit} are allowed"
+    outcome: Outcome = "holds" if size <= limit else "broken"
+    return BudgetCheck("flash", limit, size, "B", file.name, "", None, outcome, reason)
 
 
 def _arena(file: BenchFile, model: Model, limit: int) -> BudgetCheck:
@@ -60,21 +60,21 @@ def _arena(file: BenchFile, model: Model, limit: int) -> BudgetCheck:
         reason = f"TensorFlow Lite Micro has no {', '.join(missing)}"
         return BudgetCheck("arena", limit, None, "B", file.name, "", None, "broken", reason)
     try:
-        found = arena.estimate(model, file.name).arena_bytes
+        size = arena.estimate(model, file.name).arena_bytes
     except InputError as error:
         reason = error.message.rstrip(".")
         return BudgetCheck("arena", limit, None, "B", file.name, "", None, "undecided", reason)
-    said = f"the arena is estimated at {found} bytes; {limit} are allowed"
-    outcome, new = _outcome(found, limit), arena.unmeasured(names)
+    reason = f"the arena is estimated at {size} bytes; {limit} are allowed"
+    outcome, new = _outcome(size, limit), arena.unmeasured(names)
     if outcome == "holds" and new:  # one with BATCH_MATMUL took twice its estimate
         outcome = "undecided"
-        said = f"{said}, but none with {', '.join(new)} was held against a measured one"
+        reason = f"{reason}, but none with {', '.join(new)} was held against a measured one"
     if outcome == "undecided":
-        said = f"{said}: `edgecnn mcu` measures it"
-    return BudgetCheck("arena", limit, found, "B", file.name, "", None, outcome, said)
+        reason = f"{reason}: `edgecnn mcu` measures it"
+    return BudgetCheck("arena", limit, size, "B", file.name, "", None, outcome, reason)
 
 
-def _outcome(found: int, limit: int) -> Outcome:
-    if found <= limit:
+def _outcome(size: int, limit: int) -> Outcome:
+    if size <= limit:
         return "holds"
-    return "broken" if found * (1 - TOLERANCE) > limit else "undecided"
+    return "broken" if size * (1 - TOLERANCE) > limit else "undecided"

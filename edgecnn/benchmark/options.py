@@ -53,10 +53,10 @@ class BenchOptions:
         Raises:
             InputError: there is none, one is no device, or a farm cannot be read.
         """
-        found = farm.expanded((self.on,) if isinstance(self.on, str) else self.on)
-        if not found:
+        devices = farm.expanded((self.on,) if isinstance(self.on, str) else self.on)
+        if not devices:
             raise InputError("No device is given.", hint="For example --on local")
-        return found
+        return devices
 
     @property
     def thread_counts(self) -> tuple[int, ...]:
@@ -73,20 +73,20 @@ class BenchOptions:
         return tuple(dict.fromkeys(threads))
 
     @property
-    def given(self) -> Given:
+    def shapes(self) -> Given:
         """What is said of the files' inputs.
 
         Raises:
             InputError: something, beside an option that takes files as they are.
         """
-        given = Given(dict(self.input_shapes), self.input_size)
-        if given and (self.operators or self.benchmark_model is not None):
+        shapes = Given(dict(self.input_shapes), self.input_size)
+        if shapes and (self.operators or self.benchmark_model is not None):
             other = "--operators" if self.operators else "--benchmark-model"
             raise InputError(
-                f"{other} takes files as they are, without {given.option}.",
+                f"{other} takes files as they are, without {shapes.option}.",
                 hint=f"Leave {other} out, or export the file at that shape.",
             )
-        return given
+        return shapes
 
     @property
     def results_file(self) -> Path | None:

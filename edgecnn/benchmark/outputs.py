@@ -74,7 +74,7 @@ def compute_here(file: BenchFile) -> Outputs:
     """
     from edgecnn import gate
 
-    found: Outputs = gate.run(
+    outputs: Outputs = gate.run(
         "edgecnn.benchmark.outputs:compute",
         str(file.path),
         file.inputs,
@@ -84,7 +84,7 @@ def compute_here(file: BenchFile) -> Outputs:
         what=f"running {file.name}",
         progress=Silent(),  # each run is a word of life
     )
-    return found
+    return outputs
 
 
 def compute(
@@ -189,8 +189,8 @@ def agree(
     exact = here.runtime == there.runtime and not mixed
     least = _FLOAT_DB if recipe in _FLOAT_RECIPES else _rounded_db(kept_db)
     return all(
-        _close(one, other, least, exact=exact)
-        for one, other in zip(here.values, there.values, strict=True)
+        _close(value, other, least, exact=exact)
+        for value, other in zip(here.values, there.values, strict=True)
     )
 
 
@@ -203,28 +203,28 @@ def _rounded_db(kept_db: float | None) -> float:
     return _ROUNDED_DB if kept_db is None else min(_ROUNDED_DB, max(_LEAST_DB, kept_db))
 
 
-def _close(one: NDArray[Any], other: NDArray[Any], least: float, *, exact: bool) -> bool:
-    if one.shape != other.shape or one.dtype != other.dtype:
+def _close(expected: NDArray[Any], actual: NDArray[Any], least: float, *, exact: bool) -> bool:
+    if expected.shape != actual.shape or expected.dtype != actual.dtype:
         return False
-    if one.tobytes() == other.tobytes():
+    if expected.tobytes() == actual.tobytes():
         return True
-    if one.dtype.kind in "iub":
-        return not exact and _steps_apart(one, other) <= _ROUNDING_STEPS
-    return _snr_db(one, other) >= least
+    if expected.dtype.kind in "iub":
+        return not exact and _steps_apart(expected, actual) <= _ROUNDING_STEPS
+    return _snr_db(expected, actual) >= least
 
 
-def _steps_apart(one: NDArray[Any], other: NDArray[Any]) -> int:
+def _steps_apart(expected: NDArray[Any], actual: NDArray[Any]) -> int:
     import numpy as np
 
-    return int(np.abs(one.astype(np.int64) - other.astype(np.int64)).max(initial=0))
+    return int(np.abs(expected.astype(np.int64) - actual.astype(np.int64)).max(initial=0))
 
 
-def _snr_db(wanted: NDArray[Any], found: NDArray[Any]) -> float:
-    """10 log10 of the power of `wanted` over the error's; NaN, which is never enough, for NaN."""
+def _snr_db(expected: NDArray[Any], actual: NDArray[Any]) -> float:
+    """10 log10 of the power of `expected` over the error's; NaN, which is never enough, for NaN."""
     import numpy as np
 
-    reference = wanted.astype(np.float64)
-    noise = float(np.square(reference - found.astype(np.float64)).sum())
+    reference = expected.astype(np.float64)
+    noise = float(np.square(reference - actual.astype(np.float64)).sum())
     signal = float(np.square(reference).sum())
     if noise == 0:
         return math.inf

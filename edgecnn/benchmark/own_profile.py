@@ -90,8 +90,8 @@ def calibrate_device(
     path, watcher = Path(out), progress or Silent()
     _check_out(path)
     watcher.stage(f"{target}: identifying the device")
-    facts, found = _ask(target)
-    plain = _plain_profile(path.stem, facts, found)
+    facts, machine = _ask(target)
+    plain = _plain_profile(path.stem, facts, machine)
     probes, reasons = _measure(target, plain, watcher)
     scale = scale_of(probes)
     _write(path, as_toml(replace(plain, scale=scale, units=units_of(probes, scale))))
@@ -99,7 +99,7 @@ def calibrate_device(
         path=str(path),
         profile=profiles.load(path),
         probes=tuple(probes),
-        warnings=(*reasons, *_cautions(found)),
+        warnings=(*reasons, *_cautions(machine)),
     )
 
 
@@ -135,14 +135,14 @@ def _ask(target: str) -> tuple[DeviceFacts, Hardware]:
         device.close()
 
 
-def _plain_profile(name: str, facts: DeviceFacts, found: Hardware) -> DeviceProfile:
+def _plain_profile(name: str, facts: DeviceFacts, machine: Hardware) -> DeviceProfile:
     today = datetime.now(timezone.utc).date().isoformat()
     return profiles.DeviceProfile(
         name=name,
         title=facts.model,
         soc=facts.cpu,
-        clusters=found.clusters,
-        dram_gbps=round(found.dram_gbps, 2),
+        clusters=machine.clusters,
+        dram_gbps=round(machine.dram_gbps, 2),
         idle_w=None,
         load_w=None,
         sources={"dram_gbps": f"measured {today}: one core copies 32 MiB, read and written"},
@@ -167,8 +167,8 @@ def _measure(
             failure = report.failures[0]
             raise DeviceError(failure.message, hint=failure.hint)
         probes = [
-            _probe_time(*paths[each.file], each.latency_ms.p50, Path(each.file), profile)
-            for each in report.results
+            _probe_time(*paths[result.file], result.latency_ms.p50, Path(result.file), profile)
+            for result in report.results
         ]
     return probes, _reasons(target, report.results)
 
@@ -186,13 +186,13 @@ def _reasons(target: str, results: Sequence[BenchResult]) -> list[str]:
     Raises:
         DeviceError: some are void.
     """
-    void = [each.trust for each in results if each.trust.grade == "void"]
+    void = [result.trust for result in results if result.trust.grade == "void"]
     if void:
         raise DeviceError(
             f"{target}: it was disturbed during the measurement: {void[0].reasons[0]}.",
             hint="Close other programs there, let it cool down, and measure again.",
         )
-    return list(dict.fromkeys(reason for each in results for reason in each.trust.reasons))
+    return list(dict.fromkeys(reason for result in results for reason in result.trust.reasons))
 
 
 def scale_of(probes: Sequence[ProbeTime]) -> dict[str, float]:
@@ -202,19 +202,20 @@ def scale_of(probes: Sequence[ProbeTime]) -> dict[str, float]:
         logs.setdefault(probe.precision, []).append(
             math.log(probe.measured_ms / probe.predicted_ms)
         )
-    return {each: round(math.exp(sum(found) / len(found)), 3) for each, found in logs.items()}
+    means = {precision: sum(ratios) / len(ratios) for precision, ratios in logs.items()}
+    return {precision: round(math.exp(mean), 3) for precision, mean in means.items()}
 
 
 def units_of(probes: Sequence[ProbeTime], scale: dict[str, float]) -> dict[str, dict[str, float]]:
     """What each unit of work differs by beside the scale, by precision."""
-    found = {}
+    units = {}
     for precision, whole in scale.items():
         own = [probe for probe in probes if probe.precision == precision]
-        factors = unit_factors([each.unit_ms for each in own], [each.measured_ms for each in own])
-        found[precision] = {
+        factors = unit_factors([net.unit_ms for net in own], [net.measured_ms for net in own])
+        units[precision] = {
             name: round(factor / whole, 3) for name, factor in zip(work.NAMES, factors, strict=True)
         }
-    return found
+    return units
 
 
 def as_toml(profile: DeviceProfile) -> str:
@@ -237,7 +238,7 @@ def as_toml(profile: DeviceProfile) -> str:
             f"source = {_quoted(_CLUSTER_SOURCE)}",
         ]
     lines += ["", "[sources]"]
-    lines += [f"{name} = {_quoted(said)}" for name, said in profile.sources.items()]
+    lines += [f"{name} = {_quoted(source)}" for name, source in profile.sources.items()]
     if profile.scale:
         lines += ["", "[scale]", *_numbers(profile.scale)]
     for precision, units in profile.units.items():
@@ -251,18 +252,16 @@ def _numbers(values: dict[str, float]) -> list[str]:
 
 def _quoted(text: str) -> str:
     """A TOML string; what a device says of itself may hold anything."""
-    return json.dumps(
-        "".join(each if each.isprintable() else "?" for each in text), ensure_ascii=False
-    )
+    return json.dumps("".join(c if c.isprintable() else "?" for c in text), ensure_ascii=False)
 
 
-def _cautions(found: Hardware) -> list[str]:
-    said = ["Several threads were not measured: how they share work is taken from similar devices."]
-    if found.usual_l2:
-        said.append(
+def _cautions(machine: Hardware) -> list[str]:
+    lines = ["Several threads were not measured: how they share work is that of similar devices."]
+    if machine.usual_l2:
+        lines.append(
             "The system does not tell the level-2 cache's size; the design's usual one stands in."
         )
-    return said
+    return lines
 
 
 def _write(path: Path, text: str) -> None:

@@ -30,12 +30,12 @@ class Context:
 
 
 def results(
-    found: Content, context: Context, there: Mapping[str, Outputs], *, cut: str = ""
+    content: Content, context: Context, there: Mapping[str, Outputs], *, cut: str = ""
 ) -> tuple[list[BenchResult], list[DeviceFailure]]:
     """The results, and the files that gave none.
 
     Args:
-        found: what came back.
+        content: what came back.
         context: of what.
         there: outputs the device sent back, by the file's name there.
         cut: why the measurement ended too early; "" where it did not.
@@ -43,20 +43,20 @@ def results(
     measured: list[BenchResult] = []
     problems: list[tuple[str, Entry, BenchFile]] = []
     places = answer.names(context.job)
-    for entry in found.results:
+    for entry in content.results:
         file = context.job.files[places[entry.path]]
         problem = _problem(entry, file)
         if not problem:
             outputs_there = there.get(entry.path)
-            measured.append(result(entry, file, found, context, there=outputs_there, cut=cut))
+            measured.append(result(entry, file, content, context, there=outputs_there, cut=cut))
         elif entry.error or not cut:  # what had not begun when the connection went is no failure
             problems.append((problem, entry, file))
-    told = {(entry.path, entry.threads) for entry in found.results}
+    answered = {(entry.path, entry.threads) for entry in content.results}
     if not cut:
         problems += [
             ("the device says nothing of it", Entry(path, threads), context.job.files[places[path]])
             for path, threads in answer.asked(context.job)
-            if (path, threads) not in told
+            if (path, threads) not in answered
         ]
     return measured, _failures(problems, context)
 
@@ -65,10 +65,10 @@ def _failures(
     problems: Sequence[tuple[str, Entry, BenchFile]], context: Context
 ) -> list[DeviceFailure]:
     """One for each kind of problem: a device that lacks a library lacks it for every file."""
-    told: dict[str, list[tuple[Entry, BenchFile]]] = {}
+    by_problem: dict[str, list[tuple[Entry, BenchFile]]] = {}
     for problem, entry, file in problems:
-        told.setdefault(problem, []).append((entry, file))
-    return [_failure(problem, places, context) for problem, places in told.items()]
+        by_problem.setdefault(problem, []).append((entry, file))
+    return [_failure(problem, places, context) for problem, places in by_problem.items()]
 
 
 def _problem(entry: Entry, file: BenchFile) -> str:
@@ -113,7 +113,7 @@ def _hint(problem: str) -> str:
 def result(
     entry: Entry,
     file: BenchFile,
-    found: Content,
+    content: Content,
     context: Context,
     *,
     there: Outputs | None = None,
@@ -123,9 +123,9 @@ def result(
     repeats = tuple(repeat for repeat in entry.repeats if repeat)
     samples = tuple(sample for repeat in repeats for sample in repeat)
     facts = context.facts
-    if found.emulator and not facts.emulator:
-        facts = replace(facts, emulator=found.emulator)
-    made = BenchResult(
+    if content.emulator and not facts.emulator:
+        facts = replace(facts, emulator=content.emulator)
+    draft = BenchResult(
         target=context.target,
         device=facts,
         file=file.name,
@@ -146,25 +146,25 @@ def result(
         output_sha256=entry.output_sha256,
         outputs_match=_match(entry, file, context, there),
         inputs=entry.inputs,
-        before=found.before,
-        after=found.after,
+        before=content.before,
+        after=content.after,
         timeline=entry.timeline,
         trust=Trust("trusted"),
         emulated=facts.emulated,
         measured_at=dt.datetime.now(dt.timezone.utc).isoformat(timespec="seconds"),
         edgecnn=_edgecnn_version(),
     )
-    return replace(made, trust=_cut(trust.grade(made, context.job.plan), made, context, cut))
+    return replace(draft, trust=_cut(trust.grade(draft, context.job.plan), draft, context, cut))
 
 
-def _cut(given: Trust, result: BenchResult, context: Context, cut: str) -> Trust:
+def _cut(verdict: Trust, result: BenchResult, context: Context, cut: str) -> Trust:
     """A measurement that ended early: void unless every repeat had begun to count."""
     if not cut:
-        return given
+        return verdict
     reason = f"it was cut off: {cut}"
     whole = len(result.repeat_p50_ms) >= context.job.plan.repeats
-    void = not whole or given.grade == "void"
-    return Trust("void" if void else "warned", (*given.reasons, reason))
+    void = not whole or verdict.grade == "void"
+    return Trust("void" if void else "warned", (*verdict.reasons, reason))
 
 
 def _match(entry: Entry, file: BenchFile, context: Context, there: Outputs | None) -> bool | None:

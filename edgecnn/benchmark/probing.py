@@ -71,21 +71,21 @@ def list_devices(targets: Iterable[str] = (), *, progress: Progress | None = Non
     named, notes = farm.expanded(targets), tuple[str, ...]()
     if not named:
         named, notes = _at_hand()
-    found: dict[str, DeviceProbe | DeviceFailure] = {}
+    by_target: dict[str, DeviceProbe | DeviceFailure] = {}
 
     def ask(device: Device, watcher: Progress) -> None:
         watcher.stage(f"{device.target}: identifying the device")
         try:
-            found[device.target] = _probe(device)
+            by_target[device.target] = _probe(device)
         except EdgeCnnError as error:
-            found[device.target] = DeviceFailure(device.target, error.message, error.hint)
+            by_target[device.target] = DeviceFailure(device.target, error.message, error.hint)
 
     opened = [devices.open_device(target) for target in named]
     side_by_side.run(opened, ask, progress or Silent())
-    answers = [found[target] for target in named]
+    answers = [by_target[target] for target in named]
     return DevicesReport(
-        tuple(each for each in answers if isinstance(each, DeviceProbe)),
-        tuple(each for each in answers if isinstance(each, DeviceFailure)),
+        tuple(reply for reply in answers if isinstance(reply, DeviceProbe)),
+        tuple(reply for reply in answers if isinstance(reply, DeviceFailure)),
         notes,
     )
 
@@ -121,7 +121,7 @@ def _state(device: Device) -> DeviceState:
     try:
         return answer.state(strict.parse(done.stdout))
     except UnfitError as error:
-        said = printable(" ".join((done.stderr or done.stdout).split())[-300:], 300)
+        text = printable(" ".join((done.stderr or done.stdout).split())[-300:], 300)
         raise DeviceError(
-            f"{device.target}: its state cannot be read ({error}): {said}", hint=answer.DAMAGED
+            f"{device.target}: its state cannot be read ({error}): {text}", hint=answer.DAMAGED
         ) from error

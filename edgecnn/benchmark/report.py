@@ -106,7 +106,7 @@ class CheckReport:
     @property
     def undecided(self) -> bool:
         """Whether a device failed, or a measurement could not tell."""
-        return bool(self.failures) or any(each.outcome == "undecided" for each in self.checks)
+        return bool(self.failures) or any(check.outcome == "undecided" for check in self.checks)
 
 
 @dataclass(frozen=True)

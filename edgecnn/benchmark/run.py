@@ -52,7 +52,7 @@ def bench(
     """
     chosen = BenchOptions(**options)
     named = [paths] if isinstance(paths, str | Path) else list(paths)
-    return measure(bench_files.collect(named, chosen.formats, chosen.given), chosen, progress)
+    return measure(bench_files.collect(named, chosen.formats, chosen.shapes), chosen, progress)
 
 
 def measure(
@@ -81,8 +81,8 @@ def measure(
     runnable = replace(job, files=[file for file in job.files if file.sha256 not in refused])
     for file in job.files:
         if "local" in options.targets and (error := refused.get(file.sha256)):
-            told = EdgeCnnError(f"local: {file.name}: {error.message}", hint=error.hint)
-            gathered.fail("local", told, file.name)
+            problem = EdgeCnnError(f"local: {file.name}: {error.message}", hint=error.hint)
+            gathered.fail("local", problem, file.name)
     _measure_all(opened, job, runnable, gathered, options.program)
     profiles = _operators(runnable, gathered) if options.operators else ()
     return replace(gathered.report(files), operators=profiles)
@@ -92,7 +92,7 @@ def _operators(job: session.Job, gathered: Gathered) -> tuple[OperatorProfile, .
     """Where each file's time goes on this machine; one that cannot be told does not stop others."""
     from edgecnn.profiling.operators import profile_operators
 
-    found: list[OperatorProfile] = []
+    profiles: list[OperatorProfile] = []
     ceilings: dict[int, Ceilings] = {}
     for file in job.files:
         for threads in job.threads:
@@ -104,8 +104,8 @@ def _operators(job: session.Job, gathered: Gathered) -> tuple[OperatorProfile, .
                 gathered.fail("local", error, file.name)
                 continue
             ceilings[threads] = profile.ceilings
-            found.append(replace(profile, file=file.name))
-    return tuple(found)
+            profiles.append(replace(profile, file=file.name))
+    return tuple(profiles)
 
 
 def _measure_all(
@@ -156,11 +156,12 @@ def measure_on(
 def _check_runtimes(formats: set[str]) -> None:
     from importlib.util import find_spec
 
-    for each in sorted(formats):
-        if not any(find_spec(module) for module in _MODULES[each]):
-            extra = "" if each == "tflite" else "[onnx]"
+    for format_ in sorted(formats):
+        modules = _MODULES[format_]
+        if not any(map(find_spec, modules)):
+            extra = "" if format_ == "tflite" else "[onnx]"
             raise MissingPartError(
-                f"No runtime for .{each} files is installed here ({' or '.join(_MODULES[each])}).",
+                f"No runtime for .{format_} files is installed here ({' or '.join(modules)}).",
                 hint=f"pip install 'edgecnn{extra}'",
             )
 
@@ -174,12 +175,12 @@ def _outputs_here(
     runtime here refuses, by SHA-256.
     """
     gathered.progress.stage("running the files here, to compare outputs", len(files))
-    found: dict[str, Outputs] = {}
+    outputs_here: dict[str, Outputs] = {}
     stopped: dict[str, LimitError] = {}
     refused: dict[str, EdgeCnnError] = {}
     for file in files:
         try:
-            found[file.sha256] = outputs.compute_here(file)
+            outputs_here[file.sha256] = outputs.compute_here(file)
         except outputs.OpenSizesError:
             raise  # no device can measure that either
         except LimitError as error:
@@ -190,7 +191,7 @@ def _outputs_here(
                 f"{file.name}: outputs are not compared with this machine's: {error.message}"
             )
         gathered.progress.advance()
-    return found, stopped, refused
+    return outputs_here, stopped, refused
 
 
 def _without(

@@ -88,16 +88,16 @@ def measure(
                 on_error_line=listener.hear,
                 limits=answer.limits(job),
             )
-            found = answer.content(device.target, _answer(done, device.target), job)
+            content = answer.content(device.target, _answer(done, device.target), job)
         except BaseException as error:
             partial = _partial(device.target, listener, job)
             sink(*parsing.results(partial, context, {}, cut=_why(error)))
             raise
         there: dict[str, Outputs] = {}
         try:
-            _fetch_outputs(device.target, workspace, found, job, there)
+            _fetch_outputs(device.target, workspace, content, job, there)
         finally:  # what was measured is kept, also when the connection breaks here
-            sink(*parsing.results(found, context, there))
+            sink(*parsing.results(content, context, there))
 
 
 def _runtime(device: Device, facts: DeviceFacts, job: Job) -> RuntimeSpec | None:
@@ -193,12 +193,12 @@ def _partial(target: str, listener: _Listener, job: Job) -> Content:
 
 
 def _fetch_outputs(
-    target: str, workspace: Workspace, found: Content, job: Job, there: dict[str, Outputs]
+    target: str, workspace: Workspace, content: Content, job: Job, there: dict[str, Outputs]
 ) -> None:
     """Bring back the outputs whose hash is not this machine's, to see how far they are apart."""
     for number, file in enumerate(job.files):
         name, here = f"{number}.{file.format}", job.here.get(file.sha256)
-        entries = [each for each in found.results if each.path == name and each.output_sha256]
+        entries = [entry for entry in content.results if entry.path == name and entry.output_sha256]
         if here is None or not entries or entries[0].output_sha256 == here.sha256:
             continue
         with held.temporary() as folder:
@@ -275,10 +275,10 @@ def _answer(done: Completed, target: str) -> object:
             f"{target}: the runner was killed by signal 9 (probably out of memory).",
             hint="Close other programs on the device, or measure a smaller file.",
         )
-    said = printable(" ".join(done.stderr.split())[-500:], 500) or "nothing"
+    text = printable(" ".join(done.stderr.split())[-500:], 500) or "nothing"
     raise DeviceError(
         f"{target}: the runner ended with exit code {done.exit_code} and no result. It said:"
-        f" {said}.",
+        f" {text}.",
         hint="Run the command again with --traceback, and report what it prints.",
     )
 

@@ -184,17 +184,18 @@ def sustained(timeline: Sequence[Interval]) -> Sustained | None:
     start = _steady_from(timeline)
     if start is None:
         return Sustained(onset_s)
-    p50 = float(np.median([each.p50_ms for each in timeline[start:]]))
-    p90 = float(np.median([each.p90_ms for each in timeline[start:]]))
-    slowdown = p50 / min(each.p50_ms for each in timeline)
+    p50 = float(np.median([interval.p50_ms for interval in timeline[start:]]))
+    p90 = float(np.median([interval.p90_ms for interval in timeline[start:]]))
+    slowdown = p50 / min(interval.p50_ms for interval in timeline)
     return Sustained(onset_s, timeline[start].start_s, p50, p90, slowdown)
 
 
 def _throttles(timeline: Sequence[Interval], index: int) -> bool:
     if index == 0:
         return False
-    fastest = min(each.p50_ms for each in timeline[:index])
-    slow = all(each.p50_ms > (1 + PACE_CHANGE) * fastest for each in timeline[index : index + 2])
+    fastest = min(interval.p50_ms for interval in timeline[:index])
+    now = timeline[index : index + 2]
+    slow = all(interval.p50_ms > (1 + PACE_CHANGE) * fastest for interval in now)
     return slow or _held_back(timeline[0].state, timeline[index].state)
 
 
@@ -208,7 +209,7 @@ def _held_back(first: DeviceState, now: DeviceState) -> bool:
 
 def _steady_from(timeline: Sequence[Interval]) -> int | None:
     for start in range(len(timeline) - STEADY_INTERVALS + 1):
-        paces = np.array([each.p50_ms for each in timeline[start:]])
+        paces = np.array([interval.p50_ms for interval in timeline[start:]])
         if bool(np.all(np.abs(paces / np.median(paces) - 1) <= PACE_CHANGE)):
             return start
     return None

@@ -105,9 +105,9 @@ def _too_few(result: BenchResult, plan: BenchPlan) -> Iterator[str]:
     repeats, count = len(result.repeat_p50_ms), len(result.samples_ms)
     if repeats < plan.repeats:
         yield f"only {repeats} of {plan.repeats} repeats were completed"
-    asked = max(FEWEST_SAMPLES, plan.min_runs * plan.repeats)
-    if count < asked:
-        yield f"there are only {count} samples (at least {asked} are needed)"
+    needed = max(FEWEST_SAMPLES, plan.min_runs * plan.repeats)
+    if count < needed:
+        yield f"there are only {count} samples (at least {needed} are needed)"
     seconds, wanted_s = sum(result.samples_ms) / 1e3, plan.min_s * plan.repeats
     if seconds < wanted_s and result.samples_every == 1:
         yield f"the samples last only {seconds:.1f} s (at least {wanted_s:g} s are needed)"

@@ -60,7 +60,7 @@ def _read(option: str, text: str, units: dict[str, float] | dict[str, int], what
     if not unit:
         raise InputError(
             f"{option} {text} has no unit.",
-            hint="Did you mean " + " or ".join(f"{option} {text.strip()}{each}" for each in units),
+            hint="Did you mean " + " or ".join(f"{option} {text.strip()}{name}" for name in units),
         )
     if unit not in units:
         raise InputError(
@@ -73,5 +73,5 @@ def _read(option: str, text: str, units: dict[str, float] | dict[str, int], what
 
 
 def _meant(unit: str, known: str, units: dict[str, float] | dict[str, int]) -> str:
-    near = [each for each in units if each.lower() == unit.lower()]
+    near = [suffix for suffix in units if suffix.lower() == unit.lower()]
     return f"Did you mean {near[0]}?" if near else f"Units: {known}."

@@ -49,19 +49,19 @@ def judge(evidence: Evidence) -> Verdict:
     record = evidence.twins
     if record is None:
         return missing("twins")
-    found = list(comparisons(record))
-    if not found:
+    pairs = list(comparisons(record))
+    if not pairs:
         return untestable("twins.json holds no two twins of two seeds or more.", "twins")
-    outcome, costlier = _outcome(found), list(_costlier(record))
+    outcome, costlier = _outcome(pairs), list(_costlier(record))
     if outcome == "holds" and costlier:
         outcome = "holds with conditions"
     return Verdict(
         outcome=outcome,
-        headline=_headline(outcome, found),
-        summary=" ".join(_sentence(each) for each in found),
-        conditions=(*_conditions(found), *costlier) if outcome == "holds with conditions" else (),
+        headline=_headline(outcome, pairs),
+        summary=" ".join(map(_sentence, pairs)),
+        conditions=(*_conditions(pairs), *costlier) if outcome == "holds with conditions" else (),
         numbers=(*_runs(record), *_recipe_numbers(record)),
-        caveats=tuple(_caveats(record, found, outcome)),
+        caveats=tuple(_caveats(record, pairs, outcome)),
         details=tuple(_costs(record)),
     )
 
@@ -88,54 +88,54 @@ def comparisons(record: Twins) -> Iterator[Comparison]:
             )
 
 
-def _outcome(found: Sequence[Comparison]) -> Outcome:
+def _outcome(pairs: Sequence[Comparison]) -> Outcome:
     """Holds where every interval rules out a loss of the margin; undecided ones decide nothing."""
-    standings = [each.standing for each in found]
-    if all(each in _IN_FAVOUR for each in standings):
+    standings = [pair.standing for pair in pairs]
+    if all(standing in _IN_FAVOUR for standing in standings):
         return "holds"
-    if any(each in _IN_FAVOUR for each in standings):
+    if any(standing in _IN_FAVOUR for standing in standings):
         return "holds with conditions"
     if "worse" in standings:
         return "fails"
     return "not testable here"
 
 
-def _conditions(found: Sequence[Comparison]) -> Iterator[str]:
-    for each in found:
-        what = f"{each.network} against its twin of {each.match}"
-        if each.standing == "worse":
+def _conditions(pairs: Sequence[Comparison]) -> Iterator[str]:
+    for pair in pairs:
+        what = f"{pair.network} against its twin of {pair.match}"
+        if pair.standing == "worse":
             yield f"not {what}: worse by more than {100 * MARGIN:g} point"
-        elif each.standing not in _IN_FAVOUR:
-            yield f"not decided: {what} ({_undecided(each)})"
+        elif pair.standing not in _IN_FAVOUR:
+            yield f"not decided: {what} ({_undecided(pair)})"
 
 
-def _headline(outcome: Outcome, found: Sequence[Comparison]) -> str:
+def _headline(outcome: Outcome, pairs: Sequence[Comparison]) -> str:
     """Where it is as accurate, where less, and where nobody knows yet."""
     parts = {
-        "as accurate as": [each for each in found if each.standing in _IN_FAVOUR],
-        "less accurate than": [each for each in found if each.standing == "worse"],
+        "as accurate as": [pair for pair in pairs if pair.standing in _IN_FAVOUR],
+        "less accurate than": [pair for pair in pairs if pair.standing == "worse"],
         "not decided against": [
-            each for each in found if each.standing not in {*_IN_FAVOUR, "worse"}
+            pair for pair in pairs if pair.standing not in {*_IN_FAVOUR, "worse"}
         ],
     }
-    told = [
-        f"{words} {listed([_twin(each) for each in group])}"
+    phrases = [
+        f"{words} {listed([_twin(pair) for pair in group])}"
         for words, group in parts.items()
         if group
     ]
-    return f"{ANSWERS[outcome]}: with separable convolutions it is {'; '.join(told)}."
+    return f"{ANSWERS[outcome]}: with separable convolutions it is {'; '.join(phrases)}."
 
 
-def _twin(each: Comparison) -> str:
-    return f"{each.network}'s twin of {each.match}"
+def _twin(pair: Comparison) -> str:
+    return f"{pair.network}'s twin of {pair.match}"
 
 
-def _undecided(each: Comparison) -> str:
+def _undecided(pair: Comparison) -> str:
     """How large a loss is ruled out now and by ten seeds, and how many would settle the margin."""
-    pair = each.separable, each.normal
-    ten = statistics.foreseen(*pair, _TEN)
-    now_points, ten_points = (max(0.0, -100 * gap.low) for gap in (each.difference, ten))
-    needed = statistics.seeds_to_decide(*pair, MARGIN)
+    accuracies = pair.separable, pair.normal
+    ten = statistics.foreseen(*accuracies, _TEN)
+    now_points, ten_points = (max(0.0, -100 * gap.low) for gap in (pair.difference, ten))
+    needed = statistics.seeds_to_decide(*accuracies, MARGIN)
     many = "more than 1,000" if needed is None else f"about {needed}"
     return (
         f"a loss of more than {now_points:.2f} points is ruled out; {_TEN} seeds of this spread"
@@ -144,18 +144,18 @@ def _undecided(each: Comparison) -> str:
     )
 
 
-def _sentence(each: Comparison) -> str:
-    gap = each.difference
+def _sentence(pair: Comparison) -> str:
+    gap = pair.difference
     return (
-        f"{each.network} at {each.match}: {_percent(each.separable)} separable,"
-        f" {_percent(each.normal)} normal, a difference of {100 * gap.mean:+.2f} points"
-        f" ({100 * gap.low:+.2f} to {100 * gap.high:+.2f}: {_told(each.standing)}) for"
-        f" {each.macs_ratio:.2f} of the multiplications and {each.parameters_ratio:.2f} of the"
+        f"{pair.network} at {pair.match}: {_percent(pair.separable)} separable,"
+        f" {_percent(pair.normal)} normal, a difference of {100 * gap.mean:+.2f} points"
+        f" ({100 * gap.low:+.2f} to {100 * gap.high:+.2f}: {_standing_text(pair.standing)}) for"
+        f" {pair.macs_ratio:.2f} of the multiplications and {pair.parameters_ratio:.2f} of the"
         " parameters."
     )
 
 
-def _told(standing: Standing) -> str:
+def _standing_text(standing: Standing) -> str:
     words: dict[Standing, str] = {
         "no better": "a loss of the margin is not ruled out",
         "undecided": "nothing is ruled out",
@@ -170,11 +170,11 @@ def _percent(values: Sequence[float]) -> str:
     )
 
 
-def _caveats(record: Twins, found: Sequence[Comparison], outcome: Outcome) -> Iterator[str]:
+def _caveats(record: Twins, pairs: Sequence[Comparison], outcome: Outcome) -> Iterator[str]:
     budgets = [
         f"{run.network} {run.training_samples:,} images for {run.epochs}"
         f" epoch{'s' if run.epochs > 1 else ''}, tested on {run.test_samples:,}"
-        for run in {each.network: each for each in record.runs}.values()
+        for run in {run.network: run for run in record.runs}.values()
     ]
     yield (
         f"Trained on {record.data}: {'; '.join(budgets)}. A small data set and a brief training,"
@@ -184,15 +184,15 @@ def _caveats(record: Twins, found: Sequence[Comparison], outcome: Outcome) -> It
         "Similar: the 90% interval of the difference (Welch) lies within"
         f" {100 * MARGIN:g} percentage point either way, which is two one-sided tests at 5%."
     )
-    best = max(max(statistics.mean(each.normal), statistics.mean(each.separable)) for each in found)
+    best = max(max(statistics.mean(pair.normal), statistics.mean(pair.separable)) for pair in pairs)
     yield (
         f"The most accurate of these networks has {100 * best:.1f}% in float: none was trained"
         " until it stopped gaining, and the difference may then be another."
     )
     if outcome == "not testable here":
         yield f"More seeds would decide: `{command('twins')}`."
-    if len({each.network for each in found}) == 1:
-        yield f"One network was tried: {found[0].network}."
+    if len({pair.network for pair in pairs}) == 1:
+        yield f"One network was tried: {pairs[0].network}."
 
 
 def _costs(record: Twins) -> Iterator[Detail]:

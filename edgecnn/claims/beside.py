@@ -32,11 +32,11 @@ def twin(
     """The same network with normal convolutions, on the same device under the same recipe."""
     usable = tuple(usable)
     recipe = reference.latency.recipe
-    other = next((each for each in twins if each.recipe == recipe), None)
+    other = next((net for net in twins if net.recipe == recipe), None)
     row = None if other is None else _find_place(of_contender(usable, other), reference)
     if other is None or row is None:
         return
-    ours = next(each for each in full if each.recipe == recipe)
+    ours = next(net for net in full if net.recipe == recipe)
     times = row.latency.latency_ms / reference.latency.latency_ms
     yield Detail(
         "Twin",
@@ -50,23 +50,23 @@ def twin(
 def small_twins(record: Devices) -> Iterator[Detail]:
     """Narrower twins whose files were both run on the record's machine."""
     normal = [
-        each
-        for each in record.contenders
-        if each.convolution == "normal" and each.local_latency_ms is not None
+        net
+        for net in record.contenders
+        if net.convolution == "normal" and net.local_latency_ms is not None
     ]
     for twin in normal:
         key = twin.model, twin.width, twin.input_size, twin.recipe
-        for each in record.contenders:
-            same = (each.model, each.width, each.input_size, each.recipe) == key
-            if same and each.convolution != "normal" and each.local_latency_ms is not None:
-                ratio = (twin.local_latency_ms or 0) / each.local_latency_ms
+        for net in record.contenders:
+            same = (net.model, net.width, net.input_size, net.recipe) == key
+            if same and net.convolution != "normal" and net.local_latency_ms is not None:
+                ratio = (twin.local_latency_ms or 0) / net.local_latency_ms
                 cpu = record.header.machine.cpu
                 yield Detail(
                     "Small twin",
-                    f"measured on {cpu}, one thread, {each.recipe}:"
-                    f" {each.label} {milliseconds_text(each.local_latency_ms)} ms; its twin with"
+                    f"measured on {cpu}, one thread, {net.recipe}:"
+                    f" {net.label} {milliseconds_text(net.local_latency_ms)} ms; its twin with"
                     f" normal convolutions takes {ratio:.1f} times as long for"
-                    f" {twin.macs / each.macs:.1f} times the multiplications.",
+                    f" {twin.macs / net.macs:.1f} times the multiplications.",
                 )
 
 
@@ -74,16 +74,16 @@ def others(record: Devices, usable: Iterable[Row], reference: Row) -> Iterator[D
     """Other networks under equal treatment: time and published accuracy beside Xception's."""
     usable = tuple(usable)
     rivals = [
-        (each, row)
-        for each in record.contenders
-        if each.model not in _XCEPTIONS
-        and each.recipe == reference.latency.recipe
-        and (row := _find_place(of_contender(usable, each), reference)) is not None
+        (net, row)
+        for net in record.contenders
+        if net.model not in _XCEPTIONS
+        and net.recipe == reference.latency.recipe
+        and (row := _find_place(of_contender(usable, net), reference)) is not None
     ]
     if not rivals:
         return
     rivals.sort(key=lambda pair: pair[1].latency.latency_ms)
-    parts = [_rival(each, row, reference) for each, row in rivals]
+    parts = [_rival(net, row, reference) for net, row in rivals]
     yield Detail(
         "Others",
         f"under equal treatment ({_place(reference)}, each at its own input size; Xception"
@@ -92,19 +92,19 @@ def others(record: Devices, usable: Iterable[Row], reference: Row) -> Iterator[D
     yield from _best(rivals, reference)
 
 
-def _rival(each: Contender, row: Row, reference: Row) -> str:
-    top1 = "" if each.published_top1 is None else f", {each.published_top1:.3f} top-1 published"
+def _rival(net: Contender, row: Row, reference: Row) -> str:
+    top1 = "" if net.published_top1 is None else f", {net.published_top1:.3f} top-1 published"
     share = row.latency.latency_ms / reference.latency.latency_ms
     source = row.latency.provenance
-    return f"{each.label} {share:.2f} of the time ({source} {ms(row.latency)} ms){top1}"
+    return f"{net.label} {share:.2f} of the time ({source} {ms(row.latency)} ms){top1}"
 
 
 def _best(rivals: Sequence[tuple[Contender, Row]], reference: Row) -> Iterator[Detail]:
     """The most accurate of those that make 10 frames a second where Xception is compared."""
     able = [
-        (each.published_top1, each.label)
-        for each, row in rivals
-        if each.published_top1 is not None and reaches(row.latency, FRAME_MS[10])
+        (net.published_top1, net.label)
+        for net, row in rivals
+        if net.published_top1 is not None and reaches(row.latency, FRAME_MS[10])
     ]
     does = _MAKES[grade(reference.latency, FRAME_MS[10])]
     if able:
@@ -126,11 +126,11 @@ def same_place(row: Row, reference: Row | None) -> bool:
     )  # fmt: skip
 
 
-def _find_place(found: Iterable[Row], reference: Row) -> Row | None:
-    return next((row for row in found if same_place(row, reference)), None)
+def _find_place(rows: Iterable[Row], reference: Row) -> Row | None:
+    return next((row for row in rows if same_place(row, reference)), None)
 
 
 def _place(reference: Row) -> str:
-    each = reference.latency
-    threads = f"{each.threads} thread{'s' if each.threads > 1 else ''}"
-    return f"on a {short_name(each.device)} in {each.recipe} with {threads}"
+    latency = reference.latency
+    threads = f"{latency.threads} thread{'s' if latency.threads > 1 else ''}"
+    return f"on a {short_name(latency.device)} in {latency.recipe} with {threads}"

@@ -121,7 +121,7 @@ def _barriers(places: Sequence[Standing], full: Sequence[Contender]) -> str:
     """What keeps it from holding, whatever is measured within the intervals."""
     every = [place.device for place in places]
     parts = []
-    least = min(full, key=lambda each: each.memory_bytes)
+    least = min(full, key=lambda net: net.memory_bytes)
     if least.memory_bytes > MEMORY_BYTES:
         needed = size_text(least.memory_bytes)
         parts.append(f"no more than {MEMORY_BYTES / 1e6:g} MB ({least.recipe} takes {needed})")
@@ -161,27 +161,27 @@ def _measured_at(row: Row, value_ms: float) -> Row:
     return replace(row, latency=ends)
 
 
-def left_out(found: Sequence[LeftOut]) -> Iterator[Detail]:
+def left_out(results: Sequence[LeftOut]) -> Iterator[Detail]:
     """Results of `bench` that decide nothing, with the reason, alike ones in one clause."""
     grouped: dict[tuple[str, str], list[LeftOut]] = {}
-    for each in found:
-        grouped.setdefault((each.device, each.why), []).append(each)
+    for result in results:
+        grouped.setdefault((result.device, result.why), []).append(result)
     parts = [_clause(device, why, alike) for (device, why), alike in grouped.items()]
     if len(parts) > _NAMED:
         parts[_NAMED:] = [f"and {len(parts) - _NAMED} more devices or reasons"]
     if parts:
-        files = listed(list(dict.fromkeys(each.source.file for each in found)))
+        files = listed(list(dict.fromkeys(result.source.file for result in results)))
         yield Detail(
             "Left out", f"measurements in {files} that decide nothing: {'; '.join(parts)}."
         )
 
 
 def _clause(device: str, why: str, alike: Sequence[LeftOut]) -> str:
-    latest = {(each.what, each.threads): each for each in alike}
+    latest = {(result.what, result.threads): result for result in alike}
     shown = [
-        f"{each.what} {milliseconds_text(each.latency_ms)} ms with {each.threads}"
-        f" thread{'s' if each.threads > 1 else ''}"
-        for each in latest.values()
+        f"{result.what} {milliseconds_text(result.latency_ms)} ms with {result.threads}"
+        f" thread{'s' if result.threads > 1 else ''}"
+        for result in latest.values()
     ]
     if len(shown) > _NAMED:
         shown[_NAMED:] = [f"{len(shown) - _NAMED} more"]

@@ -44,7 +44,7 @@ def judge_fewest(evidence: Evidence) -> Verdict:
                 net.trainable_parameters, "parameters", "counted", record.header,
                 f"networks[{index}]",
             )
-            for index, net in dict(each for group in settings.values() for each in group).items()
+            for index, net in dict(pair for group in settings.values() for pair in group).items()
         ),
     )  # fmt: skip
 
@@ -52,15 +52,15 @@ def judge_fewest(evidence: Evidence) -> Verdict:
 def _settings(
     nets: Sequence[tuple[int, Counted]],
 ) -> Iterator[tuple[str, list[tuple[int, Counted]]]]:
-    ours = [each for each in nets if each[1].model in DOCUMENTED]
-    own = [each for each in ours if OWN_CLASSES[each[1].model] == each[1].classes]
+    ours = [entry for entry in nets if entry[1].model in DOCUMENTED]
+    own = [entry for entry in ours if OWN_CLASSES[entry[1].model] == entry[1].classes]
     if len(own) == len(DOCUMENTED):
         yield "at the document's own numbers of classes", own
     for classes in sorted({net.classes for _, net in ours}):
-        group = [each for each in ours if each[1].classes == classes]
+        group = [entry for entry in ours if entry[1].classes == classes]
         if len(group) == len(DOCUMENTED):
             yield f"at {classes} classes each", group
-    yield "at full size, 1000 classes", [each for each in nets if _full_size(each[1])]
+    yield "at full size, 1000 classes", [entry for entry in nets if _full_size(entry[1])]
 
 
 def _full_size(net: Counted) -> bool:

@@ -61,14 +61,14 @@ def judge_vanishing(evidence: Evidence) -> Verdict:
     record = evidence.gradients
     if record is None:
         return missing("gradients")
-    plain = [each for each in trends(record) if each.kind == PLAIN]
+    plain = [trend for trend in trends(record) if trend.kind == PLAIN]
     if not plain:
         return _lacks("plain networks of two depths")
-    yes = [each.initializer for each in plain if each.state == "vanishes"]
-    no = [each.initializer for each in plain if each.state != "vanishes"]
+    yes = [trend.initializer for trend in plain if trend.state == "vanishes"]
+    no = [trend.initializer for trend in plain if trend.state != "vanishes"]
     return Verdict(
         outcome=_outcome(yes, no),
-        summary=f"In plain networks the first layer's gradient changes by {_told(plain)}."
+        summary=f"In plain networks the first layer's gradient changes by {_changes(plain)}."
         f"{_trained(plain)}",
         conditions=(f"with kernels from {listed(yes)}; not from {listed(no)}",)
         if yes and no
@@ -92,24 +92,25 @@ def _judge_cure(evidence: Evidence, kind: str) -> Verdict:
     record = evidence.gradients
     if record is None:
         return missing("gradients")
-    found = {(each.kind, each.initializer): each for each in trends(record)}
-    sick = [each for each in found.values() if each.kind == PLAIN and each.state == "vanishes"]
+    by_kind = {(trend.kind, trend.initializer): trend for trend in trends(record)}
+    plain = (trend for trend in by_kind.values() if trend.kind == PLAIN)
+    sick = [trend for trend in plain if trend.state == "vanishes"]
     if not sick:
         return _lacks("a plain network whose gradients vanish: there is nothing to cure")
-    pairs = [(each, found[kind, each.initializer]) for each in sick
-             if (kind, each.initializer) in found]  # fmt: skip
+    pairs = [(trend, by_kind[kind, trend.initializer]) for trend in sick
+             if (kind, trend.initializer) in by_kind]  # fmt: skip
     if not pairs:
         return _lacks(f"{kind} networks of two depths")
-    cured = [each for _, each in pairs if each.state != "vanishes"]
+    cured = [trend for _, trend in pairs if trend.state != "vanishes"]
     conditions = tuple(_cure_conditions(pairs)) if cured else ()
     return Verdict(
         outcome=("holds with conditions" if conditions else "holds") if cured else "fails",
         summary=f"With {_what(kind)} the first layer's gradient changes"
-        f" by {_told([each for _, each in pairs])}; in plain networks by {_told(sick)}."
-        f"{_trained([each for pair in pairs for each in pair])}",
+        f" by {_changes([trend for _, trend in pairs])}; in plain networks by {_changes(sick)}."
+        f"{_trained([trend for pair in pairs for trend in pair])}",
         conditions=conditions,
         numbers=_numbers(record, {PLAIN, kind, RESIDUAL_NORMALIZED}),
-        caveats=(_CAVEAT, *_both(found)),
+        caveats=(_CAVEAT, *_both(by_kind)),
     )
 
 
@@ -134,25 +135,25 @@ def _outcome(yes: Sequence[str], no: Sequence[str]) -> Outcome:
 
 
 def _cure_conditions(pairs: Iterable[tuple[Trend, Trend]]) -> list[str]:
-    found = []
+    conditions = []
     for plain, cured in pairs:
         where = f"with kernels from {cured.initializer}"
         if cured.state == "vanishes":
-            found.append(f"{where} it vanishes here too")
+            conditions.append(f"{where} it vanishes here too")
         elif cured.state == "explodes":
-            found.append(f"{where} it grows {_times(cured.change)}-fold instead")
+            conditions.append(f"{where} it grows {_times(cured.change)}-fold instead")
         trained = plain.accuracy is not None and cured.accuracy is not None
         if trained and (cured.accuracy or 0) <= (plain.accuracy or 0):
-            found.append(f"{where} {cured.deep} layers learn no better than plain ones")
-    return found
+            conditions.append(f"{where} {cured.deep} layers learn no better than plain ones")
+    return conditions
 
 
-def _told(found: Sequence[Trend]) -> str:
+def _changes(group: Sequence[Trend]) -> str:
     """What depth does to one kind of network, initializer by initializer."""
     parts = [
-        f"a factor of {_times(each.change)} from {each.shallow} to {each.deep} layers"
-        f" ({each.initializer}: it {each.state})"
-        for each in found
+        f"a factor of {_times(trend.change)} from {trend.shallow} to {trend.deep} layers"
+        f" ({trend.initializer}: it {trend.state})"
+        for trend in group
     ]
     return listed(parts)
 
@@ -166,31 +167,30 @@ def _times(change: float) -> str:
     return f"{float(f'{change:.2g}'):,.0f}" if change >= 10 else f"{change:.2g}"  # noqa: PLR2004 - two digits
 
 
-def _trained(found: Sequence[Trend]) -> str:
-    told = [
-        f"{each.kind} of {each.deep} layers {100 * each.accuracy:.1f}%"
-        for each in found
-        if each.accuracy is not None
+def _trained(group: Sequence[Trend]) -> str:
+    phrases = [
+        f"{trend.kind} of {trend.deep} layers {100 * trend.accuracy:.1f}%"
+        for trend in group
+        if trend.accuracy is not None
     ]
-    if not told:
+    if not phrases:
         return ""
-    seeds = max(each.trained for each in found)
-    return f" After brief training ({seeds} seed{'s' if seeds > 1 else ''}): {listed(told)} right."
+    seeds = max(trend.trained for trend in group)
+    repeats = f"{seeds} seed{'s' if seeds > 1 else ''}"
+    return f" After brief training ({repeats}): {listed(phrases)} right."
 
 
-def _both(found: dict[tuple[str, str], Trend]) -> tuple[str, ...]:
+def _both(by_kind: dict[tuple[str, str], Trend]) -> tuple[str, ...]:
     """What residual connections and batch normalization do together, as the document has them."""
-    both = [each for (kind, _), each in found.items() if kind == RESIDUAL_NORMALIZED]
-    return (f"With both it changes by {_told(both)}.{_trained(both)}",) if both else ()
+    both = [trend for (kind, _), trend in by_kind.items() if kind == RESIDUAL_NORMALIZED]
+    return (f"With both it changes by {_changes(both)}.{_trained(both)}",) if both else ()
 
 
 def trends(record: Gradients) -> list[Trend]:
     """The change with depth of every kind and initializer that was run at two depths or more."""
-    found = []
+    result = []
     for kind, initializer in dict.fromkeys((run.kind, run.initializer) for run in record.runs):
-        runs = [
-            each for each in record.runs if (each.kind, each.initializer) == (kind, initializer)
-        ]
+        runs = [run for run in record.runs if (run.kind, run.initializer) == (kind, initializer)]
         shallow, deep = min(run.depth for run in runs), max(run.depth for run in runs)
         before = [run for run in runs if run.depth == shallow and run.gradient_norms]
         after = [run for run in runs if run.depth == deep and run.gradient_norms]
@@ -198,8 +198,8 @@ def trends(record: Gradients) -> list[Trend]:
             continue
         change = _first(after) / _first(before)
         trained = sum(run.accuracy is not None for run in after)
-        found.append(Trend(kind, initializer, shallow, deep, change, _accuracy(after), trained))
-    return found
+        result.append(Trend(kind, initializer, shallow, deep, change, _accuracy(after), trained))
+    return result
 
 
 def _first(runs: Sequence[GradientRun]) -> float:
@@ -216,13 +216,13 @@ def _accuracy(runs: Sequence[GradientRun]) -> float | None:
 
 
 def _numbers(record: Gradients, kinds: set[str]) -> tuple[Number, ...]:
-    found = []
+    numbers = []
     for index, run in enumerate(record.runs):
         if run.kind not in kinds:
             continue
         what, entry = f"{run.kind}, {run.depth} layers, {run.initializer}", f"runs[{index}]"
         for place, norm in (("first", run.gradient_norms[:1]), ("last", run.gradient_norms[-1:])):
-            found += [
+            numbers += [
                 number(
                     f"gradient norm, {place} kernel, {what}, seed {run.seed}",
                     value,
@@ -235,5 +235,5 @@ def _numbers(record: Gradients, kinds: set[str]) -> tuple[Number, ...]:
             ]
         if run.accuracy is not None:
             name = f"accuracy, {what}, seed {run.seed}"
-            found.append(number(name, run.accuracy, "1", "measured", record.header, entry))
-    return tuple(found)  # fmt: skip
+            numbers.append(number(name, run.accuracy, "1", "measured", record.header, entry))
+    return tuple(numbers)  # fmt: skip

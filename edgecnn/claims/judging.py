@@ -55,13 +55,13 @@ def judge(entry: Entry, evidence: Evidence) -> Verdict:
 
 def _chosen(claims: Iterable[str]) -> list[Entry]:
     known = {entry.claim.id: entry for entry in TABLE}
-    wanted = [each.lower() for each in dict.fromkeys(claims)]
-    for name in wanted:
+    names = [claim.lower() for claim in dict.fromkeys(claims)]
+    for name in names:
         if name not in known:
             from edgecnn.zoo.suggest import suggest
 
             raise InputError(f"There is no claim {name!r}.", hint=suggest(name, known))
-    return [known[name] for name in dict.fromkeys(wanted)] or list(TABLE)
+    return [known[name] for name in dict.fromkeys(names)] or list(TABLE)
 
 
 def _results(folder: Path, results: Path | str | None) -> Path | None:

@@ -12,7 +12,7 @@ from edgecnn.claims.sources import listed, missing, span, untestable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from edgecnn.claims.pairs import Weighed
+    from edgecnn.claims.pairs import PairRow
     from edgecnn.claims.record import Outcome
     from edgecnn.evidence.files import Evidence
     from edgecnn.evidence.records import Header
@@ -25,8 +25,8 @@ _SHOWN = 3
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What a claim asks of a group of pairs: a name for the cheap way, and the ratio it needs."""
+class Saving:
+    """What a claim says a group of pairs saves: the two ways' names, and the ratio it needs."""
 
     group: str
     cheap: str
@@ -36,36 +36,36 @@ class Wanted:
 
 def judge_kernel_size(evidence: Evidence) -> Verdict:
     """3x3 against 5x5."""
-    return _judge(evidence, Wanted("kernel-size", "A 3x3", "a 5x5"))
+    return _judge(evidence, Saving("kernel-size", "A 3x3", "a 5x5"))
 
 
 def judge_two_3x3(evidence: Evidence) -> Verdict:
     """Two 3x3, which see the same 5x5 pixels, against one 5x5."""
-    return _judge(evidence, Wanted("two-3x3", "Two 3x3", "one 5x5"))
+    return _judge(evidence, Saving("two-3x3", "Two 3x3", "one 5x5"))
 
 
 def judge_factorized(evidence: Evidence) -> Verdict:
     """1x3 followed by 3x1 against 3x3, "drastically"."""
-    return _judge(evidence, Wanted("factorized", "1x3 + 3x1", "a 3x3", DRASTIC))
+    return _judge(evidence, Saving("factorized", "1x3 + 3x1", "a 3x3", DRASTIC))
 
 
 def judge_bottleneck(evidence: Evidence) -> Verdict:
     """A 1x1 with fewer filters before a large kernel, against the kernel alone."""
-    return _judge(evidence, Wanted("bottleneck", "A 1x1 first", "the large kernel alone"))
+    return _judge(evidence, Saving("bottleneck", "A 1x1 first", "the large kernel alone"))
 
 
-def _judge(evidence: Evidence, wanted: Wanted) -> Verdict:
+def _judge(evidence: Evidence, claim: Saving) -> Verdict:
     record = evidence.kernels
     if record is None:
         return missing("kernels")
-    pairs = paired.of_group(record, wanted.group)
+    pairs = paired.of_group(record, claim.group)
     if not pairs:
-        return untestable(f"kernels.json holds no pair of {wanted.group}.", "kernels")
+        return untestable(f"kernels.json holds no pair of {claim.group}.", "kernels")
     timed = paired.measured(pairs)
-    conditions = tuple(_conditions(pairs, timed, wanted))
+    conditions = tuple(_conditions(pairs, timed, claim))
     return Verdict(
         outcome=_outcome(pairs, timed, conditions),
-        summary=_summary(pairs, timed, wanted),
+        summary=_summary(pairs, timed, claim),
         conditions=conditions,
         numbers=tuple(paired.numbers(pairs, record.header)),
         caveats=_caveats(pairs, timed, record.header),
@@ -73,47 +73,48 @@ def _judge(evidence: Evidence, wanted: Wanted) -> Verdict:
 
 
 def _outcome(
-    pairs: Sequence[Weighed], timed: Sequence[Weighed], conditions: Sequence[str]
+    pairs: Sequence[PairRow], timed: Sequence[PairRow], conditions: Sequence[str]
 ) -> Outcome:
     """Fails where nothing is saved: by the count in no pair, or by the clock slower in all."""
-    if all(each.macs_ratio >= CHEAPER for each in pairs):
+    if all(pair.macs_ratio >= CHEAPER for pair in pairs):
         return "fails"
-    if timed and all(each.standing == "slower" for each in timed):
+    if timed and all(pair.standing == "slower" for pair in timed):
         return "fails"
     return "holds with conditions" if conditions else "holds"
 
 
-def _conditions(pairs: Sequence[Weighed], timed: Sequence[Weighed], wanted: Wanted) -> list[str]:
-    found = []
-    costlier = [each.where for each in pairs if each.macs_ratio >= CHEAPER]
+def _conditions(pairs: Sequence[PairRow], timed: Sequence[PairRow], claim: Saving) -> list[str]:
+    conditions = []
+    costlier = [pair.where for pair in pairs if pair.macs_ratio >= CHEAPER]
     if costlier:
-        found.append(f"not fewer multiplications: {_some(costlier)}")
+        conditions.append(f"not fewer multiplications: {_some(costlier)}")
     if not timed:
-        found.append("counted only: no time was measured")
+        conditions.append("counted only: no time was measured")
     for standing, what in (("slower", "slower"), ("undecided", "no clear difference in time")):
-        cases = [each.where for each in timed if each.standing == standing]
+        cases = [pair.where for pair in timed if pair.standing == standing]
         if cases:
-            found.append(f"{what} in {len(cases)} of {len(timed)} measurements: {_some(cases)}")
-    if wanted.at_most < CHEAPER:
-        found += _short_of(pairs, timed, wanted)
-    return found
+            share = f"{len(cases)} of {len(timed)} measurements"
+            conditions.append(f"{what} in {share}: {_some(cases)}")
+    if claim.at_most < CHEAPER:
+        conditions += _short_of(pairs, timed, claim)
+    return conditions
 
 
-def _short_of(pairs: Sequence[Weighed], timed: Sequence[Weighed], wanted: Wanted) -> list[str]:
+def _short_of(pairs: Sequence[PairRow], timed: Sequence[PairRow], claim: Saving) -> list[str]:
     """What keeps a claim of a large saving from holding."""
-    counts = [each.macs_ratio for each in pairs if each.macs_ratio > wanted.at_most]
-    times = [each for each in timed if each.pair.latency_ratio > wanted.at_most]
-    found = []
+    counts = [pair.macs_ratio for pair in pairs if pair.macs_ratio > claim.at_most]
+    times = [row for row in timed if row.pair.latency_ratio > claim.at_most]
+    conditions = []
     if counts:
-        found.append(
-            f"{span(counts)} of the multiplications, where {wanted.at_most:g} or less would be"
+        conditions.append(
+            f"{span(counts)} of the multiplications, where {claim.at_most:g} or less would be"
             " drastic"
         )
     if times:
-        found.append(
-            f"above {wanted.at_most:g} of the time in {len(times)} of {len(timed)} measurements"
+        conditions.append(
+            f"above {claim.at_most:g} of the time in {len(times)} of {len(timed)} measurements"
         )
-    return found
+    return conditions
 
 
 def _some(cases: Sequence[str]) -> str:
@@ -121,28 +122,28 @@ def _some(cases: Sequence[str]) -> str:
     return "; ".join(cases[:_SHOWN]) + (f"; and {more} more" if more > 0 else "")
 
 
-def _summary(pairs: Sequence[Weighed], timed: Sequence[Weighed], wanted: Wanted) -> str:
+def _summary(pairs: Sequence[PairRow], timed: Sequence[PairRow], claim: Saving) -> str:
     counted = (
-        f"{wanted.cheap} against {wanted.costly}:"
-        f" {span([each.macs_ratio for each in pairs])} of the multiplications (counted)"
+        f"{claim.cheap} against {claim.costly}:"
+        f" {span([pair.macs_ratio for pair in pairs])} of the multiplications (counted)"
     )
     if not timed:
         return f"{counted}; no time was measured."
-    faster = sum(each.standing == "faster" for each in timed)
+    faster = sum(pair.standing == "faster" for pair in timed)
     kinds = [
         f"{paired.ratios(of)} in {dtype}"
         for dtype in ("float32", "int8")
-        if (of := [each for each in timed if each.pair.dtype == dtype])
+        if (of := [row for row in timed if row.pair.dtype == dtype])
     ]
     return f"{counted}; of the time {listed(kinds)} (measured; faster in {faster} of {len(timed)})."
 
 
-def _caveats(pairs: Sequence[Weighed], timed: Sequence[Weighed], header: Header) -> tuple[str, ...]:
-    found = [paired.machine_caveat(timed, header)] if timed else []
+def _caveats(pairs: Sequence[PairRow], timed: Sequence[PairRow], header: Header) -> tuple[str, ...]:
+    caveats = [paired.machine_caveat(timed, header)] if timed else []
     forecast = paired.predicted(pairs)
     if forecast:
-        devices = sorted({each.pair.target for each in forecast})
-        found.append(
+        devices = sorted({row.pair.target for row in forecast})
+        caveats.append(
             f"Predicted, not measured: {paired.ratios(forecast)} of the time on {listed(devices)}."
         )
-    return tuple(found)
+    return tuple(caveats)

@@ -82,9 +82,9 @@ def judge(evidence: Evidence) -> Verdict:
 
 def standings(full: list[Contender], usable: tuple[Row, ...]) -> list[Standing]:
     """Full xception on every device there is a latency for, in the record's order."""
-    memory = {each.recipe: each.memory_bytes for each in full}
-    own = [row for each in full for row in of_contender(usable, each)]
-    found = []
+    memory = {net.recipe: net.memory_bytes for net in full}
+    own = [row for net in full for row in of_contender(usable, net)]
+    result = []
     for device in sorted(dict.fromkeys(row.latency.device for row in usable), key=order):
         here = sorted(
             (row for row in own if row.latency.device == device),
@@ -103,8 +103,8 @@ def standings(full: list[Contender], usable: tuple[Row, ...]) -> list[Standing]:
                 )
                 for frames, able in reached.items()
             }
-            found.append(Standing(device, tuple(here), reached, suited))
-    return found
+            result.append(Standing(device, tuple(here), reached, suited))
+    return result
 
 
 def _outcome(places: list[Standing]) -> Outcome:
@@ -120,7 +120,7 @@ def _outcome(places: list[Standing]) -> Outcome:
 
 def pick_reference(full: list[Contender], usable: tuple[Row, ...]) -> Row | None:
     """Full xception's row that others are compared with: on a Pi 4 in int8 where there is one."""
-    own = [row for each in full for row in of_contender(usable, each)]
+    own = [row for net in full for row in of_contender(usable, net)]
     for device in _REFERENCES:
         for recipe in _REFERENCE_RECIPES:
             here = [
@@ -149,13 +149,13 @@ def _numbers(
     record: Devices, full: list[Contender], usable: tuple[Row, ...], reference: Row | None
 ) -> Iterator[Number]:
     """Xception and its twin everywhere; the others where they are compared."""
-    own = {(each.label, each.recipe) for each in (*full, *twins(record))}
+    own = {(net.label, net.recipe) for net in (*full, *twins(record))}
     for row in usable:
         key = row.latency.label, row.latency.recipe
         if key in own or beside.same_place(row, reference):
             yield from _row_numbers(row)
-    for index, one in enumerate(record.contenders):
-        yield from _contender_numbers(record, index, one)
+    for index, net in enumerate(record.contenders):
+        yield from _contender_numbers(record, index, net)
     for index, fit in enumerate(record.fits):
         name = f"latency, xception x{fit.width:g} at {fit.input_size}, {fit.recipe}, {fit.device}"
         entry = f"fits[{index}]"
@@ -163,23 +163,23 @@ def _numbers(
 
 
 def _row_numbers(row: Row) -> Iterator[Number]:
-    each = row.latency
-    name = f"{each.label} {each.recipe}, {each.device}, {each.threads} threads"
-    ends = (("", each.latency_ms), (", low end", each.low_ms), (", high end", each.high_ms))
-    for what, value in ends:
-        yield Number(f"latency, {name}{what}", value, "ms", each.provenance, row.source)
-    if each.energy_mj is not None:
+    latency = row.latency
+    name = f"{latency.label} {latency.recipe}, {latency.device}, {latency.threads} threads"
+    values = latency.latency_ms, latency.low_ms, latency.high_ms
+    for what, value in zip(("", ", low end", ", high end"), values, strict=True):
+        yield Number(f"latency, {name}{what}", value, "ms", latency.provenance, row.source)
+    if latency.energy_mj is not None:
         # What a device draws comes from its profile, also where the time was measured.
-        yield Number(f"energy, {name}", each.energy_mj, "mJ", "predicted", row.source)
+        yield Number(f"energy, {name}", latency.energy_mj, "mJ", "predicted", row.source)
 
 
-def _contender_numbers(record: Devices, index: int, one: Contender) -> Iterator[Number]:
-    header, entry, name = record.header, f"contenders[{index}]", f"{one.label} {one.recipe}"
-    yield number(f"size, {name}", one.size_bytes, "bytes", one.size_provenance, header, entry)
-    yield number(f"memory, {name}", one.memory_bytes, "bytes", one.memory_provenance, header, entry)
-    yield number(f"MACs, {name}", one.macs, "MACs", "counted", header, entry)
-    if one.published_top1 is not None:
-        yield number(f"top-1, {name}", one.published_top1, "1", "published", header, entry)
-    if one.local_latency_ms is not None:
+def _contender_numbers(record: Devices, index: int, net: Contender) -> Iterator[Number]:
+    header, entry, name = record.header, f"contenders[{index}]", f"{net.label} {net.recipe}"
+    yield number(f"size, {name}", net.size_bytes, "bytes", net.size_provenance, header, entry)
+    yield number(f"memory, {name}", net.memory_bytes, "bytes", net.memory_provenance, header, entry)
+    yield number(f"MACs, {name}", net.macs, "MACs", "counted", header, entry)
+    if net.published_top1 is not None:
+        yield number(f"top-1, {name}", net.published_top1, "1", "published", header, entry)
+    if net.local_latency_ms is not None:
         full = f"latency on this machine, {name}"
-        yield number(full, one.local_latency_ms, "ms", "measured", header, entry)
+        yield number(full, net.local_latency_ms, "ms", "measured", header, entry)

@@ -40,7 +40,7 @@ def headline(outcome: Outcome, places: Sequence[Standing], full: Sequence[Conten
         able = [place.device for place in places if place.reached[frames]]
         where = devices_text(able, every) if len(able) < len(every) else f"all {len(every)} devices"
         rates.append(f"{frames} frame{'s' if frames > 1 else ''} a second on {where}")
-    least = min(full, key=lambda each: each.memory_bytes)
+    least = min(full, key=lambda net: net.memory_bytes)
     fits = "within" if least.memory_bytes <= MEMORY_BYTES else "over"
     return (
         f"{ANSWERS[outcome]}: Xception makes {', '.join(rates)}, and needs"
@@ -97,13 +97,13 @@ def _known_frugal(places: Sequence[Standing], frames: int) -> list[str]:
     ]
 
 
-def _recipes(found: Iterable[Row]) -> list[str]:
-    return list(dict.fromkeys(row.latency.recipe for row in found))
+def _recipes(rows: Iterable[Row]) -> list[str]:
+    return list(dict.fromkeys(row.latency.recipe for row in rows))
 
 
 def _memory(full: Sequence[Contender]) -> str:
-    least = min(full, key=lambda each: each.memory_bytes)
-    keeping = [each.recipe for each in full if each.memory_bytes <= MEMORY_BYTES]
+    least = min(full, key=lambda net: net.memory_bytes)
+    keeping = [net.recipe for net in full if net.memory_bytes <= MEMORY_BYTES]
     amount = f"{least.recipe} needs {size_text(least.memory_bytes)} ({least.memory_provenance})"
     if keeping:
         return f"Within {_MEMORY} of memory: {listed(keeping)}; {amount}."
@@ -118,10 +118,10 @@ def conditions(places: Sequence[Standing], full: Sequence[Contender]) -> Iterato
         if slow:
             yield f"not {what} on {devices_text(slow, every)}"
     recipes = _recipes(row for place in places for row in place.reached[10])
-    others = [each.recipe for each in full if each.recipe not in recipes]
+    others = [net.recipe for net in full if net.recipe not in recipes]
     if recipes and others:
         yield f"10 frames a second only in {listed(recipes)}"
-    heavy = [each.recipe for each in full if each.memory_bytes > MEMORY_BYTES]
+    heavy = [net.recipe for net in full if net.memory_bytes > MEMORY_BYTES]
     if heavy:
         yield f"more than {_MEMORY} of memory in {listed(heavy)}"
     hungry = [
@@ -133,22 +133,22 @@ def conditions(places: Sequence[Standing], full: Sequence[Contender]) -> Iterato
 
 def network(full: Sequence[Contender], record: Devices) -> Detail:
     """What is put to the test."""
-    one = full[0]
-    published = [each.published_top1 for each in (one, *record.contenders)
-                 if each.published_top1 is not None
-                 and each.model in {"xception", "keras:Xception"}]  # fmt: skip
+    first = full[0]
+    published = [net.published_top1 for net in (first, *record.contenders)
+                 if net.published_top1 is not None
+                 and net.model in {"xception", "keras:Xception"}]  # fmt: skip
     top1 = f", {published[0]:.3f} top-1 (published)" if published else ""
     return Detail(
         "Network",
-        f"Xception at {one.input_size}x{one.input_size}: {count_text(one.macs)} MACs and"
-        f" {count_text(one.parameters)} parameters (counted){top1}.",
+        f"Xception at {first.input_size}x{first.input_size}: {count_text(first.macs)} MACs and"
+        f" {count_text(first.parameters)} parameters (counted){top1}.",
     )
 
 
 def device(place: Standing, full: Sequence[Contender]) -> DeviceSpeed:
     """How fast each recipe is on one device, and the fastest in full."""
     best = place.rows[0].latency
-    fastest_rows = {each.recipe: fastest(of_contender(place.rows, each)) for each in full}
+    fastest_rows = {net.recipe: fastest(of_contender(place.rows, net)) for net in full}
     frugal = (row for row in place.rows if row.latency.power_w is not None and row.within_power())
     return DeviceSpeed(
         device=short_name(place.device),
@@ -169,32 +169,32 @@ def device(place: Standing, full: Sequence[Contender]) -> DeviceSpeed:
     )
 
 
-def speed(each: DeviceLatency) -> str:
+def speed(latency: DeviceLatency) -> str:
     """The highest rate it is fast enough for, and how sure that is."""
     for frames, budget_ms in FRAME_MS.items():
-        if reaches(each, budget_ms):
-            return f"{frames}/s" if grade(each, budget_ms) == "meets" else f"{frames}/s likely"
+        if reaches(latency, budget_ms):
+            return f"{frames}/s" if grade(latency, budget_ms) == "meets" else f"{frames}/s likely"
     return "below 1/s"
 
 
-def ms(each: DeviceLatency | Fitted) -> str:
+def ms(latency: DeviceLatency | Fitted) -> str:
     """The latency, milliseconds."""
-    return milliseconds_text(each.latency_ms)
+    return milliseconds_text(latency.latency_ms)
 
 
-def interval(each: DeviceLatency | Fitted) -> str:
+def interval(latency: DeviceLatency | Fitted) -> str:
     """Both ends of its interval, milliseconds."""
-    return f"{milliseconds_text(each.low_ms)}-{milliseconds_text(each.high_ms)}"
+    return f"{milliseconds_text(latency.low_ms)}-{milliseconds_text(latency.high_ms)}"
 
 
 def sizes(full: Sequence[Contender], record: Devices) -> Detail:
     """File and memory of every recipe against the budget."""
     parts = [
-        f"{each.recipe} {size_text(each.size_bytes)} and {size_text(each.memory_bytes)}"
-        f" ({each.memory_provenance})"
-        for each in full
+        f"{net.recipe} {size_text(net.size_bytes)} and {size_text(net.memory_bytes)}"
+        f" ({net.memory_provenance})"
+        for net in full
     ]
-    able = [each.recipe for each in full if each.memory_bytes <= MEMORY_BYTES]
+    able = [net.recipe for net in full if net.memory_bytes <= MEMORY_BYTES]
     runtime = record.runtime_bytes
     beneath = "" if runtime is None else f", on top of {size_text(runtime)} for Python and runtime"
     return Detail(
@@ -234,32 +234,33 @@ def _fitted(fit: Fitted) -> str:
 
 def basis(places: Sequence[Standing]) -> Iterator[Detail]:
     """What the predictions rest on."""
-    rows = [row.latency for place in places for row in place.rows]
-    predictions = [each for each in rows if each.provenance == "predicted"]
+    latencies = [row.latency for place in places for row in place.rows]
+    predictions = [latency for latency in latencies if latency.provenance == "predicted"]
     if not predictions:
         return
-    rates = [each.interval for each in predictions if each.interval is not None]
+    rates = [latency.interval for latency in predictions if latency.interval is not None]
     share = (
         f", whose intervals hold for {100 * min(rates):.0f}% of what left-out sources measured"
         if rates
         else ""
     )
     parts = []
-    for kind in dict.fromkeys(each.basis for each in predictions):
+    for kind in dict.fromkeys(latency.basis for latency in predictions):
         names = listed([*_of_basis(predictions, kind)])
         parts.append(f"{names}: {_BASES.get(kind, kind)}")
     yield Detail(
         "Basis",
-        f"{len(predictions)} of {len(rows)} latencies are predicted{share}. {'. '.join(parts)}.",
+        f"{len(predictions)} of {len(latencies)} latencies are predicted{share}."
+        f" {'. '.join(parts)}.",
     )
 
 
 def _of_basis(predictions: Sequence[DeviceLatency], kind: str) -> Iterator[str]:
     """The devices of a basis; with their recipes where others of them have another."""
-    for device in dict.fromkeys(each.device for each in predictions):
-        here = [each for each in predictions if each.device == device]
-        recipes = dict.fromkeys(each.recipe for each in here if each.basis == kind)
-        alone = all(each.basis == kind for each in here)
+    for device in dict.fromkeys(latency.device for latency in predictions):
+        here = [latency for latency in predictions if latency.device == device]
+        recipes = dict.fromkeys(latency.recipe for latency in here if latency.basis == kind)
+        alone = all(latency.basis == kind for latency in here)
         if recipes:
             yield short_name(device) + ("" if alone else f" ({', '.join(recipes)})")
 
@@ -273,7 +274,7 @@ _BASES = {
 
 def caveats(record: Devices) -> Iterator[str]:
     """What else a reader should know."""
-    if any(each.memory_provenance == "measured" for each in record.contenders):
+    if any(net.memory_provenance == "measured" for net in record.contenders):
         yield f"Memory was measured on {record.header.machine.cpu}, not on the devices."
     yield (
         "A measurement replaces a prediction: `edgecnn bench DIR --on ssh://pi@HOST` stores it in"

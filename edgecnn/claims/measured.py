@@ -37,18 +37,18 @@ def with_measurements(evidence: Evidence, results: Path | None) -> Evidence:
     """
     if results is None or evidence.devices is None:
         return evidence
-    from edgecnn.evidence import results as kept
+    from edgecnn.evidence.results import read
 
-    found, _ = kept.read(results)  # a killed run's half line is no reason to have no verdict
+    benches, _ = read(results)  # a killed run's half line is no reason to have no verdict
     placed = [
         place
-        for number, result in enumerate(found, start=1)
+        for number, result in enumerate(benches, start=1)
         for place in _places(result, evidence.devices, results.name, number)
     ]
     return replace(
         evidence,
-        measurements=tuple(each for each in placed if isinstance(each, Measurement)),
-        left_out=tuple(each for each in placed if isinstance(each, LeftOut)),
+        measurements=tuple(place for place in placed if isinstance(place, Measurement)),
+        left_out=tuple(place for place in placed if isinstance(place, LeftOut)),
     )
 
 
@@ -57,12 +57,12 @@ def _places(
 ) -> Iterator[Measurement | LeftOut]:
     source = Source(file, f"#{number}", result.measured_at[:10], result.device.model)
     device = device_names.of_device(result.device.model)
-    contenders = [each for each in record.contenders if _is_of(result, each)]
-    namesakes = [each for each in record.contenders if _bears_name(result, each)]
+    contenders = [net for net in record.contenders if _is_of(result, net)]
+    namesakes = [net for net in record.contenders if _bears_name(result, net)]
     why = _why_not(result, device) if contenders else _why_unknown(result)
     if device is not None and not why:
-        for each in contenders:
-            yield Measurement(_latency(result, each, record, device), source)
+        for net in contenders:
+            yield Measurement(_latency(result, net, record, device), source)
     elif contenders or namesakes:
         what = f"{(contenders or namesakes)[0].label if contenders else result.model}"
         what = f"{what} {result.recipe}".strip()
@@ -111,9 +111,9 @@ def _latency(
     repeats = (*result.repeat_p50_ms, result.latency_ms.p50)
     power_w = next(
         (
-            each.power_w
-            for each in record.latencies
-            if (each.device, each.threads) == (device, result.threads)
+            latency.power_w
+            for latency in record.latencies
+            if (latency.device, latency.threads) == (device, result.threads)
         ),
         None,
     )

@@ -17,7 +17,7 @@ Standing = Literal["faster", "slower", "undecided"]
 
 
 @dataclass(frozen=True)
-class Weighed:
+class PairRow:
     """One pair of a record, and its place in it."""
 
     index: int
@@ -57,36 +57,36 @@ class Weighed:
         return f"{self.tensor}, {pair.dtype}, {pair.target}, {threads}"
 
 
-def of_group(record: Kernels, group: str) -> tuple[Weighed, ...]:
+def of_group(record: Kernels, group: str) -> tuple[PairRow, ...]:
     """The pairs of one claim; an emulator's milliseconds decide nothing, and are left out."""
     return tuple(
-        Weighed(index, pair)
+        PairRow(index, pair)
         for index, pair in enumerate(record.pairs)
         if pair.group == group and pair.provenance != "emulated"
     )
 
 
-def measured(pairs: Iterable[Weighed]) -> tuple[Weighed, ...]:
+def measured(pairs: Iterable[PairRow]) -> tuple[PairRow, ...]:
     """Those whose times were measured."""
-    return tuple(each for each in pairs if each.pair.provenance == "measured")
+    return tuple(row for row in pairs if row.pair.provenance == "measured")
 
 
-def predicted(pairs: Iterable[Weighed]) -> tuple[Weighed, ...]:
+def predicted(pairs: Iterable[PairRow]) -> tuple[PairRow, ...]:
     """Those whose times are a prediction; they inform and do not decide."""
-    return tuple(each for each in pairs if each.pair.provenance == "predicted")
+    return tuple(row for row in pairs if row.pair.provenance == "predicted")
 
 
-def numbers(pairs: Iterable[Weighed], header: Header) -> Iterator[Number]:
+def numbers(pairs: Iterable[PairRow], header: Header) -> Iterator[Number]:
     """Counted ratios of each tensor, once, and the timed ratio and both times of each pair."""
     counted: set[str] = set()
-    for each in pairs:
-        pair, entry = each.pair, f"pairs[{each.index}]"
+    for row in pairs:
+        pair, entry = row.pair, f"pairs[{row.index}]"
         name = f"{pair.cheap.what} / {pair.costly.what}"
-        tensor = f"{name}, {each.tensor}"
+        tensor = f"{name}, {row.tensor}"
         if tensor not in counted:
             counted.add(tensor)
-            yield number(f"MACs, {tensor}", each.macs_ratio, "1", "counted", header, entry)
-            yield number(f"weights, {tensor}", each.weights_ratio, "1", "counted", header, entry)
+            yield number(f"MACs, {tensor}", row.macs_ratio, "1", "counted", header, entry)
+            yield number(f"weights, {tensor}", row.weights_ratio, "1", "counted", header, entry)
         timed = (
             ("time", pair.latency_ratio),
             ("time, low end of 95%", pair.low_ratio),
@@ -94,21 +94,21 @@ def numbers(pairs: Iterable[Weighed], header: Header) -> Iterator[Number]:
         )
         for what, value in timed:
             if value is not None:
-                full = f"{what}, {name}, {each.where}"
+                full = f"{what}, {name}, {row.where}"
                 yield number(full, value, "1", pair.provenance, header, entry)
         for side in (pair.cheap, pair.costly):
-            full = f"latency, {side.what}, {each.where}"
+            full = f"latency, {side.what}, {row.where}"
             yield number(full, side.latency_ms, "ms", pair.provenance, header, entry)
 
 
-def ratios(pairs: Sequence[Weighed]) -> str:
+def ratios(pairs: Sequence[PairRow]) -> str:
     """The span of the ratios of times."""
-    return span([each.pair.latency_ratio for each in pairs])
+    return span([row.pair.latency_ratio for row in pairs])
 
 
-def machine_caveat(pairs: Sequence[Weighed], header: Header) -> str:
+def machine_caveat(pairs: Sequence[PairRow], header: Header) -> str:
     """What measurements on this machine do not say."""
-    targets = sorted({each.pair.target for each in pairs})
+    targets = sorted({row.pair.target for row in pairs})
     if targets != ["local"]:
         return f"Times were measured on {', '.join(targets)}."
     return (

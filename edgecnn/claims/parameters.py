@@ -25,14 +25,14 @@ ENTRY_FLOW = (19, 19, 728)
 
 def _find(record: Parameters, model: str) -> tuple[int, Counted] | None:
     """A network at ImageNet's classes, and its place; its largest input where there are several."""
-    found = [
-        (index, each)
-        for index, each in enumerate(record.networks)
-        if each.model.lower() == model.lower() and each.classes == IMAGENET_CLASSES
+    networks = [
+        (index, network)
+        for index, network in enumerate(record.networks)
+        if network.model.lower() == model.lower() and network.classes == IMAGENET_CLASSES
     ]
-    if not found and model == XCEPTION:
+    if not networks and model == XCEPTION:
         return _find(record, KERAS_XCEPTION)  # the same architecture, but for its padding
-    return max(found, key=lambda each: each[1].input_size, default=None)
+    return max(networks, key=lambda entry: entry[1].input_size, default=None)
 
 
 def _lacks(model: str) -> Verdict:

@@ -11,7 +11,7 @@ from edgecnn.claims.sources import listed, missing, number, span, untestable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from edgecnn.claims.pairs import Weighed
+    from edgecnn.claims.pairs import PairRow
     from edgecnn.evidence.files import Evidence
     from edgecnn.evidence.records import Kernels
 
@@ -35,11 +35,11 @@ def judge_example(evidence: Evidence) -> Verdict:
     record = evidence.kernels
     if record is None:
         return missing("kernels")
-    found = [each for each in paired.of_group(record, "separable") if _is_example(each)]
-    if not found:
+    examples = [pair for pair in paired.of_group(record, "separable") if _is_example(pair)]
+    if not examples:
         return untestable("kernels.json holds no pair of 3 channels and 64 filters.", "kernels")
-    separable, normal = found[0].pair.cheap.weights, found[0].pair.costly.weights
-    entry = f"pairs[{found[0].index}]"
+    separable, normal = examples[0].pair.cheap.weights, examples[0].pair.costly.weights
+    entry = f"pairs[{examples[0].index}]"
     same = (separable, normal) == (SEPARABLE_WEIGHTS, NORMAL_WEIGHTS)
     return Verdict(
         outcome="holds" if same else "fails",
@@ -53,8 +53,8 @@ def judge_example(evidence: Evidence) -> Verdict:
     )
 
 
-def _is_example(each: Weighed) -> bool:
-    return (each.pair.channels, each.pair.filters) == (EXAMPLE_CHANNELS, EXAMPLE_FILTERS)
+def _is_example(row: PairRow) -> bool:
+    return (row.pair.channels, row.pair.filters) == (EXAMPLE_CHANNELS, EXAMPLE_FILTERS)
 
 
 def judge_cost(evidence: Evidence) -> Verdict:
@@ -62,16 +62,16 @@ def judge_cost(evidence: Evidence) -> Verdict:
     record = evidence.kernels
     if record is None:
         return missing("kernels")
-    layers = tuple(each for each in paired.of_group(record, "separable") if each.pair.layer)
+    layers = tuple(layer for layer in paired.of_group(record, "separable") if layer.pair.layer)
     if not layers:
         return untestable("kernels.json holds no separable layer of xception.", "kernels")
     return _judge_layers(layers, record)
 
 
-def _judge_layers(layers: Sequence[Weighed], record: Kernels) -> Verdict:
+def _judge_layers(layers: Sequence[PairRow], record: Kernels) -> Verdict:
     timed = paired.measured(layers)
-    by_formula = all(_follows_formula(each) for each in layers)
-    counted = by_formula and all(_almost_a_ninth(each.macs_ratio) for each in layers)
+    by_formula = all(map(_follows_formula, layers))
+    counted = by_formula and all(_almost_a_ninth(layer.macs_ratio) for layer in layers)
     conditions = tuple(_conditions(layers, timed))
     return Verdict(
         outcome=("holds with conditions" if conditions else "holds") if counted else "fails",
@@ -82,15 +82,15 @@ def _judge_layers(layers: Sequence[Weighed], record: Kernels) -> Verdict:
     )
 
 
-def formula(each: Weighed) -> float:
+def formula(layer: PairRow) -> float:
     """The document's ratio of cost, 1/N + 1/d^2; d^2 is read off the normal kernel's weights."""
-    pair = each.pair
+    pair = layer.pair
     return 1 / pair.filters + pair.channels * pair.filters / pair.costly.weights
 
 
-def _follows_formula(each: Weighed) -> bool:
-    expected = formula(each)
-    return abs(each.macs_ratio - expected) <= SAME * expected
+def _follows_formula(layer: PairRow) -> bool:
+    expected = formula(layer)
+    return abs(layer.macs_ratio - expected) <= SAME * expected
 
 
 def _almost_a_ninth(ratio: float) -> bool:
@@ -98,35 +98,35 @@ def _almost_a_ninth(ratio: float) -> bool:
     return abs(ratio / NINTH - 1) <= ALMOST + SAME
 
 
-def _reaches_a_ninth(each: Weighed) -> bool:
+def _reaches_a_ninth(layer: PairRow) -> bool:
     """Whether the time is as low as almost 1/9: the interval's low end, or less."""
-    low = each.pair.latency_ratio if each.pair.low_ratio is None else each.pair.low_ratio
+    low = layer.pair.latency_ratio if layer.pair.low_ratio is None else layer.pair.low_ratio
     return low <= (1 + ALMOST) * NINTH
 
 
-def _conditions(layers: Sequence[Weighed], timed: Sequence[Weighed]) -> list[str]:
+def _conditions(layers: Sequence[PairRow], timed: Sequence[PairRow]) -> list[str]:
     if not timed:
         return ["counted only: no time was measured"]
-    found = []
-    short = [each for each in timed if not _reaches_a_ninth(each)]
+    conditions = []
+    short = [layer for layer in timed if not _reaches_a_ninth(layer)]
     if short:
-        found.append(
+        conditions.append(
             f"in multiplications and weights; of the time a layer needs {paired.ratios(short)},"
             f" not 1/9, in {len(short)} of {len(timed)} cases"
         )
-    slower = [each for each in timed if each.standing != "faster"]
+    slower = [layer for layer in timed if layer.standing != "faster"]
     if slower:
-        found.append(f"not faster at all: {'; '.join(each.where for each in slower[:3])}")
-    untimed = {each.pair.layer for each in layers} - {each.pair.layer for each in timed}
+        conditions.append(f"not faster at all: {'; '.join(layer.where for layer in slower[:3])}")
+    untimed = {layer.pair.layer for layer in layers} - {layer.pair.layer for layer in timed}
     if untimed:
-        found.append(f"not measured: {listed(sorted(untimed)[:3])} ({len(untimed)} layers)")
-    return found
+        conditions.append(f"not measured: {listed(sorted(untimed)[:3])} ({len(untimed)} layers)")
+    return conditions
 
 
-def _summary(layers: Sequence[Weighed], timed: Sequence[Weighed]) -> str:
-    names = {each.pair.layer for each in layers}
-    ratios = [each.macs_ratio for each in layers]
-    follows = names - {each.pair.layer for each in layers if not _follows_formula(each)}
+def _summary(layers: Sequence[PairRow], timed: Sequence[PairRow]) -> str:
+    names = {layer.pair.layer for layer in layers}
+    ratios = [layer.macs_ratio for layer in layers]
+    follows = names - {layer.pair.layer for layer in layers if not _follows_formula(layer)}
     counted = (
         f"Counted, {len(names)} layers of xception need {span(ratios, 3)} of a normal"
         f" convolution's multiplications (1/9 = {NINTH:.3f}; as 1/N + 1/d^2 says in"
@@ -135,27 +135,27 @@ def _summary(layers: Sequence[Weighed], timed: Sequence[Weighed]) -> str:
     return f"{counted}; {_times(timed)}."
 
 
-def _times(timed: Sequence[Weighed]) -> str:
+def _times(timed: Sequence[PairRow]) -> str:
     if not timed:
         return "no time was measured"
     parts = [
         f"{paired.ratios(of)} in {dtype}"
         for dtype in ("float32", "int8")
-        if (of := [each for each in timed if each.pair.dtype == dtype])
+        if (of := [layer for layer in timed if layer.pair.dtype == dtype])
     ]
     return f"of its time they need {listed(parts)} (measured)"
 
 
 def _caveats(
-    layers: Sequence[Weighed], timed: Sequence[Weighed], record: Kernels
+    layers: Sequence[PairRow], timed: Sequence[PairRow], record: Kernels
 ) -> tuple[str, ...]:
-    found = [_REUSE, "Layers of one shape are measured once, and are a case each."]
+    caveats = [_REUSE, "Layers of one shape are measured once, and are a case each."]
     if timed:
-        found.append(paired.machine_caveat(timed, record.header))
+        caveats.append(paired.machine_caveat(timed, record.header))
     forecast = paired.predicted(layers)
     if forecast:
-        devices = sorted({each.pair.target for each in forecast})
-        found.append(
+        devices = sorted({row.pair.target for row in forecast})
+        caveats.append(
             f"Predicted, not measured: {paired.ratios(forecast)} of the time on {listed(devices)}."
         )
-    return tuple(found)
+    return tuple(caveats)

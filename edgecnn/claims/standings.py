@@ -89,8 +89,8 @@ def devices_text(devices: Sequence[str], of: Sequence[str]) -> str:
     >>> devices_text(["raspberry-pi-5", "pixel-4"], ["raspberry-pi-5", "pixel-3", "pixel-4"])
     'Pi 5 and 1 of 2 phones (Pixel 4)'
     """
-    phones, all_phones = [list(filter(is_phone, each)) for each in (devices, of)]
-    parts = [short_name(each) for each in devices if not is_phone(each)]
+    phones, all_phones = [list(filter(is_phone, group)) for group in (devices, of)]
+    parts = [short_name(device) for device in devices if not is_phone(device)]
     if phones and len(phones) == len(all_phones):
         parts.append(f"all {len(phones)} phones" if len(phones) > 1 else short_name(phones[0]))
     elif phones:
@@ -105,58 +105,58 @@ def rows(evidence: Evidence) -> tuple[Row, ...]:
     An emulator's milliseconds are left out; a measurement takes the place of the prediction for
     the same contender, recipe, device and number of threads, and the latest that of earlier ones.
     """
-    found: dict[tuple[str, str, str, int], Row] = {}
+    by_key: dict[tuple[str, str, str, int], Row] = {}
     for row in (*_recorded(evidence), *(Row(m.latency, m.source) for m in evidence.measurements)):
-        each = row.latency
-        asked = is_askable if each.provenance == "measured" else low_power
-        if each.provenance == "emulated" or not asked(each.device):
+        latency = row.latency
+        test = is_askable if latency.provenance == "measured" else low_power
+        if latency.provenance == "emulated" or not test(latency.device):
             continue
-        key = each.label, each.recipe, each.device, each.threads
-        if each.provenance == "measured" or not _measured(found.get(key)):
-            found[key] = row
-    return tuple(found.values())
+        key = latency.label, latency.recipe, latency.device, latency.threads
+        if latency.provenance == "measured" or not _measured(by_key.get(key)):
+            by_key[key] = row
+    return tuple(by_key.values())
 
 
 def _recorded(evidence: Evidence) -> Iterator[Row]:
     if (record := evidence.devices) is not None:
-        for index, each in enumerate(record.latencies):
+        for index, latency in enumerate(record.latencies):
             source = where(record.header, f"latencies[{index}]")
-            if each.provenance == "predicted":
+            if latency.provenance == "predicted":
                 source = replace(source, machine=PREDICTOR)
-            yield Row(each, source)
+            yield Row(latency, source)
 
 
 def _measured(row: Row | None) -> bool:
     return row is not None and row.latency.provenance == "measured"
 
 
-def of_contender(found: Iterable[Row], contender: Contender) -> Iterator[Row]:
+def of_contender(candidates: Iterable[Row], contender: Contender) -> Iterator[Row]:
     """The rows of one contender under its recipe."""
     key = contender.label, contender.recipe
-    return (each for each in found if (each.latency.label, each.latency.recipe) == key)
+    return (row for row in candidates if (row.latency.label, row.latency.recipe) == key)
 
 
-def fastest(found: Iterable[Row]) -> Row | None:
+def fastest(candidates: Iterable[Row]) -> Row | None:
     """The row of the lowest latency."""
-    return min(found, key=lambda each: each.latency.latency_ms, default=None)
+    return min(candidates, key=lambda row: row.latency.latency_ms, default=None)
 
 
 def xceptions(record: Devices) -> list[Contender]:
     """Full xception with separable convolutions, under each of its recipes."""
-    return _largest(each for each in record.contenders if _xception(each, "separable"))
+    return _largest(net for net in record.contenders if _xception(net, "separable"))
 
 
 def twins(record: Devices) -> list[Contender]:
     """Xception of the same widths with normal convolutions, under each of its recipes."""
-    return _largest(each for each in record.contenders if _xception(each, "normal"))
+    return _largest(net for net in record.contenders if _xception(net, "normal"))
 
 
-def _xception(each: Contender, convolution: str) -> bool:
-    return each.model == "xception" and (each.convolution or "separable") == convolution
+def _xception(net: Contender, convolution: str) -> bool:
+    return net.model == "xception" and (net.convolution or "separable") == convolution
 
 
-def _largest(found: Iterable[Contender]) -> list[Contender]:
+def _largest(contenders: Iterable[Contender]) -> list[Contender]:
     """Those of the most multiplications: narrower ones are other contenders."""
-    kept = list(found)
-    most = max((each.macs for each in kept), default=0)
-    return [each for each in kept if each.macs == most]
+    group = list(contenders)
+    most = max((net.macs for net in group), default=0)
+    return [net for net in group if net.macs == most]

@@ -51,7 +51,7 @@ def mean(values: Sequence[float]) -> float:
 def spread(values: Sequence[float]) -> float:
     """The sample's standard deviation, of two values or more."""
     centre = mean(values)
-    return math.sqrt(math.fsum((each - centre) ** 2 for each in values) / (len(values) - 1))
+    return math.sqrt(math.fsum((value - centre) ** 2 for value in values) / (len(values) - 1))
 
 
 def welch(ours: Sequence[float], theirs: Sequence[float]) -> Difference:

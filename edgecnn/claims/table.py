@@ -24,7 +24,7 @@ class Entry:
 def _claim(
     name: str, title: str, document: str, section: str, words: str, experiment: str, *records: str
 ) -> Claim:
-    made_by = " && ".join(command(each) for each in records)
+    made_by = " && ".join(map(command, records))
     return Claim(name, title, document, section, words, experiment, records, made_by)
 
 

@@ -79,12 +79,12 @@ def _said(flags: bench_options.Flags) -> str:
     return Given(flags["input_shapes"], flags["input_size"]).words
 
 
-def _print(report: BenchReport, said: str) -> None:
+def _print(report: BenchReport, options: str) -> None:
     from edgecnn.reporting import bench as shown
 
     print_measured(report)
     _print_operators(report)
-    print_reports_end(report, shown.next_commands(report, said))
+    print_reports_end(report, shown.next_commands(report, options))
 
 
 def _print_operators(report: BenchReport) -> None:

@@ -43,12 +43,12 @@ def thread_counts(
 ) -> tuple[int, ...]:
     """Read --threads: numbers from 1, separated by commas."""
     counts = [part.strip() for part in text.split(",")]
-    if not all(each.isascii() and each.isdecimal() for each in counts):
+    if not all(part.isascii() and part.isdecimal() for part in counts):
         raise _no_threads(context, text)
-    found = tuple(int(each[:10]) for each in counts)
-    if not all(1 <= each <= _MOST_THREADS for each in found):
+    numbers = tuple(int(part[:10]) for part in counts)
+    if not all(1 <= number <= _MOST_THREADS for number in numbers):
         raise _no_threads(context, text)
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(numbers))
 
 
 def _no_threads(context: click.Context, text: str) -> click.UsageError:

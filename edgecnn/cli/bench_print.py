@@ -19,7 +19,7 @@ def print_measured(report: BenchReport) -> None:
     """A table for each device, or one for all, and what makes results less than trusted."""
     from edgecnn.reporting import bench as shown
 
-    names = shown.short_names(each.file for each in report.results)
+    names = shown.short_names(result.file for result in report.results)
     if len(report.targets) > 1:
         _print_side_by_side(report, names)
     for results in shown.by_target(report).values():

@@ -70,8 +70,8 @@ def say(title: str, message: str, *, style: str = "", to: Console | None = None)
 
     from edgecnn.text import one_line, printable_lines
 
-    said = printable_lines(message)
-    line = Text.assemble((f"{one_line(title)}: ", style), said) if title else Text(said)
+    text = printable_lines(message)
+    line = Text.assemble((f"{one_line(title)}: ", style), text) if title else Text(text)
     _print(to or messages(), line)
 
 

@@ -67,7 +67,7 @@ def diagnose(path: Path, **flags: Unpack[_Flags]) -> None:
     """
     scaling = preprocessing(flags)
     with watching(quiet=flags["quiet"]) as progress:
-        found = edgecnn.diagnose(
+        diagnosis = edgecnn.diagnose(
             path,
             float_file=flags["against"],
             data=flags["data"],
@@ -79,26 +79,26 @@ def diagnose(path: Path, **flags: Unpack[_Flags]) -> None:
     if flags["as_json"]:
         from edgecnn.reporting.diagnosis import diagnosis_object
 
-        console.print_json(diagnosis_object(found))
+        console.print_json(diagnosis_object(diagnosis))
     elif not flags["quiet"]:
-        _print(found, every=flags["every"])
+        _print(diagnosis, every=flags["every"])
 
 
-def _print(found: Diagnosis, *, every: bool) -> None:
+def _print(diagnosis: Diagnosis, *, every: bool) -> None:
     from edgecnn.reporting import diagnosis as report
 
-    console.print_line(found.file, "bold")
-    for line in report.summary_lines(found):
+    console.print_line(diagnosis.file, "bold")
+    for line in report.summary_lines(diagnosis):
         console.print_line(line)
     console.print_line()
-    console.print_table(report.layers_table(found, every=every))
-    console.print_paragraph(report.basis(found, every=every), "dim")
+    console.print_table(report.layers_table(diagnosis, every=every))
+    console.print_paragraph(report.basis(diagnosis, every=every), "dim")
     console.print_line()
-    for cause in found.causes:
+    for cause in diagnosis.causes:
         console.print_line(report.cause_title(cause), "bold yellow")
         console.print_paragraph(f"  {cause.finding}")
         console.print_line(f"  {cause.command}", "bold")
-    if not found.causes:
-        console.print_paragraph(report.no_cause(found), "green")
-        if found.next_command:
-            console.print_line(f"  {found.next_command}", "bold")
+    if not diagnosis.causes:
+        console.print_paragraph(report.no_cause(diagnosis), "green")
+        if diagnosis.next_command:
+            console.print_line(f"  {diagnosis.next_command}", "bold")

@@ -175,10 +175,10 @@ def evaluate(path: Path, **flags: Unpack[_Flags]) -> None:
     boxes, --masks gives mean IoU. Unlabelled images give agreement with the float model: what
     quantization changed.
     """
-    given = {name: value for name, value in flags.items() if name not in _OWN}
+    options = {name: value for name, value in flags.items() if name not in _OWN}
     with watching(quiet=flags["quiet"]) as progress:
         report = edgecnn.evaluate(
-            path, progress=progress, preprocessing=preprocessing(flags), **given
+            path, progress=progress, preprocessing=preprocessing(flags), **options
         )
     if flags["as_json"]:
         from edgecnn.reporting.json_objects import evaluate_object

@@ -169,7 +169,7 @@ class _ExportCommand(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse as click does, with a hint."""
-        bare = next((each for each in args[1:] if each in RECIPES), None)
+        bare = next((name for name in args[1:] if name in RECIPES), None)
         try:
             return super().parse_args(ctx, args)
         except click.UsageError as error:
@@ -198,14 +198,14 @@ def export(model: str, **flags: Unpack[export_request.Flags]) -> None:
     options = export_request.api_options(model, flags)
     budget = export_request.budget_options(flags)
     _say_what_was_chosen(flags)
-    held: BudgetedExport | None = None
+    budgeted: BudgetedExport | None = None
     with watching(quiet=flags["quiet"]) as watcher:
         progress = Timed(watcher)
         if budget is None:
             result = edgecnn.export(model, progress=progress, **options)
         else:
-            held = edgecnn.export_within(model, progress=progress, **budget, **options)
-            result = held.result
+            budgeted = edgecnn.export_within(model, progress=progress, **budget, **options)
+            result = budgeted.result
     if flags["verbose"]:
         for line in progress.lines():
             console.say("", line)
@@ -214,9 +214,9 @@ def export(model: str, **flags: Unpack[export_request.Flags]) -> None:
     if flags["as_json"]:
         from edgecnn.reporting.json_objects import export_object
 
-        console.print_json(export_object(result, held))
+        console.print_json(export_object(result, budgeted))
     elif not flags["quiet"]:
-        _print(result, held)
+        _print(result, budgeted)
     for refusal in result.refused:
         console.say("rejected", report.refusal_text(refusal), style="bold red")
     if result.refused:
@@ -234,7 +234,7 @@ def _say_what_was_chosen(flags: export_request.Flags) -> None:
         console.say("note", f"{name} is skipped: it is available as {only} only.", style="bold")
 
 
-def _print(result: ExportResult, held: BudgetedExport | None) -> None:
+def _print(result: ExportResult, budgeted: BudgetedExport | None) -> None:
     from edgecnn.reporting import export as report
 
     console.print_table(report.export_table(result))
@@ -251,7 +251,7 @@ def _print(result: ExportResult, held: BudgetedExport | None) -> None:
     for paragraph in report.mixed_paragraphs(result):
         console.print_line()
         console.print_paragraph(paragraph)
-    for paragraph in report.budget_paragraphs(held):
+    for paragraph in report.budget_paragraphs(budgeted):
         console.print_line()
         console.print_paragraph(paragraph)
     console.print_line()

@@ -106,8 +106,8 @@ def budget_options(flags: Flags) -> dict[str, Any] | None:
     Raises:
         HintedUsageError: flags of a budget without one, or one without data.
     """
-    given: dict[str, object] = {**flags}
-    evaluation = {name: given[name] for name in _EVALUATION if given[name] is not None}
+    values: dict[str, object] = {**flags}
+    evaluation = {name: values[name] for name in _EVALUATION if values[name] is not None}
     most, data = flags["max_drop"], flags["data"]
     if most is None:
         named = next(iter(evaluation), "data" if data is not None else None)
@@ -147,8 +147,8 @@ def chosen_recipes(flags: Flags) -> tuple[str, ...]:
 
 def named_recipes(flags: Flags) -> tuple[str, ...]:
     """The recipes with a flag of their own on the command line."""
-    given: dict[str, object] = {**flags}
-    return tuple(name for name in RECIPES if given[name])
+    values: dict[str, object] = {**flags}
+    return tuple(name for name in RECIPES if values[name])
 
 
 def left_out(flags: Flags) -> tuple[str, ...]:
@@ -158,7 +158,7 @@ def left_out(flags: Flags) -> tuple[str, ...]:
 
 
 def _has_any(recipe: str, formats: tuple[str, ...]) -> bool:
-    return any(each in formats for each in RECIPES[recipe].formats)
+    return any(name in formats for name in RECIPES[recipe].formats)
 
 
 def _check_io(flags: Flags, recipes: tuple[str, ...], formats: tuple[str, ...]) -> None:
@@ -192,9 +192,9 @@ def _min_snr_db(flags: Flags, recipes: tuple[str, ...], formats: tuple[str, ...]
 
 
 def _check_method(flags: Flags, recipes: tuple[str, ...]) -> None:
-    if flags["calibration_method"] is None or any(RECIPES[each].calibrated for each in recipes):
+    if flags["calibration_method"] is None or any(RECIPES[recipe].calibrated for recipe in recipes):
         return
-    calibrated = " or ".join(f"--{name}" for name, each in RECIPES.items() if each.calibrated)
+    calibrated = " or ".join(f"--{name}" for name, recipe in RECIPES.items() if recipe.calibrated)
     raise HintedUsageError(
         "--calibration-method: no recipe asked for measures activation ranges.",
         hint=f"Drop it, or add {calibrated}.",

@@ -73,8 +73,8 @@ def _is_interruption(error: BaseException | None) -> bool:
 
 def _sentence(error: click.ClickException) -> str:
     # click's NoSuchOption adds its own, poorer suggestions in format_message.
-    said = error.message if isinstance(error, click.NoSuchOption) else error.format_message()
-    return said if said.endswith((".", ")")) else f"{said}."
+    message = error.message if isinstance(error, click.NoSuchOption) else error.format_message()
+    return message if message.endswith((".", ")")) else f"{message}."
 
 
 def _usage_hint(error: click.ClickException) -> str:
@@ -91,14 +91,14 @@ def _usage_hint(error: click.ClickException) -> str:
 def _meant_option(name: str, context: click.Context) -> str:
     from edgecnn.zoo.suggest import suggest
 
-    known = [each for p in context.command.get_params(context) for each in p.opts]
+    known = [option for p in context.command.get_params(context) for option in p.opts]
     # Without the dashes, which make any two options alike.
-    bare = {each.lstrip("-"): each for each in known if each.startswith("--")}
+    bare = {option.lstrip("-"): option for option in known if option.startswith("--")}
     hint = suggest(name.lstrip("-"), bare)
     if not hint.startswith("Did"):
         return f"See `{context.command_path} --help`."
     near = hint.removeprefix("Did you mean ").removesuffix("?").split(" or ")
-    return f"Did you mean {' or '.join(bare[each] for each in near)}?"
+    return f"Did you mean {' or '.join(bare[option] for option in near)}?"
 
 
 def tell(failure: Failure, *, as_json: bool) -> int:
@@ -106,9 +106,9 @@ def tell(failure: Failure, *, as_json: bool) -> int:
     if as_json:
         from edgecnn.reporting.json_objects import error_object
 
-        told = error_object(failure.message, failure.hint, failure.exit_code)
+        fields = error_object(failure.message, failure.hint, failure.exit_code)
         try:
-            click.echo(json.dumps(told))
+            click.echo(json.dumps(fields))
         except BrokenPipeError:
             raise
         except OSError:  # stdout takes nothing: perhaps that is what is to be told

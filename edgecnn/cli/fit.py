@@ -127,18 +127,18 @@ def _pixels(text: str) -> tuple[int, ...]:
             f"--input-sizes takes numbers of pixels separated by commas, not {text!r}.",
             hint="For example --input-sizes 96,160,224",
         )
-    return tuple(dict.fromkeys(int(part) for part in parts))
+    return tuple(dict.fromkeys(map(int, parts)))
 
 
-def _export(taken: Candidate, flags: _Flags, progress: Progress) -> ExportResult:
+def _export(candidate: Candidate, flags: _Flags, progress: Progress) -> ExportResult:
     shapes: dict[str, Any] = (
         {"input_shapes": flags["input_shapes"]} if flags["input_shapes"] else {}
     )
     return edgecnn.export(
-        taken.model,
-        recipes=(taken.recipe,),
-        input_size=taken.input_size,
-        width=taken.width,
+        candidate.model,
+        recipes=(candidate.recipe,),
+        input_size=candidate.input_size,
+        width=candidate.width,
         out=flags["out"],
         progress=progress,
         **shapes,
@@ -151,7 +151,7 @@ def _said(flags: _Flags) -> str:
     return Given(flags["input_shapes"]).words
 
 
-def _print(report: FitReport, exported: ExportResult | None, said: str, *, quiet: bool) -> None:
+def _print(report: FitReport, exported: ExportResult | None, options: str, *, quiet: bool) -> None:
     from edgecnn.reporting import fitting as shown
 
     if not quiet:
@@ -160,8 +160,8 @@ def _print(report: FitReport, exported: ExportResult | None, said: str, *, quiet
         for line in shown.legend(report):
             console.print_paragraph(line, "dim")
         console.print_line()
-    taken = report.taken
-    if taken is None:
+    candidate = report.taken
+    if candidate is None:
         for line in shown.taken_lines(report):
             console.say("none fits", line, style="bold red")
         return
@@ -173,4 +173,4 @@ def _print(report: FitReport, exported: ExportResult | None, said: str, *, quiet
         console.print_line(f"Wrote {artifact.folder}")
     if exported is None:
         console.print_line("Next:")
-        console.print_line(f"  {shown.export_command(taken, said)}", "bold")
+        console.print_line(f"  {shown.export_command(candidate, options)}", "bold")

@@ -46,9 +46,9 @@ def guide(name: str | None, *, as_json: bool) -> None:
 def _list(*, as_json: bool) -> None:
     every = [guides.read(name) for name in guides.NAMES]
     if as_json:
-        console.print_json({"schema": SCHEMA, "guides": [_item(each) for each in every]})
+        console.print_json({"schema": SCHEMA, "guides": [_item(page) for page in every]})
         return
-    console.print_pairs([(each.name, each.title) for each in every])
+    console.print_pairs([(page.name, page.title) for page in every])
     console.print_line()
     console.print_line("Show one with: edgecnn guide NAME")
 

@@ -81,10 +81,10 @@ def live(target: str, **flags: Unpack[_Flags]) -> None:
         threads=flags["threads"],
         local_port=flags["port"],
     )
-    told = _Told(flags)
+    printer = _Told(flags)
     with watching(quiet=flags["quiet"] or flags["as_json"]) as progress:
         done = edgecnn.live(
-            target, options=options, on_page=told.page, on_line=told.line, progress=progress
+            target, options=options, on_page=printer.page, on_line=printer.line, progress=progress
         )
     if not flags["as_json"] and not flags["quiet"]:
         how = "Stopped" if done.interrupted else "The source has ended"

@@ -77,7 +77,7 @@ def _input_shapes(
                 hint="For example: 1x3x320x320, or images=1x3x320x320 for the input of that name.",
             )
         sizes = re.split(r"[x,]", match["sizes"])
-        shapes[match["name"] or ""] = tuple(int(size) for size in sizes)
+        shapes[match["name"] or ""] = tuple(map(int, sizes))
     return shapes
 
 

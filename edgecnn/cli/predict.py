@@ -101,8 +101,8 @@ def predict(model: str, **flags: Unpack[_Flags]) -> None:
             "convolution",
         )
     }
-    given: dict[str, object] = {**flags}
-    recipes = tuple(name for name in RECIPES if given[name])
+    values: dict[str, object] = {**flags}
+    recipes = tuple(name for name in RECIPES if values[name])
     with watching(quiet=flags["quiet"]) as progress:
         report = edgecnn.predict(
             model, recipes=recipes, explain=flags["explain"], progress=progress, **options

@@ -86,5 +86,5 @@ def _print(result: ReportResult) -> None:
         console.print_line(str(result.markdown))
     if result.tables:
         console.print_line(f"{len(result.tables)} tables in {result.tables[0].parent}")
-    for each in result.missing:
-        console.say("no data", f"{each.title}: `{each.commands[0]}`", style="bold")
+    for figure in result.missing:
+        console.say("no data", f"{figure.title}: `{figure.commands[0]}`", style="bold")

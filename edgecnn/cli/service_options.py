@@ -41,7 +41,7 @@ SERVICE_OPTIONS = (
 
 
 def refuse_stray(
-    asked: bool,  # noqa: FBT001 - a flag's value
+    service: bool,  # noqa: FBT001 - a flag's value
     bundle: Path | None,
     source: str | None,
     listen: str | None,
@@ -52,21 +52,21 @@ def refuse_stray(
     Raises:
         HintedUsageError: they do not.
     """
-    if asked and bundle is not None:
+    if service and bundle is not None:
         raise HintedUsageError("--service is for a device, not for --bundle.", hint="Remove it.")
     for name, value in (("source", source), ("listen", listen), ("port", port)):
-        if value is not None and not asked:
+        if value is not None and not service:
             raise HintedUsageError(f"--{name} is for --service.", hint="Add --service.")
 
 
 def service_of(
-    asked: bool,  # noqa: FBT001 - a flag's value
+    service: bool,  # noqa: FBT001 - a flag's value
     source: str | None,
     listen: str | None,
     port: int | None,
 ) -> ServiceOptions | None:
     """What the options ask for."""
-    if not asked:
+    if not service:
         return None
     standard = edgecnn.ServiceOptions()
     return edgecnn.ServiceOptions(
@@ -76,10 +76,10 @@ def service_of(
     )
 
 
-def print_service(target: str, made: ServiceReport) -> None:
+def print_service(target: str, result: ServiceReport) -> None:
     """What runs now, and what the user should do."""
     from edgecnn.reporting import service as report
 
-    console.print_pairs(report.service_pairs(made))
-    for note in report.notes(target, made):
+    console.print_pairs(report.service_pairs(result))
+    for note in report.notes(target, result):
         console.print_paragraph(note, "yellow")

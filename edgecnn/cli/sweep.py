@@ -149,8 +149,8 @@ def _api_options(flags: _Flags) -> dict[str, Any]:
     from edgecnn.benchmark import units
 
     names = ("out", "storage", "jobs", "threads", "ray", "limit", "dry_run", "max_drop")
-    given: dict[str, Any] = {**flags}
-    options = {name: given[name] for name in names}
+    values: dict[str, Any] = {**flags}
+    options = {name: values[name] for name in names}
     latency, size = flags["latency"], flags["size"]
     if latency is not None:
         options["latency_ms"] = units.milliseconds("--latency", latency)

@@ -73,8 +73,8 @@ def verdict(
     elif quiet:
         return
     elif claims:
-        for each in report.verdicts:
-            _print_in_full(each)
+        for judgement in report.verdicts:
+            _print_in_full(judgement)
     else:
         _print_all(report)
 

@@ -80,19 +80,19 @@ def open_arrays(path: Path, *, limit: int | None = None, seed: int = 0) -> Array
             f"{name} is no .npz, or damaged: {error}.", hint="Write it with numpy.savez."
         ) from error
     labels = arrays.pop(LABELS, None)
-    counts = {each: len(values) if values.ndim else 0 for each, values in arrays.items()}
+    counts = {key: len(values) if values.ndim else 0 for key, values in arrays.items()}
     if labels is not None:
         counts[LABELS] = len(labels) if labels.ndim else 0
         labels = _integers(name, labels)
     if not arrays or min(counts.values()) < 1 or len(set(counts.values())) > 1:
-        sizes = ", ".join(f"{each} {count}" for each, count in counts.items()) or "nothing"
+        sizes = ", ".join(f"{key} {count}" for key, count in counts.items()) or "nothing"
         raise InputError(
             f"{name}: an array for each input is needed, all of as many samples; it holds {sizes}.",
             hint=f"numpy.savez(FILE, **{{INPUT: array}}, {LABELS}=classes)",
         )
-    found = ArraySet(name, arrays, labels)
-    places, notes = chosen(found.count, limit, seed, "samples")
-    return replace(found.take(places), notes=notes)
+    samples = ArraySet(name, arrays, labels)
+    places, notes = chosen(samples.count, limit, seed, "samples")
+    return replace(samples.take(places), notes=notes)
 
 
 def _integers(name: str, labels: NDArray[Any]) -> NDArray[np.int64]:

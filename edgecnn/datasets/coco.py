@@ -88,17 +88,17 @@ def open_coco(
             hint=f"It names {listed(names) or 'none'}; --data is the folder that holds them.",
         )
     places, notes = chosen(len(there), limit, seed)
-    kept = [there[place] for place in places]
-    place_of = {number: place for place, number in enumerate(kept)}
+    numbers = [there[place] for place in places]
+    place_of = {number: place for place, number in enumerate(numbers)}
     pictures = open_named(
-        folder, [json_.images[number].name for number in kept], _missing(json_, there) + notes
+        folder, [json_.images[number].name for number in numbers], _missing(json_, there) + notes
     )
     boxes = (
         Box(place_of[box.image], box.category, box.corner, box.crowd)
         for box in json_.boxes
         if box.image in place_of
     )
-    sizes = tuple(json_.images[number].size for number in kept)
+    sizes = tuple(json_.images[number].size for number in numbers)
     return DetectionSet(pictures, sizes, tuple(boxes), json_.categories)
 
 
@@ -120,19 +120,20 @@ class _Json:
 def _parsed(path: Path) -> _Json:
     content = _read(path)
     try:
-        images = {int(each["id"]): _image(each) for each in content["images"]}
-        categories = [Category(int(one["id"]), str(one["name"])) for one in content["categories"]]
-        found = _Json(
+        images = {int(entry["id"]): _image(entry) for entry in content["images"]}
+        pairs = ((int(entry["id"]), str(entry["name"])) for entry in content["categories"])
+        categories = [Category(*pair) for pair in pairs]
+        json_ = _Json(
             dict(sorted(images.items())),
-            tuple(_box(each) for each in content["annotations"]),
+            tuple(_box(entry) for entry in content["annotations"]),
             tuple(sorted(categories, key=lambda category: category.id)),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(
             f"{path} is not a COCO json: {type(error).__name__} {error}.", hint=_HINT
         ) from error
-    _check_ids(path, found)
-    return found
+    _check_ids(path, json_)
+    return json_
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -145,19 +146,19 @@ def _read(path: Path) -> dict[str, Any]:
     return content
 
 
-def _box(each: dict[str, Any]) -> Box:
-    corner = tuple(float(value) for value in each["bbox"])
+def _box(entry: dict[str, Any]) -> Box:
+    corner = tuple(float(value) for value in entry["bbox"])
     if len(corner) != _BOX or not all(map(math.isfinite, corner)) or min(corner[2:]) < 0:
-        raise ValueError(f"bbox {list(each['bbox'])} is not [x, y, width, height]")
+        raise ValueError(f"bbox {list(entry['bbox'])} is not [x, y, width, height]")
     x, y, width, height = corner
-    crowd = bool(each.get("iscrowd", 0))
-    return Box(int(each["image_id"]), int(each["category_id"]), (x, y, width, height), crowd)
+    crowd = bool(entry.get("iscrowd", 0))
+    return Box(int(entry["image_id"]), int(entry["category_id"]), (x, y, width, height), crowd)
 
 
-def _image(each: dict[str, Any]) -> _Image:
-    height, width = each.get("height"), each.get("width")
+def _image(entry: dict[str, Any]) -> _Image:
+    height, width = entry.get("height"), entry.get("width")
     size = (int(height), int(width)) if height and width else None
-    return _Image(str(each["file_name"]), size)
+    return _Image(str(entry["file_name"]), size)
 
 
 def _is_inside(folder: Path, name: str) -> bool:
@@ -169,8 +170,8 @@ def _is_inside(folder: Path, name: str) -> bool:
 
 
 def _missing(json_: _Json, there: Sequence[int]) -> tuple[str, ...]:
-    found = set(there)
-    missing = [image.name for number, image in json_.images.items() if number not in found]
+    present = set(there)
+    missing = [image.name for number, image in json_.images.items() if number not in present]
     if not missing:
         return ()
     which = f"{len(missing)} of {len(json_.images)} annotated pictures"

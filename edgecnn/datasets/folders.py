@@ -59,12 +59,12 @@ class FolderImages:
             results = list(
                 pool.map(lambda name: _try(self.root / name, name, size, channels, fit), names)
             )
-        good = {at: each for at, each in enumerate(results) if isinstance(each, Decoded)}
+        good = {at: result for at, result in enumerate(results) if isinstance(result, Decoded)}
         pixels = np.empty((len(good), *size, channels), np.uint8)
         for into, decoded in zip(pixels, good.values(), strict=True):
             into[:] = decoded.pixels
         unusable = tuple(result for result in results if isinstance(result, str))
-        pictures = np.array([each.picture for each in good.values()], np.int64).reshape(-1, 2)
+        pictures = np.array([image.picture for image in good.values()], np.int64).reshape(-1, 2)
         return Read(pixels, np.array(list(good), np.int64), unusable, pictures)
 
 
@@ -115,56 +115,57 @@ def name_of(folder: Path) -> str:
 
 
 def _divided_already(folder: Path, split: Part, train: str | None, test: str | None) -> LabelledSet:
-    wanted = train if split == "train" else test
-    if wanted is None:
+    part = train if split == "train" else test
+    if part is None:
         missing = "train/" if split == "train" else "test/"
         raise InputError(
             f"{printable(folder)} has no {missing} folder.",
             hint=f"Ask for the {'test' if split == 'train' else 'train'} split.",
         )
-    found = _list_classes(folder / wanted)
-    names = list(found.images)
+    listing = _list_classes(folder / part)
+    names = list(listing.images)
     if train is not None and split == "test":
         names = _subfolders(folder / train)
-        _check_known(folder, wanted, names, found)
-    _check_classes(folder / wanted, names)
-    empty = [name for name in names if not found.images.get(name)]
-    notes = found.notes
+        _check_known(folder, part, names, listing)
+    _check_classes(folder / part, names)
+    empty = [name for name in names if not listing.images.get(name)]
+    notes = listing.notes
     if empty and split == "train":
-        raise _without_images(folder / wanted, empty)
+        raise _without_images(folder / part, empty)
     if empty:
-        notes += (f"{wanted}/ has no images of {listed(empty)}.",)
-    if wanted not in {"train", "test"}:
-        notes += (f"{printable(folder)} has no test/: {wanted}/ is taken.",)
-    chosen = {name: found.images.get(name, []) for name in names}
-    return _labelled(name_of(folder), split, found.root, chosen, notes)
+        notes += (f"{part}/ has no images of {listed(empty)}.",)
+    if part not in {"train", "test"}:
+        notes += (f"{printable(folder)} has no test/: {part}/ is taken.",)
+    chosen = {name: listing.images.get(name, []) for name in names}
+    return _labelled(name_of(folder), split, listing.root, chosen, notes)
 
 
-def _check_known(folder: Path, wanted: str, names: list[str], found: _Classes) -> None:
-    unknown = [name for name, images in found.images.items() if images and name not in names]
+def _check_known(folder: Path, part: str, names: list[str], listing: _Classes) -> None:
+    unknown = [name for name, images in listing.images.items() if images and name not in names]
     if unknown:
         raise InputError(
-            f"{printable(folder)}: {wanted}/ has classes that train/ has not: {listed(unknown)}.",
+            f"{printable(folder)}: {part}/ has classes that train/ has not: {listed(unknown)}.",
             hint="Both need the same folders: a class's number is its place among their names.",
         )
 
 
 def _divided_here(folder: Path, split: Part, seed: int) -> LabelledSet:
-    found = _list_classes(folder)
-    _check_classes(folder, list(found.images))
-    if empty := [name for name, images in found.images.items() if not images]:
+    listing = _list_classes(folder)
+    _check_classes(folder, list(listing.images))
+    if empty := [name for name, images in listing.images.items() if not images]:
         raise _without_images(folder, empty)
-    if single := [name for name, images in found.images.items() if len(images) == 1]:
+    if single := [name for name, images in listing.images.items() if len(images) == 1]:
         raise InputError(
             f"{printable(folder)} has one image only of {listed(single)}: none is left to test.",
             hint="Add images, or remove the folder.",
         )
-    chosen = {name: sorted(_part_of(images, split, seed)) for name, images in found.images.items()}
+    images = listing.images.items()
+    chosen = {name: sorted(_part_of(files, split, seed)) for name, files in images}
     note = (
         f"{printable(folder)} has no train/ and test/: a fifth of each class is the test split, by"
         f" seed {seed} and the files' names."
     )
-    return _labelled(name_of(folder), split, found.root, chosen, (*found.notes, note))
+    return _labelled(name_of(folder), split, listing.root, chosen, (*listing.notes, note))
 
 
 def _part_of(images: list[str], split: Part, seed: int) -> list[str]:
@@ -188,7 +189,7 @@ def _labelled(
     return LabelledSet(
         source=source,
         split=split,
-        classes=tuple(printable(name) for name in chosen),
+        classes=tuple(map(printable, chosen)),
         count=len(names),
         labels=labels.astype(np.int64),
         images=FolderImages(root, names),
@@ -211,7 +212,7 @@ def _list_classes(root: Path) -> _Classes:
         notes.append(f"{count} files that are no images are passed over.")
     if listing.unreadable:
         notes.append(f"Folders that cannot be read: {listed(listing.unreadable)}.")
-    return _Classes(root, {name: sorted(found) for name, found in images.items()}, tuple(notes))
+    return _Classes(root, {name: sorted(paths) for name, paths in images.items()}, tuple(notes))
 
 
 def _subfolders(folder: Path) -> list[str]:

@@ -48,9 +48,9 @@ class IdxImages:
         """Fit these to a network's input, as `calibration.fashion_mnist` does, whatever `fit`."""
         del fit
         images, _ = _load(self.folder, self.split)
-        wanted = images[self.places[places]]
-        pixels = np.repeat(fashion_mnist.fit(wanted, size)[..., None], channels, axis=-1)
-        pictures = np.tile(np.array(wanted.shape[1:], np.int64), (len(wanted), 1))
+        chosen = images[self.places[places]]
+        pixels = np.repeat(fashion_mnist.fit(chosen, size)[..., None], channels, axis=-1)
+        pictures = np.tile(np.array(chosen.shape[1:], np.int64), (len(chosen), 1))
         return Read(pixels, np.arange(len(places)), (), pictures)
 
 

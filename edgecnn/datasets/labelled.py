@@ -182,11 +182,11 @@ def open_labelled(
         raise InputError(f"There is no split '{split}'.", hint="train or test")
     if limit is not None and limit < 1:
         raise InputError(f"A limit of {limit} images leaves none.", hint="1 or more")
-    found = _open(source, split, seed)
-    if limit is None or limit >= found.count:
-        return found
-    note = f"{limit:,} of the {found.count:,} images of the {split} split, drawn by seed {seed}."
-    return replace(found.take(drawn(found.count, limit, seed)), notes=(*found.notes, note))
+    images = _open(source, split, seed)
+    if limit is None or limit >= images.count:
+        return images
+    note = f"{limit:,} of the {images.count:,} images of the {split} split, drawn by seed {seed}."
+    return replace(images.take(drawn(images.count, limit, seed)), notes=(*images.notes, note))
 
 
 def drawn(count: int, limit: int, seed: int) -> NDArray[np.int64]:

@@ -76,8 +76,8 @@ def open_masks(folder: Path, masks: Path, *, limit: int | None = None, seed: int
     every = open_pictures(folder)
     of_stem = {
         _stem(name): name
-        for found in list_images(masks).classes.values()
-        for name in found
+        for group in list_images(masks).classes.values()
+        for name in group
         if name.lower().endswith(".png")
     }
     names = [name for name in every.images.names if _stem(name) in of_stem]

@@ -67,7 +67,7 @@ def open_pictures(folder: Path, *, limit: int | None = None, seed: int = 0) -> P
     """
     require_pillow()
     listing = list_images(folder)
-    names = sorted(name for found in listing.classes.values() for name in found)
+    names = sorted(name for group in listing.classes.values() for name in group)
     if not names:
         raise InputError(
             f"There are no pictures in {name_of(folder)}.", hint="Name another --data."

@@ -92,12 +92,12 @@ class AdbDevice(ShellDevice):
         with open_folder(self) as opened:
             yield opened
 
-    def lost(self, step: str, code: int | None, said: str) -> DeviceError:
+    def lost(self, step: str, code: int | None, message: str) -> DeviceError:
         """The error for a shell over there that ended too soon."""
         command, self._command = self._command, None
         state = _ask([*(command or []), "get-state"]) if command else "error: not connected"
         if state == adb_states.READY and code is not None and code > 0:
-            hint = f"It said: {printable(said[-200:])}" if said else "Try again."
+            hint = f"It said: {printable(message[-200:])}" if message else "Try again."
             if code == _KILLED:
                 hint = "Out of memory over there? Close what else runs on it."
             return DeviceError(
@@ -113,12 +113,12 @@ class AdbDevice(ShellDevice):
     def _connect(self) -> list[str]:
         """The adb command for the device that is meant."""
         adb = _program(self.target)
-        wanted = self._asked_for or os.environ.get("ANDROID_SERIAL", "")
+        address = self._asked_for or os.environ.get("ANDROID_SERIAL", "")
         listed = _listed(self.target, adb)
-        if wanted not in listed and adb_states.is_by_network(wanted):
-            _ask([adb, "connect", wanted])  # what it says does not matter: the list tells
+        if address not in listed and adb_states.is_by_network(address):
+            _ask([adb, "connect", address])  # what it says does not matter: the list tells
             listed = _listed(self.target, adb)
-        serial = adb_states.choose(self.target, wanted, listed)
+        serial = adb_states.choose(self.target, address, listed)
         command = [adb, "-s", serial]
         features = _ask([*command, "features"])
         if "shell_v2" not in features.split():

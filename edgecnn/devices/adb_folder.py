@@ -58,7 +58,7 @@ class Adb(Protocol):
     ) -> subprocess.Popen[bytes]:
         """Start one."""
 
-    def lost(self, step: str, code: int | None, said: str) -> DeviceError:
+    def lost(self, step: str, code: int | None, message: str) -> DeviceError:
         """The error for one that ended too soon."""
 
 
@@ -196,21 +196,21 @@ class AdbFolder:
         ended = self._shell(step, script, stdin=source)
         if ended.exit_code != 0:
             raise self._failed(step, ended.stderr)
-        found = _SUM.search(ended.stdout.encode())
-        if found is None or found.group().decode() != total:
+        match = _SUM.search(ended.stdout.encode())
+        if match is None or match.group().decode() != total:
             raise DeviceError(
                 f"{self._adb.target}: the SHA-256 sums here and there differ after {step}.",
                 hint="The file changed meanwhile, or the device's disk or memory is failing.",
             )
 
-    def _failed(self, step: str, said: str) -> DeviceError:
-        if "No space left" in said:
+    def _failed(self, step: str, message: str) -> DeviceError:
+        if "No space left" in message:
             return DeviceError(
                 f"{self._adb.target}: its disk is full ({step}).",
                 hint="Free some space over there (adb shell df /data), and run it again.",
             )
         return DeviceError(
-            f"{self._adb.target}: {printable(said) or 'it failed'} (while {step}).",
+            f"{self._adb.target}: {printable(message) or 'it failed'} (while {step}).",
             hint="Try again; is its storage in order? adb shell df /data",
         )
 
@@ -240,7 +240,7 @@ class AdbFolder:
         process = self._adb.start(
             f"( {script} ); printf '\\n%s %s\\n' {mark} $?", stdin or subprocess.DEVNULL
         )
-        said = Tail(stream(process.stderr))
+        stderr = Tail(stream(process.stderr))
         limit_s = _LONGEST_S if timeout_s is None else timeout_s
         stdout, code = b"", None
         try:
@@ -269,8 +269,8 @@ class AdbFolder:
             )
         body, marked, ending = stdout.decode(errors="replace").rpartition(f"\n{mark} ")
         if not marked or not _CODE.fullmatch(ending):
-            raise self._adb.lost(step, code or None, said.text())
-        return Completed(int(ending), body, said.text())
+            raise self._adb.lost(step, code or None, stderr.text())
+        return Completed(int(ending), body, stderr.text())
 
     def _stop_all(self) -> None:
         """End whatever runs in the folder; where the connection is gone, the guard does it."""

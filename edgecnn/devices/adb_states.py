@@ -52,12 +52,12 @@ def parse(text: str) -> dict[str, str]:
     Lines before the list (a server that starts) and after it do not count.
     """
     _, _, listed = text.partition("List of devices attached")
-    found = {}
+    states = {}
     for line in listed.splitlines():
         serial, tab, state = line.partition("\t")
         if tab and serial.strip() and state.strip():
-            found[printable(serial)] = printable(state)
-    return found
+            states[printable(serial)] = printable(state)
+    return states
 
 
 def is_by_network(serial: str) -> bool:

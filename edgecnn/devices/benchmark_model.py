@@ -117,30 +117,30 @@ def parse(text: str) -> Summary:
     timings = list(_TIMINGS.finditer(text))
     if len(timings) != 1:
         raise _no_answer(text, "it does not say how long an inference takes")
-    said = {key: float(value) for key, value in timings[0].groupdict().items()}
-    found = list(_STATISTICS.finditer(text, 0, timings[0].start()))
-    if len(found) != len(("warm-up", "inferences")):
+    times = {key: float(value) for key, value in timings[0].groupdict().items()}
+    matches = list(_STATISTICS.finditer(text, 0, timings[0].start()))
+    if len(matches) != len(("warm-up", "inferences")):
         raise _no_answer(text, "its statistics are missing")
-    if not all(each["percentiles"] for each in found):
+    if not all(match["percentiles"] for match in matches):
         raise DeviceError("This benchmark_model prints no percentiles.", hint=_NEWER)
-    warmup, summary = (_summary(each, said) for each in found)
-    _check(warmup, said["warmup"] / 1e3, text)
-    _check(summary, said["mean"] / 1e3, text)
+    warmup, summary = (_summary(match, times) for match in matches)
+    _check(warmup, times["warmup"] / 1e3, text)
+    _check(summary, times["mean"] / 1e3, text)
     return summary
 
 
-def _summary(found: re.Match[str], said: dict[str, float]) -> Summary:
+def _summary(match: re.Match[str], times: dict[str, float]) -> Summary:
     """One line of statistics; "curr" stands for all where all are alike, or there is but one."""
-    alike = found["curr"]
+    alike = match["curr"]
     return Summary(
-        init_ms=said["init"] / 1e3,
-        first_ms=said["first"] / 1e3,
-        runs=int(found["count"][:_DIGITS]),
-        min_ms=float(found["min"] or alike) / 1e3,
-        mean_ms=float(found["avg"] or alike) / 1e3,
-        max_ms=float(found["max"] or alike) / 1e3,
-        p50_ms=float(found["median"]) / 1e3,
-        p95_ms=float(found["p95"]) / 1e3,
+        init_ms=times["init"] / 1e3,
+        first_ms=times["first"] / 1e3,
+        runs=int(match["count"][:_DIGITS]),
+        min_ms=float(match["min"] or alike) / 1e3,
+        mean_ms=float(match["avg"] or alike) / 1e3,
+        max_ms=float(match["max"] or alike) / 1e3,
+        p50_ms=float(match["median"]) / 1e3,
+        p95_ms=float(match["p95"]) / 1e3,
     )
 
 
@@ -164,19 +164,19 @@ def parse_peak_bytes(text: str) -> int:
     Raises:
         DeviceError: it does not say.
     """
-    found = _PEAK.findall(text)
-    if not found or not 0 < float(found[-1]) < _MEBIBYTE:
+    peaks = _PEAK.findall(text)
+    if not peaks or not 0 < float(peaks[-1]) < _MEBIBYTE:
         if "Inference timings in us" in text:
             raise DeviceError("This benchmark_model does not tell its peak memory.", hint=_NEWER)
         raise _no_answer(text, "it does not tell its peak memory")
-    return round(float(found[-1]) * _MEBIBYTE)
+    return round(float(peaks[-1]) * _MEBIBYTE)
 
 
 def _no_answer(text: str, why: str) -> DeviceError:
     failures = _FAILURES.findall(text)
     lines = failures or [line for line in text.splitlines() if line.strip()]
-    said = "; ".join(printable(line) for line in lines[-3:]) or "nothing"
+    output = "; ".join(printable(line) for line in lines[-3:]) or "nothing"
     return DeviceError(
-        f"benchmark_model gave no result: {why}. It said: {said}",
+        f"benchmark_model gave no result: {why}. It said: {output}",
         hint="Is it TFLite's benchmark_model, built for this device? Run it there by hand.",
     )

@@ -62,13 +62,13 @@ class Link(Protocol):
             DeviceError: the device cannot be reached.
         """
 
-    def lost(self, step: str, code: int | None, said: str) -> DeviceError:
+    def lost(self, step: str, code: int | None, message: str) -> DeviceError:
         """The error for a shell that ended before it should have.
 
         Args:
             step: what was being done there, such as "sending 0.tflite".
             code: its exit code; None when it had to be stopped.
-            said: the end of what it wrote to stderr.
+            message: the end of what it wrote to stderr.
         """
 
 
@@ -190,11 +190,11 @@ class Channel:
 
     def _nonsense(self, step: str, line: bytes, why: str = "") -> DeviceError:
         self.broken = True
-        said = printable(line[:60].decode(errors="replace"))
+        text = printable(line[:60].decode(errors="replace"))
         reason = f" ({printable(why)})" if why else ""
         return DeviceError(
             f"{self._link.target}: an answer that makes no sense came while {step}{reason}.",
-            hint=f"It began {said!r}.",
+            hint=f"It began {text!r}.",
         )
 
     def read(self, step: str, size: int) -> bytes:

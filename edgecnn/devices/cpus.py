@@ -89,4 +89,4 @@ def core_of_midr(midr: int) -> str:
 
 def named(cores: Iterable[tuple[int, int]]) -> str:
     """The names of all cores, each once, in the order of the cores: "Cortex-A55 + Cortex-A76"."""
-    return " + ".join(dict.fromkeys(core_name(*each) for each in cores))
+    return " + ".join(dict.fromkeys(core_name(*core) for core in cores))

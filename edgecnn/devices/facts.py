@@ -82,7 +82,7 @@ def _answers(text: str) -> _Answers | None:
 
 def printable(text: str) -> str:
     """One line that does nothing to a terminal, and is not endless."""
-    return "".join(each if each.isprintable() else " " for each in text).strip()[:_MAX_TEXT]
+    return "".join(c if c.isprintable() else " " for c in text).strip()[:_MAX_TEXT]
 
 
 def _first(answers: _Answers, *keys: str) -> str:
@@ -92,8 +92,8 @@ def _first(answers: _Answers, *keys: str) -> str:
 
 def _number(text: str) -> int:
     """The first decimal number in a text; 0 when there is none that makes sense."""
-    found = re.search(r"[0-9]{1,15}", text)
-    return int(found.group()) if found else 0
+    match = re.search(r"[0-9]{1,15}", text)
+    return int(match.group()) if match else 0
 
 
 def _hexadecimal(text: str) -> int | None:
@@ -102,13 +102,13 @@ def _hexadecimal(text: str) -> int | None:
 
 def _python(answers: _Answers) -> tuple[str, int, str]:
     """Version, word size and path of the first Python that will do, else of the first at all."""
-    found = []
+    pythons = []
     for answer in answers.get("python", []):
         match = re.fullmatch(r"([0-9]+\.[0-9]+\.[0-9]+) (32|64) (/.+)", answer)
         if match and not match[1].startswith("2."):
-            found.append((match[1], int(match[2]), match[3]))
-    good = [each for each in found if is_python_new_enough(each[0])]
-    return next(iter([*good, *found]), ("", 0, ""))
+            pythons.append((match[1], int(match[2]), match[3]))
+    good = [python for python in pythons if is_python_new_enough(python[0])]
+    return next(iter([*good, *pythons]), ("", 0, ""))
 
 
 def _userland_bits(answers: _Answers) -> int:
@@ -124,8 +124,8 @@ def _is_android(answers: _Answers) -> bool:
 
 def _model(answers: _Answers) -> str:
     phone = f"{_first(answers, 'ro.product.manufacturer')} {_first(answers, 'ro.product.model')}"
-    found = phone.strip() or _first(answers, "device_tree", "board")
-    return found or _cpu(answers) or _first(answers, "hardware", "machine")
+    name = phone.strip() or _first(answers, "device_tree", "board")
+    return name or _cpu(answers) or _first(answers, "hardware", "machine")
 
 
 def _system(answers: _Answers) -> str:
@@ -139,12 +139,12 @@ def _libc(answers: _Answers) -> str:
     gnu = re.fullmatch(r"glibc [0-9.]+", _first(answers, "libc"))
     if gnu:
         return gnu.group()
-    said = "\n".join(answers.get("ldd", []))
-    if "musl" in said or "musl" in answers:
-        version = re.search(r"^Version ([0-9.]+)", said, re.MULTILINE)
+    text = "\n".join(answers.get("ldd", []))
+    if "musl" in text or "musl" in answers:
+        version = re.search(r"^Version ([0-9.]+)", text, re.MULTILINE)
         return f"musl {version[1]}" if version else "musl"
     # As in: ldd (Debian GLIBC 2.36-9+deb12u9) 2.36
-    version = re.search(r"^ldd .*(?:GLIBC|GNU libc|libc).* ([0-9]+\.[0-9]+)$", said, re.MULTILINE)
+    version = re.search(r"^ldd .*(?:GLIBC|GNU libc|libc).* ([0-9]+\.[0-9]+)$", text, re.MULTILINE)
     if version:
         return f"glibc {version[1]}"
     return "bionic" if _is_android(answers) else ""
@@ -153,8 +153,8 @@ def _libc(answers: _Answers) -> str:
 def _cpu(answers: _Answers) -> str:
     implementers = map(_hexadecimal, answers.get("implementer", []))
     parts = map(_hexadecimal, answers.get("part", []))
-    cores = [(one, other) for one, other in zip(implementers, parts, strict=False)
-             if one is not None and other is not None]  # fmt: skip
+    cores = [(implementer, part) for implementer, part in zip(implementers, parts, strict=False)
+             if implementer is not None and part is not None]  # fmt: skip
     if cores:
         return cpus.named(cores)
     midr = _hexadecimal(_first(answers, "midr"))
@@ -166,8 +166,8 @@ def _cpu(answers: _Answers) -> str:
 def _cores(answers: _Answers) -> int:
     """Cores online; at least one answered."""
     online = _count(_first(answers, "online"))
-    asked = online or _number(_first(answers, "processors", "nproc"))
-    return asked or max(1, len(answers.get("processor", [])))
+    cores = online or _number(_first(answers, "processors", "nproc"))
+    return cores or max(1, len(answers.get("processor", [])))
 
 
 def _count(ranges: str) -> int:
@@ -183,10 +183,10 @@ def _emulator(answers: _Answers) -> str:
 
     A virtual machine that runs on the real core (KVM) is no emulator: its times are the core's.
     """
-    commands = [each.partition(" ")[0] for each in answers.get("child_command", [])]
+    commands = [command.partition(" ")[0] for command in answers.get("child_command", [])]
     child = [*answers.get("child_exe", []), *commands]
     blind = not child  # nothing in /proc to say otherwise
-    if any(_QEMU_USER.search(each) for each in child) or (blind and "qemu_cpu" in answers):
+    if any(map(_QEMU_USER.search, child)) or (blind and "qemu_cpu" in answers):
         return "qemu-user"
     flags = answers.get("ro.kernel.qemu", []) + answers.get("ro.boot.qemu", [])
     if "1" in flags or _first(answers, "ro.hardware") in {"goldfish", "ranchu"}:

@@ -42,12 +42,12 @@ def expanded(names: Iterable[str]) -> tuple[str, ...]:
         InputError: one is no device; a farm cannot be read, has no such group, or holds something
             else than groups of devices.
     """
-    found: dict[str, None] = {}
+    targets: dict[str, None] = {}
     for name in names:
         for target in _members(name[len(MARK) :]) if name.startswith(MARK) else (name,):
             parse(target)
-            found[target] = None
-    return tuple(found)
+            targets[target] = None
+    return tuple(targets)
 
 
 def _members(name: str) -> tuple[str, ...]:

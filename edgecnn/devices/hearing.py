@@ -94,9 +94,9 @@ class Incoming:
         return bool(chunk)
 
     def _taken(self, size: int) -> bytes:
-        taken = bytes(self._pending[:size])
+        data = bytes(self._pending[:size])
         del self._pending[:size]
-        return taken
+        return data
 
 
 class Tail:
@@ -125,12 +125,12 @@ class Heard:
 
     Attributes:
         stdout: all that was printed.
-        said: the end of its stderr.
+        stderr: the end of its stderr.
         code: the exit code; None where it had to be stopped.
     """
 
     stdout: bytes
-    said: str
+    stderr: str
     code: int | None
 
 
@@ -150,12 +150,12 @@ def converse(process: subprocess.Popen[bytes], text: bytes, *, within_s: float, 
         with contextlib.suppress(OSError), stream(process.stdin) as stdin:
             stdin.write(text)
         try:
-            said = incoming.rest(most, until)
+            stdout = incoming.rest(most, until)
             code: int | None = process.wait(max(0.0, until - time.monotonic()))
         except (SilentError, subprocess.TimeoutExpired):
             process.kill()
-            said, code = b"", None
-        return Heard(said, tail.text(), code)
+            stdout, code = b"", None
+        return Heard(stdout, tail.text(), code)
 
 
 @contextlib.contextmanager

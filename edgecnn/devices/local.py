@@ -34,13 +34,13 @@ class LocalDevice(ShellDevice):
         except OSError as error:
             raise DeviceError(f"local: sh cannot be started: {error.strerror}.") from error
 
-    def lost(self, step: str, code: int | None, said: str) -> DeviceError:
+    def lost(self, step: str, code: int | None, message: str) -> DeviceError:
         """The error for a guard or shell that ended too soon."""
         how = "it had to be stopped" if code is None else f"exit code {code}"
-        hint = "Out of memory?" if code in {-9, 137} else f"It said: {printable(said[-160:])}"
+        hint = "Out of memory?" if code in {-9, 137} else f"It said: {printable(message[-160:])}"
         return DeviceError(
             f"local: the process that holds the folder ended while {step} ({how}).",
-            hint=hint if said or code in {-9, 137} else "",
+            hint=hint if message or code in {-9, 137} else "",
         )
 
     def _ask(self) -> Probed:

@@ -108,32 +108,32 @@ def run(folder: AdbFolder, command: Sequence[str], *, timeout_s: float | None = 
 
 def states(lines: str) -> tuple[DeviceState, DeviceState]:
     """The states that the script's lines tell; what they do not tell is None."""
-    told: dict[str, list[list[str]]] = {}
+    readings: dict[str, list[list[str]]] = {}
     for line in lines.splitlines():
         words = line.split()
         if len(words) > 2:  # noqa: PLR2004 - when, what, and what it is
-            told.setdefault(f"{words[0]} {words[1]}", []).append(words[2:])
+            readings.setdefault(f"{words[0]} {words[1]}", []).append(words[2:])
     # The last but one: when the very last clock is read the program has ended.
-    clocks = told.get("after clock", [])
-    told["after clock"] = clocks[:-1][-1:] or told.get("before clock", [])
-    after = replace(_state(told, "after"), busy_share=_busy_share(told))
-    return _state(told, "before"), after
+    clocks = readings.get("after clock", [])
+    readings["after clock"] = clocks[:-1][-1:] or readings.get("before clock", [])
+    after = replace(_state(readings, "after"), busy_share=_busy_share(readings))
+    return _state(readings, "before"), after
 
 
-def _state(told: dict[str, list[list[str]]], when: str) -> DeviceState:
+def _state(readings: dict[str, list[list[str]]], when: str) -> DeviceState:
     def first(what: str, scale: float = 1.0) -> float | None:
-        found = _numbers(told.get(f"{when} {what}", []), scale)
-        return next((each for each in found if each >= 0), None)
+        numbers = _numbers(readings.get(f"{when} {what}", []), scale)
+        return next((number for number in numbers if number >= 0), None)
 
     memory = first("memory")
-    held = list(_numbers(told.get(f"{when} held", [])))
-    governor = told.get(f"{when} governor")
+    throttling = list(_numbers(readings.get(f"{when} held", [])))
+    governor = readings.get(f"{when} governor")
     return DeviceState(
         clock_mhz=first("clock", 1e3),
         max_clock_mhz=first("max_clock", 1e3),
         governor=printable(governor[0][0]) if governor else None,
-        temperature_c=_temperature(told.get(f"{when} temperature", [])),
-        throttled=(4 if any(held) else 0) if held else None,
+        temperature_c=_temperature(readings.get(f"{when} temperature", [])),
+        throttled=(4 if any(throttling) else 0) if throttling else None,
         load_average=first("load"),
         free_memory_bytes=None if memory is None else int(memory) * 1024,
     )
@@ -151,11 +151,11 @@ def _temperature(zones: list[list[str]]) -> float | None:
     return max(_numbers(named or zones, 1e3), default=None)
 
 
-def _busy_share(told: dict[str, list[list[str]]]) -> float | None:
+def _busy_share(readings: dict[str, list[list[str]]]) -> float | None:
     """CPU time of others than the program, as a share of all cores; see `DeviceState`."""
     counts = []
     for when in ("before", "after"):
-        ticks, own = told.get(f"{when} ticks"), told.get(f"{when} own")
+        ticks, own = readings.get(f"{when} ticks"), readings.get(f"{when} own")
         if not ticks or not own:
             return None
         cores = [int(word) for word in ticks[0][1:9] if _TICKS.fullmatch(word)]

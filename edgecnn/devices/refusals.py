@@ -16,16 +16,16 @@ def megabytes(size_bytes: int) -> str:
     return f"{size_bytes / 1e6:.1f} MB"
 
 
-def refusal(target: str, step: str, said: Refusal) -> DeviceError:
+def refusal(target: str, step: str, answer: Refusal) -> DeviceError:
     """The error for a guard that cannot do what it was asked for."""
-    kind, text = said.kind, printable(said.text)
+    kind, text = answer.kind, printable(answer.text)
     if kind == "taken":
         return DeviceError(
             f"{target}: another edgecnn is using it ({text or 'it does not say who'}).",
             hint="Wait for it to end: two at once would measure each other.",
         )
     if kind == "full":
-        return disk_full(target, step, said.free)
+        return disk_full(target, step, answer.free)
     if kind == "place":
         return DeviceError(
             f"{target}: there is no place to write: {text}.",

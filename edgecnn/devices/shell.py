@@ -42,7 +42,7 @@ class ShellDevice(ABC):
         """Start `sh` over there; see `edgecnn.devices.channel.Link`."""
 
     @abstractmethod
-    def lost(self, step: str, code: int | None, said: str) -> DeviceError:
+    def lost(self, step: str, code: int | None, message: str) -> DeviceError:
         """The error for a shell that ended too soon; likewise."""
 
     @contextlib.contextmanager
@@ -97,8 +97,8 @@ class ShellDevice(ABC):
         Raises:
             DeviceError: the device cannot be reached, has no Python, or did not answer.
         """
-        said = self.ask_bytes(program, arguments, step=step, most_bytes=_MOST_BYTES)
-        return said.decode(errors="replace")
+        output = self.ask_bytes(program, arguments, step=step, most_bytes=_MOST_BYTES)
+        return output.decode(errors="replace")
 
     def ask_bytes(
         self,
@@ -124,7 +124,7 @@ class ShellDevice(ABC):
         except TooMuchError:
             raise DeviceError(f"{self.target}: its answer does not end while {step}.") from None
         if heard.code != 0:
-            raise self.lost(step, heard.code, heard.said)
+            raise self.lost(step, heard.code, heard.stderr)
         return heard.stdout
 
     def _probe(self) -> Probed:
@@ -144,11 +144,11 @@ class ShellDevice(ABC):
         probed = parse(heard.stdout.decode(errors="replace"))
         if probed is not None:
             return probed
-        said = heard.said or heard.stdout[-200:].decode(errors="replace")
+        text = heard.stderr or heard.stdout[-200:].decode(errors="replace")
         if heard.code == 0:
-            words = printable(said)
+            words = printable(text)
             raise DeviceError(
                 f"{self.target}: it did not answer as a POSIX shell does while {step}.",
                 hint=f"It said: {words or 'nothing'}",
             )
-        raise self.lost(step, heard.code, said)
+        raise self.lost(step, heard.code, text)

@@ -84,21 +84,21 @@ class SshDevice(ShellDevice):
             self._connection = self._connect()
         return self._connection.shell()
 
-    def lost(self, step: str, code: int | None, said: str) -> DeviceError:
+    def lost(self, step: str, code: int | None, message: str) -> DeviceError:
         """The error for a shell over there that ended too soon."""
         connection, self._connection = self._connection, None
         if connection is None:  # it was closed meanwhile
-            return self._broken(step, said)
+            return self._broken(step, message)
         ended = connection.ended(within_s=1.0)
-        first = connection.said()
+        first = connection.message()
         connection.close()
         # Its exit code is 255 too for a program that a signal has ended over there.
         if ended is None or _SSH_FAILED not in {ended, code}:
-            return self._program_ended(step, code, said)
-        return self._broken(step, f"{first}\n{said}")
+            return self._program_ended(step, code, message)
+        return self._broken(step, f"{first}\n{message}")
 
-    def _broken(self, step: str, said: str) -> DeviceError:
-        reason = ssh_errors.why(said, self._parsed, _config())
+    def _broken(self, step: str, message: str) -> DeviceError:
+        reason = ssh_errors.why(message, self._parsed, _config())
         what = f" ({reason.what})" if reason else ""
         return DeviceError(
             f"{self.target}: the connection broke while {step}{what}.",
@@ -106,10 +106,10 @@ class SshDevice(ShellDevice):
             f"Try {ssh_errors.by_hand('ssh', self._parsed, _config())}, and run it again.",
         )
 
-    def _program_ended(self, step: str, code: int | None, said: str) -> DeviceError:
+    def _program_ended(self, step: str, code: int | None, message: str) -> DeviceError:
         """The connection stood: something over there went wrong."""
-        hint = f"It said: {printable(said[-200:])}" if said else "Try again."
-        if code in {_SSH_FAILED, _KILLED} and not said:
+        hint = f"It said: {printable(message[-200:])}" if message else "Try again."
+        if code in {_SSH_FAILED, _KILLED} and not message:
             hint = "Out of memory over there? Close what else runs on it."
         how = "it did not end by itself" if code is None else f"exit code {code}"
         return DeviceError(
@@ -123,11 +123,11 @@ class SshDevice(ShellDevice):
         if connection is None or connection.ended(within_s=0.0) is not None:
             connection = self._connection = self._connect()
         here = local_port or _free_port()
-        said = connection.forward(here, port)
-        if said is not None:
+        problem = connection.forward(here, port)
+        if problem is not None:
             raise DeviceError(
                 f"{self.target}: port {port} there cannot be reached through SSH:"
-                f" {printable(said[-200:]) or 'refused'}.",
+                f" {printable(problem[-200:]) or 'refused'}.",
                 hint="Does its sshd_config set AllowTcpForwarding? Is the port here in use?",
             )
         yield here  # it ends with the connection
@@ -149,19 +149,19 @@ class SshDevice(ShellDevice):
         try:
             connection.wait()
         except TimeoutError:
-            said = connection.said()
+            message = connection.message()
             connection.close()
-            raise self._no_connection(said) from None
+            raise self._no_connection(message) from None
         except BaseException:
             connection.close()
             raise
         return connection
 
-    def _no_connection(self, said: str) -> DeviceError:
-        reason = ssh_errors.why(said, self._parsed, _config())
+    def _no_connection(self, message: str) -> DeviceError:
+        reason = ssh_errors.why(message, self._parsed, _config())
         if reason is not None:
             return DeviceError(f"{self.target}: {reason.what}.", hint=reason.hint)
-        words = printable(said.rpartition("\n")[2]) or "it does not answer"
+        words = printable(message.rpartition("\n")[2]) or "it does not answer"
         return DeviceError(
             f"{self.target}: ssh cannot connect: {words}.",
             hint=f"Try by hand: {ssh_errors.by_hand('ssh', self._parsed, _config())}",
@@ -213,7 +213,7 @@ class _Parts:
 
     folder: str
     process: subprocess.Popen[bytes]
-    said: Tail
+    stderr: Tail
 
     def release(self) -> None:
         """End the process: by the end of its stdin, by force if need be."""
@@ -267,9 +267,9 @@ class _Connection:
         except subprocess.TimeoutExpired:
             return None
 
-    def said(self) -> str:
+    def message(self) -> str:
         """What it wrote to stderr."""
-        return self._parts.said.text()
+        return self._parts.stderr.text()
 
     def forward(self, here: int, there: int) -> str | None:
         """Lead a port of our loopback to one of the device's; what ssh says where it fails."""

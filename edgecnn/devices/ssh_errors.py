@@ -31,30 +31,30 @@ def by_hand(program: str, target: Target, config: str) -> str:
     return shlex.join([*words, host])
 
 
-def why(said: str, target: Target, config: str = "") -> Reason | None:
+def why(message: str, target: Target, config: str = "") -> Reason | None:
     """The reason that ssh gives on stderr; None when it gives none that is known.
 
     Args:
-        said: its stderr, or the end of that.
+        message: its stderr, or the end of that.
         target: for the commands in the hints.
         config: the configuration file that stands in for the user's own; "" for none.
     """
     hand = by_hand("ssh", target, config)
     copy = by_hand("ssh-copy-id", target, config)
     for pattern, what, hint in _SENTENCES:
-        found = re.search(pattern, said, re.IGNORECASE | re.DOTALL)
-        if found:
-            words = {key: printable(value) for key, value in found.groupdict("").items()}
+        match = re.search(pattern, message, re.IGNORECASE | re.DOTALL)
+        if match:
+            words = {key: printable(value) for key, value in match.groupdict("").items()}
             words |= {"hand": hand, "copy": copy, "host": target.address}
-            words["entry"] = shlex.quote(_known_name(said) or target.address)
+            words["entry"] = shlex.quote(_known_name(message) or target.address)
             return Reason(what.format_map(words), hint.format_map(words))
     return None
 
 
-def _known_name(said: str) -> str:
+def _known_name(message: str) -> str:
     """The host as known_hosts names it: "[127.0.0.1]:2222"."""
-    found = re.search(r"^Host key for (\S+) has changed", said, re.MULTILINE)
-    return printable(found[1]) if found else ""
+    match = re.search(r"^Host key for (\S+) has changed", message, re.MULTILINE)
+    return printable(match[1]) if match else ""
 
 
 # The first that matches counts: the causes come before their consequences.

@@ -45,8 +45,8 @@ def download(wheels: Sequence[Wheel], folder: Path) -> dict[Wheel, Path]:
     if ended.returncode != 0:
         raise _failure(wheels, ended.stderr)
     requirements.unlink()
-    found = {digests.of_file(path): path for path in folder.glob("*.whl")}
-    return {wheel: found[wheel.sha256] for wheel in wheels}
+    paths = {digests.of_file(path): path for path in folder.glob("*.whl")}
+    return {wheel: paths[wheel.sha256] for wheel in wheels}
 
 
 def _command(wheels: Sequence[Wheel]) -> list[str]:
@@ -74,8 +74,8 @@ def _failure(wheels: Sequence[Wheel], stderr: str) -> Exception:
         )
     titles = ", ".join(wheel.title for wheel in wheels)
     for_what = f"{titles} (Python {wheels[0].python}, {wheels[0].machine})"
-    said = [line for line in stderr.splitlines() if line.strip()]
-    errors = [line for line in said if not line.startswith("WARNING")] or said
+    lines = [line for line in stderr.splitlines() if line.strip()]
+    errors = [line for line in lines if not line.startswith("WARNING")] or lines
     tail = "\n".join(errors[-_TAIL_LINES:])
     if "Expected sha256" in stderr:
         return DeviceError(

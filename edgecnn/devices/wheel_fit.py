@@ -111,11 +111,11 @@ def pick(facts: DeviceFacts, packages: Iterable[str]) -> tuple[Wheel, ...]:
         for wheel in WHEELS
         if (wheel.machine, wheel.python) == (for_machine, for_python)
     }
-    wanted = list(packages)
-    for package in wanted:
+    names = list(packages)
+    for package in names:
         if package not in pins:
             _refuse_package(facts, package, for_python)
-    wheels = tuple(pins[package] for package in wanted)
+    wheels = tuple(pins[package] for package in names)
     _check_glibc(facts, wheels)
     return wheels
 

@@ -93,19 +93,19 @@ def is_packed_from(archive: Path, wheels: Iterable[Path]) -> bool:
         DeviceError: as `pack`.
         OSError: a file cannot be read.
     """
-    wanted: dict[str, str] = {}
+    expected: dict[str, str] = {}
     for wheel in wheels:
-        wanted.update(_sums(wheel))
+        expected.update(_sums(wheel))
     try:
         with tarfile.open(archive, "r:") as tar:
             members = tar.getmembers()
             names = [member.name for member in members if member.isreg()]
-            if sorted(wanted) != names or len(names) != len(members):
+            if sorted(expected) != names or len(names) != len(members):
                 return False
             sums = [digests.of_stream(content) for m in members if (content := tar.extractfile(m))]
     except tarfile.TarError:
         return False
-    return sums == [wanted[name] for name in sorted(wanted)] and _ends_well(archive, members)
+    return sums == [expected[name] for name in sorted(expected)] and _ends_well(archive, members)
 
 
 def _ends_well(archive: Path, members: list[tarfile.TarInfo]) -> bool:

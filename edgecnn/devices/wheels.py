@@ -146,18 +146,18 @@ def require_own_modules(spec: RuntimeSpec, workspace: Workspace) -> None:
     """
     for own in spec.own_modules:
         question = [workspace.python, "-c", _ASK_VERSION.format(own.module)]
-        asked = workspace.run(question, timeout_s=_ASKING_S)
+        answer = workspace.run(question, timeout_s=_ASKING_S)
         install = f"Run there: sudo apt install {own.debian}"
-        if asked.exit_code != 0:
+        if answer.exit_code != 0:
             raise DeviceError(
                 f"The device's Python has no {own.module}, and there are no wheels of it for"
                 f" {spec.machine}.",
                 hint=install,
             )
-        has = _version(asked.stdout)
+        has = _version(answer.stdout)
         if has < _version(own.at_least) or (own.below and has >= _version(own.below)):
             raise DeviceError(
-                f"The device's {own.module} is {printable(asked.stdout)}; {spec.title} needs"
+                f"The device's {own.module} is {printable(answer.stdout)}; {spec.title} needs"
                 f" {own.at_least} or newer, below {own.below}.",
                 hint=f"{install} (its system's own version fits).",
             )
@@ -203,10 +203,10 @@ def _make(spec: RuntimeSpec, progress: Progress | None, folder: Path) -> None:
 def _problem(spec: RuntimeSpec, entry: Path) -> str:
     """What keeps a folder of the cache from being what the pins say; "" where nothing does."""
     try:
-        kept = {digests.of_file(path): path for path in (entry / _WHEELS).glob("*.whl")}
-        if lost := [wheel.title for wheel in spec.wheels if wheel.sha256 not in kept]:
+        paths = {digests.of_file(path): path for path in (entry / _WHEELS).glob("*.whl")}
+        if lost := [wheel.title for wheel in spec.wheels if wheel.sha256 not in paths]:
             return f"it lacks the pinned wheel of {lost[0]}"
-        pinned = [kept[wheel.sha256] for wheel in spec.wheels]
+        pinned = [paths[wheel.sha256] for wheel in spec.wheels]
         whole = wheel_tree.is_packed_from(entry / _ARCHIVE, pinned)
     except OSError as error:
         return f"it cannot be read ({error.strerror})"

@@ -78,7 +78,7 @@ class GuardWorkspace:
             InputError: a file of this machine cannot be read.
         """
         sources = {name: _source(content) for name, content in files.items()}
-        self._make_sure_of(sum(each.size for each in sources.values()))
+        self._make_sure_of(sum(source.size for source in sources.values()))
         for name, source in sources.items():
             step = f"sending {printable(name)}"
             header = {
@@ -183,15 +183,15 @@ class GuardWorkspace:
         end = math.inf if timeout_s is None else time.monotonic() + timeout_s + _LATE_S
         heard = time.monotonic()
         while True:
-            said = self._channel.hear_program(step)
+            event = self._channel.hear_program(step)
             now = time.monotonic()
-            if isinstance(said, frames.Exit):
-                return bytes(stdout), said
-            if said is not None:
-                left[said.op] -= said.size
-                if left[said.op] < 0:
-                    raise self._flooded(step, limits.stdout_bytes if said.op == "out" else None)
-                self._take(said.op, self._channel.read(step, said.size), lines, stdout)
+            if isinstance(event, frames.Exit):
+                return bytes(stdout), event
+            if event is not None:
+                left[event.op] -= event.size
+                if left[event.op] < 0:
+                    raise self._flooded(step, limits.stdout_bytes if event.op == "out" else None)
+                self._take(event.op, self._channel.read(step, event.size), lines, stdout)
                 heard = now
             if now > end:
                 raise self._hanging(step, f"did not end within {timeout_s:g} s")
@@ -230,11 +230,11 @@ class GuardWorkspace:
             raise InputError(f"{key!r} does not name a runtime: letters, digits, '._+-'.")
         step = f"sending the runtime {key}"
         self._channel.tell(step, {"op": "runtime", "key": key})
-        kept = self._channel.hear(step, frames.Kept, _UNPACKING_S)
-        if kept.folder:
-            return kept.folder
+        reply = self._channel.hear(step, frames.Kept, _UNPACKING_S)
+        if reply.folder:
+            return reply.folder
         source = _source(archive)
-        self._make_sure_of(source.size, kept.free)
+        self._make_sure_of(source.size, reply.free)
         header = {
             "op": "unpack",
             "key": key,

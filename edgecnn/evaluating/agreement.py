@@ -65,14 +65,15 @@ def _pairs(subjects: Sequence[Subject], runner: Runner) -> list[tuple[Subject, S
     """Each file that is compared, with its float file."""
     if runner.options.against is not None:
         (base, *_) = find_subjects(Path(runner.options.against))
-        others = [each for each in subjects if each.path.resolve() != base.path.resolve()]
-        pairs = [(each, base) for each in others]
+        others = [subject for subject in subjects if subject.path.resolve() != base.path.resolve()]
+        pairs = [(subject, base) for subject in others]
     else:
-        pairs = [(each, _base(each, subjects)) for each in subjects if each.recipe != FLOAT]
+        others = [subject for subject in subjects if subject.recipe != FLOAT]
+        pairs = [(subject, _base(subject, subjects)) for subject in others]
     if not pairs:
+        files = ", ".join(subject.file for subject in subjects)
         raise InputError(
-            f"{', '.join(each.file for each in subjects)}: there is nothing to compare with the"
-            " float model but itself.",
+            f"{files}: there is nothing to compare with the float model but itself.",
             hint="Export it under other recipes, and name the folder of all of them.",
         )
     return pairs
@@ -80,11 +81,11 @@ def _pairs(subjects: Sequence[Subject], runner: Runner) -> list[tuple[Subject, S
 
 def _base(subject: Subject, subjects: Sequence[Subject]) -> Subject:
     floats = [
-        each
-        for each in subjects
-        if each.recipe == FLOAT and subject.model is not None and each.model == subject.model
+        file
+        for file in subjects
+        if file.recipe == FLOAT and subject.model is not None and file.model == subject.model
     ]
-    same = [each for each in floats if each.format == subject.format]
+    same = [file for file in floats if file.format == subject.format]
     base = next(iter(same or floats), None) or float_beside(subject)
     if base is None:
         raise InputError(
@@ -99,7 +100,7 @@ def _base(subject: Subject, subjects: Sequence[Subject]) -> Subject:
 def _float_answers(base: Subject, data: Data, runner: Runner) -> _Float:
     opened = runner.open(base, data)
     answers = runner.run(opened, data, _float_judge(opened, data, runner))
-    good = np.array([k for k, each in enumerate(answers.results) if each is not None], np.int64)
+    good = np.array([k for k, answer in enumerate(answers.results) if answer is not None], np.int64)
     return _Float(base, data.take(good), tuple(answers.results[place] for place in good))
 
 
@@ -164,15 +165,15 @@ def _same_boxes(opened: Opened, base: _Float, runner: Runner) -> tuple[Answers, 
     _, reading, _ = detection.reader(opened, base.data, runner)
     judge = replace(reading, above=detection.least_score(runner))
     answers = runner.run(opened, base.data, judge)
-    found: tuple[Detections | None, ...] = answers.results
+    detections: tuple[Detections | None, ...] = answers.results
     highest = max(
         *(box.category for box in boxes),
-        *(int(each.classes.max()) + 1 for each in found if each is not None and len(each)),
+        *(int(boxes.classes.max()) + 1 for boxes in detections if boxes is not None and len(boxes)),
         0,
     )
     categories = [Category(number, str(number - 1)) for number in range(1, highest + 1)]
     numbers = [category.id for category in categories]
-    figures = precision.average_precision(boxes, categories, found, numbers)
+    figures = precision.average_precision(boxes, categories, detections, numbers)
     return answers, {
         "map": figures.map,
         "map50": figures.map50,
@@ -184,9 +185,9 @@ def _same_boxes(opened: Opened, base: _Float, runner: Runner) -> tuple[Answers, 
 def _as_truth(answers: Sequence[Detections]) -> list[Box]:
     """The float model's boxes as if somebody had drawn them; class k is category k + 1."""
     boxes = []
-    for image, found in enumerate(answers):
-        corners = found.boxes.astype(np.float64)
-        for (x1, y1, x2, y2), number in zip(corners.tolist(), found.classes, strict=True):
+    for image, detections in enumerate(answers):
+        corners = detections.boxes.astype(np.float64)
+        for (x1, y1, x2, y2), number in zip(corners.tolist(), detections.classes, strict=True):
             if x2 > x1 and y2 > y1:
                 boxes.append(Box(image, int(number) + 1, (x1, y1, x2 - x1, y2 - y1)))
     return boxes

@@ -104,7 +104,8 @@ def map_output(file: str, ends: Ends, output: str | None, size: tuple[int, int])
 
 def chosen_output(outputs: Sequence[Output], choice: Choice) -> Output:
     """That output of one sample."""
-    return next(replace(each, kind=choice.kind) for each in outputs if each.name == choice.name)
+    output = next(output for output in outputs if output.name == choice.name)
+    return replace(output, kind=choice.kind)
 
 
 def _elements(end: OutputEnd) -> int:

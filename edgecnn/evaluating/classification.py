@@ -43,10 +43,11 @@ def evaluate(
     Raises:
         InputError: a file tells no classes apart, or others than the data has.
     """
-    done = [_evaluate(each, data, runner) for each in subjects]
-    differences = tuple(found for each in done if (found := _difference(each, done)) is not None)
+    done = [_evaluate(subject, data, runner) for subject in subjects]
+    gaps = (_difference(file, done) for file in done)
+    differences = tuple(gap for gap in gaps if gap is not None)
     return EvaluateReport(
-        tuple(each.evaluation for each in done), differences, task="classify", notes=data.notes
+        tuple(file.evaluation for file in done), differences, task="classify", notes=data.notes
     )
 
 
@@ -76,8 +77,8 @@ def _evaluate(subject: Subject, data: LabelledSet | ArraySet, runner: Runner) ->
 
 def hits_of(answers: Answers) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Top-1 and top-5 of every sample, float32 0..1; NaN for one that could not be used."""
-    found = np.array([(np.nan, np.nan) if hit is None else hit for hit in answers.results])
-    return found[:, 0].astype(np.float32), found[:, 1].astype(np.float32)
+    pairs = np.array([(np.nan, np.nan) if hit is None else hit for hit in answers.results])
+    return pairs[:, 0].astype(np.float32), pairs[:, 1].astype(np.float32)
 
 
 def mean(hits: NDArray[np.float32]) -> float:
@@ -114,20 +115,20 @@ def _by_class(
     )
 
 
-def _difference(one: _Evaluated, all_of_them: list[_Evaluated]) -> Difference | None:
+def _difference(file: _Evaluated, all_of_them: list[_Evaluated]) -> Difference | None:
     """Hold a file against the float32 file of its network, in its own format if there is one."""
-    if one.subject.recipe == FLOAT or one.subject.model is None:
+    if file.subject.recipe == FLOAT or file.subject.model is None:
         return None
     floats = [
-        each
-        for each in all_of_them
-        if each.subject.recipe == FLOAT and each.subject.model == one.subject.model
+        candidate
+        for candidate in all_of_them
+        if candidate.subject.recipe == FLOAT and candidate.subject.model == file.subject.model
     ]
     if not floats:
         return None
-    same = [each for each in floats if each.subject.format == one.subject.format]
+    same = [candidate for candidate in floats if candidate.subject.format == file.subject.format]
     base = (same or floats)[0]
-    found = scores.paired(base.hits, one.hits)
+    pair = scores.paired(base.hits, file.hits)
     return Difference(
-        one.subject.file, one.subject.recipe, against=base.subject.file, **vars(found)
+        file.subject.file, file.subject.recipe, against=base.subject.file, **vars(pair)
     )

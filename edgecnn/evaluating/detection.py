@@ -37,7 +37,7 @@ def evaluate(subjects: Sequence[Subject], data: DetectionSet, runner: Runner) ->
         MissingPartError: pycocotools is not installed.
     """
     precision.require()
-    done = tuple(_evaluate(each, data, runner) for each in subjects)
+    done = tuple(_evaluate(subject, data, runner) for subject in subjects)
     return EvaluateReport(task="detect", detections=done, notes=data.pictures.notes)
 
 
@@ -47,17 +47,17 @@ def _evaluate(subject: Subject, data: DetectionSet, runner: Runner) -> Detection
     numbers = category_numbers(subject.file, head, classes, data.categories, runner)
     judge = replace(boxes, above=least_score(runner), sizes=data.sizes)
     answers = runner.run(opened, data.pictures, judge)
-    found: tuple[Detections | None, ...] = answers.results
-    _check_classes(subject.file, found, numbers)
-    scores = precision.average_precision(data.boxes, data.categories, found, numbers)
-    counted = [box for box in data.boxes if found[box.image] is not None and not box.crowd]
+    detections: tuple[Detections | None, ...] = answers.results
+    _check_classes(subject.file, detections, numbers)
+    scores = precision.average_precision(data.boxes, data.categories, detections, numbers)
+    counted = [box for box in data.boxes if detections[box.image] is not None and not box.crowd]
     return Detection(
         **of_run(opened, data.pictures, answers),
         map=scores.map,
         map50=scores.map50,
         map75=scores.map75,
         boxes=len(counted),
-        found=sum(len(each) for each in found if each is not None),
+        found=sum(len(boxes) for boxes in detections if boxes is not None),
         head=head.name,
         categories=tuple(
             CategoryPrecision(
@@ -153,8 +153,8 @@ def _by_name(labels: Sequence[str], categories: Sequence[Category]) -> list[int]
     return [ids.get(label, beyond) for label in labels]
 
 
-def _check_classes(file: str, found: Sequence[Detections | None], numbers: Sequence[int]) -> None:
-    classes = [int(each.classes.max()) for each in found if each is not None and len(each)]
+def _check_classes(file: str, boxes: Sequence[Detections | None], numbers: Sequence[int]) -> None:
+    classes = [int(some.classes.max()) for some in boxes if some is not None and len(some)]
     highest = max(classes, default=0)
     if highest >= len(numbers):
         raise InputError(

@@ -111,10 +111,10 @@ class Ends:
         """
         if len(self.inputs) == 1 and self.inputs[0].is_image:
             return self.inputs[0]
-        taken = ", ".join(f"{end.name} {end.shape}" for end in self.inputs)
+        shapes = ", ".join(f"{end.name} {end.shape}" for end in self.inputs)
         what = f"has {len(self.inputs)} inputs" if len(self.inputs) > 1 else "takes no pictures"
         raise InputError(
-            f"{name} {what}: {taken}. Pictures feed one input, (1, height, width, channels) with"
+            f"{name} {what}: {shapes}. Pictures feed one input, (1, height, width, channels) with"
             " 3 channels or 1.",
             hint="Give arrays: --data FILE.npz with an array for each input by name, and labels.",
         )
@@ -193,9 +193,9 @@ def batch_of(name: str, inputs: Sequence[TensorInfo]) -> int:
             hint="Convert it again with fixed sizes, and a batch that is fixed or open.",
         )
     if len(batches) > 1:
-        taken = ", ".join(f"{info.name} {info.shape}" for info in inputs)
+        shapes = ", ".join(f"{info.name} {info.shape}" for info in inputs)
         raise InputError(
-            f"{name}: its inputs have several batches: {taken}.",
+            f"{name}: its inputs have several batches: {shapes}.",
             hint="Export it with a batch of 1.",
         )
     return batches.pop()

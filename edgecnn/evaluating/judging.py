@@ -67,7 +67,7 @@ def class_scores(outputs: Sequence[Output], choice: Choice) -> NDArray[np.float6
     of two classes.
     """
     name = logits_of(choice.name)
-    logits = next((each for each in outputs if each.name == name), None)
+    logits = next((output for output in outputs if output.name == name), None)
     output = logits or chosen_output(outputs, choice)
     values: NDArray[np.float64] = output.values.astype(np.float64).reshape(-1)
     if not np.isfinite(values).all():
@@ -148,18 +148,18 @@ class Boxes:
         self, place: int, outputs: Sequence[Output], placement: Placement | None
     ) -> Detections:
         """See `Judge`."""
-        wanted = self.sizes[place] if self.sizes else None
-        if placement is not None and wanted is not None and wanted != placement.picture:
+        expected = self.sizes[place] if self.sizes else None
+        if placement is not None and expected is not None and expected != placement.picture:
             height, width = placement.picture
             raise UnusableError(
-                f"it is {width}x{height}, the annotations say {wanted[1]}x{wanted[0]}"
+                f"it is {width}x{height}, the annotations say {expected[1]}x{expected[0]}"
             )
         meant = [
-            replace(each, kind=self.names[each.name]) for each in outputs if each.name in self.names
+            replace(end, kind=self.names[end.name]) for end in outputs if end.name in self.names
         ]
-        if not all(np.isfinite(each.values).all() for each in meant):
+        if not all(np.isfinite(output.values).all() for output in meant):
             raise InputError("an answer is not finite.", hint="Look at the model's weights.")
-        found = detect.detect(
+        boxes = detect.detect(
             meant,
             self.size,
             head=self.head,
@@ -167,8 +167,8 @@ class Boxes:
             above=self.above,
             overlap=self.overlap,
         )
-        corners = found.boxes if placement is None else placement.to_picture(found.boxes)
-        return Detections(corners, found.scores, found.classes)
+        corners = boxes.boxes if placement is None else placement.to_picture(boxes.boxes)
+        return Detections(corners, boxes.scores, boxes.classes)
 
 
 @dataclass(frozen=True, eq=False)

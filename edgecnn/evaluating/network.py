@@ -104,13 +104,13 @@ class Network:
             )
         ]
         count, batch = len(fed[0]), self.ends.batch
-        found: list[list[Output]] = []
+        result: list[list[Output]] = []
         for start in range(0, count, batch):
             # The last run of a fixed batch is filled up with copies of its last sample.
             places = np.minimum(np.arange(start, start + batch), count - 1)
             runs = self._run([values[places] for values in fed])
-            found += [self._named(*sample) for sample in runs[: count - start]]
-        return found
+            result += [self._named(*sample) for sample in runs[: count - start]]
+        return result
 
     def _named(self, outputs: list[Array], logits: list[Array]) -> list[Output]:
         ends = self.ends.outputs

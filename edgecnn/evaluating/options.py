@@ -135,7 +135,7 @@ def parse_output(text: str, names: tuple[str, ...]) -> tuple[str | None, OutputK
     if text in names:
         return text, None
     name, _, kind = text.rpartition("=")
-    known = next((each for each in _KINDS if each == kind), None)
+    known = next((candidate for candidate in _KINDS if candidate == kind), None)
     if known is not None and (not name or name in names):
         return name or None, known
     raise InputError(

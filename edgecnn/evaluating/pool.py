@@ -41,7 +41,7 @@ class Answers:
     @property
     def count(self) -> int:
         """Samples that were answered."""
-        return sum(each is not None for each in self.results)
+        return sum(result is not None for result in self.results)
 
 
 class _StoppedError(Exception):
@@ -94,7 +94,7 @@ def run(job: Job, data: Data, judge: Judge, threads: int | None, progress: Progr
     places = [np.arange(first, data.count, processes) for first in range(processes)]
     shared = _Shared(progress)
     with ThreadPoolExecutor(processes) as starters:
-        futures = [starters.submit(_share, job, data, judge, each, shared) for each in places]
+        futures = [starters.submit(_share, job, data, judge, part, shared) for part in places]
         try:
             for future in as_completed(futures):
                 future.result()
@@ -119,7 +119,7 @@ def cores() -> int:
 
 
 def _share(job: Job, data: Data, judge: Judge, places: NDArray[np.int64], shared: _Shared) -> Share:
-    found: Share = gate.run(
+    share: Share = gate.run(
         "edgecnn.evaluating.worker:answer",
         job,
         data.take(places),
@@ -129,4 +129,4 @@ def _share(job: Job, data: Data, judge: Judge, places: NDArray[np.int64], shared
         what=f"running {job.name}",
         progress=shared,
     )
-    return found
+    return share

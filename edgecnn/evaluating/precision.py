@@ -57,18 +57,18 @@ def require() -> None:
 def average_precision(
     boxes: Sequence[Box],
     categories: Sequence[Category],
-    found: Sequence[Detections | None],
+    detections: Sequence[Detections | None],
     category_of: Sequence[int],
 ) -> Precision:
     """Compare boxes with those that are right, as COCO does (Lin et al. 2014).
 
-    The order of `found` is that of the images, so the figures are the same to the last digit
+    The order of `detections` is that of the images, so the figures are the same to the last digit
     however the work was shared.
 
     Args:
         boxes: that are right.
         categories: all there are.
-        found: of each image, in its pixels; None for an image that does not count.
+        detections: of each image, in its pixels; None for an image that does not count.
         category_of: the category's id for each class of the network.
 
     Raises:
@@ -78,17 +78,17 @@ def average_precision(
     require()
     from pycocotools.cocoeval import COCOeval
 
-    images = [place for place, each in enumerate(found) if each is not None]
-    counting = [box for box in boxes if found[box.image] is not None]
+    images = [place for place, answer in enumerate(detections) if answer is not None]
+    counting = [box for box in boxes if detections[box.image] is not None]
     if not any(not box.crowd for box in counting):
         raise InputError(
             "There is no annotated box on any picture that counts.",
             hint="Precision needs some; without annotations: --agreement.",
         )
-    results = _results(found, category_of)
+    results = _results(detections, category_of)
     if not results:
         has = {box.category for box in counting if not box.crowd}
-        nothing = [(0.0, 0.0) if each.id in has else None for each in categories]
+        nothing = [(0.0, 0.0) if category.id in has else None for category in categories]
         return Precision(0.0, 0.0, 0.0, tuple(nothing))
     with contextlib.redirect_stdout(io.StringIO()):  # it prints its progress and a table
         truth = _coco(_dataset(images, counting, categories))
@@ -130,7 +130,7 @@ def _dataset(
     return {
         "info": {},
         "images": [{"id": place + _FIRST_ID} for place in images],
-        "categories": [{"id": each.id, "name": each.name} for each in categories],
+        "categories": [{"id": category.id, "name": category.name} for category in categories],
         "annotations": [
             {
                 "id": number + _FIRST_ID,
@@ -146,13 +146,13 @@ def _dataset(
 
 
 def _results(
-    found: Sequence[Detections | None], category_of: Sequence[int]
+    detections: Sequence[Detections | None], category_of: Sequence[int]
 ) -> list[dict[str, Any]]:
     results = []
-    for place, each in enumerate(found):
-        if each is None:
+    for place, answer in enumerate(detections):
+        if answer is None:
             continue
-        corners = each.boxes.astype(np.float64)
+        corners = answer.boxes.astype(np.float64)
         sides = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
         results += [
             {
@@ -162,7 +162,7 @@ def _results(
                 "score": score,
             }
             for box, score, number in zip(
-                sides.tolist(), each.scores.tolist(), each.classes, strict=True
+                sides.tolist(), answer.scores.tolist(), answer.classes, strict=True
             )
         ]
     return results

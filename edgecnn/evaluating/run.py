@@ -138,5 +138,5 @@ def _refuse_labels(options: EvaluateOptions, what: str) -> None:
 
 
 def _warn_of_weights(subjects: tuple[Subject, ...], notes: Recorder) -> None:
-    if any(each.model is not None and each.model.weights == "random" for each in subjects):
+    if any(subject.model is not None and subject.model.weights == "random" for subject in subjects):
         notes.warn("The weights are random: the accuracy means nothing.")

@@ -113,13 +113,13 @@ class Runner:
         return answers
 
     def _scaling(self, subject: Subject) -> Preprocessing | None:
-        known, given = subject.preprocessing, self.options.preprocessing
-        if given is not None and known is not None and given != known:
+        known, override = subject.preprocessing, self.options.preprocessing
+        if override is not None and known is not None and override != known:
             self.notes.warn(
                 f"{subject.file}: the preprocessing on the command line is used, not the one that"
                 " the network was exported or trained with."
             )
-        return given or known
+        return override or known
 
     def _warn_of_unusable(self, answers: Answers, data: Data) -> None:
         bad = answers.unusable
@@ -178,11 +178,11 @@ def _check_arrays(file: str, ends: Ends, data: ArraySet) -> None:
                 f" {', '.join(map(repr, data.arrays))}.",
                 hint=recipe,
             )
-        wanted = _source_shape(end.shape, end.layout, end.file_layout)
-        if values.shape[1:] != wanted[1:]:
+        shape = _source_shape(end.shape, end.layout, end.file_layout)
+        if values.shape[1:] != shape[1:]:
             raise InputError(
                 f"{data.source}: the array {end.name!r} is {values.shape}, and {file} takes"
-                f" (N, {_tail(wanted)}).",
+                f" (N, {_tail(shape)}).",
                 hint=recipe,
             )
         is_float = end.dtype.startswith("float")

@@ -77,11 +77,11 @@ def overlaps(counts: Sequence[PixelCounts | None], classes: int | None) -> Overl
     Raises:
         InputError: not one pixel counts.
     """
-    good = [each for each in counts if each is not None]
-    codes = np.concatenate([each.pairs for each in good])
+    good = [count for count in counts if count is not None]
+    codes = np.concatenate([count.pairs for count in good])
     if not len(codes):
         raise InputError("Not one pixel of the masks has a class.", hint="255 is no class.")
-    amounts = np.concatenate([each.counts for each in good])
+    amounts = np.concatenate([count.counts for count in good])
     truth, answer = codes // BASE, codes % BASE
     size = max(classes or 0, int(truth.max()) + 1, int(answer.max()) + 1)
     same = truth == answer
@@ -89,8 +89,8 @@ def overlaps(counts: Sequence[PixelCounts | None], classes: int | None) -> Overl
         _summed(truth[same], amounts[same], size),
         _summed(truth, amounts, size),
         _summed(answer, amounts, size),
-        sum(each.ignored for each in good),
-        sum(each.unseen for each in good),
+        sum(count.ignored for count in good),
+        sum(count.unseen for count in good),
     )
 
 
@@ -109,9 +109,9 @@ def evaluate(
     Raises:
         InputError: a file gives no masks, or classes that the masks do not have.
     """
-    done = tuple(_evaluate(each, data, runner) for each in subjects)
+    done = tuple(_evaluate(subject, data, runner) for subject in subjects)
     samples = data.pictures if isinstance(data, MaskSet) else data
-    notes = samples.notes + _note_of_unseen(max(each.unseen for each in done))
+    notes = samples.notes + _note_of_unseen(max(segmentation.unseen for segmentation in done))
     return EvaluateReport(task="segment", segmentations=done, notes=notes)
 
 

@@ -131,7 +131,7 @@ def answer(shard: Shard) -> Share:
         InputError, CrashedError: as `pool.run`.
     """
     _require_here(shard)
-    found: Share = gate.run(
+    share: Share = gate.run(
         "edgecnn.evaluating.worker:answer_quietly",
         shard.job,
         shard.data,
@@ -140,7 +140,7 @@ def answer(shard: Shard) -> Share:
         work=gate.RUN_MANY,
         what=f"running {shard.job.name}",
     )
-    return found
+    return share
 
 
 def _require_here(shard: Shard) -> None:

@@ -110,11 +110,12 @@ def find_subjects(target: Path) -> tuple[Subject, ...]:
 
 
 def _in_folder(folder: Path) -> tuple[Subject, ...]:
-    found = [folder / manifests.NAME, *sorted(folder.glob(f"*/{manifests.NAME}"))]
-    subjects = [each for path in found if path.is_file() for each in _of_manifest(path, folder)]
+    paths = [folder / manifests.NAME, *sorted(folder.glob(f"*/{manifests.NAME}"))]
+    listings = (_of_manifest(path, folder) for path in paths if path.is_file())
+    subjects = [subject for listing in listings for subject in listing]
     if subjects:
         order = list(RECIPES)
-        return tuple(sorted(subjects, key=lambda each: order.index(each.recipe)))
+        return tuple(sorted(subjects, key=lambda subject: order.index(subject.recipe)))
     if (folder / _TRAINED).is_file():
         return (_of_keras(folder / _TRAINED, _TRAINED),)
     raise InputError(
@@ -173,13 +174,13 @@ def float_beside(subject: Subject) -> Subject | None:
     folder = subject.path.parent.parent / FLOAT
     if not (folder / manifests.NAME).is_file():
         return None
-    found = [
-        each
-        for each in _of_manifest(folder / manifests.NAME, folder.parent)
-        if each.recipe == FLOAT and each.model == subject.model
+    subjects = [
+        file
+        for file in _of_manifest(folder / manifests.NAME, folder.parent)
+        if file.recipe == FLOAT and file.model == subject.model
     ]
-    same = [each for each in found if each.format == subject.format]
-    return next(iter(same or found), None)
+    same = [file for file in subjects if file.format == subject.format]
+    return next(iter(same or subjects), None)
 
 
 def _of_file(path: Path) -> Subject:
@@ -189,8 +190,8 @@ def _of_file(path: Path) -> Subject:
         for subject in _of_manifest(beside, path.parent):
             if subject.path == path:
                 return Subject(**{**vars(subject), "file": str(path)})
-    found = inspect(path, delegate=False)
-    return Subject(str(path), path, _recipe(found.graph.macs_by_dtype), found.format)
+    inspection = inspect(path, delegate=False)
+    return Subject(str(path), path, _recipe(inspection.graph.macs_by_dtype), inspection.format)
 
 
 def _recipe(macs: Mapping[str, int]) -> str:

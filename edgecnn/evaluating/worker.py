@@ -97,8 +97,8 @@ def answer(job: Job, data: Data, judge: Judge, *, progress: Progress) -> Share:
     network = Network(job.path, job.name, job.known)
     share = Share([], [], [])
     for arrays, places, placements in _samples(job, network, data, share.unusable):
-        found = network.answers(arrays)
-        for at, outputs, placement in zip(places, found, placements, strict=True):
+        answers = network.answers(arrays)
+        for at, outputs, placement in zip(places, answers, placements, strict=True):
             result = _judged(job, judge, at, outputs, placement)
             if isinstance(result, UnusableError):
                 share.unusable.append(f"{_name(data, at)} ({result})")
@@ -146,8 +146,8 @@ def _samples(
 def _rows(data: ArraySet, network: Network, places: NDArray[np.int64]) -> list[Array]:
     """What each input is fed; that there is an array for it was seen when the file was opened."""
     inputs = network.ends.inputs
-    found = [data.of(end.name, len(inputs)) for end in inputs]
-    return [values[places] for values in found if values is not None]
+    arrays = [data.of(end.name, len(inputs)) for end in inputs]
+    return [values[places] for values in arrays if values is not None]
 
 
 def _placed(picture: NDArray[np.int64], size: tuple[int, int], fit: str) -> Placement:

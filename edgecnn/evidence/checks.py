@@ -29,14 +29,14 @@ def problems(record: object) -> list[str]:
 
 def _walk(value: object, path: str) -> Iterator[str]:
     if isinstance(value, tuple):
-        for index, each in enumerate(value):
-            yield from _walk(each, f"{path}[{index}]")
+        for index, element in enumerate(value):
+            yield from _walk(element, f"{path}[{index}]")
     elif is_dataclass(value) and not isinstance(value, type):
         for field in fields(value):
-            found = getattr(value, field.name)
-            yield from _walk(found, f"{path}.{field.name}")
-            if isinstance(found, int | float) and not isinstance(found, bool):
-                yield from _field(type(value).__name__, field.name, found, path)
+            member = getattr(value, field.name)
+            yield from _walk(member, f"{path}.{field.name}")
+            if isinstance(member, int | float) and not isinstance(member, bool):
+                yield from _field(type(value).__name__, field.name, member, path)
         yield from _interval(value, path)
     elif isinstance(value, int | float) and not (math.isfinite(value) and abs(value) < _LARGEST):
         yield f"{value!r} is no number that can be used @ {path}"

@@ -90,15 +90,15 @@ class Evidence:
     def latencies(self) -> tuple[DeviceLatency, ...]:
         """Those of the record of devices, each measurement in the place of what it replaces."""
         recorded = () if self.devices is None else self.devices.latencies
-        every = (*recorded, *(each.latency for each in self.measurements))
-        keys = ((each.label, each.recipe, each.device, each.threads) for each in every)
+        every = (*recorded, *(measurement.latency for measurement in self.measurements))
+        keys = ((time.label, time.recipe, time.device, time.threads) for time in every)
         return tuple(dict(zip(keys, every, strict=True)).values())
 
     @property
     def records(self) -> dict[str, Record]:
         """The records there are, by the stems of their files."""
-        found = {name: getattr(self, name) for name in _KINDS}
-        return {name: record for name, record in found.items() if record is not None}
+        by_name = {name: getattr(self, name) for name in _KINDS}
+        return {name: record for name, record in by_name.items() if record is not None}
 
 
 def command(name: str) -> str:
@@ -122,9 +122,9 @@ def write(record: Record, folder: Path) -> Path:
     """
     name = next(name for name, kind in _KINDS.items() if isinstance(record, kind))
     path = folder / f"{name}.json"
-    if found := problems(record):
+    if faults := problems(record):
         raise InputError(
-            f"{path} would not be a sound record: {found[0]}.", hint="The experiment has a fault."
+            f"{path} would not be a sound record: {faults[0]}.", hint="The experiment has a fault."
         )
     content = {"schema": record.schema, **asdict(record)}
     text = json.dumps(content, indent=1, ensure_ascii=True, allow_nan=False)
@@ -155,8 +155,8 @@ def read_all(folder: Path) -> Evidence:
             hint="Run this in a clone of edgecnn's repository, whose artifacts/experiments holds"
             " them, or name their folder with --records DIR.",
         )
-    found: dict[str, Any] = {name: _read(folder / f"{name}.json", name) for name in _KINDS}
-    evidence = Evidence(**found)
+    records: dict[str, Any] = {name: _read(folder / f"{name}.json", name) for name in _KINDS}
+    evidence = Evidence(**records)
     if not evidence.records:
         raise InputError(
             f"{folder} holds no record of an experiment.",
@@ -182,8 +182,8 @@ def _read(path: Path, name: str) -> Record | None:
             hint=f"Update edgecnn, or make it again: `{command(name)}`.",
         )
     record = _structure(content, path, name, again)
-    if found := problems(record):
-        raise InputError(f"{path} is damaged: {_some(found)}.", hint=again)
+    if faults := problems(record):
+        raise InputError(f"{path} is damaged: {_some(faults)}.", hint=again)
     return record
 
 
@@ -195,14 +195,14 @@ def _structure(content: dict[str, Any], path: Path, name: str, hint: str) -> Rec
     try:
         record: Record = strict_converter().structure(content, _KINDS[name])
     except cattrs.BaseValidationError as error:
-        found = [str(each) for each in cattrs.transform_error(error)]
-        raise InputError(f"{path} is damaged: {_some(found)}.", hint=hint) from error
+        faults = [str(problem) for problem in cattrs.transform_error(error)]
+        raise InputError(f"{path} is damaged: {_some(faults)}.", hint=hint) from error
     except (ValueError, TypeError) as error:
         raise InputError(f"{path} is damaged: {error}.", hint=hint) from error
     return record
 
 
-def _some(found: list[str]) -> str:
+def _some(faults: list[str]) -> str:
     """The first few problems; a file of another kind has thousands."""
-    more = f"; and {len(found) - _TOLD} more" if len(found) > _TOLD else ""
-    return "; ".join(found[:_TOLD]) + more
+    more = f"; and {len(faults) - _TOLD} more" if len(faults) > _TOLD else ""
+    return "; ".join(faults[:_TOLD]) + more

@@ -74,16 +74,16 @@ def read(path: Path) -> tuple[tuple[BenchResult, ...], tuple[str, ...]]:
         raise InputError(
             f"{path} cannot be read: {error.strerror}.", hint="Measure first: `edgecnn bench`."
         ) from error
-    found: list[BenchResult] = []
+    results: list[BenchResult] = []
     problems: list[str] = []
     for number, line in enumerate(content.split(_NEWLINE), start=1):
         if not line.strip():
             continue
         try:
-            found.append(from_json_object(json.loads(line)))
+            results.append(from_json_object(json.loads(line)))
         except (ValueError, RecursionError) as error:
             problems.append(f"{path}, line {number}, holds no result: {error}")
-    return tuple(found), tuple(problems)
+    return tuple(results), tuple(problems)
 
 
 def from_json_object(content: object) -> BenchResult:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from edgecnn.latency.precision import under
+from edgecnn.latency.precision import for_recipe
 from edgecnn.latency.subjects import DEFAULT_RECIPE, Subject
 from edgecnn.latency.zoo_nets import costs_of_zoo
 from edgecnn.zoo import MODELS
@@ -54,7 +54,7 @@ def _quantized(subject: Subject, shape: Shape) -> Subject | None:
     if subject.name in MODELS:
         return _rebuilt(subject, _FASTEST, shape)
     if subject.recipe == DEFAULT_RECIPE:
-        return Subject(subject.name, _FASTEST, under(subject.cost, _FASTEST))
+        return Subject(subject.name, _FASTEST, for_recipe(subject.cost, _FASTEST))
     return None
 
 

@@ -11,7 +11,7 @@ from edgecnn.calibration.sources import Sampling
 from edgecnn.convert import float_cache, float_tflite
 from edgecnn.inspection import tflite
 from edgecnn.latency.files import costs_of_inspection
-from edgecnn.latency.precision import under
+from edgecnn.latency.precision import for_recipe
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -56,15 +56,15 @@ def costs_of_built(
         progress=_Stages(progress),
     )
     tflite_file = float_tflite.read(model_files)
-    found = {}
+    costs = {}
     for recipe in recipes:
         # The dynamic recipe keeps normalizations as they were converted.
         data = tflite_file.unfolded.write() if recipe == "dynamic" else tflite_file.data
         cost = costs_of_inspection(name, tflite.read(data, name))
-        found[recipe] = under(cost, recipe)
+        costs[recipe] = for_recipe(cost, recipe)
         if recipe != "float32":  # the file that was read is not the one the recipe makes
-            found[recipe] = replace(found[recipe], size_bytes=None)
-    return found
+            costs[recipe] = replace(costs[recipe], size_bytes=None)
+    return costs
 
 
 class _Stages:

@@ -45,7 +45,7 @@ def unit_factors(unit_ms: Sequence[Sequence[float]], measured_ms: Sequence[float
         error = (logs - np.log(total[:, 0])) / _NOISE
         curvature = slope.T @ slope + np.eye(scale.size)
         x = x + np.linalg.solve(curvature, slope.T @ error - x)
-    return [float(each) for each in np.exp(_log_factors(x, scale))]
+    return [float(factor) for factor in np.exp(_log_factors(x, scale))]
 
 
 def _log_factors(x: np.ndarray, scale: np.ndarray) -> np.ndarray:

@@ -81,13 +81,13 @@ def find_choices(
         )
     named = find(model)
     widths = _WIDTHS if named.has_width else (None,)
-    found = [*_of_zoo(named, widths, recipes, input_sizes, progress)]
+    choices = [*_of_zoo(named, widths, recipes, input_sizes, progress)]
     if not named.has_width:
         for spec in _siblings(named):
             able = [size for size in input_sizes if size >= (spec.min_input_size or size)]
             if able or not input_sizes:
-                found += _of_zoo(spec, (None,), recipes, able, progress)
-    return tuple(found)
+                choices += _of_zoo(spec, (None,), recipes, able, progress)
+    return tuple(choices)
 
 
 def _siblings(named: ModelSpec) -> list[ModelSpec]:
@@ -107,8 +107,8 @@ def _of_zoo(
 ) -> Iterator[Choice]:
     sizes = input_sizes or _usual_sizes(spec)
     for width, size in itertools.product(widths, sizes):
-        for each in find_subjects(spec.name, recipes, Shape(size, width), progress):
-            yield Choice(spec.name, size, width, each)
+        for subject in find_subjects(spec.name, recipes, Shape(size, width), progress):
+            yield Choice(spec.name, size, width, subject)
 
 
 def _usual_sizes(spec: ModelSpec) -> tuple[int, ...]:
@@ -124,5 +124,5 @@ def _of_any(
     model: str, recipes: Sequence[str], shapes: Sequence[Shape], progress: Progress
 ) -> Iterator[Choice]:
     for shape in shapes:
-        for each in find_subjects(model, recipes, shape, progress):
-            yield Choice(model, shape.side, None, each)
+        for subject in find_subjects(model, recipes, shape, progress):
+            yield Choice(model, shape.side, None, subject)

@@ -130,7 +130,7 @@ class NetCost:
     @property
     def peak_activation_bytes(self) -> int:
         """Bytes that the most demanding operator reads and writes; a lower bound of the arena."""
-        return max((each.bytes_read + each.bytes_written for each in self.operators), default=0)
+        return max((op.bytes_read + op.bytes_written for op in self.operators), default=0)
 
     def counts(self) -> dict[str, int]:
         """How many operators there are of each kind."""
@@ -215,7 +215,7 @@ def of_depthwise(
     )
 
 
-def of_light(
+def of_non_multiplying(
     kind: Kind,
     name: str,
     *,

@@ -12,8 +12,8 @@ from edgecnn.convert import inspecting
 from edgecnn.errors import InputError
 from edgecnn.inspection import shapes
 from edgecnn.inspection.shapes import Given
-from edgecnn.latency.absorbed import Nodes
 from edgecnn.latency.cost import MULTIPLYING, NetCost, OperatorCost
+from edgecnn.latency.fusion import Nodes
 from edgecnn.latency.kinds import kind_of
 
 if TYPE_CHECKING:
@@ -30,14 +30,14 @@ _HEAVY_WEIGHTS_RANK = 4
 _LOOPS = {"WHILE", "Loop", "Scan"}
 
 
-def costs_of_file(path: Path, given: Given | None = None) -> NetCost:
+def costs_of_file(path: Path, sizes: Given | None = None) -> NetCost:
     """The cost of a .tflite or .onnx file, anybody's, at batch 1.
 
-    An ONNX file is costed as the .tflite of the same network (see `absorbed`).
+    An ONNX file is costed as the .tflite of the same network (see `fusion`).
 
     Args:
         path: the file; its content decides the format.
-        given: the sizes that the file leaves open, beside the batch.
+        sizes: the sizes that the file leaves open, beside the batch.
 
     Raises:
         InputError: no such file, not a model, or damaged; sizes that stay open, or that the file
@@ -45,59 +45,57 @@ def costs_of_file(path: Path, given: Given | None = None) -> NetCost:
         CrashedError: native code crashed on it.
         MissingPartError: an ONNX file, and the onnx package is not installed.
     """
-    found = inspection.inspect(path, delegate=False)
-    given = given or Given()
-    if given or any(map(shapes.is_open, found.inputs)) or not _is_shaped(found):
-        found = inspecting.at(path, found, given)
-    return costs_of_inspection(path.name, found)
+    file = inspection.inspect(path, delegate=False)
+    sizes = sizes or Given()
+    if sizes or any(map(shapes.is_open, file.inputs)) or not _is_shaped(file):
+        file = inspecting.at(path, file, sizes)
+    return costs_of_inspection(path.name, file)
 
 
-def _is_shaped(found: Inspection) -> bool:
+def _is_shaped(file: Inspection) -> bool:
     """Whether nothing but a batch is open that propagating shapes could close."""
-    every = [s for op in found.operators for s in (*op.input_shapes, *op.output_shapes)]
+    every = [s for op in file.operators for s in (*op.input_shapes, *op.output_shapes)]
     if any(-1 in shape[1:] for shape in every):
         return False
-    uncounted = [op for op in found.operators if not op.counted]
-    if found.format == "onnx":  # a shape that is not known at all is told as none
+    uncounted = [op for op in file.operators if not op.counted]
+    if file.format == "onnx":  # a shape that is not known at all is told as none
         return not uncounted
     return not any(-1 in s for op in uncounted for s in (*op.input_shapes, *op.output_shapes))
 
 
-def costs_of_inspection(name: str, found: Inspection) -> NetCost:
+def costs_of_inspection(name: str, file: Inspection) -> NetCost:
     """The cost of a file that was inspected before.
 
     Args:
         name: what to call the network.
-        found: what `inspection` read.
+        file: what `inspection` read.
 
     Raises:
         InputError: operators multiply that nobody can count, or run in a loop.
     """
-    _refuse_uncounted(name, found)
-    nodes = Nodes(found)
+    _refuse_uncounted(name, file)
+    nodes = Nodes(file)
     recipe = _float_precision(nodes)
     operators = [
         cost
-        for place, absorbed in enumerate(nodes.absorbed)
-        if not absorbed
+        for place, fused in enumerate(nodes.fused)
+        if not fused
         for cost in _costs(nodes, place, recipe)
     ]
-    unknown = Counter(each.name for each in operators if each.kind == "unknown")
-    notes = tuple(note for note in found.notes if "Shapes" in note)
-    counted_at = "".join(note for note in found.notes if note.startswith(inspecting.COUNTED_AT))
-    return NetCost(
-        name, tuple(operators), dict(unknown), notes, found.size_bytes, shapes=counted_at
-    )
+    unknown = Counter(operator.name for operator in operators if operator.kind == "unknown")
+    notes = tuple(note for note in file.notes if "Shapes" in note)
+    counted_at = "".join(note for note in file.notes if note.startswith(inspecting.COUNTED_AT))
+    return NetCost(name, tuple(operators), dict(unknown), notes, file.size_bytes, shapes=counted_at)
 
 
-def _refuse_uncounted(name: str, found: Inspection) -> None:
-    if uncounted := found.uncounted:
+def _refuse_uncounted(name: str, file: Inspection) -> None:
+    if uncounted := file.uncounted:
         raise InputError(
             f"{name} cannot be predicted: how often {_listed(uncounted)} multiply is not known.",
             hint="Measure it: `edgecnn bench`; or cut what follows them off, such as"
             " post-processing.",
         )
-    loops = Counter(each.name for each in found.operators if each.name in _LOOPS)
+    loops = Counter(operator.name for operator in file.operators if operator.name in _LOOPS)
     if loops:
         raise InputError(
             f"{name} cannot be predicted: {_listed(loops)} repeats what is in it as often as the"
@@ -143,9 +141,9 @@ def _costs(nodes: Nodes, place: int, recipe: Precision) -> list[OperatorCost]:
     operator = nodes.operators[place]
     precision = _precision(nodes, place, recipe)
     kind = kind_of(nodes.format, operator.name)
-    count = _of_product if kind in MULTIPLYING else _of_light
+    count = _of_product if kind in MULTIPLYING else _of_non_multiplying
     cost = replace(count(nodes, place, kind), precision=precision)
-    # A normalization that nothing absorbs is a product and a sum.
+    # A normalization that no convolution fuses is a product and a sum.
     return [cost, cost] if operator.name == "BatchNormalization" else [cost]
 
 
@@ -216,7 +214,7 @@ def _groups(name: str, weights: Shape, in_channels: int, layout: str) -> int:
     return max(in_channels // per_group, 1) if per_group > 0 else 1
 
 
-def _of_light(nodes: Nodes, place: int, kind: Kind) -> OperatorCost:
+def _of_non_multiplying(nodes: Nodes, place: int, kind: Kind) -> OperatorCost:
     operator = nodes.operators[place]
     output = _output(operator)
     channels = _channels(output, nodes.format)

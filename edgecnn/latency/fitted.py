@@ -184,7 +184,7 @@ def written(fitted: Fitted) -> str:
 
 def _rounded(value: Any) -> Any:  # noqa: ANN401 - JSON
     if isinstance(value, dict):
-        return {key: _rounded(each) for key, each in value.items()}
+        return {key: _rounded(member) for key, member in value.items()}
     if isinstance(value, list | tuple):
-        return [_rounded(each) for each in value]
+        return [_rounded(member) for member in value]
     return float(f"{value:.4g}") if isinstance(value, float) else value

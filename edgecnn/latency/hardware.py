@@ -87,8 +87,8 @@ class _Cpu:
     l2: str
 
     def __post_init__(self) -> None:
-        said = ((self.implementer, _PART), (self.part, _PART), (self.max_khz, _CLOCK_KHZ))
-        for text, pattern in said if self.implementer else ():
+        fields = ((self.implementer, _PART), (self.part, _PART), (self.max_khz, _CLOCK_KHZ))
+        for text, pattern in fields if self.implementer else ():
             if not pattern.fullmatch(text):
                 raise ValueError(f"{text[:60]!r} is of no core")
 
@@ -135,18 +135,18 @@ def parse(target: str, text: str) -> Hardware:
         InputError: a core of a design that profiles do not know.
     """
     try:
-        said = structured(strict.parse(text), _Said)
-        each = [(_core(target, cpu), cpu.clock_ghz, cpu.l2) for cpu in said.cpus]
+        answer = structured(strict.parse(text), _Said)
+        rows = [(_core(target, cpu), cpu.clock_ghz, cpu.l2) for cpu in answer.cpus]
     except UnfitError as error:
         words = printable(text[-_LAST_WORDS:])
         raise DeviceError(
             f"{target}: what its cores are cannot be read: {words}",
             hint="The system must show /proc/cpuinfo and the cores' cpufreq in /sys.",
         ) from error
-    if not each:
+    if not rows:
         raise DeviceError(f"{target}: its /proc/cpuinfo names no core.")
-    clusters, usual = _clusters(each)
-    return Hardware(clusters, said.dram_gbps, usual)
+    clusters, usual = _clusters(rows)
+    return Hardware(clusters, answer.dram_gbps, usual)
 
 
 def _core(target: str, cpu: _Cpu) -> str:
@@ -170,15 +170,15 @@ def _core(target: str, cpu: _Cpu) -> str:
         ) from error
 
 
-def _clusters(each: Sequence[tuple[str, float, str]]) -> tuple[tuple[Cluster, ...], bool]:
+def _clusters(rows: Sequence[tuple[str, float, str]]) -> tuple[tuple[Cluster, ...], bool]:
     """Equal cores together, those that multiply fastest first."""
-    usual, found = False, list[Cluster]()
-    for (core, clock_ghz, l2), count in Counter(each).items():
+    usual, clusters = False, list[Cluster]()
+    for (core, clock_ghz, l2), count in Counter(rows).items():
         size = _kib(l2)
         usual = usual or size is None
-        found.append(Cluster(core, count, clock_ghz, size or cores.CORES[core].l2_kib))
-    found.sort(key=lambda c: -c.clock_ghz * cores.CORES[c.core].fp32_macs)
-    return tuple(found), usual
+        clusters.append(Cluster(core, count, clock_ghz, size or cores.CORES[core].l2_kib))
+    clusters.sort(key=lambda c: -c.clock_ghz * cores.CORES[c.core].fp32_macs)
+    return tuple(clusters), usual
 
 
 def _kib(text: str) -> int | None:

@@ -65,19 +65,19 @@ def resembles(cost: NetCost, references: Iterable[Reference]) -> bool:
     have one mix of them (a MobileNetV1 of any width; a ResNet of any depth).
     """
     shapes = shape_shares(cost)
-    alike = [each for each in references if _is_alike(shapes, each.shapes)]
-    sizes = [each.macs for each in alike]
+    alike = [reference for reference in references if _is_alike(shapes, reference.shapes)]
+    sizes = [reference.macs for reference in alike]
     if not sizes or not min(sizes) / _MAX_RATIO <= cost.macs <= max(sizes) * _MAX_RATIO:
         return False
-    known = {kind for each in alike for kind in each.kinds}
+    known = {kind for reference in alike for kind in reference.kinds}
     return not any(
         share > _MAX_STRANGE and kind not in known for kind, share in element_shares(cost).items()
     )
 
 
-def _is_alike(one: dict[str, float], other: dict[str, float]) -> bool:
-    by_window = difference(_without_planes(one), _without_planes(other))
-    return by_window <= _MAX_DIFFERENCE and difference(one, other) <= _MAX_MOVED
+def _is_alike(shares: dict[str, float], reference: dict[str, float]) -> bool:
+    by_window = difference(_without_planes(shares), _without_planes(reference))
+    return by_window <= _MAX_DIFFERENCE and difference(shares, reference) <= _MAX_MOVED
 
 
 def _without_planes(shapes: dict[str, float]) -> dict[str, float]:
@@ -88,7 +88,7 @@ def _without_planes(shapes: dict[str, float]) -> dict[str, float]:
     return shares
 
 
-def difference(one: dict[str, float], other: dict[str, float]) -> float:
+def difference(shares: dict[str, float], reference: dict[str, float]) -> float:
     """Total variation distance of two tables of shares."""
-    kinds = {*one, *other}
-    return sum(abs(one.get(kind, 0.0) - other.get(kind, 0.0)) for kind in kinds) / 2
+    kinds = {*shares, *reference}
+    return sum(abs(shares.get(kind, 0.0) - reference.get(kind, 0.0)) for kind in kinds) / 2

@@ -14,7 +14,7 @@ _RELUS = {"RELU", "RELU6"}
 _HARD_SWISH = "HARD_SWISH"
 
 
-def under(cost: NetCost, recipe: str) -> NetCost:
+def for_recipe(cost: NetCost, recipe: str) -> NetCost:
     """A float network's cost under a recipe, as the exported .tflite has it.
 
     In int8 a ReLU that nothing absorbs is a QUANTIZE into a range that starts at zero, and a
@@ -29,21 +29,21 @@ def under(cost: NetCost, recipe: str) -> NetCost:
         InputError: there is no such recipe.
     """
     changed = cost.at(recipe)
-    operators = (part for operator in changed.operators for part in _under(operator, recipe))
+    operators = (part for operator in changed.operators for part in _for_recipe(operator, recipe))
     return replace(changed, operators=tuple(operators))
 
 
-def _under(operator: OperatorCost, recipe: str) -> tuple[OperatorCost, ...]:
+def _for_recipe(operator: OperatorCost, recipe: str) -> tuple[OperatorCost, ...]:
     if recipe == "int8" and operator.name in _RELUS:
         return (replace(operator, kind="quantize", name="QUANTIZE"),)
     if recipe == "int8" and operator.name == _HARD_SWISH:
-        return _written_out(operator)
+        return _decomposed(operator)
     if recipe == "dynamic" and operator.kind in MULTIPLYING and not _is_dynamic(operator):
         return (replace(operator, precision="float32"),)
     return (operator,)
 
 
-def _written_out(hard_swish: OperatorCost) -> tuple[OperatorCost, ...]:
+def _decomposed(hard_swish: OperatorCost) -> tuple[OperatorCost, ...]:
     """What `quantize.passes.hard_swish_to_product` puts in its place."""
     of_constant = replace(hard_swish, kind="elementwise", weight_elements=1)
     gate = replace(

@@ -73,7 +73,7 @@ def predict(
         for subject in subjects
         for profile, count in plan
     ]
-    notes += dict.fromkeys(each.cost.shapes for each in subjects if each.cost.shapes)
+    notes += dict.fromkeys(subject.cost.shapes for subject in subjects if subject.cost.shapes)
     return PredictReport(tuple(runs), tuple(notes))
 
 
@@ -114,43 +114,43 @@ def predict_run(subject: Subject, profile: DeviceProfile, threads: int) -> Predi
         threads: of one inference; not checked here.
     """
     cost = subject.cost
-    found = predictor.predict_latency(cost, profile, subject.recipe, threads)
+    prediction = predictor.predict_latency(cost, profile, subject.recipe, threads)
     return PredictedRun(
         model=subject.name,
         device=profile.name,
         threads=threads,
         recipe=subject.recipe,
-        latency_ms=found.latency_ms,
-        low_ms=found.low_ms,
-        high_ms=found.high_ms,
+        latency_ms=prediction.latency_ms,
+        low_ms=prediction.low_ms,
+        high_ms=prediction.high_ms,
         interval=predictor.INTERVAL,
-        energy_mj=found.energy_mj,
-        basis=found.basis,
+        energy_mj=prediction.energy_mj,
+        basis=prediction.basis,
         macs=cost.macs,
         size_bytes=sizes.file_bytes(cost),
         memory_bytes=sizes.memory_bytes(cost),
         unknown=cost.unknown,
-        warnings=(*found.warnings, *cost.notes),
-        kinds=tuple(_kinds(cost.operators, found)),
-        conditions=found.conditions,
+        warnings=(*prediction.warnings, *cost.notes),
+        kinds=tuple(_kinds(cost.operators, prediction)),
+        conditions=prediction.conditions,
     )
 
 
-def _kinds(operators: Sequence[OperatorCost], found: Prediction) -> Iterator[KindShare]:
+def _kinds(operators: Sequence[OperatorCost], prediction: Prediction) -> Iterator[KindShare]:
     """What each kind of operator asks for, beside its time."""
     counts, macs, moved = Counter[str](), Counter[str](), Counter[str]()
-    for each in operators:
-        counts[each.kind] += 1
-        macs[each.kind] += each.macs
-        moved[each.kind] += each.bytes_read + each.bytes_written + each.weight_bytes
-    for time in found.by_kind:
+    for operator in operators:
+        counts[operator.kind] += 1
+        macs[operator.kind] += operator.macs
+        moved[operator.kind] += operator.bytes_read + operator.bytes_written + operator.weight_bytes
+    for time in prediction.by_kind:
         yield KindShare(
             kind=time.kind,
             count=counts[time.kind],
             macs=macs[time.kind],
             bytes_moved=moved[time.kind],
             time_ms=time.time_ms,
-            share=time.time_ms / found.latency_ms if found.latency_ms else 0.0,
+            share=time.time_ms / prediction.latency_ms if prediction.latency_ms else 0.0,
             bound=time.bound,
         )
 

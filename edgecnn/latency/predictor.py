@@ -117,7 +117,7 @@ def predict_latency(
     """Predict one inference at batch 1.
 
     Args:
-        cost: of the network; each operator at its precision (`edgecnn.latency.precision.under`).
+        cost: of the network, operators at their precision (`edgecnn.latency.precision.for_recipe`).
         profile: of the device.
         recipe: what the network was costed under.
         threads: cores that share the inference, the fastest of the device.
@@ -132,7 +132,7 @@ def predict_latency(
     precision = work.dynamic_mix(RECIPES[recipe].name)[-1]
     basis = _basis(cost, profile, precision, speeds)
     by_kind = _by_kind(cost, Machine(profile, threads, speeds))
-    latency = sum(each.time_ms for each in by_kind)
+    latency = sum(time.time_ms for time in by_kind)
     low, high = _interval(speeds.intervals[basis], recipe, _unknown_share(cost))
     return Prediction(
         device=profile.name,
@@ -182,13 +182,13 @@ def _basis(cost: NetCost, profile: DeviceProfile, precision: str, speeds: Fitted
 
 
 def _by_kind(cost: NetCost, machine: Machine) -> tuple[KindTime, ...]:
-    found: dict[Kind, list[float]] = {}
+    sums: dict[Kind, list[float]] = {}
     for operator in cost.operators:
-        parts = found.setdefault(operator.kind, [0.0, 0.0, 0.0])
+        parts = sums.setdefault(operator.kind, [0.0, 0.0, 0.0])
         for place, part in enumerate(machine.parts_ms(operator)):
             parts[place] += part
-    times = [KindTime(kind, *parts) for kind, parts in found.items()]
-    return tuple(sorted(times, key=lambda each: -each.time_ms))
+    times = [KindTime(kind, *parts) for kind, parts in sums.items()]
+    return tuple(sorted(times, key=lambda time: -time.time_ms))
 
 
 class Machine:
@@ -211,12 +211,12 @@ class Machine:
         sharing = speeds.on(profile.name, precision)
         factor = speeds.factors.get(profile.name, {}).get(precision, 1.0)
         factor *= profile.scale.get(precision, 1.0) * 1e3
-        each = [speeds.seconds(c, precision, profile.dram_gbps) for c in self._clusters]
+        by_cluster = [speeds.seconds(c, precision, profile.dram_gbps) for c in self._clusters]
         own = profile.units.get(precision, {})
         return [
             factor
             * own.get(unit.name, 1.0)
-            * sharing.seconds(unit.parallel, self._speeds([core[i] for core in each]))
+            * sharing.seconds(unit.parallel, self._speeds([core[i] for core in by_cluster]))
             for i, unit in enumerate(work.UNITS)
         ]
 
@@ -239,23 +239,24 @@ class Machine:
         """Compute, memory and overhead of an operator, milliseconds."""
         mix = work.dynamic_mix(operator.precision)
         amounts = work.amounts(operator, self._l2_bytes)
-        found = [self._parts(amounts, self._milliseconds[precision]) for precision in mix]
-        if len(found) == 1:
-            return found[0]
+        by_precision = [self._parts(amounts, self._milliseconds[precision]) for precision in mix]
+        if len(by_precision) == 1:
+            return by_precision[0]
         share = _DYNAMIC_INT8_SHARE
-        return [_between(one, other, share) for one, other in zip(*found, strict=True)]
+        pairs = zip(*by_precision, strict=True)
+        return [_between(float_ms, int8_ms, share) for float_ms, int8_ms in pairs]
 
     @staticmethod
     def _parts(amounts: Sequence[float], unit_ms: Sequence[float]) -> list[float]:
         parts = [0.0, 0.0, 0.0]
-        for unit, amount, each in zip(work.UNITS, amounts, unit_ms, strict=True):
-            parts[_RESOURCES[unit.resource]] += amount * each
+        for unit, amount, ms in zip(work.UNITS, amounts, unit_ms, strict=True):
+            parts[_RESOURCES[unit.resource]] += amount * ms
         return parts
 
 
-def _between(one: float, other: float, share: float) -> float:
+def _between(float_ms: float, int8_ms: float, share: float) -> float:
     """The geometric mean of two times, weighted; nothing where either is nothing."""
-    return one ** (1.0 - share) * other**share if one and other else 0.0
+    return float_ms ** (1.0 - share) * int8_ms**share if float_ms and int8_ms else 0.0
 
 
 def _unknown_share(cost: NetCost) -> float:
@@ -264,10 +265,10 @@ def _unknown_share(cost: NetCost) -> float:
         return 0.0
     count = sum(cost.unknown.values()) / max(1, len(cost.operators))
     strange, every = 0, 1
-    for each in cost.operators:
-        moved = each.input_elements + each.output_elements
+    for operator in cost.operators:
+        moved = operator.input_elements + operator.output_elements
         every += moved
-        strange += moved if each.kind == "unknown" else 0
+        strange += moved if operator.kind == "unknown" else 0
     return max(count, strange / every)
 
 
@@ -286,25 +287,25 @@ def _warnings(
     speeds: Fitted,
     by_kind: Sequence[KindTime],
 ) -> list[str]:
-    found = []
+    warnings = []
     if cost.unknown:
-        found.append(
+        warnings.append(
             f"No cost is known for {_listed(cost.unknown)}: they count as nothing, the interval is"
             " wider."
         )
     unmeasured = sorted({c.core for c in profile.clusters if not speeds.measured(c.core)})
     if unmeasured:
-        found.append(f"{', '.join(unmeasured)} was never measured; similar cores stand for it.")
-    found += _other_build(profile, recipe, speeds)
+        warnings.append(f"{', '.join(unmeasured)} was never measured; similar cores stand for it.")
+    warnings += _other_build(profile, recipe, speeds)
     if recipe == "dynamic":
-        found.append("No dynamic latency was published for ARM: a mean of float32 and int8.")
-    grouped = sum(each.time_ms for each in by_kind if each.kind == "grouped")
-    if grouped > _REFERENCE_SHARE * sum(each.time_ms for each in by_kind):
-        found.append(
+        warnings.append("No dynamic latency was published for ARM: a mean of float32 and int8.")
+    grouped = sum(time.time_ms for time in by_kind if time.kind == "grouped")
+    if grouped > _REFERENCE_SHARE * sum(time.time_ms for time in by_kind):
+        warnings.append(
             "Convolutions in groups cost what TFLite 2.10 took: one thread, no SIMD. Newer runtimes"
             " may be much faster."
         )
-    return found
+    return warnings
 
 
 def _other_build(profile: DeviceProfile, recipe: str, speeds: Fitted) -> list[str]:

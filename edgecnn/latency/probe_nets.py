@@ -114,12 +114,12 @@ class _Writer:
         from edgecnn.formats.tflite_graph import Operator
 
         _, height, width, read = self._last.shape
-        made = layer.channels or read
-        filters = (made, *layer.window, read) if layer.channels else (1, *layer.window, read)
+        channels = layer.channels or read
+        filters = (channels, *layer.window, read) if layer.channels else (1, *layer.window, read)
         name = "CONV_2D" if layer.channels else "DEPTHWISE_CONV_2D"
-        shape = (1, -(-height // layer.stride), -(-width // layer.stride), made)
+        shape = (1, -(-height // layer.stride), -(-width // layer.stride), channels)
         weights = self._constant(self._type, filters, _WEIGHT_SCALE)
-        bias = self._constant(self._bias_type, (made,), _SCALE * _WEIGHT_SCALE)
+        bias = self._constant(self._bias_type, (channels,), _SCALE * _WEIGHT_SCALE)
         output = self._tensor(f"layer{len(self._graph.operators)}", self._type, shape, _SCALE)
         inputs, options = [self._last, weights, bias], self._options(layer)
         self._graph.operators.append(Operator(name, inputs, [output], options, version=3))

@@ -136,7 +136,7 @@ def names() -> list[str]:
     """The profiles that come with edgecnn."""
     folder = resources.files(__package__) / "profiles"
     return sorted(
-        each.name.removesuffix(_SUFFIX) for each in folder.iterdir() if each.name.endswith(_SUFFIX)
+        file.name.removesuffix(_SUFFIX) for file in folder.iterdir() if file.name.endswith(_SUFFIX)
     )
 
 
@@ -188,8 +188,8 @@ def parse(text: str, name: str, where: str = "") -> DeviceProfile:
     table = reader.toml(text)
     reader.only(table, _KEYS, "the profile")
     clusters = tuple(
-        reader.cluster(each, number)
-        for number, each in enumerate(reader.tables(table, "clusters"), start=1)
+        reader.cluster(entry, number)
+        for number, entry in enumerate(reader.tables(table, "clusters"), start=1)
     )
     sources = table.get("sources", {})
     idle, load_w = reader.power(table)
@@ -238,10 +238,10 @@ class _Reader:
             )
 
     def tables(self, table: dict[str, Any], key: str) -> list[dict[str, Any]]:
-        found = table.get(key)
-        if not isinstance(found, list) or not found or not all(isinstance(x, dict) for x in found):
+        rows = table.get(key)
+        if not isinstance(rows, list) or not rows or not all(isinstance(x, dict) for x in rows):
             raise self.wrong(f"it lacks [[{key}]]")
-        return found
+        return rows
 
     def number(self, table: dict[str, Any], key: str, what: str, limits: str = "") -> float:
         value = table.get(key)
@@ -290,28 +290,28 @@ class _Reader:
 
     def units(self, table: dict[str, Any]) -> dict[str, dict[str, float]]:
         by_precision = self._table(table, "units", _PRECISIONS)
-        found = {}
+        units = {}
         for precision in by_precision:
             own = self._table(by_precision, precision, set(work.NAMES))
             what = f"[units.{precision}]"
-            found[precision] = {unit: self.number(own, unit, what, "units") for unit in own}
-        return found
+            units[precision] = {unit: self.number(own, unit, what, "units") for unit in own}
+        return units
 
     def _table(self, table: dict[str, Any], key: str, known: set[str]) -> dict[str, Any]:
-        found = table.get(key, {})
-        if not isinstance(found, dict):
+        value = table.get(key, {})
+        if not isinstance(value, dict):
             raise self.wrong(f"[{key}] is not a table")
-        self.only(found, known, f"[{key}]")
-        return found
+        self.only(value, known, f"[{key}]")
+        return value
 
     def names(self, table: dict[str, Any]) -> tuple[str, ...]:
-        found = table.get("names", [])
-        if not isinstance(found, list) or not all(isinstance(n, str) and n.strip() for n in found):
+        texts = table.get("names", [])
+        if not isinstance(texts, list) or not all(isinstance(n, str) and n.strip() for n in texts):
             raise self.wrong("names is no list of names")
-        return tuple(found)
+        return tuple(texts)
 
     def kind(self, table: dict[str, Any]) -> str:
-        found = table.get("kind", "board")
-        if found not in _KINDS:
-            raise self.wrong(f"kind = {found!r} is none of {', '.join(_KINDS)}")
-        return str(found)
+        kind = table.get("kind", "board")
+        if kind not in _KINDS:
+            raise self.wrong(f"kind = {kind!r} is none of {', '.join(_KINDS)}")
+        return str(kind)

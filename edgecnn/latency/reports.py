@@ -187,5 +187,5 @@ class FitReport:
     @property
     def front(self) -> tuple[Candidate, ...]:
         """The candidates no other one dominates, the fastest first."""
-        kept = (each for each in self.candidates if each.on_front)
-        return tuple(sorted(kept, key=lambda each: each.latency_ms))
+        members = (candidate for candidate in self.candidates if candidate.on_front)
+        return tuple(sorted(members, key=lambda candidate: candidate.latency_ms))

@@ -63,9 +63,9 @@ def fit(
         progress=watcher,
     )
     watcher.stage(f"predicting {len(choices)} candidates")
-    candidates = _with_front(_candidate(each, profile, threads, budgets) for each in choices)
-    taken, reason = _take(candidates, str(model), budgets)
-    several = len({each.model for each in candidates}) > 1
+    candidates = _with_front(_candidate(choice, profile, threads, budgets) for choice in choices)
+    best, reason = _take(candidates, str(model), budgets)
+    several = len({candidate.model for candidate in candidates}) > 1
     return FitReport(
         model=str(model),
         device=profile.name,
@@ -73,7 +73,7 @@ def fit(
         interval=predictor.INTERVAL,
         budgets=budgets,
         candidates=candidates,
-        taken=taken,
+        taken=best,
         reason=reason,
         notes=(PROXY, SEVERAL) if several else (PROXY,),
         conditions=predictor.CONDITIONS,
@@ -82,7 +82,7 @@ def fit(
 
 def _candidate(choice: Choice, profile: DeviceProfile, threads: int, budgets: Budgets) -> Candidate:
     cost, recipe = choice.subject.cost, choice.subject.recipe
-    found = predictor.predict_latency(cost, profile, recipe, threads)
+    prediction = predictor.predict_latency(cost, profile, recipe, threads)
     size, memory = sizes.file_bytes(cost), sizes.memory_bytes(cost)
     return Candidate(
         model=choice.model,
@@ -91,14 +91,14 @@ def _candidate(choice: Choice, profile: DeviceProfile, threads: int, budgets: Bu
         recipe=recipe,
         macs=cost.macs,
         parameters=cost.weight_elements,
-        latency_ms=found.latency_ms,
-        low_ms=found.low_ms,
-        high_ms=found.high_ms,
-        energy_mj=found.energy_mj,
-        basis=found.basis,
+        latency_ms=prediction.latency_ms,
+        low_ms=prediction.low_ms,
+        high_ms=prediction.high_ms,
+        energy_mj=prediction.energy_mj,
+        basis=prediction.basis,
         size_bytes=size,
         memory_bytes=memory,
-        verdict=_verdict(found, budgets.latency_ms),
+        verdict=_verdict(prediction, budgets.latency_ms),
         fits=_within(size, budgets.size_bytes) and _within(memory, budgets.memory_bytes),
     )
 
@@ -107,12 +107,12 @@ def _within(value: int, limit: int | None) -> bool:
     return limit is None or value <= limit
 
 
-def _verdict(found: Prediction, budget_ms: float) -> Verdict:
-    if found.high_ms <= budget_ms:
+def _verdict(prediction: Prediction, budget_ms: float) -> Verdict:
+    if prediction.high_ms <= budget_ms:
         return "meets"
-    if found.latency_ms <= budget_ms:
+    if prediction.latency_ms <= budget_ms:
         return "likely"
-    return "unlikely" if found.low_ms <= budget_ms else "misses"
+    return "unlikely" if prediction.low_ms <= budget_ms else "misses"
 
 
 def _with_front(candidates: Iterable[Candidate]) -> tuple[Candidate, ...]:
@@ -122,11 +122,11 @@ def _with_front(candidates: Iterable[Candidate]) -> tuple[Candidate, ...]:
     """
     most = Counter[str]()
     marked = []
-    for each in sorted(candidates, key=lambda each: (each.latency_ms, -each.macs)):
-        on_front = each.fits and each.macs > most[each.model]
+    for candidate in sorted(candidates, key=lambda net: (net.latency_ms, -net.macs)):
+        on_front = candidate.fits and candidate.macs > most[candidate.model]
         if on_front:
-            most[each.model] = each.macs
-        marked.append(replace(each, on_front=on_front))
+            most[candidate.model] = candidate.macs
+        marked.append(replace(candidate, on_front=on_front))
     return tuple(marked)
 
 
@@ -134,14 +134,13 @@ def _take(
     candidates: Sequence[Candidate], model: str, budgets: Budgets
 ) -> tuple[Candidate | None, str]:
     """The one to export, and why: the network that was named comes before others."""
-    named = [each for each in candidates if each.model == model or each.model == model.lower()]
-    others = [each for each in candidates if each not in named]
+    named = [net for net in candidates if net.model in {model, model.lower()}]
+    others = [net for net in candidates if net not in named]
     for verdict, why in (("meets", _MEETS), ("likely", _LIKELY)):
         for group in (named, others):
-            able = [each for each in group if each.fits and each.verdict == verdict]
+            able = [net for net in group if net.fits and net.verdict == verdict]
             if able:
-                best = max(able, key=lambda each: (each.macs, -each.latency_ms))
-                return best, why
+                return max(able, key=lambda net: (net.macs, -net.latency_ms)), why
     return None, _why_none(candidates, budgets)
 
 
@@ -152,10 +151,10 @@ _LIKELY = (
 
 
 def _why_none(candidates: Sequence[Candidate], budgets: Budgets) -> str:
-    small = [each for each in candidates if each.fits]
+    small = [candidate for candidate in candidates if candidate.fits]
     if not small:
         return "No candidate is within the budgets for size and memory."
-    fastest = min(small, key=lambda each: each.latency_ms)
+    fastest = min(small, key=lambda candidate: candidate.latency_ms)
     return (
         f"The fastest is predicted at {fastest.latency_ms:.3g} ms, above the"
         f" {budgets.latency_ms:g} ms that are allowed."

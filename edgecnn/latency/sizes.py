@@ -24,7 +24,7 @@ def file_bytes(cost: NetCost) -> int:
     """Size of the .tflite; an estimate where there is no file (a few percent)."""
     if cost.size_bytes is not None:
         return cost.size_bytes
-    return round(sum(_stored(each) for each in cost.operators))
+    return round(sum(map(_stored, cost.operators)))
 
 
 def _stored(operator: OperatorCost) -> float:
@@ -41,11 +41,11 @@ def memory_bytes(cost: NetCost) -> int:
     ones are unpacked before), and the activations of the most demanding operator with what else is
     alive then.
     """
-    unpacked = max((each.weight_bytes for each in cost.operators if _is_unpacked(each)), default=0)
+    unpacked = max((op.weight_bytes for op in cost.operators if _is_unpacked(op)), default=0)
     activations = max(
         (
-            (each.bytes_read + each.bytes_written) * _ARENA[each.precision]
-            for each in cost.operators
+            (operator.bytes_read + operator.bytes_written) * _ARENA[operator.precision]
+            for operator in cost.operators
         ),
         default=0,
     )

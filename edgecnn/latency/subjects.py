@@ -12,7 +12,7 @@ from edgecnn.errors import InputError
 from edgecnn.inspection.shapes import Given
 from edgecnn.latency.cost import MULTIPLYING
 from edgecnn.latency.files import costs_of_file
-from edgecnn.latency.precision import under
+from edgecnn.latency.precision import for_recipe
 from edgecnn.latency.zoo_nets import costs_of_zoo
 from edgecnn.recipes import RECIPES
 from edgecnn.zoo import MODELS
@@ -48,7 +48,7 @@ class Shape:
     convolution: str | None = None
     input_shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
-    def given(self) -> list[str]:
+    def options(self) -> list[str]:
         """The options of the command line that were used."""
         options = {"--input-size": self.input_size, "--input-shape": self.input_shapes or None,
                    "--width": self.width, "--classes": self.classes,
@@ -119,13 +119,13 @@ def find_subjects(
         return _of_files([path], recipes, shape, progress)
     if files := _artifact_files(path):
         return _of_files(files, recipes, shape, progress)
-    wanted = recipes or (DEFAULT_RECIPE,)
+    recipes = recipes or (DEFAULT_RECIPE,)
     if model.lower() in MODELS:
-        return tuple(_of_zoo(model, recipe, shape) for recipe in wanted)
+        return tuple(_of_zoo(model, recipe, shape) for recipe in recipes)
     from edgecnn.latency.built import costs_of_built
 
-    costs = costs_of_built(model, wanted, shape, progress)
-    return tuple(Subject(each.name, recipe, each) for recipe, each in costs.items())
+    costs = costs_of_built(model, recipes, shape, progress)
+    return tuple(Subject(cost.name, recipe, cost) for recipe, cost in costs.items())
 
 
 def _check_recipe(recipe: str) -> None:
@@ -166,34 +166,34 @@ def _artifact_files(folder: Path) -> list[Path]:
         folder = folder.parent
     if not folder.is_dir():
         return []
-    found = [folder / manifests.NAME, *sorted(folder.glob(f"*/{manifests.NAME}"))]
+    paths = [folder / manifests.NAME, *sorted(folder.glob(f"*/{manifests.NAME}"))]
     files: list[Path] = []
-    for each in found:
-        if each.is_file():
-            files += [each.parent / info.path for info in _preferred(each)]
+    for path in paths:
+        if path.is_file():
+            files += [path.parent / info.path for info in _preferred(path)]
     return files
 
 
 def _preferred(path: Path) -> list[FileInfo]:
     """The manifest's .tflite, since that is what is predicted; else its .onnx."""
     files = manifests.load(path).files
-    tflite = [each for each in files if each.format == "tflite"]
+    tflite = [file for file in files if file.format == "tflite"]
     return list(tflite or files)
 
 
 def _of_files(
     paths: Sequence[Path], recipes: Sequence[str], shape: Shape, progress: Progress
 ) -> tuple[Subject, ...]:
-    if given := [each for each in shape.given() if not each.startswith("--input")]:
+    if options := [option for option in shape.options() if not option.startswith("--input")]:
         raise InputError(
-            f"{given[0]} cannot change {paths[0]}: a file is what it is.",
+            f"{options[0]} cannot change {paths[0]}: a file is what it is.",
             hint="Name the network instead of a file.",
         )
     costs = {path: costs_of_file(path, shape.of_inputs) for path in paths}
     own = [Subject(str(path), recipe_of(cost), cost) for path, cost in costs.items()]
     if recipes:
-        return tuple(each for recipe in recipes for each in _under(recipe, own))
-    known = [each for each in own if each.recipe != UNPREDICTABLE]
+        return tuple(subject for recipe in recipes for subject in _of_recipe(recipe, own))
+    known = [subject for subject in own if subject.recipe != UNPREDICTABLE]
     if not known:
         _refuse_int16x8()
     if len(known) < len(own):
@@ -201,11 +201,11 @@ def _of_files(
     return tuple(known)
 
 
-def _under(recipe: str, files: Sequence[Subject]) -> list[Subject]:
+def _of_recipe(recipe: str, files: Sequence[Subject]) -> list[Subject]:
     """The files of a recipe; where there is none, the float ones as they would be exported."""
-    if found := [each for each in files if each.recipe == recipe]:
-        return found
-    floats = [each for each in files if each.recipe in _FLOATS]
+    if subjects := [subject for subject in files if subject.recipe == recipe]:
+        return subjects
+    floats = [subject for subject in files if subject.recipe in _FLOATS]
     if not floats:
         raise InputError(
             f"{files[0].name} is {files[0].recipe}; only a float32 file can be asked about"
@@ -213,8 +213,8 @@ def _under(recipe: str, files: Sequence[Subject]) -> list[Subject]:
             hint="Leave the recipe out, or name the float32 file.",
         )
     return [
-        Subject(each.name, recipe, replace(under(each.cost, recipe), size_bytes=None))
-        for each in floats
+        Subject(subject.name, recipe, replace(for_recipe(subject.cost, recipe), size_bytes=None))
+        for subject in floats
     ]
 
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edgecnn.errors import InputError
-from edgecnn.latency.precision import under
-from edgecnn.latency.sketch import Plane, Sketch
+from edgecnn.latency.cost_builder import CostBuilder, FeatureMap
+from edgecnn.latency.precision import for_recipe
 from edgecnn.zoo import MODELS, find
 from edgecnn.zoo.twins import NORMAL, SEPARABLE, check_convolution, twin_name
 from edgecnn.zoo.width import check_width, scale_channels
@@ -33,8 +33,8 @@ _ENTRY_FILTERS = (128, 256, 728)
 _MIDDLE_BLOCKS = 8
 
 
-class _Net(Sketch):
-    """A sketch that knows which recipe it is for.
+class _Net(CostBuilder):
+    """A network that knows which recipe it is for.
 
     Args:
         recipe: the dynamic one starts from a file whose normalizations were not folded.
@@ -52,24 +52,24 @@ class _Net(Sketch):
         """The document's channels at this width."""
         return scale_channels(channels, self.width)
 
-    def each(self, x: Plane) -> Plane:
+    def per_channel(self, x: FeatureMap) -> FeatureMap:
         """A depthwise convolution, or in the twin a normal one of as many channels."""
         return self.conv(x, x.channels) if self.is_twin else self.depthwise(x)
 
-    def separable(self, x: Plane, filters: int) -> Plane:
+    def separable(self, x: FeatureMap, filters: int) -> FeatureMap:
         """Depthwise and pointwise, or in the twin one 3x3 convolution."""
         return self.conv(x, filters) if self.is_twin else self.conv(self.depthwise(x), filters, 1)
 
-    def normalize(self, x: Plane, *remaining: str) -> Plane:
+    def normalize(self, x: FeatureMap, *remaining: str) -> FeatureMap:
         """A normalization behind a ReLU: what of it the next layer cannot take up."""
         return self.affine(x, remaining if self.folds else ("MUL", "ADD"))
 
-    def requantize(self, tensors: Iterable[Plane]) -> None:
+    def requantize(self, tensors: Iterable[FeatureMap]) -> None:
         """In integers: to the scale of what a tensor is joined to."""
         for x in tensors if self.requantizes else ():
-            self.light("quantize", "QUANTIZE", x, x)
+            self.non_multiplying("quantize", "QUANTIZE", x, x)
 
-    def classify(self, x: Plane, classes: int, hidden: int = 0) -> None:
+    def classify(self, x: FeatureMap, classes: int, hidden: int = 0) -> None:
         """Dense layers and the softmax, on a flattened plane; one pixel is flat as it is."""
         inputs = self.flatten(x) if x.pixels > 1 else x.channels
         if hidden:
@@ -107,14 +107,14 @@ def costs_of_zoo(
     check_convolution(kind, spec.name, has_twin=spec.has_convolution)
     net = _Net(recipe, 1.0 if width is None else width, kind)
     _BUILDERS[spec.name](net, size, spec.classes if classes is None else classes)
-    return under(net.cost(twin_name(spec.name, kind)), recipe)
+    return for_recipe(net.cost(twin_name(spec.name, kind)), recipe)
 
 
 def _check(spec: ModelSpec, size: int, width: float | None) -> None:
     if width is not None:
         check_width(width)
         if not spec.has_width:
-            with_width = ", ".join(each.name for each in MODELS.values() if each.has_width)
+            with_width = ", ".join(model.name for model in MODELS.values() if model.has_width)
             raise InputError(
                 f"{spec.name} has no width multiplier.", hint=f"--width is for: {with_width}."
             )
@@ -127,8 +127,8 @@ def _check(spec: ModelSpec, size: int, width: float | None) -> None:
         )
 
 
-def _image(size: int) -> Plane:
-    return Plane(size, size, 3)
+def _image(size: int) -> FeatureMap:
+    return FeatureMap(size, size, 3)
 
 
 def _vgg(net: _Net, size: int, classes: int) -> None:
@@ -181,7 +181,7 @@ def _inception(net: _Net, size: int, classes: int) -> None:
     net.classify(net.conv(x, 128, 1), classes, hidden=1024)
 
 
-def _inception_module(net: _Net, x: Plane, filters: tuple[int, ...]) -> Plane:
+def _inception_module(net: _Net, x: FeatureMap, filters: tuple[int, ...]) -> FeatureMap:
     conv1, reduce3, conv3, reduce5, conv5, projection = filters
     return net.concat(
         [
@@ -193,17 +193,17 @@ def _inception_module(net: _Net, x: Plane, filters: tuple[int, ...]) -> Plane:
     )
 
 
-def _halve(net: _Net, x: Plane) -> Plane:
+def _halve(net: _Net, x: FeatureMap) -> FeatureMap:
     return net.pool(x, 3, stride=2, padding="same")
 
 
 def _xception_mini(net: _Net, size: int, classes: int) -> None:
     x = net.normalize(net.conv(_image(size), net.scaled(32), stride=2), "ADD")
     x = net.normalize(net.conv(x, net.scaled(64)), "ADD")
-    branch = net.each(net.each(x))
+    branch = net.per_channel(net.per_channel(x))
     x = _join(net, branch, x, net.scaled(64), normalizations=2)
     branch = net.conv(net.activation(x, "RELU"), net.scaled(256))
-    branch = net.each(net.each(branch))
+    branch = net.per_channel(net.per_channel(branch))
     # The second block's branch reads what its skip does, before the ReLU.
     x = net.activation(_join(net, branch, x, net.scaled(256), normalizations=3), "RELU")
     x = net.normalize(net.conv(x, net.scaled(256)), "ADD")
@@ -211,7 +211,9 @@ def _xception_mini(net: _Net, size: int, classes: int) -> None:
     net.classify(x, classes)
 
 
-def _join(net: _Net, branch: Plane, skip: Plane, filters: int, normalizations: int) -> Plane:
+def _join(
+    net: _Net, branch: FeatureMap, skip: FeatureMap, filters: int, normalizations: int
+) -> FeatureMap:
     branch = net.pool(branch, 2)
     for _ in range(normalizations):
         net.normalize(skip)

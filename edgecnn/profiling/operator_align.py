@@ -98,16 +98,16 @@ def _common(
         for j in range(columns - 1, -1, -1):
             row[j] = below[j + 1] + 1 if fits(i, j) else max(below[j], row[j + 1])
     i = j = 0
-    found = []
+    pairs = []
     while i < rows and j < columns:
         if fits(i, j) and length[i][j] == length[i + 1][j + 1] + 1:
-            found.append((i, j))
+            pairs.append((i, j))
             i, j = i + 1, j + 1
         elif length[i + 1][j] >= length[i][j + 1]:
             i += 1
         else:
             j += 1
-    return found
+    return pairs
 
 
 class _Fits:

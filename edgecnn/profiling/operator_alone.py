@@ -43,9 +43,9 @@ def profile(path: str, threads: int, seconds: float) -> tuple[Run, ...]:
     loaded(path, threads)  # a damaged file is refused before it is taken apart
     graph = Graph.read(Path(path).read_bytes())
     unpacked = _unpacked(graph)
-    kept = [each for each in graph.operators if not unpacked.issuperset(each.outputs)]
+    operators = [op for op in graph.operators if not unpacked.issuperset(op.outputs)]
     groups: dict[str, list[Operator]] = {}
-    for operator in kept:
+    for operator in operators:
         groups.setdefault(_likeness(operator, unpacked), []).append(operator)
     each_s = seconds / (len(groups) + 1)
     with tempfile.TemporaryDirectory() as folder:
@@ -57,8 +57,8 @@ def profile(path: str, threads: int, seconds: float) -> tuple[Run, ...]:
             )
             for likeness, group in groups.items()
         }
-    took = {each: times[likeness] for likeness, group in groups.items() for each in group}
-    events = tuple(Event(each.name, graph.position(each), took[each] * _US_PER_MS) for each in kept)
+    took_us = {op: times[like] * _US_PER_MS for like, group in groups.items() for op in group}
+    events = tuple(Event(op.name, graph.position(op), took_us[op]) for op in operators)
     return (Run(sum(event.elapsed_us for event in events), events),)
 
 
@@ -70,7 +70,7 @@ def extract(graph: Graph, operator: Operator) -> bytes:
         operator: of it.
     """
     unpacked = _unpacked(graph)
-    fed = [each for each in operator.read if not _constant(each, unpacked)]
+    fed = [tensor for tensor in operator.read if not _constant(tensor, unpacked)]
     alone = Graph(
         dict.fromkeys(fed),
         operator.outputs,
@@ -93,21 +93,21 @@ def _alone_ms(data: bytes, folder: Path, threads: int, seconds: float) -> float:
 
 def _unpacked(graph: Graph) -> set[Tensor]:
     """Tensors made of constants alone: float16 weights behind a DEQUANTIZE, and their like."""
-    found: set[Tensor] = set()
+    unpacked: set[Tensor] = set()
     for operator in graph.operators:  # in the order they run
-        if operator.read and all(_constant(each, found) for each in operator.read):
-            found.update(operator.outputs)
-    return found
+        if operator.read and all(_constant(tensor, unpacked) for tensor in operator.read):
+            unpacked.update(operator.outputs)
+    return unpacked
 
 
 def _constant(tensor: Tensor, unpacked: set[Tensor]) -> bool:
     return tensor in unpacked or tensor.is_constant
 
 
-def _makers(graph: Graph, wanted: Operator, unpacked: set[Tensor]) -> list[Operator]:
+def _makers(graph: Graph, operator: Operator, unpacked: set[Tensor]) -> list[Operator]:
     """The operators that unpack the constants `wanted` reads, in the order they run."""
     needed: set[Operator] = set()
-    queue = wanted.read
+    queue = operator.read
     while queue:
         tensor = queue.pop()
         maker = graph.producer(tensor)
@@ -126,7 +126,7 @@ def _likeness(operator: Operator, unpacked: set[Tensor]) -> str:
         return tensor.shape, tensor.dtype, _constant(tensor, unpacked)
 
     options = {} if operator.options is None else vars(operator.options)
-    sides = [[form(each) for each in side] for side in (operator.inputs, operator.outputs)]
+    sides = [[form(tensor) for tensor in side] for side in (operator.inputs, operator.outputs)]
     return repr((operator.name, _plain(options), sides))
 
 

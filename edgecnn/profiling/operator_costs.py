@@ -70,6 +70,6 @@ def _bytes_moved(node: Node, graph: Graph) -> int:
 def bytes_of(dtype: str, shape: tuple[int, ...]) -> int:
     """Size of a tensor; an open size is taken as 1, an element without a width as a byte."""
     elements = math.prod(abs(size) for size in shape)
-    found = _BITS.search(dtype)
-    bits = int(found[0]) if found else _BITS_A_BYTE
+    match = _BITS.search(dtype)
+    bits = int(match[0]) if match else _BITS_A_BYTE
     return -(-elements * bits // _BITS_A_BYTE)

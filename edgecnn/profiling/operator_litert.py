@@ -185,21 +185,21 @@ class _Profiled:
         libc = ctypes.CDLL(None)
         libc.strdup.restype = c_void_p
         payload = c_void_p(libc.strdup(c_char_p(text)))
-        made = c_void_p()
+        handle = c_void_p()
         self._call(
             "LiteRtCreateOpaqueOptions",
-            *(c_char_p(name), payload, ctypes.cast(libc.free, c_void_p), byref(made)),
+            *(c_char_p(name), payload, ctypes.cast(libc.free, c_void_p), byref(handle)),
         )
-        self._call("LiteRtAddOpaqueOptions", options, made)
+        self._call("LiteRtAddOpaqueOptions", options, handle)
 
     def _buffers(self, signature: c_void_p, side: str) -> ctypes.Array[c_void_p]:
         """A buffer for each input or output; inputs hold random numbers."""
         count = c_size_t()
         self._call(f"LiteRtGetNumSignature{side}s", signature, byref(count))
-        made = (c_void_p * count.value)()
+        buffers = (c_void_p * count.value)()
         for index in range(count.value):
-            made[index] = self._buffer(signature, side, c_size_t(index))
-        return made
+            buffers[index] = self._buffer(signature, side, c_size_t(index))
+        return buffers
 
     def _buffer(self, signature: c_void_p, side: str, index: c_size_t) -> c_void_p:
         tensor, requirements, buffer = c_void_p(), c_void_p(), c_void_p()
@@ -249,11 +249,11 @@ def random_values(count: int, dtype: str) -> np.ndarray[Any, Any]:
 
 def _operators(events: list[_Event]) -> list[Event]:
     """Operators alone, in order; the interpreter's own bookkeeping is left out."""
-    found = []
+    operators = []
     for event in events:
         kernel = (event.tag or b"").decode(errors="replace")
         if event.event_type & _DELEGATED_OPERATOR:
-            found.append(Event(kernel, None, event.elapsed_us))
+            operators.append(Event(kernel, None, event.elapsed_us))
         elif event.event_type == _INTERPRETER_OPERATOR:
-            found.append(Event(kernel, int(event.metadata), event.elapsed_us))
-    return found
+            operators.append(Event(kernel, int(event.metadata), event.elapsed_us))
+    return operators

@@ -72,8 +72,8 @@ def profile(path: str, threads: int, seconds: float) -> OnnxProfile:
     if not runs:
         raise InputError(f"onnxruntime's profiler tells nothing about {path}.")
     costs, notes = onnx_costs(model, graph, runs[-1][1])
-    kept = runs[len(runs) // 5 :]
-    return OnnxProfile(runtime, costs, tuple(_run(*run) for run in kept), notes)
+    runs = runs[len(runs) // 5 :]
+    return OnnxProfile(runtime, costs, tuple(_run(*run) for run in runs), notes)
 
 
 def _events(path: str, threads: int, seconds: float, optimized: Path) -> tuple[str, list[Json]]:

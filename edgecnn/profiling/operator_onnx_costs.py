@@ -40,9 +40,9 @@ class _Graph(NamedTuple):
 
 def name_nodes(model: ModelProto) -> None:
     """Give every node a name of its own: it is all by which the profile names them."""
-    taken = Counter(node.name for node in model.graph.node)
+    counts = Counter(node.name for node in model.graph.node)
     for index, node in enumerate(model.graph.node):
-        if not node.name or taken[node.name] > 1:
+        if not node.name or counts[node.name] > 1:
             node.name = f"{node.op_type}_{index}_{node.output[0] if node.output else ''}"
 
 
@@ -72,10 +72,10 @@ def onnx_costs(
         for name, value in zip(node.output if node else (), _outputs(event), strict=False):
             graph.values.values[name] = value
     original = _graph(_at_batch_one(file))
-    found = [_cost(index, event, graph, original) for index, event in enumerate(ran)]
-    lost = sorted({cost.kind for cost, known in found if not known})
+    pairs = [_cost(index, event, graph, original) for index, event in enumerate(ran)]
+    lost = sorted({cost.kind for cost, known in pairs if not known})
     notes = (f"MACs of some nodes are not counted: {', '.join(lost)}.",) if lost else ()
-    return tuple(cost for cost, _ in found), notes
+    return tuple(cost for cost, _ in pairs), notes
 
 
 def _graph(graph: GraphProto) -> _Graph:
@@ -139,6 +139,6 @@ def _made_from(node: NodeProto, graph: _Graph, original: _Graph) -> tuple[NodePr
 def _kind(node: NodeProto, values: Values) -> str:
     """ONNX's operator; a convolution of every channel on its own is told from the others."""
     group = next((attribute.i for attribute in node.attribute if attribute.name == "group"), 1)
-    made = values.get(node.output[0]).shape or ()
-    deep = node.op_type in _CONVOLUTIONS and group > 1 and math.prod(made) % group == 0
-    return f"{node.op_type} (depthwise)" if deep and group in made[1:] else node.op_type
+    shape = values.get(node.output[0]).shape or ()
+    deep = node.op_type in _CONVOLUTIONS and group > 1 and math.prod(shape) % group == 0
+    return f"{node.op_type} (depthwise)" if deep and group in shape[1:] else node.op_type

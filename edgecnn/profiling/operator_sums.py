@@ -132,8 +132,8 @@ def kind_times(layers: Iterable[LayerTime]) -> tuple[KindTime, ...]:
         groups[layer.kind, layer.compute_dtype].append(layer)
     time_ms = sum(layer.time_ms for group in groups.values() for layer in group)
     macs = sum(layer.macs for group in groups.values() for layer in group)
-    found = [_kind(kind, group, time_ms, macs) for kind, group in groups.items()]
-    return tuple(sorted(found, key=lambda kind: -kind.time_ms))
+    kinds = [_kind(kind, group, time_ms, macs) for kind, group in groups.items()]
+    return tuple(sorted(kinds, key=lambda kind: -kind.time_ms))
 
 
 def _kind(

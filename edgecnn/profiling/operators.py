@@ -158,8 +158,8 @@ class Job(NamedTuple):
 
 def _latency(path: Path, threads: int, seconds: float) -> tuple[str, list[float]]:
     function = "edgecnn.runtime.timing:latency_samples_ms"
-    found: tuple[str, list[float]] = Job(path, b"", threads, seconds).in_child(function)
-    return found
+    timing: tuple[str, list[float]] = Job(path, b"", threads, seconds).in_child(function)
+    return timing
 
 
 def _unsteady(before_ms: float, after_ms: float) -> list[str]:
@@ -188,8 +188,8 @@ def first_that_works(ways: Sequence[Callable[[Job], Measured]], job: Job) -> Mea
         if not others:
             raise
         note = f"Not by the runtime's own profiler: {error.message}"
-    found = first_that_works(others, job)
-    return found._replace(notes=(note, *found.notes))
+    measured = first_that_works(others, job)
+    return measured._replace(notes=(note, *measured.notes))
 
 
 def _profiled(job: Job) -> Measured:
@@ -212,13 +212,13 @@ def _alone(job: Job) -> Measured:
 
 
 def _onnx(job: Job) -> Measured:
-    found: OnnxProfile = job.in_child("edgecnn.profiling.operator_onnx:profile")
-    wall_ms, events = operator_sums.typical(found.runs)
-    operators = operator_sums.by_node(events, found.costs)
-    return Measured("profiler", _ONNX, operators, wall_ms, len(found.runs), found.notes)
+    result: OnnxProfile = job.in_child("edgecnn.profiling.operator_onnx:profile")
+    wall_ms, events = operator_sums.typical(result.runs)
+    operators = operator_sums.by_node(events, result.costs)
+    return Measured("profiler", _ONNX, operators, wall_ms, len(result.runs), result.notes)
 
 
 def _scaled(operators: Sequence[TimedOperator], latency_ms: float) -> list[TimedOperator]:
     whole = sum(operator.time_ms for operator in operators)
     factor = latency_ms / whole if whole else 0.0
-    return [replace(each, time_ms=each.time_ms * factor) for each in operators]
+    return [replace(operator, time_ms=operator.time_ms * factor) for operator in operators]

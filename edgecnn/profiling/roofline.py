@@ -49,13 +49,13 @@ def measure(threads: int = 1, seconds: float = 4.0) -> Ceilings:
         CrashedError: the runtime crashed.
         MissingPartError: no runtime, or no schema, for .tflite files is installed.
     """
-    found: Ceilings = isolation.run(
+    ceilings: Ceilings = isolation.run(
         "edgecnn.profiling.roofline:measure_here",
         *(threads, seconds),
         what="measuring what this CPU does at best",
         limits=isolation.Limits(seconds=_LIMIT_S + seconds),
     )
-    return found
+    return ceilings
 
 
 def measure_here(threads: int, seconds: float) -> Ceilings:
@@ -68,8 +68,8 @@ def measure_here(threads: int, seconds: float) -> Ceilings:
             dtype: _macs_per_s(Path(folder), dtype, threads, share / len(dtypes))
             for dtype in dtypes
         }
-    each = share / len(_WORKING_SETS)
-    sets = [(size, copy_bytes_per_s(size, threads, each)) for size in _WORKING_SETS]
+    budget_s = share / len(_WORKING_SETS)
+    sets = [(size, copy_bytes_per_s(size, threads, budget_s)) for size in _WORKING_SETS]
     return Ceilings(threads, rates, _never_rising(sets))
 
 

@@ -42,16 +42,16 @@ _ROOM = 1.1
 
 def by_target(report: BenchReport) -> dict[str, tuple[BenchResult, ...]]:
     """The results of each device, in the order they were measured."""
-    found: dict[str, list[BenchResult]] = {}
+    by_device: dict[str, list[BenchResult]] = {}
     for result in report.results:
-        found.setdefault(result.target, []).append(result)
-    return {target: tuple(results) for target, results in found.items()}
+        by_device.setdefault(result.target, []).append(result)
+    return {target: tuple(results) for target, results in by_device.items()}
 
 
 def heading(results: tuple[BenchResult, ...]) -> str:
     """Which device it is, and whether its times are its own."""
     first = results[0]
-    runtimes = ", ".join(dict.fromkeys(each.runtime for each in results))
+    runtimes = ", ".join(dict.fromkeys(result.runtime for result in results))
     origin = f"emulated by {first.device.emulator}" if first.emulated else "measured"
     return printable(f"{first.target}: {device_text(first.device)}; {runtimes}; {origin}", 300)
 
@@ -79,10 +79,10 @@ def short_names(names: Iterable[str]) -> dict[str, str]:
     """
     parts = {name: name.split("/") for name in dict.fromkeys(names)}
     if len(parts) == 1:
-        return {name: each[-1] for name, each in parts.items()}
-    front = _common([each[:-1] for each in parts.values()])
-    back = _common([each[:front:-1] for each in parts.values()])
-    short = {n: "/".join(each[front : len(each) - back]) for n, each in parts.items()}
+        return {name: path[-1] for name, path in parts.items()}
+    front = _common([path[:-1] for path in parts.values()])
+    back = _common([path[:front:-1] for path in parts.values()])
+    short = {n: "/".join(path[front : len(path) - back]) for n, path in parts.items()}
     return short if all(short.values()) else dict(zip(short, short, strict=True))
 
 
@@ -98,7 +98,7 @@ def _common(lists: list[list[str]]) -> int:
 
 def name_lines(report: BenchReport) -> tuple[str, ...]:
     """Which file is meant by each short name, where the tables shorten any."""
-    short = short_names(each.file for each in report.results)
+    short = short_names(result.file for result in report.results)
     return tuple(
         f"{printable(name)}: {printable(file, 300)}" for file, name in short.items() if name != file
     )
@@ -111,14 +111,15 @@ def bench_table(results: Iterable[BenchResult], names: dict[str, str]) -> Table:
         results: of one device.
         names: what to call each file; see `short_names`.
     """
-    return Table(COLUMNS, tuple(row(each, names.get(each.file, each.file)) for each in results))
+    rows = (row(result, names.get(result.file, result.file)) for result in results)
+    return Table(COLUMNS, tuple(rows))
 
 
 def row(result: BenchResult, name: str) -> tuple[str, ...]:
     """The cells of one result, as `bench_table` has them."""
     latency = result.latency_ms
     times = (latency.p90, latency.p50, latency.min, result.load_ms)
-    headline, *others = (milliseconds_text(each) for each in times)
+    headline, *others = (milliseconds_text(time) for time in times)
     shown = (f"<= {headline}" if "p90" in result.latency_at_most else headline, *others)
     return (
         printable(name),
@@ -154,10 +155,10 @@ def _threads(count: int) -> str:
 def mismatch_lines(report: BenchReport) -> tuple[str, ...]:
     """Devices that compute something else than this machine."""
     return tuple(
-        f"{each.target}: outputs of {printable(each.file)} at {_threads(each.threads)} differ from"
-        " this machine's: do not rely on them."
-        for each in report.results
-        if each.outputs_match is False
+        f"{result.target}: outputs of {printable(result.file)} at {_threads(result.threads)}"
+        " differ from this machine's: do not rely on them."
+        for result in report.results
+        if result.outputs_match is False
     )
 
 
@@ -173,14 +174,14 @@ def timeline_table(result: BenchResult) -> Table:
     )
     rows = tuple(
         (
-            f"{each.start_s:.0f}",
-            str(each.runs),
-            _EMULATED if result.emulated else milliseconds_text(each.p50_ms),
-            _EMULATED if result.emulated else milliseconds_text(each.p90_ms),
-            ABSENT if each.state.clock_mhz is None else f"{each.state.clock_mhz:.0f}",
-            ABSENT if each.state.temperature_c is None else f"{each.state.temperature_c:.1f}",
+            f"{minute.start_s:.0f}",
+            str(minute.runs),
+            _EMULATED if result.emulated else milliseconds_text(minute.p50_ms),
+            _EMULATED if result.emulated else milliseconds_text(minute.p90_ms),
+            ABSENT if minute.state.clock_mhz is None else f"{minute.state.clock_mhz:.0f}",
+            ABSENT if minute.state.temperature_c is None else f"{minute.state.temperature_c:.1f}",
         )
-        for each in result.timeline
+        for minute in result.timeline
     )
     return Table(columns, rows)
 
@@ -189,45 +190,45 @@ def sustained_lines(result: BenchResult) -> tuple[str, ...]:
     """When throttling set in, and the pace that remains."""
     from edgecnn.benchmark.statistics import sustained
 
-    found = sustained(result.timeline)
-    if found is None or result.emulated:
+    pace = sustained(result.timeline)
+    if pace is None or result.emulated:
         return ()
-    if found.onset_s is None:
-        said = "No throttling."
+    if pace.onset_s is None:
+        onset = "No throttling."
     else:
-        said = f"Throttling started after {found.onset_s:.0f} s."
-    if found.steady_p50_ms is None or found.steady_p90_ms is None or found.slowdown is None:
-        return (said, "Latency was still changing when the measurement ended.")
+        onset = f"Throttling started after {pace.onset_s:.0f} s."
+    if pace.steady_p50_ms is None or pace.steady_p90_ms is None or pace.slowdown is None:
+        return (onset, "Latency was still changing when the measurement ended.")
     steady = (
-        f"Steady from {found.steady_from_s:.0f} s: p90 {milliseconds_text(found.steady_p90_ms)}"
-        f" ms, p50 {milliseconds_text(found.steady_p50_ms)} ms,"
-        f" {found.slowdown:.2f} times the fastest minute's."
+        f"Steady from {pace.steady_from_s:.0f} s: p90 {milliseconds_text(pace.steady_p90_ms)}"
+        f" ms, p50 {milliseconds_text(pace.steady_p50_ms)} ms,"
+        f" {pace.slowdown:.2f} times the fastest minute's."
     )
-    return said, steady
+    return onset, steady
 
 
 def legend(report: BenchReport) -> str:
     """What the columns mean, in a line."""
-    said = "p90: 90% of inferences were at least this fast."
-    if any(each.outputs_match is not None for each in report.results):
-        said += " outputs: compared with this machine's."
-    if any(each.emulated for each in report.results):
-        said += (
+    text = "p90: 90% of inferences were at least this fast."
+    if any(result.outputs_match is not None for result in report.results):
+        text += " outputs: compared with this machine's."
+    if any(result.emulated for result in report.results):
+        text += (
             " emulated: emulated timings are not representative, and peak RSS includes the"
             " emulator's own memory."
         )
-    return said
+    return text
 
 
-def next_commands(report: BenchReport, said: str = "") -> tuple[str, ...]:
-    """Commands to paste, for what was measured; `said` are the options that fix open shapes."""
+def next_commands(report: BenchReport, options: str = "") -> tuple[str, ...]:
+    """Commands to paste, for what was measured; `options` are those that fix open shapes."""
     if not report.results:
         return ()
     first = report.results[0]
     on = "" if first.target == "local" else f" --on {shlex.quote(first.target)}"
-    on += said
+    on += options
     file, commands = shlex.quote(first.file), list[str]()
-    others = [each.file for each in report.results if each.file != first.file]
+    others = [result.file for result in report.results if result.file != first.file]
     if others:
         commands.append(f"edgecnn compare {file} {shlex.quote(others[0])}{on}")
     if not first.emulated:

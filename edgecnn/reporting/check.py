@@ -23,7 +23,7 @@ def check_table(report: CheckReport) -> Table:
         Column("device"),
         Column("threads", number=True),
     )
-    return Table(columns, tuple(_row(each) for each in report.checks))
+    return Table(columns, tuple(map(_row, report.checks)))
 
 
 def _row(check: BudgetCheck) -> tuple[str, ...]:
@@ -60,20 +60,20 @@ def amount_text(value: float, unit: str) -> str:
 def reason_lines(report: CheckReport, outcome: str) -> tuple[str, ...]:
     """Why budgets have this outcome, one line each."""
     return tuple(
-        f"{budget_text(each)}: {printable(each.file)}: {each.reason}."
-        for each in report.checks
-        if each.outcome == outcome
+        f"{budget_text(check)}: {printable(check.file)}: {check.reason}."
+        for check in report.checks
+        if check.outcome == outcome
     )
 
 
 def warning_lines(report: CheckReport) -> tuple[str, ...]:
     """What makes a budget that holds less than certain."""
     return tuple(
-        f"{budget_text(each)}: {each.reason}; {each.warning}."
-        if each.warning not in each.reason
-        else f"{budget_text(each)}: {each.reason}."
-        for each in report.checks
-        if each.warning and each.outcome == "holds"
+        f"{budget_text(check)}: {check.reason}; {check.warning}."
+        if check.warning not in check.reason
+        else f"{budget_text(check)}: {check.reason}."
+        for check in report.checks
+        if check.warning and check.outcome == "holds"
     )
 
 

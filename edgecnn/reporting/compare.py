@@ -14,21 +14,23 @@ if TYPE_CHECKING:
 
 def comparison_lines(comparisons: Iterable[Comparison]) -> tuple[str, ...]:
     """One sentence for each comparison."""
-    return tuple(comparison_line(each) for each in comparisons)
+    return tuple(map(comparison_line, comparisons))
 
 
-def comparison_line(found: Comparison) -> str:
+def comparison_line(comparison: Comparison) -> str:
     """Say which file is faster, or that nothing shows that one is."""
-    where = f"{found.target}, {found.threads} thread{'s' if found.threads > 1 else ''}"
-    a, b = printable(found.a), printable(found.b)
-    if found.emulated:
+    threads = comparison.threads
+    where = f"{comparison.target}, {threads} thread{'s' if threads > 1 else ''}"
+    a, b = printable(comparison.a), printable(comparison.b)
+    if comparison.emulated:
         return f"{where}: emulated: its timings do not show which of {a} and {b} is faster."
-    interval = f"95% interval {found.low:.3f} to {found.high:.3f}"
-    if not found.differ:
-        return f"{where}: no difference between {a} and {b} (ratio {found.ratio:.3f}, {interval})."
-    if found.ratio >= 1:
-        return f"{where}: {b} takes {found.ratio:.3f} times as long as {a} ({interval})."
-    times, low, high = 1 / found.ratio, 1 / found.high, 1 / found.low
+    interval = f"95% interval {comparison.low:.3f} to {comparison.high:.3f}"
+    if not comparison.differ:
+        ratio = f"ratio {comparison.ratio:.3f}, {interval}"
+        return f"{where}: no difference between {a} and {b} ({ratio})."
+    if comparison.ratio >= 1:
+        return f"{where}: {b} takes {comparison.ratio:.3f} times as long as {a} ({interval})."
+    times, low, high = 1 / comparison.ratio, 1 / comparison.high, 1 / comparison.low
     return (
         f"{where}: {a} takes {times:.3f} times as long as {b}"
         f" (95% interval {low:.3f} to {high:.3f})."

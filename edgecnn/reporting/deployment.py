@@ -27,11 +27,11 @@ _CAUTION = "The weights are random: use this to measure latency, not to get answ
 
 def deployment_object(result: Deployment) -> dict[str, Any]:
     """The one object of `--json`."""
-    told = dataclasses.asdict(result)
-    told["removed"] = list(result.removed)
-    told["proof"]["outputs"] = list(told["proof"]["outputs"])
-    told["proof"]["bit_identical"] = result.proof.bit_identical
-    return {"schema": SCHEMA, "deployed": told}
+    fields = dataclasses.asdict(result)
+    fields["removed"] = list(result.removed)
+    fields["proof"]["outputs"] = list(fields["proof"]["outputs"])
+    fields["proof"]["bit_identical"] = result.proof.bit_identical
+    return {"schema": SCHEMA, "deployed": fields}
 
 
 def rollout_object(report: Rollout) -> dict[str, Any]:
@@ -42,16 +42,16 @@ def rollout_object(report: Rollout) -> dict[str, Any]:
             "first": report.first,
             "complete": report.complete,
             "stopped": report.stopped,
-            "devices": [_rolled(each) for each in report.devices],
+            "devices": [_rolled(device) for device in report.devices],
         },
     }
 
 
 def _rolled(rolled: Rolled) -> dict[str, Any]:
-    told = dataclasses.asdict(rolled)
+    fields = dataclasses.asdict(rolled)
     if rolled.deployment is not None:
-        told["deployment"] = deployment_object(rolled.deployment)["deployed"]
-    return told
+        fields["deployment"] = deployment_object(rolled.deployment)["deployed"]
+    return fields
 
 
 def status_object(report: StatusReport) -> dict[str, Any]:

@@ -39,21 +39,21 @@ def device_pairs(probe: DeviceProbe) -> tuple[tuple[str, str], ...]:
 
 def state_text(state: DeviceState) -> str:
     """Clock, temperature and load in a line; what the system does not tell is left out."""
-    said: list[str] = []
+    parts: list[str] = []
     if state.clock_mhz is not None:
         of = f" of {state.max_clock_mhz:.0f}" if state.max_clock_mhz is not None else ""
-        said.append(f"{state.clock_mhz:.0f}{of} MHz")
+        parts.append(f"{state.clock_mhz:.0f}{of} MHz")
     if state.governor is not None:
-        said.append(f"governor {state.governor}")
+        parts.append(f"governor {state.governor}")
     if state.temperature_c is not None:
-        said.append(f"{state.temperature_c:.1f} degrees C")
+        parts.append(f"{state.temperature_c:.1f} degrees C")
     if state.throttled is not None:
-        said.append(f"throttled {state.throttled:#x}" if state.throttled else "not throttled")
+        parts.append(f"throttled {state.throttled:#x}" if state.throttled else "not throttled")
     if state.load_average is not None:
-        said.append(f"load {state.load_average:.2f}")
+        parts.append(f"load {state.load_average:.2f}")
     if state.free_memory_bytes is not None:
-        said.append(f"{size_text(state.free_memory_bytes)} free")
-    return ", ".join(said) or ABSENT
+        parts.append(f"{size_text(state.free_memory_bytes)} free")
+    return ", ".join(parts) or ABSENT
 
 
 def profiles_table(known: Iterable[KnownProfile]) -> Table:
@@ -66,7 +66,7 @@ def profiles_table(known: Iterable[KnownProfile]) -> Table:
         Column("float32", number=True),
         Column("int8", number=True),
     )
-    return Table(columns, tuple(_profile_row(each) for each in known))
+    return Table(columns, tuple(map(_profile_row, known)))
 
 
 def _profile_row(known: KnownProfile) -> tuple[str, ...]:
@@ -84,7 +84,8 @@ def _profile_row(known: KnownProfile) -> tuple[str, ...]:
 def cores_text(profile: DeviceProfile) -> str:
     """The clusters with their clocks: "4 x A72 1.5 GHz"."""
     return " + ".join(
-        f"{each.count} x {_core_text(each.core)} {each.clock_ghz:.3g}" for each in profile.clusters
+        f"{cluster.count} x {_core_text(cluster.core)} {cluster.clock_ghz:.3g}"
+        for cluster in profile.clusters
     )
 
 
@@ -120,11 +121,11 @@ def probes_table(probes: Iterable[ProbeTime]) -> Table:
     )
     rows = [
         (
-            each.network,
-            each.precision,
-            milliseconds_text(each.measured_ms),
-            milliseconds_text(each.predicted_ms),
+            probe.network,
+            probe.precision,
+            milliseconds_text(probe.measured_ms),
+            milliseconds_text(probe.predicted_ms),
         )
-        for each in probes
+        for probe in probes
     ]
     return Table(columns, tuple(rows))

@@ -31,7 +31,7 @@ def layers_table(diagnosis: Diagnosis, *, every: bool = False) -> Table:
         Column("beyond range", number=True),
     )
     chosen = diagnosis.layers if every else worst(diagnosis.layers)
-    return Table(columns, tuple(_row(layer) for layer in chosen))
+    return Table(columns, tuple(map(_row, chosen)))
 
 
 def worst(layers: Sequence[Layer]) -> tuple[Layer, ...]:
@@ -129,7 +129,7 @@ def no_cause(diagnosis: Diagnosis) -> str:
 def diagnosis_object(diagnosis: Diagnosis) -> dict[str, Any]:
     """Everything, as JSON has it."""
     observed = diagnosis.observed
-    found = {
+    fields = {
         "schema": SCHEMA,
         "file": diagnosis.file,
         "against": diagnosis.against,
@@ -145,14 +145,14 @@ def diagnosis_object(diagnosis: Diagnosis) -> dict[str, Any]:
         "causes": [dataclasses.asdict(cause) for cause in diagnosis.causes],
         "next_command": diagnosis.next_command,
     }
-    plain: dict[str, Any] = _finite(found)
+    plain: dict[str, Any] = _finite(fields)
     return plain
 
 
 def _finite(value: Any) -> Any:  # noqa: ANN401 - whatever JSON can hold
     """Turn what JSON has no number for into null: a layer that is zero in float has no ratio."""
     if isinstance(value, dict):
-        return {key: _finite(each) for key, each in value.items()}
+        return {key: _finite(member) for key, member in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(each) for each in value]
+        return [_finite(member) for member in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -23,21 +23,21 @@ _LEAST_SHOWN_RATE = 10
 
 def tables(report: EvaluateReport) -> list[Table]:
     """How right each file is, and how far it agrees with the float file; those there are."""
-    made = []
+    result = []
     if report.evaluations:
-        made.append(evaluation_table(report))
+        result.append(evaluation_table(report))
     if report.detections:
-        made.append(detection_table(report))
+        result.append(detection_table(report))
     if report.segmentations:
-        made.append(segmentation_table(report))
+        result.append(segmentation_table(report))
     if report.agreements:
-        made.append(agreement_table(report))
-    return made
+        result.append(agreement_table(report))
+    return result
 
 
 def evaluation_table(report: EvaluateReport) -> Table:
     """One row a file: how often it is right, and within what interval."""
-    has_top5 = any(each.top5 is not None for each in report.evaluations)
+    has_top5 = any(evaluation.top5 is not None for evaluation in report.evaluations)
     columns = [
         *_file_columns(report),
         Column("top-1", number=True),
@@ -47,13 +47,13 @@ def evaluation_table(report: EvaluateReport) -> Table:
     ]
     rows = [
         (
-            *_file_cells(each, report),
-            percent(each.top1),
-            f"{percent(each.low)} to {percent(each.high)}",
-            *([_share(each.top5)] if has_top5 else []),
-            _rate(each.images_per_second),
+            *_file_cells(evaluation, report),
+            percent(evaluation.top1),
+            f"{percent(evaluation.low)} to {percent(evaluation.high)}",
+            *([_share(evaluation.top5)] if has_top5 else []),
+            _rate(evaluation.images_per_second),
         )
-        for each in report.evaluations
+        for evaluation in report.evaluations
     ]
     return Table(tuple(columns), tuple(rows))
 
@@ -70,14 +70,14 @@ def detection_table(report: EvaluateReport) -> Table:
     )
     rows = [
         (
-            *_file_cells(each, report),
-            percent(each.map),
-            percent(each.map50),
-            percent(each.map75),
-            each.head,
-            _rate(each.images_per_second),
+            *_file_cells(detection, report),
+            percent(detection.map),
+            percent(detection.map50),
+            percent(detection.map75),
+            detection.head,
+            _rate(detection.images_per_second),
         )
-        for each in report.detections
+        for detection in report.detections
     ]
     return Table(columns, tuple(rows))
 
@@ -92,20 +92,20 @@ def segmentation_table(report: EvaluateReport) -> Table:
     )
     rows = [
         (
-            *_file_cells(each, report),
-            percent(each.miou),
-            percent(each.pixel_accuracy),
-            _rate(each.images_per_second),
+            *_file_cells(segmentation, report),
+            percent(segmentation.miou),
+            percent(segmentation.pixel_accuracy),
+            _rate(segmentation.images_per_second),
         )
-        for each in report.segmentations
+        for segmentation in report.segmentations
     ]
     return Table(columns, tuple(rows))
 
 
 _AGREED: dict[str, tuple[tuple[str, Callable[[Agreement], str]], ...]] = {
     "classify": (
-        ("same top-1 as float", lambda each: _share(each.top1)),
-        ("95 % interval", lambda each: f"{_share(each.low)} to {_share(each.high)}"),
+        ("same top-1 as float", lambda agreement: _share(agreement.top1)),
+        ("95 % interval", lambda agreement: f"{_share(agreement.low)} to {_share(agreement.high)}"),
     ),
     "segment": (
         ("mIoU with float's masks", lambda each: _share(each.miou)),
@@ -129,19 +129,19 @@ def agreement_table(report: EvaluateReport) -> Table:
     )
     rows = [
         (
-            *_file_cells(each, report),
-            *(text(each) for _, text in agreed),
-            _rate(each.images_per_second),
+            *_file_cells(agreement, report),
+            *(text(agreement) for _, text in agreed),
+            _rate(agreement.images_per_second),
         )
-        for each in report.agreements
+        for agreement in report.agreements
     ]
     return Table(columns, tuple(rows))
 
 
 def agreement_sentence(report: EvaluateReport) -> str:
     """What the table of agreement says, and what it cannot."""
-    against = ", ".join(dict.fromkeys(printable(each.against) for each in report.agreements))
-    boxes = [each.boxes for each in report.agreements if each.boxes is not None]
+    against = ", ".join(dict.fromkeys(printable(run.against) for run in report.agreements))
+    boxes = [agreement.boxes for agreement in report.agreements if agreement.boxes is not None]
     those = f" and its {boxes[0]:,} boxes" if boxes else ""
     return (
         f"Without labels: compared with the answers of {against}{those}. This tells what quantizing"
@@ -155,18 +155,18 @@ def _file_columns(report: EvaluateReport) -> list[Column]:
 
 def _is_folder(report: EvaluateReport) -> bool:
     """Whether recipes lie side by side, each in a folder of its name."""
-    return any(each.file != _own_name(each) for each in report.runs)
+    return any(run.file != _own_name(run) for run in report.runs)
 
 
-def _own_name(each: FileRun | Difference) -> str:
+def _own_name(record: FileRun | Difference) -> str:
     """A file's name without the folder that is only its recipe's."""
-    return each.file.removeprefix(f"{each.recipe}/")
+    return record.file.removeprefix(f"{record.recipe}/")
 
 
-def _file_cells(each: FileRun | Difference, report: EvaluateReport) -> list[str]:
+def _file_cells(record: FileRun | Difference, report: EvaluateReport) -> list[str]:
     if _is_folder(report):
-        return [each.recipe, printable(_own_name(each))]
-    return [printable(each.file.rpartition("/")[2])]
+        return [record.recipe, printable(_own_name(record))]
+    return [printable(record.file.rpartition("/")[2])]
 
 
 def difference_table(report: EvaluateReport) -> Table:
@@ -178,48 +178,50 @@ def difference_table(report: EvaluateReport) -> Table:
         Column("lost", number=True),
         Column("gained", number=True),
     )
-    return Table(columns, tuple(_difference_row(each, report) for each in report.differences))
+    rows = (_difference_row(difference, report) for difference in report.differences)
+    return Table(columns, tuple(rows))
 
 
-def _difference_row(each: Difference, report: EvaluateReport) -> tuple[str, ...]:
+def _difference_row(difference: Difference, report: EvaluateReport) -> tuple[str, ...]:
     return (
-        *_file_cells(each, report),
-        _points(each.difference),
-        f"{_points(each.low)} to {_points(each.high)}",
-        _images(each.lost),
-        _images(each.gained),
+        *_file_cells(difference, report),
+        _points(difference.difference),
+        f"{_points(difference.low)} to {_points(difference.high)}",
+        _images(difference.lost),
+        _images(difference.gained),
     )
 
 
 def difference_sentence(differences: tuple[Difference, ...]) -> str:
     """What the table of differences says, in words."""
-    worse = [printable(each.file) for each in differences if each.high < 0]
-    better = [printable(each.file) for each in differences if each.low > 0]
-    told = [f"Less accurate than float32: {', '.join(worse)}."] if worse else []
-    told += [f"More accurate than float32: {', '.join(better)}."] if better else []
+    worse = [printable(difference.file) for difference in differences if difference.high < 0]
+    better = [printable(difference.file) for difference in differences if difference.low > 0]
+    sentences = [f"Less accurate than float32: {', '.join(worse)}."] if worse else []
+    sentences += [f"More accurate than float32: {', '.join(better)}."] if better else []
     if len(worse) + len(better) < len(differences):
-        which = "No other file's" if told else "No file's"
-        told.append(f"{which} accuracy differs significantly on these images.")
-    return " ".join(told)
+        which = "No other file's" if sentences else "No file's"
+        sentences.append(f"{which} accuracy differs significantly on these images.")
+    return " ".join(sentences)
 
 
 def classes_table(report: EvaluateReport) -> Table | None:
     """One row a class, one column a file; None where nothing was measured by class."""
     if report.evaluations:
         accuracies = [
-            [(one.name, one.images, one.accuracy) for one in each.classes]
-            for each in report.evaluations
+            [(label.name, label.images, label.accuracy) for label in evaluation.classes]
+            for evaluation in report.evaluations
         ]
         return _by_class(report, ("class", "images"), accuracies)
     if report.detections:
         precisions = [
-            [(one.name, one.boxes, one.ap) for one in each.categories] for each in report.detections
+            [(category.name, category.boxes, category.ap) for category in detection.categories]
+            for detection in report.detections
         ]
         return _by_class(report, ("class", "boxes"), precisions)
     if report.segmentations:
         shared = [
-            [(one.name, one.pixels, one.iou) for one in each.classes]
-            for each in report.segmentations
+            [(overlap.name, overlap.pixels, overlap.iou) for overlap in segmentation.classes]
+            for segmentation in report.segmentations
         ]
         return _by_class(report, ("class", "pixels"), shared)
     return None
@@ -233,7 +235,7 @@ def _by_class(
     columns = (
         Column(titles[0]),
         Column(titles[1], number=True),
-        *(Column(f"{each.recipe} {each.format}", number=True) for each in report.runs),
+        *(Column(f"{run.recipe} {run.format}", number=True) for run in report.runs),
     )
     longest = max(files, key=len)
     rows = tuple(
@@ -254,8 +256,8 @@ def _class_share(share: float | None) -> str:
 def heading(report: EvaluateReport) -> str:
     """What was evaluated on what, with which runtimes."""
     first = report.runs[0]
-    runtimes = ", ".join(dict.fromkeys(each.runtime for each in report.runs))
-    at_once = max(each.processes for each in report.runs)
+    runtimes = ", ".join(dict.fromkeys(run.runtime for run in report.runs))
+    at_once = max(run.processes for run in report.runs)
     split = f", {first.split} split" if first.split else ""
     return (
         f"{printable(first.data)}{split}: {first.images:,} {_what(report)}; {runtimes};"
@@ -267,7 +269,7 @@ def _what(report: EvaluateReport) -> str:
     """What there is so many of."""
     if report.runs[0].data.endswith(".npz"):
         return "samples"
-    boxes = [each.boxes for each in report.detections]
+    boxes = [detection.boxes for detection in report.detections]
     return f"images, {boxes[0]:,} boxes" if boxes else "images"
 
 

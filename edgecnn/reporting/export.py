@@ -112,8 +112,8 @@ def outputs_table(result: ExportResult) -> Table | None:
 
 def refusal_text(refusal: Refusal) -> str:
     """What was not written, why, and what to do."""
-    said = f"{refusal.recipe} .{refusal.format}: {refusal.error.message}"
-    return f"{said} {refusal.error.hint}".strip()
+    text = f"{refusal.recipe} .{refusal.format}: {refusal.error.message}"
+    return f"{text} {refusal.error.hint}".strip()
 
 
 def parity_basis(result: ExportResult) -> str:
@@ -148,11 +148,11 @@ def mixed_paragraphs(result: ExportResult) -> tuple[str, ...]:
         )
         return (none,)
     names = ", ".join(printable(name.split(";", maxsplit=1)[0]) for name in mixed.layers)
-    kept = (
+    sentence = (
         f"--min-snr {mixed.min_snr_db:g}dB: {len(mixed.layers)} of {mixed.of_layers} layers of the"
         f" .tflite stay in float32: {names}."
     )
-    return kept, _cost(mixed, on)
+    return sentence, _cost(mixed, on)
 
 
 def _cost(mixed: MixedPrecision, on: str) -> str:
@@ -179,25 +179,25 @@ def _decibel(snr_db: float) -> str:
     return f"{snr_db:.1f} dB" if math.isfinite(snr_db) else "no error"
 
 
-def budget_paragraphs(held: BudgetedExport | None) -> tuple[str, ...]:
+def budget_paragraphs(export: BudgetedExport | None) -> tuple[str, ...]:
     """What `--max-drop` measured, and what it tried; () where it was not asked for."""
-    if held is None:
+    if export is None:
         return ()
-    told = "; ".join(f"the .{loss.format} loses {loss.text}" for loss in held.losses)
+    losses = "; ".join(f"the .{loss.format} loses {loss.text}" for loss in export.losses)
     within = (
-        f"--max-drop {held.max_drop_points:g}: {told} (95 % interval; measured, against the float32"
-        " file on the same images)."
+        f"--max-drop {export.max_drop_points:g}: {losses} (95 % interval; measured, against the"
+        " float32 file on the same images)."
     )
-    if len(held.attempts) == 1:
+    if len(export.attempts) == 1:
         return (within,)
-    tried = "; ".join(_attempt_text(attempt) for attempt in held.attempts)
+    tried = "; ".join(map(_attempt_text, export.attempts))
     return within, f"Tried in turn: {tried}."
 
 
 def _attempt_text(attempt: Attempt) -> str:
     count = attempt.float_layers
-    kept = f"{count} layers in float32 lose" if count else "integers throughout lose"
-    return f"{kept} {attempt.loss.text}"
+    subject = f"{count} layers in float32 lose" if count else "integers throughout lose"
+    return f"{subject} {attempt.loss.text}"
 
 
 def weights_caution(result: ExportResult) -> str:

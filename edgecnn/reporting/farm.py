@@ -24,18 +24,18 @@ def bench_table(report: BenchReport, names: dict[str, str]) -> Table:
     """
     columns = (Column("device"), Column("is"), *bench.COLUMNS)
     nothing = (ABSENT,) * (len(bench.COLUMNS) - 1)
-    found = bench.by_target(report)
+    by_device = bench.by_target(report)
     rows = list[tuple[str, ...]]()
     for target in report.targets:
         rows += [
             (
                 target,
-                printable(each.device.model),
-                *bench.row(each, names.get(each.file, each.file)),
+                printable(result.device.model),
+                *bench.row(result, names.get(result.file, result.file)),
             )
-            for each in found.get(target, ())
+            for result in by_device.get(target, ())
         ]
-        if target not in found:
+        if target not in by_device:
             rows.append((target, ABSENT, *nothing, _FAILED))
     return Table(columns, tuple(rows))
 
@@ -57,28 +57,28 @@ def rollout_table(report: Rollout) -> Table:
         Column("before"),
         Column("check"),
     )
-    return Table(columns, tuple(_rolled_row(each) for each in report.devices))
+    return Table(columns, tuple(map(_rolled_row, report.devices)))
 
 
 def _rolled_row(rolled: Rolled) -> tuple[str, ...]:
-    made = rolled.deployment
-    if made is None:
+    deployment = rolled.deployment
+    if deployment is None:
         return (rolled.target, _OUTCOMES[rolled.outcome], rolled.release or ABSENT, ABSENT, ABSENT)
-    check = "bit-identical" if made.proof.bit_identical else "within its limits"
-    before = made.release if made.unchanged else made.previous or ABSENT
-    return (rolled.target, _OUTCOMES[rolled.outcome], made.release, before, check)
+    check = "bit-identical" if deployment.proof.bit_identical else "within its limits"
+    before = deployment.release if deployment.unchanged else deployment.previous or ABSENT
+    return (rolled.target, _OUTCOMES[rolled.outcome], deployment.release, before, check)
 
 
 def rollout_sentence(report: Rollout) -> str:
     """How far it came, and why no further."""
-    done = sum(each.outcome == "deployed" for each in report.devices)
-    said = f"{done} of {len(report.devices)} devices run the new release."
+    done = sum(device.outcome == "deployed" for device in report.devices)
+    sentence = f"{done} of {len(report.devices)} devices run the new release."
     if report.stopped:
-        failed = next(each.target for each in report.devices if each.outcome == "failed")
-        said += f" Stopped: it did not prove itself on {failed}."
-    elif any(each.outcome == "missed" for each in report.devices):
-        said += " The same command tries the others again."
-    return said
+        failed = next(device.target for device in report.devices if device.outcome == "failed")
+        sentence += f" Stopped: it did not prove itself on {failed}."
+    elif any(device.outcome == "missed" for device in report.devices):
+        sentence += " The same command tries the others again."
+    return sentence
 
 
 def status_table(report: StatusReport) -> Table:
@@ -97,6 +97,6 @@ def status_table(report: StatusReport) -> Table:
         for n in device.networks
     ]
     empty = (ABSENT,) * (len(columns) - 2)
-    rows += [(each.target, "nothing", *empty) for each in report.devices if not each.networks]
-    rows += [(each.target, "no answer", *empty) for each in report.failures]
+    rows += [(device.target, "nothing", *empty) for device in report.devices if not device.networks]
+    rows += [(failure.target, "no answer", *empty) for failure in report.failures]
     return Table(columns, tuple(rows))

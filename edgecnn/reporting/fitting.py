@@ -26,15 +26,15 @@ _MOST_ROWS = 12
 def heading(report: FitReport) -> str:
     """What was asked, in a line."""
     budgets = report.budgets
-    asked = [f"{milliseconds_text(budgets.latency_ms)} ms"]
+    limits = [f"{milliseconds_text(budgets.latency_ms)} ms"]
     if budgets.memory_bytes is not None:
-        asked.append(f"{size_text(budgets.memory_bytes)} of memory")
+        limits.append(f"{size_text(budgets.memory_bytes)} of memory")
     if budgets.size_bytes is not None:
-        asked.append(f"a file of {size_text(budgets.size_bytes)}")
+        limits.append(f"a file of {size_text(budgets.size_bytes)}")
     threads = f"{report.threads} thread{'s' if report.threads > 1 else ''}"
     return (
         f"{printable(report.model)} on {printable(report.device)}, {threads}, within"
-        f" {' and '.join(asked)}: {len(report.candidates)} candidates, predicted."
+        f" {' and '.join(limits)}: {len(report.candidates)} candidates, predicted."
     )
 
 
@@ -54,43 +54,43 @@ def front_table(report: FitReport) -> Table:
         Column("file", number=True),
         Column("memory", number=True),
     ]
-    rows = [("*" if each is report.taken else "", *_cells(each)) for each in front]
+    rows = [("*" if candidate is report.taken else "", *_cells(candidate)) for candidate in front]
     left_out = {"width"} if _several(report) else {"model"}
-    kept = [index for index, column in enumerate(columns) if column.title not in left_out]
+    indices = [index for index, column in enumerate(columns) if column.title not in left_out]
     return Table(
-        tuple(columns[index] for index in kept),
-        tuple(tuple(row[index] for index in kept) for row in rows),
+        tuple(columns[index] for index in indices),
+        tuple(tuple(row[index] for index in indices) for row in rows),
     )
 
 
 def _several(report: FitReport) -> bool:
     """Whether other networks were looked at; those have no width."""
-    return len({each.model for each in report.candidates}) > 1
+    return len({candidate.model for candidate in report.candidates}) > 1
 
 
 def _near_budget(report: FitReport) -> tuple[Candidate, ...]:
     """As many as fit on a screen, nearest to the budget, in the front's order."""
     front, budget = report.front, report.budgets.latency_ms
-    nearest = sorted(front, key=lambda each: abs(math.log(each.latency_ms / budget)))
-    kept = {id(each) for each in nearest[:_MOST_ROWS]} | {id(report.taken)}
-    shown = [each for each in front if id(each) in kept]
-    if report.taken is not None and not any(each is report.taken for each in shown):
+    nearest = sorted(front, key=lambda candidate: abs(math.log(candidate.latency_ms / budget)))
+    ids = {id(candidate) for candidate in nearest[:_MOST_ROWS]} | {id(report.taken)}
+    shown = [candidate for candidate in front if id(candidate) in ids]
+    if report.taken is not None and not any(candidate is report.taken for candidate in shown):
         shown.append(report.taken)
-    return tuple(sorted(shown, key=lambda each: each.latency_ms))
+    return tuple(sorted(shown, key=lambda candidate: candidate.latency_ms))
 
 
-def _cells(each: Candidate) -> tuple[str, ...]:
+def _cells(candidate: Candidate) -> tuple[str, ...]:
     return (
-        printable(each.model),
-        each.recipe,
-        str(each.input_size or ABSENT),
-        ABSENT if each.width is None else f"{each.width:g}",
-        count_text(each.macs),
-        milliseconds_text(each.latency_ms),
-        interval_text(each),
-        each.verdict,
-        size_text(each.size_bytes),
-        size_text(each.memory_bytes),
+        printable(candidate.model),
+        candidate.recipe,
+        str(candidate.input_size or ABSENT),
+        ABSENT if candidate.width is None else f"{candidate.width:g}",
+        count_text(candidate.macs),
+        milliseconds_text(candidate.latency_ms),
+        interval_text(candidate),
+        candidate.verdict,
+        size_text(candidate.size_bytes),
+        size_text(candidate.memory_bytes),
     )
 
 
@@ -114,25 +114,26 @@ def legend(report: FitReport) -> tuple[str, ...]:
 
 def taken_lines(report: FitReport) -> tuple[str, ...]:
     """Which would be taken and why; else why none."""
-    taken = report.taken
-    if taken is None:
+    candidate = report.taken
+    if candidate is None:
         return (report.reason,)
-    energy = f", {energy_text(taken.energy_mj)} an inference" if taken.energy_mj else ""
+    energy = f", {energy_text(candidate.energy_mj)} an inference" if candidate.energy_mj else ""
     parts = [
-        f"input {taken.input_size}" if taken.input_size else "",
-        f"width {taken.width:g}" if taken.width is not None else "",
+        f"input {candidate.input_size}" if candidate.input_size else "",
+        f"width {candidate.width:g}" if candidate.width is not None else "",
     ]
     shape = "".join(f", {part}" for part in parts if part)
     line = (
-        f"{printable(taken.model)} {taken.recipe}{shape}: predicted"
-        f" {milliseconds_text(taken.latency_ms)} ms ({interval_text(taken)}),"
-        f" {taken.basis}{energy}."
+        f"{printable(candidate.model)} {candidate.recipe}{shape}: predicted"
+        f" {milliseconds_text(candidate.latency_ms)} ms ({interval_text(candidate)}),"
+        f" {candidate.basis}{energy}."
     )
     return (line, report.reason)
 
 
-def export_command(candidate: Candidate, said: str = "") -> str:
-    """The command that makes it; `said` are the options that fix open shapes."""
+def export_command(candidate: Candidate, options: str = "") -> str:
+    """The command that makes it; `options` are those that fix open shapes."""
     size = f" --input-size {candidate.input_size}" if candidate.input_size else ""
     width = f" --width {candidate.width:g}" if candidate.width is not None else ""
-    return f"edgecnn export {shlex.quote(candidate.model)} --{candidate.recipe}{size}{width}{said}"
+    recipe = f"--{candidate.recipe}"
+    return f"edgecnn export {shlex.quote(candidate.model)} {recipe}{size}{width}{options}"

@@ -26,7 +26,7 @@ _WHOLE_GRAPH = 1
 def facts(inspection: Inspection) -> tuple[tuple[str, str], ...]:
     """Name and value of what can be said of the file in a line each."""
     graph = inspection.graph
-    found = (
+    pairs = (
         ("format", _format_text(inspection)),
         ("size", f"{size_text(inspection.size_bytes)} ({inspection.size_bytes:,} bytes)"),
         ("sha256", inspection.sha256),
@@ -36,7 +36,7 @@ def facts(inspection: Inspection) -> tuple[tuple[str, str], ...]:
         ("MACs", _macs_text(inspection)),
         ("partitions", partitions_text(inspection)),
     )
-    return tuple((name, value) for name, value in found if value)
+    return tuple((name, value) for name, value in pairs if value)
 
 
 def _format_text(inspection: Inspection) -> str:
@@ -84,25 +84,25 @@ def partitions_text(inspection: Inspection) -> str:
 
 def cautions(graph: GraphInfo) -> tuple[str, ...]:
     """What makes the file slow, or keeps it from running at all, one sentence each."""
-    found: list[str] = []
+    sentences: list[str] = []
     if (graph.delegate_partitions or 0) > _WHOLE_GRAPH and graph.undelegated_ops:
-        found.append(
+        sentences.append(
             f"The graph is split into {graph.delegate_partitions} XNNPACK partitions: operators"
             " outside them are slower, and every boundary costs time."
         )
     if graph.flex_ops:
-        found.append(
+        sentences.append(
             f"{_names(graph.flex_ops)}: Flex operators need TensorFlow itself on the device."
         )
     if graph.variable_ops:
-        found.append(
+        sentences.append(
             f"{_names(graph.variable_ops)}: the weights were not frozen before converting."
         )
     if graph.custom_ops:
-        found.append(
+        sentences.append(
             f"{_names(graph.custom_ops)}: custom operators run only where they are registered."
         )
-    return tuple(found)
+    return tuple(sentences)
 
 
 def _names(operators: tuple[str, ...]) -> str:

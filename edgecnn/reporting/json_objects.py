@@ -51,7 +51,7 @@ def inspection_object(path: Path, inspection: Inspection) -> JsonObject:
     return {"schema": SCHEMA, "path": str(path), **_plain(inspection)}
 
 
-def export_object(result: ExportResult, held: BudgetedExport | None = None) -> JsonObject:
+def export_object(result: ExportResult, export: BudgetedExport | None = None) -> JsonObject:
     """The manifests of what was written, and where; with a budget, what was lost of it."""
     artifacts = [
         {"folder": str(artifact.folder), "manifest": _plain(to_json_object(artifact.manifest))}
@@ -74,11 +74,11 @@ def export_object(result: ExportResult, held: BudgetedExport | None = None) -> J
     }
     if result.mixed is not None:
         exported["mixed"] = _plain(result.mixed)
-    if held is not None:
+    if export is not None:
         exported["max_drop"] = {
-            "points": held.max_drop_points,
-            "losses": [_plain(loss) for loss in held.losses],
-            "attempts": [_plain(attempt) for attempt in held.attempts],
+            "points": export.max_drop_points,
+            "losses": [_plain(loss) for loss in export.losses],
+            "attempts": [_plain(attempt) for attempt in export.attempts],
         }
     return exported
 
@@ -98,8 +98,8 @@ def evaluate_object(report: EvaluateReport) -> JsonObject:
     """How often each file is right, or agrees with float; what its recipe costs against float32."""
     shown: JsonObject = {"schema": SCHEMA, **_plain(report)}
     lists = ("evaluations", "detections", "segmentations", "agreements")
-    made = [each for name in lists for each in shown[name]]
-    for run, fields in zip(report.runs, made, strict=True):
+    runs = [fields for name in lists for fields in shown[name]]
+    for run, fields in zip(report.runs, runs, strict=True):
         fields["images_per_second"] = run.images_per_second
     return shown
 
@@ -110,8 +110,8 @@ def bench_object(report: BenchReport) -> JsonObject:
     A sustained result has its onset of throttling and steady state beside its timeline.
     """
     shown: JsonObject = {"schema": SCHEMA, **_plain(report)}
-    for result, made in zip(report.results, shown["results"], strict=True):
-        made["sustained"] = _sustained(result)
+    for result, fields in zip(report.results, shown["results"], strict=True):
+        fields["sustained"] = _sustained(result)
     return shown
 
 
@@ -120,14 +120,14 @@ def _sustained(result: BenchResult) -> JsonObject | None:
         return None
     from edgecnn.benchmark.statistics import sustained
 
-    found: JsonObject = _plain(sustained(result.timeline))
-    return found
+    fields: JsonObject = _plain(sustained(result.timeline))
+    return fields
 
 
 def devices_object(report: DevicesReport | None, known: Iterable[KnownProfile] = ()) -> JsonObject:
     """What each device is and could run, and the profiles, where those were asked for."""
-    asked = {} if report is None else _plain(report)
-    return {"schema": SCHEMA, **asked, "profiles": [_plain(each) for each in known]}
+    devices = {} if report is None else _plain(report)
+    return {"schema": SCHEMA, **devices, "profiles": [_plain(profile) for profile in known]}
 
 
 def calibrated_object(result: CalibratedDevice) -> JsonObject:
@@ -148,10 +148,10 @@ def predict_object(report: PredictReport) -> JsonObject:
 
 def fit_object(report: FitReport, exported: ExportResult | None = None) -> JsonObject:
     """Every candidate, the front, and the one that would be taken (and was exported)."""
-    found = {"schema": SCHEMA, **_plain(report), "front": _plain(report.front)}
+    fields = {"schema": SCHEMA, **_plain(report), "front": _plain(report.front)}
     if exported is not None:
-        found["exported"] = export_object(exported)["artifacts"]
-    return found
+        fields["exported"] = export_object(exported)["artifacts"]
+    return fields
 
 
 def sweep_object(report: SweepReport) -> JsonObject:
@@ -175,11 +175,12 @@ def _plain(value: object) -> Any:  # noqa: ANN401 - whatever JSON can hold
     A hostile file may well say that a scale is NaN, and JSON has no NaN.
     """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {each.name: _plain(getattr(value, each.name)) for each in dataclasses.fields(value)}
+        names = (field.name for field in dataclasses.fields(value))
+        return {name: _plain(getattr(value, name)) for name in names}
     if isinstance(value, dict):
-        return {str(key): _plain(each) for key, each in value.items()}
+        return {str(key): _plain(member) for key, member in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(each) for each in value]
+        return [_plain(member) for member in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

@@ -21,7 +21,7 @@ _LONG = 10_000
 
 def junit_xml(report: CheckReport, name: str) -> bytes:
     """The report as an XML document; control characters in names are escaped, XML has none."""
-    cases = [_check(each) for each in report.checks] + [_failure(each) for each in report.failures]
+    cases = [*map(_check, report.checks), *map(_failure, report.failures)]
     counts = {
         "tests": str(len(cases)),
         "failures": str(sum(case.find("failure") is not None for case in cases)),
@@ -44,8 +44,8 @@ def _check(check: BudgetCheck) -> ET.Element:
         _add(case, "failure", check.reason, check.budget)
     elif check.outcome == "undecided":
         _add(case, "error", check.reason, check.budget)
-    said = ET.SubElement(case, "system-out")
-    said.text = printable_lines("\n".join(filter(None, (check.reason, check.warning))))
+    output = ET.SubElement(case, "system-out")
+    output.text = printable_lines("\n".join(filter(None, (check.reason, check.warning))))
     return case
 
 
@@ -61,5 +61,5 @@ def _case(group: str, name: str) -> ET.Element:
 
 
 def _add(case: ET.Element, kind: str, message: str, what: str) -> ET.Element:
-    told = {"message": printable_lines(message), "type": what}
-    return ET.SubElement(case, kind, told)
+    attributes = {"message": printable_lines(message), "type": what}
+    return ET.SubElement(case, kind, attributes)

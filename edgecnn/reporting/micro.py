@@ -25,8 +25,8 @@ def micro_object(report: MicroReport) -> dict[str, Any]:
     """The one object of `--json`."""
     from edgecnn.micro.operators import SOURCE
 
-    told = dataclasses.asdict(report)
-    told.update(
+    fields = dataclasses.asdict(report)
+    fields.update(
         path=str(report.path),
         folder=None if report.folder is None else str(report.folder),
         ok=report.ok,
@@ -34,15 +34,15 @@ def micro_object(report: MicroReport) -> dict[str, Any]:
         operators_source=SOURCE,
     )
     if report.estimate is not None:
-        told["estimate"]["arena_bytes"] = report.estimate.arena_bytes
+        fields["estimate"]["arena_bytes"] = report.estimate.arena_bytes
     if report.measured is not None:
-        told["measured"]["bit_identical"] = report.measured.bit_identical
-    return {"schema": SCHEMA, "mcu": told}
+        fields["measured"]["bit_identical"] = report.measured.bit_identical
+    return {"schema": SCHEMA, "mcu": fields}
 
 
 def pairs(report: MicroReport) -> tuple[tuple[str, str], ...]:
     """Names and values."""
-    found = [
+    rows = [
         ("runs on TFLM", "yes" if report.ok else "no"),
         ("operators", tally_text(report.operators)),
         ("inputs", "; ".join(map(_tensor_text, report.inputs))),
@@ -52,20 +52,20 @@ def pairs(report: MicroReport) -> tuple[tuple[str, str], ...]:
     ]
     if report.measured is not None:
         measured = report.measured
-        found.append(("reference kernels", "; ".join(map(_difference, measured.outputs))))
-        found.append(("XNNPACK", "; ".join(map(_difference, measured.default_outputs))))
-        found.append(("measured with", f"{measured.runtime}, against LiteRT's two sets of kernels"))
-    return tuple(found)
+        rows.append(("reference kernels", "; ".join(map(_difference, measured.outputs))))
+        rows.append(("XNNPACK", "; ".join(map(_difference, measured.default_outputs))))
+        rows.append(("measured with", f"{measured.runtime}, against LiteRT's two sets of kernels"))
+    return tuple(rows)
 
 
 def arena_text(report: MicroReport) -> str:
     """The arena, and how it is known."""
     estimate, measured = report.estimate, report.measured
     if measured is not None:
-        said = "" if estimate is None else f"; estimated {size_text(estimate.arena_bytes)}"
+        note = "" if estimate is None else f"; estimated {size_text(estimate.arena_bytes)}"
         return (
             f"{size_text(measured.arena_bytes)} measured: {size_text(measured.planned_bytes)} of"
-            f" activations, {size_text(measured.persistent_bytes)} that stay{said}"
+            f" activations, {size_text(measured.persistent_bytes)} that stay{note}"
         )
     return "not known" if estimate is None else f"{size_text(estimate.arena_bytes)} estimated"
 
@@ -101,7 +101,7 @@ def boards_table(report: MicroReport) -> Table:
         Column("predicted ms", number=True),
         Column("room"),
     )
-    return Table(columns, tuple(_board_row(board) for board in report.boards))
+    return Table(columns, tuple(map(_board_row, report.boards)))
 
 
 def _board_row(board: BoardFit) -> tuple[str, ...]:

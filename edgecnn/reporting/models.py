@@ -25,7 +25,7 @@ def models_table(specs: Iterable[ModelSpec]) -> Table:
         Column("classes", number=True),
         Column("document"),
     )
-    return Table(columns, tuple(_row(spec) for spec in specs))
+    return Table(columns, tuple(map(_row, specs)))
 
 
 def _row(spec: ModelSpec) -> tuple[str, ...]:

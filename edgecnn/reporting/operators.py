@@ -69,9 +69,9 @@ def bottleneck(profile: OperatorProfile) -> str:
     """
     if not profile.kinds:
         return "No operator took any time."
-    told = [max(profile.kinds, key=_lost_ms), profile.kinds[0]]
-    told += [kind for kind in profile.kinds if _out_of_proportion(kind)]
-    sentences = [_sentence(kind) for kind in dict.fromkeys(told)]
+    kinds = [max(profile.kinds, key=_lost_ms), profile.kinds[0]]
+    kinds += [kind for kind in profile.kinds if _out_of_proportion(kind)]
+    sentences = [_sentence(kind) for kind in dict.fromkeys(kinds)]
     outside = profile.outside_ms / profile.profiled_ms if profile.profiled_ms else 0.0
     if outside > _WORTH_TELLING:
         sentences.append(f"{percent_text(outside)} of the time is spent outside operators.")
@@ -102,8 +102,8 @@ def _sentence(kind: KindTime) -> str:
 
 
 def _count_text(kind: KindTime) -> str:
-    one, many = _WORDS.get(kind.kind, (kind.kind, kind.kind))
-    return f"{kind.count} {printable(many if kind.count > 1 else one)}"
+    singular, many = _WORDS.get(kind.kind, (kind.kind, kind.kind))
+    return f"{kind.count} {printable(many if kind.count > 1 else singular)}"
 
 
 def kinds_table(profile: OperatorProfile) -> Table:

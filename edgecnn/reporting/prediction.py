@@ -110,8 +110,9 @@ def energy_text(energy_mj: float | None) -> str:
 def heading(report: PredictReport) -> str:
     """What all rows have in common."""
     run = report.predictions[0]
-    one = len({(each.model, each.macs) for each in report.predictions}) == 1
-    what = f"{printable(run.model)}: {count_text(run.macs)} MACs" if one else "Networks"
+    networks = {(prediction.model, prediction.macs) for prediction in report.predictions}
+    only = len(networks) == 1
+    what = f"{printable(run.model)}: {count_text(run.macs)} MACs" if only else "Networks"
     return f"{what}, TFLite with XNNPACK. Predicted, not measured."
 
 
@@ -180,12 +181,12 @@ def title(run: PredictedRun) -> str:
 
 def bottleneck(run: PredictedRun) -> str:
     """What the network would wait for, in a few sentences."""
-    told = [kind for kind in run.kinds if kind.share >= _MUCH] or list(run.kinds[:1])
+    kinds = [kind for kind in run.kinds if kind.share >= _MUCH] or list(run.kinds[:1])
     sentences = [
         f"{percent_text(kind.share)} of the time goes to {kind.count} {_KINDS[kind.kind]}"
         + (f" with {percent_text(kind.macs / run.macs)} of the MACs" if kind.macs else "")
         + f", {_BOUND[kind.bound]}."
-        for kind in told
+        for kind in kinds
     ]
     return " ".join(sentences)
 
@@ -194,7 +195,11 @@ def changes_table(run: PredictedRun) -> Table:
     """What would be predicted if one thing were otherwise, the fastest first."""
     columns = (Column("with"), Column("ms", number=True), Column("times", number=True))
     rows = [
-        (each.what, milliseconds_text(each.latency_ms), f"{each.latency_ms / run.latency_ms:.2f}")
-        for each in sorted(run.changes, key=lambda each: each.latency_ms)
+        (
+            change.what,
+            milliseconds_text(change.latency_ms),
+            f"{change.latency_ms / run.latency_ms:.2f}",
+        )
+        for change in sorted(run.changes, key=lambda change: change.latency_ms)
     ]
     return Table(columns, tuple(rows))

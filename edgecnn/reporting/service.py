@@ -14,10 +14,10 @@ def service_pairs(report: ServiceReport) -> tuple[tuple[str, str], ...]:
         return (("service", f"{report.unit}, removed"), ("folder", report.folder))
     state = report.systemd
     restarts = state.get("NRestarts", "0")
-    said = f"{state.get('ActiveState', 'unknown')} ({state.get('SubState', 'unknown')})"
+    activity = f"{state.get('ActiveState', 'unknown')} ({state.get('SubState', 'unknown')})"
     pairs = [
         ("service", report.unit),
-        ("state", f"{said}, {restarts} restarts"),
+        ("state", f"{activity}, {restarts} restarts"),
         ("answers", "yes" if report.answers else "no"),
         ("release", report.release),
         ("folder", report.folder),
@@ -41,5 +41,5 @@ def notes(target: str, report: ServiceReport) -> tuple[str, ...]:
     """What the user should do or know."""
     if report.removed or report.lingers:
         return ()
-    said = "It ends when the user logs out there, and does not start with the device. To let it"
-    return (f"{said}, on {target}: sudo loginctl enable-linger $USER",)
+    advice = "It ends when the user logs out there, and does not start with the device. To let it"
+    return (f"{advice}, on {target}: sudo loginctl enable-linger $USER",)

@@ -70,19 +70,19 @@ def left_lines(report: SweepReport) -> tuple[str, ...]:
 
 def impossible_table(report: SweepReport) -> Table:
     """The points that cannot be, and why."""
-    rows = [(title(each.point), _told(each)) for each in report.impossible]
+    rows = [(title(record.point), _reason(record)) for record in report.impossible]
     return Table((Column("cannot be"), Column("why")), tuple(rows))
 
 
 def failed_table(report: SweepReport) -> Table:
     """The points that were begun, and did not come to an end."""
     ended = (*report.refused, *report.failed)
-    rows = [(title(each.point), each.status, _told(each)) for each in ended]
+    rows = [(title(record.point), record.status, _reason(record)) for record in ended]
     return Table((Column("not done"), Column(""), Column("why")), tuple(rows))
 
 
-def _told(point: PointRecord | Impossible) -> str:
-    return f"{point.message} {point.hint}".rstrip()
+def _reason(record: PointRecord | Impossible) -> str:
+    return f"{record.message} {record.hint}".rstrip()
 
 
 def place_text(place: Place | None) -> str:
@@ -137,14 +137,14 @@ def _row(record: PointRecord, front: Front, axes: list[str], measures: set[str])
 
 def budget_text(budget: Budget) -> str:
     """What was asked for; "" for nothing."""
-    asked = []
+    limits = []
     if budget.latency_ms is not None:
-        asked.append(f"{milliseconds_text(budget.latency_ms)} ms")
+        limits.append(f"{milliseconds_text(budget.latency_ms)} ms")
     if budget.size_bytes is not None:
-        asked.append(size_text(budget.size_bytes))
+        limits.append(size_text(budget.size_bytes))
     if budget.max_drop is not None:
-        asked.append(f"{budget.max_drop:g} points below the best accuracy")
-    return f"Budget: {', '.join(asked)}." if asked else ""
+        limits.append(f"{budget.max_drop:g} points below the best accuracy")
+    return f"Budget: {', '.join(limits)}." if limits else ""
 
 
 def taken_lines(front: Front, storage: Path | str) -> tuple[str, ...]:

@@ -40,11 +40,11 @@ def verdicts_table(report: VerdictReport, above: str = "") -> Table:
     columns = (Column("claim"), Column("outcome"), Column("what decided it"))
     rows = [
         (
-            each.claim.id,
-            _SHORT[each.outcome],
-            "see above" if each.claim.id == above else each.summary,
+            verdict.claim.id,
+            _SHORT[verdict.outcome],
+            "see above" if verdict.claim.id == above else verdict.summary,
         )
-        for each in report.verdicts
+        for verdict in report.verdicts
     ]
     return Table(columns, tuple(rows))
 
@@ -65,20 +65,20 @@ def sentence(text: str) -> str:
 
 def paragraphs(verdict: Verdict) -> tuple[str, ...]:
     """The answer in a sentence where there is one, the summary, and the conditions."""
-    found = [each for each in (verdict.headline, verdict.summary) if each]
+    texts = [text for text in (verdict.headline, verdict.summary) if text]
     if verdict.conditions:
-        found.append(f"Conditions: {'; '.join(verdict.conditions)}.")
-    return tuple(found)
+        texts.append(f"Conditions: {'; '.join(verdict.conditions)}.")
+    return tuple(texts)
 
 
 def detail_pairs(verdict: Verdict) -> tuple[tuple[str, str], ...]:
     """The details, each with its label."""
-    return tuple((each.label, each.text) for each in verdict.details)
+    return tuple((detail.label, detail.text) for detail in verdict.details)
 
 
 def devices_table(verdict: Verdict) -> Table:
     """One row a device: frames a second under each recipe, and the fastest in full."""
-    recipes = dict.fromkeys(recipe for each in verdict.devices for recipe in each.frames)
+    recipes = dict.fromkeys(recipe for device in verdict.devices for recipe in device.frames)
     columns = (
         Column("device"),
         *(Column(recipe, number=True) for recipe in recipes),
@@ -89,14 +89,14 @@ def devices_table(verdict: Verdict) -> Table:
     )
     rows = [
         (
-            device_text(each),
-            *(frames_text(each.frames.get(recipe)) for recipe in recipes),
-            interval_text(each),
-            ABSENT if each.power_w is None else f"{each.power_w:.1f}",
-            frames_text(each.frugal),
-            each.enough_for,
+            device_text(device),
+            *(frames_text(device.frames.get(recipe)) for recipe in recipes),
+            interval_text(device),
+            ABSENT if device.power_w is None else f"{device.power_w:.1f}",
+            frames_text(device.frugal),
+            device.enough_for,
         )
-        for each in verdict.devices
+        for device in verdict.devices
     ]
     return Table(columns, tuple(rows))
 
@@ -153,8 +153,8 @@ def numbers_table(verdict: Verdict) -> Table:
         Column("entry"),
     )
     rows = [
-        (printable(each.name, 200), value_text(each), each.provenance, _entry(each))
-        for each in verdict.numbers
+        (printable(number.name, 200), value_text(number), number.provenance, _entry(number))
+        for number in verdict.numbers
     ]
     return Table(columns, tuple(rows))
 
@@ -184,23 +184,23 @@ def _entry(number: Number) -> str:
 
 def sources(verdict: Verdict) -> tuple[str, ...]:
     """Date and machine of each file the numbers come from, once."""
-    every = (each.source for each in verdict.numbers)
-    lines = (f"{each.file}: {each.date}, {each.machine}" for each in every)
-    return tuple(printable(each, 200) for each in dict.fromkeys(lines))
+    every = (number.source for number in verdict.numbers)
+    lines = (f"{source.file}: {source.date}, {source.machine}" for source in every)
+    return tuple(printable(line, 200) for line in dict.fromkeys(lines))
 
 
 def tally(verdicts: Iterable[Verdict]) -> str:
     """How many claims came to which outcome."""
     counts: dict[str, int] = {}
-    for each in verdicts:
-        counts[each.outcome] = counts.get(each.outcome, 0) + 1
+    for verdict in verdicts:
+        counts[verdict.outcome] = counts.get(verdict.outcome, 0) + 1
     return ", ".join(f"{count} {outcome}" for outcome, count in counts.items())
 
 
 def _object(verdict: Verdict) -> dict[str, Any]:
     """Details and sources as text, which is what scripts were given from the start."""
-    numbers = [{**asdict(each), "source": str(each.source)} for each in verdict.numbers]
-    details = [f"{each.label}: {each.text}" for each in verdict.details]
+    numbers = [{**asdict(number), "source": str(number.source)} for number in verdict.numbers]
+    details = [f"{detail.label}: {detail.text}" for detail in verdict.details]
     return {**asdict(verdict), "numbers": numbers, "details": details}
 
 
@@ -208,7 +208,7 @@ def verdicts_object(report: VerdictReport) -> dict[str, Any]:
     """Every verdict with all its numbers, and the headers of the records."""
     return {
         "schema": SCHEMA,
-        "verdicts": [_object(each) for each in report.verdicts],
+        "verdicts": [_object(verdict) for verdict in report.verdicts],
         "records": report.folder,
-        "headers": [asdict(each) for each in report.headers],
+        "headers": [asdict(header) for header in report.headers],
     }

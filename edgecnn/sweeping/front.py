@@ -6,6 +6,7 @@ Records come one by one, and only the front is kept: a sweep of any length takes
 from __future__ import annotations
 
 import math
+import operator
 from typing import TYPE_CHECKING
 
 from edgecnn.sweeping.records import Budget, Front, Place, PointRecord
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 _POINTS = 100  # percentage points in the whole
 _Scores = tuple[float, ...]
+_Member = tuple[_Scores, PointRecord]
 
 
 class Fronts:
@@ -25,29 +27,27 @@ class Fronts:
     """
 
     def __init__(self, places: Iterable[Place]) -> None:
-        self._kept: dict[Place | None, list[tuple[_Scores, PointRecord]]] = {
-            place: [] for place in (*places,) or (None,)
-        }
+        self._members: dict[Place | None, list[_Member]] = {p: [] for p in (*places,) or (None,)}
 
     def add(self, record: PointRecord) -> None:
         """Look at a record; one without a latency at a place is on no front there."""
         if record.status != "done":
             return
-        for place, kept in self._kept.items():
+        for place, members in self._members.items():
             scores = _scores(record, place)
-            if scores is None or any(_beats(other, scores) for other, _ in kept):
+            if scores is None or any(_beats(other, scores) for other, _ in members):
                 continue
-            kept[:] = [each for each in kept if not _beats(scores, each[0])]
-            kept.append((scores, record))
+            members[:] = [member for member in members if not _beats(scores, member[0])]
+            members.append((scores, record))
 
     def under(self, budget: Budget) -> tuple[Front, ...]:
         """The fronts, and what to take under a budget."""
-        return tuple(_front(place, kept, budget) for place, kept in self._kept.items())
+        return tuple(_front(place, members, budget) for place, members in self._members.items())
 
 
 def latency_ms(record: PointRecord, place: Place | None) -> float | None:
     """The record's latency at a place; None where it has none."""
-    return next((each.latency_ms for each in record.timings if each.place == place), None)
+    return next((timing.latency_ms for timing in record.timings if timing.place == place), None)
 
 
 def _scores(record: PointRecord, place: Place | None) -> _Scores | None:
@@ -59,20 +59,20 @@ def _scores(record: PointRecord, place: Place | None) -> _Scores | None:
     return (latency or 0.0, float(record.size_bytes), wrong)
 
 
-def _beats(one: _Scores, other: _Scores) -> bool:
+def _beats(scores: _Scores, rival: _Scores) -> bool:
     """Whether one is as good in everything, and better in something."""
-    return one != other and all(mine <= theirs for mine, theirs in zip(one, other, strict=True))
+    return scores != rival and all(map(operator.le, scores, rival))
 
 
-def _front(place: Place | None, kept: list[tuple[_Scores, PointRecord]], budget: Budget) -> Front:
-    ordered = [record for _, record in sorted(kept, key=_order)]
+def _front(place: Place | None, members: list[_Member], budget: Budget) -> Front:
+    ordered = [record for _, record in sorted(members, key=_order)]
     fitting = [record for record in ordered if _fits(record, place, budget, _best(ordered))]
     if not fitting:
         why = "No point is within the budget." if ordered else "No point has a latency there."
         return Front(place, tuple(ordered), None, why)
     if budget.max_drop is None and fitting[0].accuracy is not None:
-        taken = max(fitting, key=lambda each: (_accuracy(each), -ordered.index(each)))
-        return Front(place, tuple(ordered), taken, _most_accurate(budget))
+        choice = max(fitting, key=lambda record: (_accuracy(record), -ordered.index(record)))
+        return Front(place, tuple(ordered), choice, _most_accurate(budget))
     return Front(place, tuple(ordered), fitting[0], _fastest(place, budget))
 
 
@@ -106,6 +106,6 @@ def _fastest(place: Place | None, budget: Budget) -> str:
     return f"It is the {what}{within}."
 
 
-def _order(scored: tuple[_Scores, PointRecord]) -> tuple[_Scores, str]:
+def _order(member: _Member) -> tuple[_Scores, str]:
     """The fastest first; equal ones in an order that no engine changes."""
-    return scored[0], scored[1].key
+    return member[0], member[1].key

@@ -33,7 +33,7 @@ _HOW = ("calibration_samples", "calibration_method", "recipe", "min_snr_db", "fo
 def decisive_versions() -> dict[str, str]:
     """Version of every package that has a part in a result and is installed."""
     installed = {name: find_version(name) for name in _PACKAGES}
-    return versions() | {name: found for name, found in installed.items() if found is not None}
+    return versions() | {name: text for name, text in installed.items() if text is not None}
 
 
 class Keys:
@@ -69,8 +69,8 @@ class Keys:
         point = planned.point
         how = {name: getattr(point, name) for name in _HOW}
         scaling = preprocessing_of(point, self._spec.preprocessing)
-        said = None if scaling is None else asdict(scaling)
-        return digest(self.network(planned), how, self._content(point.calibration), said)
+        settings = None if scaling is None else asdict(scaling)
+        return digest(self.network(planned), how, self._content(point.calibration), settings)
 
     def group(self, planned: Planned) -> str:
         """Of what shares a float stage: random weights are adapted to the calibration images.

@@ -32,17 +32,17 @@ def expanded(names: Iterable[str]) -> tuple[str, ...]:
     Raises:
         InputError: one is neither a device nor a farm nor what a node may offer.
     """
-    found: dict[str, None] = {}
+    devices: dict[str, None] = {}
     for name in names:
         if not name.startswith(MARK):
-            found |= dict.fromkeys(farm.expanded((name,)))
+            devices |= dict.fromkeys(farm.expanded((name,)))
         elif _NAME.fullmatch(name):
-            found[name] = None
+            devices[name] = None
         else:
             raise InputError(
                 f"{name!r} is nothing that a node can offer.", hint="device:raspberry-pi-4b is."
             )
-    return tuple(found)
+    return tuple(devices)
 
 
 def of(names: Iterable[str]) -> tuple[str, ...]:
@@ -64,23 +64,24 @@ def _target(name: str) -> str:
     if not path:
         return "local"
     try:
-        found = farm.expanded((f"@{path}:{name[len(MARK) :]}",))
+        devices = farm.expanded((f"@{path}:{name[len(MARK) :]}",))
     except EdgeCnnError as error:
         raise DeviceError(f"{name}: {error.message}", hint=error.hint) from error
-    if len(found) > 1:
+    if len(devices) > 1:
         raise DeviceError(
-            f"{name}: {path} on its node has {len(found)} targets in that group.",
+            f"{name}: {path} on its node has {len(devices)} targets in that group.",
             hint="Ray gives it to one task at a time: name one target there.",
         )
-    return found[0]
+    return devices[0]
 
 
 def renamed(report: BenchReport, names: Mapping[str, str]) -> BenchReport:
     """The report with its devices called what they were asked for as: nodes' own names differ."""
     return replace(
         report,
-        results=tuple(replace(each, target=names[each.target]) for each in report.results),
+        results=tuple(replace(result, target=names[result.target]) for result in report.results),
         failures=tuple(
-            replace(each, target=names.get(each.target, each.target)) for each in report.failures
+            replace(failure, target=names.get(failure.target, failure.target))
+            for failure in report.failures
         ),
     )

@@ -36,16 +36,16 @@ def check(table: Mapping[str, object], record: type, where: str) -> None:
     hints = get_type_hints(record, localns=_NAMES)
     for name, value in table.items():
         if not _fits(value, hints[name]):
-            wanted = " or ".join(_words(hints[name]))
+            types = " or ".join(_words(hints[name]))
             raise InputError(
-                f"{where}: {name} has the wrong type: it takes {wanted}, not"
+                f"{where}: {name} has the wrong type: it takes {types}, not"
                 f" {printable(repr(value))}."
             )
 
 
 def _fits(value: object, hint: Any) -> bool:  # noqa: ANN401 - any type's
     if get_origin(hint) in {Union, UnionType}:
-        return any(_fits(value, each) for each in get_args(hint))
+        return any(_fits(value, option) for option in get_args(hint))
     if get_origin(hint) is Literal:
         return isinstance(value, str) and value in get_args(hint)
     if hint is float:
@@ -55,8 +55,8 @@ def _fits(value: object, hint: Any) -> bool:  # noqa: ANN401 - any type's
 
 def _words(hint: Any) -> list[str]:  # noqa: ANN401 - any type's
     if get_origin(hint) in {Union, UnionType}:
-        kinds = [each for each in get_args(hint) if each is not NoneType]
-        return list(dict.fromkeys(word for each in kinds for word in _words(each)))
+        kinds = [option for option in get_args(hint) if option is not NoneType]
+        return list(dict.fromkeys(word for kind in kinds for word in _words(kind)))
     if get_origin(hint) is Literal:
         return list(get_args(hint))
     return [_WORDS[str if hint is Path else hint]]

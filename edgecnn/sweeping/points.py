@@ -42,12 +42,12 @@ def every_point(axes: Axes) -> Iterator[Point]:
     What has no part in a point takes the axis's first value: how ranges are calibrated where the
     recipe has none, the SNR to reach where it is not an int8 .tflite's.
     """
-    names = [each.name for each in fields(Point)]
-    told = set[Point]()
+    names = [field.name for field in fields(Point)]
+    points = set[Point]()
     for values in itertools.product(*(getattr(axes, name) for name in names)):
         point = _without_idle(Point(**dict(zip(names, values, strict=True))), axes)
-        if point not in told:
-            told.add(point)
+        if point not in points:
+            points.add(point)
             yield point
 
 
@@ -98,20 +98,20 @@ def _require_trainable(point: Point) -> None:
         )
 
 
-def preprocessing_of(point: Point, said: Preprocessing | None) -> Preprocessing | None:
+def preprocessing_of(point: Point, scaling: Preprocessing | None) -> Preprocessing | None:
     """How the point's images are scaled: as was said, unless its model has a scaling of its own."""
-    return None if is_name(point.model) else said
+    return None if is_name(point.model) else scaling
 
 
 def export_options(point: Point, scaling: Preprocessing | None) -> dict[str, Any]:
     """A point as `ExportOptions` takes it, without folder and threads."""
-    taken: dict[str, Any] = {
-        each.name: getattr(point, each.name)
-        for each in fields(point)
-        if each.name not in {"model", "recipe", "format"}
+    options: dict[str, Any] = {
+        field.name: getattr(point, field.name)
+        for field in fields(point)
+        if field.name not in {"model", "recipe", "format"}
     }
     return {
-        **taken,
+        **options,
         "recipes": (point.recipe,),
         "formats": (point.format,),
         "preprocessing": scaling,

@@ -14,10 +14,12 @@ from edgecnn.engines.local import LocalEngine, cores, free_bytes
 from edgecnn.engines.tasks import Outcome, Task
 from edgecnn.errors import EdgeCnnError, InputError
 from edgecnn.progress import Progress, Recorder, Silent
-from edgecnn.sweeping import journal, keys, offered, points, spec, storage
+from edgecnn.sweeping import journal, keys, offered, points, storage
 from edgecnn.sweeping.meter import Meter
 from edgecnn.sweeping.records import Budget, Impossible, PointRecord, Run, SweepReport
 from edgecnn.sweeping.sharing import Shared
+from edgecnn.sweeping.spec import from_tables
+from edgecnn.sweeping.spec import read as read_spec
 from edgecnn.sweeping.tally import Survey, Tally, make_report, places, take_survey, take_tally
 from edgecnn.sweeping.work import Work
 
@@ -98,14 +100,14 @@ def sweep(
         StoppedError: the user interrupted; it is a KeyboardInterrupt.
     """
     chosen = SweepOptions(**options)
-    asked, name = _asked(source)
-    asked = replace(asked, budget=_budget(chosen, asked))
-    _check(chosen, asked)
+    spec, name = _spec(source)
+    spec = replace(spec, budget=_budget(chosen, spec))
+    _check(chosen, spec)
     watcher = progress or Silent()
     reading = Recorder(watcher)
     file = _out(chosen, name) / NAME
     where = _storage(chosen, file)
-    survey = take_survey(asked)
+    survey = take_survey(spec)
     if chosen.dry_run:
         tally = take_tally(survey, file, reading.warn)
         return make_report(survey, tally, file, where, tally.ended(), reading.warnings)
@@ -116,10 +118,10 @@ def sweep(
     return make_report(survey, tally, file, where, earlier, reading.warnings)
 
 
-def _asked(source: Path | str | Mapping[str, Any]) -> tuple[Spec, str]:
+def _spec(source: Path | str | Mapping[str, Any]) -> tuple[Spec, str]:
     if isinstance(source, str | Path):
-        return spec.read(Path(source)), Path(source).stem
-    return spec.from_tables(source), "sweep"
+        return read_spec(Path(source)), Path(source).stem
+    return from_tables(source), "sweep"
 
 
 def _out(options: SweepOptions, name: str) -> Path:
@@ -133,13 +135,13 @@ def _storage(options: SweepOptions, file: Path) -> Path | str:
     return options.storage if storage.is_address(options.storage) else Path(options.storage)
 
 
-def _budget(options: SweepOptions, asked: Spec) -> Budget:
+def _budget(options: SweepOptions, spec: Spec) -> Budget:
     """The spec's, and what was said beside it."""
-    said = {each.name: getattr(options, each.name) for each in fields(Budget)}
-    return replace(asked.budget, **{name: v for name, v in said.items() if v is not None})
+    overrides = {field.name: getattr(options, field.name) for field in fields(Budget)}
+    return replace(spec.budget, **{name: v for name, v in overrides.items() if v is not None})
 
 
-def _check(options: SweepOptions, asked: Spec) -> None:
+def _check(options: SweepOptions, spec: Spec) -> None:
     """Hold that the options make sense together."""
     for name in ("jobs", "threads", "limit"):
         value = getattr(options, name)
@@ -147,20 +149,20 @@ def _check(options: SweepOptions, asked: Spec) -> None:
             raise InputError(f"--{name} {value}: it must be at least 1.")
     if options.ray is not None and options.jobs is not None:
         raise InputError("--jobs is for this machine's processes.", hint="Leave --ray or it out.")
-    if asked.benching is not None:
-        _check_devices(options, asked.benching.on)
+    if spec.benching is not None:
+        _check_devices(options, spec.benching.on)
     if options.ray not in {None, on_ray.LOCAL} and options.storage is None:
         raise InputError(
             "--ray: the nodes need a place that all of them see.",
             hint="Name it with --storage: a folder of a network file system, or an address such as"
             " s3://bucket/folder.",
         )
-    if asked.budget.max_drop is not None and asked.evaluating is None:
+    if spec.budget.max_drop is not None and spec.evaluating is None:
         raise InputError(
             "--max-drop is about accuracy, and nothing is evaluated.",
             hint="Add a table [evaluate] with data.",
         )
-    if asked.budget.latency_ms is not None and not places(asked):
+    if spec.budget.latency_ms is not None and not places(spec):
         raise InputError(
             "--latency: no latency is predicted or measured.",
             hint="Add a table [predict] with device, or [bench] with on.",
@@ -222,13 +224,13 @@ def _stopped(survey: Survey, tally: Tally) -> StoppedError:
 
 
 def _engine(
-    options: SweepOptions, asked: Spec, where: Path | str
+    options: SweepOptions, spec: Spec, where: Path | str
 ) -> contextlib.AbstractContextManager[Engine]:
     if options.ray is not None:
-        names = () if asked.benching is None else asked.benching.on
+        names = () if spec.benching is None else spec.benching.on
         return on_ray.RayEngine(options.ray, _cache(options.ray, where), names)
     jobs = options.jobs or max(1, cores() // options.threads)
-    if asked.benching is not None:  # what is measured must have the machine for itself
+    if spec.benching is not None:  # what is measured must have the machine for itself
         jobs = 1
     return contextlib.nullcontext(LocalEngine(jobs, free_bytes()))
 
@@ -241,12 +243,12 @@ def _cache(ray: str, where: Path | str) -> dict[str, str] | None:
     return {"EDGECNN_CACHE": str(cache.absolute())}
 
 
-def _tasks(asked: Spec, tally: Tally, options: SweepOptions, where: str) -> Iterator[Task]:
+def _tasks(spec: Spec, tally: Tally, options: SweepOptions, where: str) -> Iterator[Task]:
     """The points that are left, a network's one after the other, made one by one."""
-    keyer, begun, shared = keys.Keys(asked), set[str](), Shared(where)
+    keyer, begun, shared = keys.Keys(spec), set[str](), Shared(where)
     versions = keys.decisive_versions()
-    devices = () if asked.benching is None else offered.of(asked.benching.on)
-    for planned in points.plan_all(asked):
+    devices = () if spec.benching is None else offered.of(spec.benching.on)
+    for planned in points.plan_all(spec):
         if isinstance(planned, Impossible):
             continue
         key = keyer.point(planned)
@@ -254,7 +256,7 @@ def _tasks(asked: Spec, tally: Tally, options: SweepOptions, where: str) -> Iter
             continue
         group = keyer.group(planned)
         source = points.absolute(planned.point)
-        training, evaluating = _absolute(asked.training), _absolute(asked.evaluating)
+        training, evaluating = _absolute(spec.training), _absolute(spec.evaluating)
         work = Work(
             key=key,
             point=planned.point,
@@ -264,13 +266,13 @@ def _tasks(asked: Spec, tally: Tally, options: SweepOptions, where: str) -> Iter
             storage=where,
             versions=versions,
             shared=shared.of(source, training, evaluating),
-            ahead=() if group in begun else asked.axes.format,
+            ahead=() if group in begun else spec.axes.format,
             threads=options.threads,
-            preprocessing=points.preprocessing_of(planned.point, asked.preprocessing),
+            preprocessing=points.preprocessing_of(planned.point, spec.preprocessing),
             training=training,
             evaluating=evaluating,
-            predicting=asked.predicting,
-            benching=asked.benching,
+            predicting=spec.predicting,
+            benching=spec.benching,
         )
         begun.add(group)
         yield Task(
@@ -298,9 +300,9 @@ def _record(outcome: Outcome) -> PointRecord:
     """What is kept of an outcome."""
     work, run = outcome.task.argument, Run(attempts=outcome.attempts)
     if outcome.error is None:
-        made: PointRecord = outcome.value
-        run = replace(made.run, attempts=outcome.attempts, peak_bytes=outcome.peak_bytes)
-        return replace(made, run=run)
+        record: PointRecord = outcome.value
+        run = replace(record.run, attempts=outcome.attempts, peak_bytes=outcome.peak_bytes)
+        return replace(record, run=run)
     error = outcome.error
     if isinstance(error, EdgeCnnError):
         return PointRecord(

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from edgecnn.building.files import tree_sha256
 from edgecnn.errors import InputError
-from edgecnn.sweeping import keys, storage
+from edgecnn.sweeping import keys
+from edgecnn.sweeping.storage import is_address, opened
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -40,7 +41,7 @@ class Shared:
         Raises:
             InputError: a file cannot be read, or the storage not be written.
         """
-        if not storage.is_address(self._where):
+        if not is_address(self._where):
             return ()
         named = [source.model, source.weights, source.calibration]
         for table in options:
@@ -51,12 +52,12 @@ class Shared:
     def _key(self, name: str) -> str:
         if name not in self._keys:
             key = tree_sha256(Path(name))
-            storage.opened(self._where).share(DATA, key, Path(name))
+            opened(self._where).share(DATA, key, Path(name))
             self._keys[name] = key
         return self._keys[name]
 
 
-def fetched(shared: Iterable[tuple[str, str]], held: Storage) -> dict[str, str]:
+def fetched(shared: Iterable[tuple[str, str]], storage: Storage) -> dict[str, str]:
     """On a node: by its path on the machine that began the sweep, each file's path here.
 
     Raises:
@@ -64,7 +65,7 @@ def fetched(shared: Iterable[tuple[str, str]], held: Storage) -> dict[str, str]:
     """
     names = dict[str, str]()
     for path, key in shared:
-        folder = held.find(DATA, key)
+        folder = storage.find(DATA, key)
         if folder is None:
             cause = FileNotFoundError(path)
             raise InputError(

@@ -194,7 +194,7 @@ def _known(table: Iterable[str], known: Iterable[str], where: str) -> None:
 
 
 def _axes(table: dict[str, Any], where: str) -> Axes:
-    names = [each.name for each in fields(Point)]
+    names = [axis.name for axis in fields(Point)]
     named = {_axis_name(name, names): name for name in table}
     _known(named, names, where)
     if not named.keys() >= {"model"}:
@@ -205,15 +205,15 @@ def _axes(table: dict[str, Any], where: str) -> Axes:
 
 
 def _axis_name(name: str, names: list[str]) -> str:
-    for each in (name, name.removesuffix("s")):
-        axis = _ALIASES.get(each, each)
+    for spelling in (name, name.removesuffix("s")):
+        axis = _ALIASES.get(spelling, spelling)
         if axis in names:
             return axis
     return name
 
 
-def _values(axis: str, given: object, where: str) -> tuple[Any, ...]:
-    values = given if isinstance(given, list) else [given]
+def _values(axis: str, content: object, where: str) -> tuple[Any, ...]:
+    values = content if isinstance(content, list) else [content]
     if not values:
         raise InputError(f"{where}: {axis} has no value.", hint="Name one, or leave it out.")
     kinds = _KINDS.get(axis, (str,))
@@ -221,12 +221,12 @@ def _values(axis: str, given: object, where: str) -> tuple[Any, ...]:
 
 
 def _value(axis: str, value: Any, kinds: tuple[type, ...], where: str) -> Any:  # noqa: ANN401 - what TOML holds
-    optional = axis in {each.name for each in fields(Point) if each.default is None}
+    optional = axis in {option.name for option in fields(Point) if option.default is None}
     if optional and value == _NONE and axis != "weights":  # "none" is a word of its weights
         return None
     if isinstance(value, bool) or not isinstance(value, kinds):
-        wanted = " or a ".join(kind.__name__ for kind in kinds)
-        raise InputError(f"{where}: {axis} takes a {wanted}, not {value!r}.")
+        types = " or a ".join(kind.__name__ for kind in kinds)
+        raise InputError(f"{where}: {axis} takes a {types}, not {value!r}.")
     return _decibel(value, where) if axis == "min_snr_db" else value
 
 
@@ -261,7 +261,7 @@ def _numbers_text(value: object) -> str:
 def _training(table: dict[str, Any] | None, where: str) -> dict[str, Any] | None:
     if table is None:
         return None
-    _known(table, _left({each.name for each in fields(TrainOptions)}, _NOT_OF_TRAINING), where)
+    _known(table, _left({option.name for option in fields(TrainOptions)}, _NOT_OF_TRAINING), where)
     if "data" not in table:
         raise InputError(f"{where} names no data.", hint='For example: data = "fashion-mnist"')
     option_types.check(table, TrainOptions, where)
@@ -272,7 +272,7 @@ def _training(table: dict[str, Any] | None, where: str) -> dict[str, Any] | None
 def _evaluating(table: dict[str, Any] | None, where: str) -> dict[str, Any] | None:
     if table is None:
         return None
-    names = {each.name for each in fields(EvaluateOptions)}
+    names = {option.name for option in fields(EvaluateOptions)}
     _known(table, _left(names, _NOT_OF_EVALUATING), where)
     if "data" not in table:
         raise InputError(f"{where} names no data.", hint='For example: data = "fashion-mnist"')
@@ -311,17 +311,17 @@ def _benching(table: dict[str, Any] | None, where: str) -> Benching | None:
     return Benching(on, _counts(table.get("threads", 1), where), profile)
 
 
-def _texts(given: object, name: str, where: str) -> tuple[str, ...]:
-    values = given if isinstance(given, list) else [given]
+def _texts(content: object, name: str, where: str) -> tuple[str, ...]:
+    values = content if isinstance(content, list) else [content]
     if not values or not all(isinstance(value, str) and value for value in values):
-        raise InputError(f"{where}: {name} takes a name or a list of them, not {given!r}.")
+        raise InputError(f"{where}: {name} takes a name or a list of them, not {content!r}.")
     return tuple(dict.fromkeys(values))
 
 
-def _counts(given: object, where: str) -> tuple[int, ...]:
-    values = given if isinstance(given, list) else [given]
+def _counts(content: object, where: str) -> tuple[int, ...]:
+    values = content if isinstance(content, list) else [content]
     if not values or not all(type(value) is int and value > 0 for value in values):
-        raise InputError(f"{where}: threads takes numbers from 1 on, not {given!r}.")
+        raise InputError(f"{where}: threads takes numbers from 1 on, not {content!r}.")
     return tuple(dict.fromkeys(values))
 
 

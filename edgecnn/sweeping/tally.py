@@ -46,15 +46,15 @@ def take_survey(spec: Spec) -> Survey:
         InputError: a file that decides a result cannot be read.
         MissingPartError: a package is not installed.
     """
-    keyer, told, networks = keys.Keys(spec), set[str](), set[str]()
+    keyer, point_keys, networks = keys.Keys(spec), set[str](), set[str]()
     impossible = list[Impossible]()
     for planned in points.plan_all(spec):
         if isinstance(planned, Impossible):
             impossible.append(planned)
         else:
-            told.add(keyer.point(planned))
+            point_keys.add(keyer.point(planned))
             networks.add(keyer.network(planned))
-    return Survey(spec, frozenset(told), tuple(impossible), len(networks))
+    return Survey(spec, frozenset(point_keys), tuple(impossible), len(networks))
 
 
 class Tally:
@@ -133,14 +133,14 @@ def take_tally(survey: Survey, file: Path, warn: Callable[[str], None]) -> Tally
 
 def places(spec: Spec) -> tuple[Place, ...]:
     """Where a sweep's latencies hold, in the order they were asked for."""
-    found = list[Place]()
+    result = list[Place]()
     if spec.benching is not None:
-        found += [Place(on, n, measured=True) for on in spec.benching.on
+        result += [Place(on, n, measured=True) for on in spec.benching.on
                   for n in spec.benching.threads]  # fmt: skip
     if spec.predicting is not None:
         names = [profiles.find(device).name for device in spec.predicting.device]
-        found += [Place(name, n) for name in names for n in spec.predicting.threads]
-    return tuple(found)
+        result += [Place(name, n) for name in names for n in spec.predicting.threads]
+    return tuple(result)
 
 
 def make_report(

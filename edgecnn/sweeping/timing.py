@@ -29,17 +29,17 @@ def timings(
     Raises:
         DeviceError: a device that was to measure it did not.
     """
-    found, notes = list[Timing](), list[str]()
+    latencies, notes = list[Timing](), list[str]()
     if predicting is not None:
         try:
-            found += _predicted(predicting, folder, progress)
+            latencies += _predicted(predicting, folder, progress)
         except InputError as error:  # int16x8, and operators nobody can count
             notes.append(error.message)
     if benching is not None:
-        measured, said = _measured(benching, file_format, folder, progress)
-        found += measured
-        notes += said
-    return tuple(found), tuple(notes)
+        measured, remarks = _measured(benching, file_format, folder, progress)
+        latencies += measured
+        notes += remarks
+    return tuple(latencies), tuple(notes)
 
 
 def _predicted(predicting: Predicting, folder: Path, progress: Progress) -> list[Timing]:
@@ -79,7 +79,7 @@ def timings_of(report: BenchReport) -> tuple[list[Timing], list[str]]:
     Raises:
         DeviceError: a device gave none, none that can be trusted, or computes something else.
     """
-    found, notes = list[Timing](), list[str]()
+    latencies, notes = list[Timing](), list[str]()
     for failure in report.failures:
         where = "" if failure.message.startswith(failure.target) else f"{failure.target}: "
         raise DeviceError(f"{where}{failure.message}", hint=failure.hint)
@@ -97,5 +97,5 @@ def timings_of(report: BenchReport) -> tuple[list[Timing], list[str]]:
             )
         place = Place(run.target, run.threads, measured=True)
         latency = run.latency_ms
-        found.append(Timing(place, latency.p90, latency.min, latency.p99))
-    return found, list(dict.fromkeys(notes))
+        latencies.append(Timing(place, latency.p90, latency.min, latency.p99))
+    return latencies, list(dict.fromkeys(notes))

@@ -10,9 +10,10 @@ from edgecnn import manifest as manifests
 from edgecnn.errors import DeviceError, EdgeCnnError, InputError, MissingPartError
 from edgecnn.isolation import CrashedError, LimitError
 from edgecnn.progress import Progress, Silent
-from edgecnn.sweeping import keys, sharing, storage
+from edgecnn.sweeping import keys, sharing
 from edgecnn.sweeping.points import export_options, identity_of, request_of
 from edgecnn.sweeping.records import Accuracy, Point, PointRecord, Run
+from edgecnn.sweeping.storage import opened
 from edgecnn.sweeping.timing import timings
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def perform(work: Work, progress: Progress | None = None) -> PointRecord:
     watcher, began = progress or Silent(), time.monotonic()
     try:
         _require_versions(work)
-        record = _performed(work, storage.opened(work.storage), watcher)
+        record = _performed(work, opened(work.storage), watcher)
     except (DeviceError, MissingPartError):
         raise
     except EdgeCnnError as error:
@@ -110,20 +111,20 @@ def _require_versions(work: Work) -> None:
             )
 
 
-def _performed(work: Work, held: Storage, progress: Progress) -> PointRecord:
-    local = _with_files_here(work, held)
-    kept, manifest = held.find(ARTIFACTS, work.artifact), None
-    if kept is not None:
-        manifest = _kept(kept / work.point.recipe)
+def _performed(work: Work, storage: Storage, progress: Progress) -> PointRecord:
+    local = _with_files_here(work, storage)
+    root, manifest = storage.find(ARTIFACTS, work.artifact), None
+    if root is not None:
+        manifest = _kept(root / work.point.recipe)
     reused = manifest is not None
-    if kept is None or manifest is None:
-        kept = held.make(
-            ARTIFACTS, work.artifact, lambda into: _export(local, held, into, progress)
+    if root is None or manifest is None:
+        root = storage.make(
+            ARTIFACTS, work.artifact, lambda into: _export(local, storage, into, progress)
         )
-        manifest = manifests.load(kept / work.point.recipe / manifests.NAME)
-    folder = kept / work.point.recipe
+        manifest = manifests.load(root / work.point.recipe / manifests.NAME)
+    folder = root / work.point.recipe
     file = _file(manifest, work.point)
-    found, notes = timings(
+    latencies, notes = timings(
         work.predicting, work.benching, folder, file_format=work.point.format, progress=progress
     )
     return PointRecord(
@@ -136,7 +137,7 @@ def _performed(work: Work, held: Storage, progress: Progress) -> PointRecord:
         macs=manifest.model.macs,
         snr_db=None if file.parity.snr_db is None else round(file.parity.snr_db, 3),
         accuracy=_accuracy(work, local.evaluating, folder, progress),
-        timings=found,
+        timings=latencies,
         notes=notes,
         run=Run(disk_bytes=_disk_bytes(folder), reused=reused),
     )
@@ -147,11 +148,11 @@ def artifact_place(where: Path | str, artifact: str, point: Point) -> str:
     return "/".join((str(where).rstrip("/"), ARTIFACTS, artifact, point.recipe))
 
 
-def _with_files_here(work: Work, held: Storage) -> Work:
+def _with_files_here(work: Work, storage: Storage) -> Work:
     """The same, the user's files named as they lie on this machine."""
     if not work.shared:
         return work
-    names = sharing.fetched(work.shared, held)
+    names = sharing.fetched(work.shared, storage)
     return replace(
         work,
         source=sharing.point_named(work.source, names),
@@ -179,11 +180,11 @@ def _file(manifest: Manifest, point: Point) -> FileInfo:
     raise InputError(f"The artifact has no {point.format} file.")
 
 
-def _export(work: Work, held: Storage, into: Path, progress: Progress) -> None:
+def _export(work: Work, storage: Storage, into: Path, progress: Progress) -> None:
     """Write the artifact, in a folder of its key."""
     from edgecnn.exporting import export
 
-    trained = _trained(work, held, progress)
+    trained = _trained(work, storage, progress)
     point = replace(work.source, **trained)
     options = export_options(point, work.preprocessing)
     if len(work.ahead) > 1:
@@ -218,7 +219,7 @@ def _float_stage(point: Point, work: Work, progress: Progress) -> None:
     )
 
 
-def _trained(work: Work, held: Storage, progress: Progress) -> dict[str, Any]:
+def _trained(work: Work, storage: Storage, progress: Progress) -> dict[str, Any]:
     """What training says of the point: weights, and as many classes as the data has."""
     if work.training is None:
         return {}
@@ -227,9 +228,9 @@ def _trained(work: Work, held: Storage, progress: Progress) -> dict[str, Any]:
     from edgecnn.training.loop import MODEL
     from edgecnn.training.run import RECORD
 
-    folder = held.find(_TRAINED, work.network)
+    folder = storage.find(_TRAINED, work.network)
     if folder is None or not (folder / RECORD).is_file():
-        folder = held.make(_TRAINED, work.network, lambda into: _train(work, into, progress))
+        folder = storage.make(_TRAINED, work.network, lambda into: _train(work, into, progress))
     classes = json.loads((folder / RECORD).read_bytes())["classes"]
     return {"weights": str(folder / MODEL), "classes": len(classes)}
 
@@ -271,7 +272,7 @@ def accuracy_of(report: EvaluateReport, data: str) -> Accuracy:
         return Accuracy("miou", masks.miou, None, None, masks.images, data)
     for same in report.agreements:
         values = (same.top1, same.map, same.miou)
-        value = next(each for each in values if each is not None)
+        value = next(figure for figure in values if figure is not None)
         return Accuracy("agreement", value, same.low, same.high, same.images, data)
     raise InputError("Nothing was evaluated.")
 

@@ -110,10 +110,10 @@ def suppressed(candidates: Detections, overlap: float, most: int) -> Detections:
         What stays, best first.
     """
     order = np.argsort(-candidates.scores, kind="stable")[:_MOST_CANDIDATES]
-    kept: list[int] = []
-    while len(order) and len(kept) < most:
+    indices: list[int] = []
+    while len(order) and len(indices) < most:
         best, order = order[0], order[1:]
-        kept.append(int(best))
+        indices.append(int(best))
         covered = overlaps(candidates.boxes[best], candidates.boxes[order]) > overlap
         order = order[~(covered & (candidates.classes[order] == candidates.classes[best]))]
-    return candidates.take(np.array(kept, np.int64))
+    return candidates.take(np.array(indices, np.int64))

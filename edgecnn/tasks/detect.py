@@ -180,9 +180,9 @@ def named(name: str) -> Head:
     Raises:
         TaskError: there is none.
     """
-    wanted = _ALSO.get(name, name)
+    canonical = _ALSO.get(name, name)
     for head in HEADS:
-        if head.name == wanted:
+        if head.name == canonical:
             return head
     raise TaskError(f"There is no head {name!r}.", _choices(HEADS))
 

@@ -174,10 +174,10 @@ def _epoch(
     count, loss, right = 0, 0.0, 0.0
     for images, labels in fed.training_batches(shape, number, progress):
         model.reset_metrics()  # what is returned would otherwise be a mean over earlier batches
-        found = model.train_on_batch(images, labels, return_dict=True)
+        metrics = model.train_on_batch(images, labels, return_dict=True)
         count += len(labels)
-        loss += float(found["loss"]) * len(labels)
-        right += float(found["accuracy"]) * len(labels)
+        loss += float(metrics["loss"]) * len(labels)
+        right += float(metrics["accuracy"]) * len(labels)
         progress.advance(len(labels))
     # A ReLU takes NaN for 0: the loss may look finite when the weights no longer are.
     finite = all(np.isfinite(weight.numpy()).all() for weight in model.trainable_weights)
@@ -206,9 +206,9 @@ def _settle(model: keras.Model, fed: Fed, shape: tuple[int, int, int], progress:
         return
     progress.stage("settling the normalizations' statistics")
     pixels = shape[0] * shape[1]
-    wanted = max(_LEAST_SETTLING, _SETTLING_PIXELS // pixels)
+    samples = max(_LEAST_SETTLING, _SETTLING_PIXELS // pixels)
     batches = itertools.islice(
-        fed.training_batches(shape, 0, progress), math.ceil(wanted / fed.batch_size)
+        fed.training_batches(shape, 0, progress), math.ceil(samples / fed.batch_size)
     )
     try:
         building.adapt_batch_normalization(model, np.concatenate([images for images, _ in batches]))

@@ -110,13 +110,13 @@ def _preprocessing(identity: ModelIdentity, chosen: TrainOptions) -> Preprocessi
             f"{identity.name} comes with its own preprocessing; another would be a wrong one.",
             hint="Leave --input-range, --mean and --std out.",
         )
-    found = chosen.preprocessing or identity.preprocessing
-    if found is None:
+    preprocessing = chosen.preprocessing or identity.preprocessing
+    if preprocessing is None:
         raise InputError(
             f"{identity.name}: how its input is scaled is not known.",
             hint="Say it: --input-range 0,1 (or -1,1, or 0,255), or --mean and --std.",
         )
-    return found
+    return preprocessing
 
 
 def _record(

@@ -56,9 +56,9 @@ class OddDevice(shell.ShellDevice):
             env={"EDGECNN_ODD": self._name},
         )
 
-    def lost(self, step: str, code: int | None, said: str) -> DeviceError:
+    def lost(self, step: str, code: int | None, message: str) -> DeviceError:
         """As every device has it."""
-        return DeviceError(f"{self.target}: it ended while {step} ({code}).", hint=said[-200:])
+        return DeviceError(f"{self.target}: it ended while {step} ({code}).", hint=message[-200:])
 
 
 @pytest.fixture(scope="module")

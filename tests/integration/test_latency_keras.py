@@ -14,7 +14,7 @@ import edgecnn
 from edgecnn.errors import InputError
 from edgecnn.evidence import files
 from edgecnn.latency.files import costs_of_file
-from edgecnn.latency.precision import under
+from edgecnn.latency.precision import for_recipe
 from edgecnn.zoo import MODELS
 
 if TYPE_CHECKING:
@@ -66,7 +66,9 @@ def test_a_float_file_under_a_recipe_is_the_file_of_that_recipe(tmp_path: Path) 
         "vgg", recipes=("float32", "int8"), formats=("tflite",), calibration_samples=2, out=tmp_path
     )
     float32, int8 = (costs_of_file(tmp_path / r / "model.tflite") for r in ("float32", "int8"))
-    kinds = [(each.kind, each.macs, each.precision) for each in under(float32, "int8").operators]
+    kinds = [
+        (each.kind, each.macs, each.precision) for each in for_recipe(float32, "int8").operators
+    ]
     assert kinds == [(each.kind, each.macs, each.precision) for each in int8.operators]
 
 

@@ -1,6 +1,6 @@
 """The networks that published latencies were measured on, from their papers' tables.
 
-Each is written down operator by operator (`edgecnn.latency.sketch`); `find` names them as the rows
+Each is written operator by operator (`edgecnn.latency.cost_builder`); `find` names them as the rows
 of edgecnn/latency/data do. `tests/unit/tools` holds their MACs against published counts.
 """
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING
 
-from edgecnn.latency.sketch import Plane, Sketch
+from edgecnn.latency.cost_builder import CostBuilder, FeatureMap
 from published_nets import mobilenet, mobilenet_v3
 from published_nets.resnet import bottleneck_stages
 
@@ -30,7 +30,7 @@ _V3_EXPANSIONS = {"large": (480, mobilenet_v3.LARGE), "small": (288, mobilenet_v
 
 def ssd_v2(size: int, *, lite: bool) -> NetCost:
     """SSD or SSDLite on MobileNetV2."""
-    net = Sketch()
+    net = CostBuilder()
     x, branch = mobilenet.v2_backbone(net, size, 1.0)
     maps = [branch, net.conv(x, 1280, 1)]
     maps += _extras(net, maps[-1], lite=lite)
@@ -40,7 +40,7 @@ def ssd_v2(size: int, *, lite: bool) -> NetCost:
 
 def ssdlite_v3(size: int, *, variant: str) -> NetCost:
     """SSDLite on MobileNetV3, whose last stage has half the channels (section 6.3)."""
-    net = Sketch()
+    net = CostBuilder()
     last, rows = _V3_EXPANSIONS[variant]
     halved = _halve_last_stage(rows)
     x, branch = mobilenet_v3.backbone(net, size, halved, 1.0)
@@ -63,7 +63,7 @@ def _halve_last_stage(rows: Sequence[mobilenet_v3.Row]) -> tuple[mobilenet_v3.Ro
     )
 
 
-def _extras(net: Sketch, x: Plane, *, lite: bool) -> list[Plane]:
+def _extras(net: CostBuilder, x: FeatureMap, *, lite: bool) -> list[FeatureMap]:
     maps = []
     for channels in _EXTRAS:
         x = net.conv(x, channels // 2, 1)
@@ -75,7 +75,7 @@ def _extras(net: Sketch, x: Plane, *, lite: bool) -> list[Plane]:
     return maps
 
 
-def _heads(net: Sketch, maps: Sequence[Plane], *, lite: bool) -> None:
+def _heads(net: CostBuilder, maps: Sequence[FeatureMap], *, lite: bool) -> None:
     anchors = 0
     for index, x in enumerate(maps):
         boxes = 6 if index else 3
@@ -88,18 +88,18 @@ def _heads(net: Sketch, maps: Sequence[Plane], *, lite: bool) -> None:
     _detect(net, anchors)
 
 
-def _detect(net: Sketch, anchors: int) -> None:
-    scores = Plane(1, anchors, _CLASSES)
-    for plane in (Plane(1, anchors, _BOX), scores):
-        net.light("copy", "CONCATENATION", plane, plane)
+def _detect(net: CostBuilder, anchors: int) -> None:
+    scores = FeatureMap(1, anchors, _CLASSES)
+    for plane in (FeatureMap(1, anchors, _BOX), scores):
+        net.non_multiplying("copy", "CONCATENATION", plane, plane)
     net.activation(scores, "LOGISTIC")
-    net.light("detection", "TFLite_Detection_PostProcess", scores, scores)
+    net.non_multiplying("detection", "TFLite_Detection_PostProcess", scores, scores)
 
 
 def fpn_v1(size: int) -> NetCost:
     """The feature pyramid on MobileNetV1."""
-    net = Sketch()
-    x = net.conv(Plane(size, size, 3), 32, stride=2)
+    net = CostBuilder()
+    x = net.conv(FeatureMap(size, size, 3), 32, stride=2)
     outputs = []
     for channels, stride in mobilenet.V1_PAIRS:
         if stride > 1:
@@ -111,16 +111,16 @@ def fpn_v1(size: int) -> NetCost:
 
 def fpn_resnet50(size: int) -> NetCost:
     """The feature pyramid on ResNet-50."""
-    net = Sketch()
+    net = CostBuilder()
     _pyramid(net, bottleneck_stages(net, size, (3, 4, 6, 3))[1:])
     return net.cost("ssd_resnet_50_v1_fpn")
 
 
-def _pyramid(net: Sketch, stages: Sequence[Plane]) -> None:
+def _pyramid(net: CostBuilder, stages: Sequence[FeatureMap]) -> None:
     """Levels 3 to 7, with the same four convolutions and predictor on each."""
     lateral = [net.conv(x, _PYRAMID, 1) for x in stages]
     for x in reversed(lateral[:-1]):
-        net.light("resize", "RESIZE_NEAREST_NEIGHBOR", x, x)
+        net.non_multiplying("resize", "RESIZE_NEAREST_NEIGHBOR", x, x)
         net.conv(net.add(x, x), _PYRAMID)
     coarse = net.conv(lateral[-1], _PYRAMID, stride=2)
     levels = [*lateral, coarse, net.conv(coarse, _PYRAMID, stride=2)]

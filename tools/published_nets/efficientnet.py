@@ -10,7 +10,7 @@ import functools
 import math
 from typing import TYPE_CHECKING
 
-from edgecnn.latency.sketch import Plane, Sketch
+from edgecnn.latency.cost_builder import CostBuilder, FeatureMap
 from published_nets.mobilenet import classify
 from published_nets.scaling import divisible
 
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 def lite(size: int, *, variant: int) -> NetCost:
     """EfficientNet-Lite 0 to 4."""
     width, depth = _LITE[variant]
-    net = Sketch()
-    x = net.conv(Plane(size, size, 3), 32, stride=2)
+    net = CostBuilder()
+    x = net.conv(FeatureMap(size, size, 3), 32, stride=2)
     for index, (kernel, repeats, channels, expansion, stride) in enumerate(_B0):
         fixed = index in {0, len(_B0) - 1}  # their repeats are not scaled
         for number in range(repeats if fixed else math.ceil(repeats * depth)):
@@ -48,8 +48,8 @@ def lite(size: int, *, variant: int) -> NetCost:
 
 
 def _inverted(
-    net: Sketch, x: Plane, kernel: int, channels: int, expansion: int, stride: int
-) -> Plane:
+    net: CostBuilder, x: FeatureMap, kernel: int, channels: int, expansion: int, stride: int
+) -> FeatureMap:
     skip = x
     if expansion > 1:
         x = net.conv(x, x.channels * expansion, 1)
@@ -59,8 +59,8 @@ def _inverted(
 
 def edge_medium(_: int) -> NetCost:
     """EfficientNet-EdgeTPU-medium; osmr/imgclsmob builds it for 240 x 240 inputs alone."""
-    net = Sketch()
-    x = net.conv(net.pad(Plane(_EDGE_SIZE, _EDGE_SIZE, 3), 1), 32, stride=2, padding="valid")
+    net = CostBuilder()
+    x = net.conv(net.pad(FeatureMap(_EDGE_SIZE, _EDGE_SIZE, 3), 1), 32, stride=2, padding="valid")
     for index, (kernel, repeats, channels, expansion, first) in enumerate(_EDGE):
         for number in range(repeats):
             stride = 1 if number else first

@@ -5,14 +5,14 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING
 
-from edgecnn.latency.sketch import Plane, Sketch
+from edgecnn.latency.cost_builder import CostBuilder, FeatureMap
 from published_nets.scaling import divisible
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from edgecnn.latency.cost import NetCost
-    from edgecnn.latency.sketch import Padding
+    from edgecnn.latency.cost_builder import Padding
     from published_nets.table import Nets
 
 _CLASSES = 1001
@@ -31,8 +31,8 @@ _V2_HEAD = 1280
 
 def v1(size: int, *, width: float, padded: bool = False, classes: int = _CLASSES) -> NetCost:
     """MobileNetV1; `padded` writes the zero padding as operators, as osmr/imgclsmob does."""
-    net = Sketch()
-    x = net.conv(_edge(net, Plane(size, size, 3), padded), int(32 * width), stride=2,
+    net = CostBuilder()
+    x = net.conv(_edge(net, FeatureMap(size, size, 3), padded), int(32 * width), stride=2,
                  padding=_padding(padded))  # fmt: skip
     for channels, stride in V1_PAIRS:
         x = net.depthwise(_edge(net, x, padded), stride=stride, padding=_padding(padded))
@@ -43,7 +43,7 @@ def v1(size: int, *, width: float, padded: bool = False, classes: int = _CLASSES
 
 def v2(size: int, *, width: float, padded: bool = False, classes: int = _CLASSES) -> NetCost:
     """MobileNetV2; below width 1 the last convolution keeps its 1280 channels."""
-    net = Sketch()
+    net = CostBuilder()
     x, _ = v2_backbone(net, size, width, padded=padded)
     x = net.conv(x, divisible(_V2_HEAD * max(1.0, width)), 1)
     classify(net, x, classes, convolution=True)
@@ -51,10 +51,10 @@ def v2(size: int, *, width: float, padded: bool = False, classes: int = _CLASSES
 
 
 def v2_backbone(
-    net: Sketch, size: int, width: float, *, padded: bool = False
-) -> tuple[Plane, Plane]:
+    net: CostBuilder, size: int, width: float, *, padded: bool = False
+) -> tuple[FeatureMap, FeatureMap]:
     """MobileNetV2 up to its last bottleneck; also the expansion that detectors branch off at."""
-    x = net.conv(_edge(net, Plane(size, size, 3), padded), divisible(32 * width), stride=2,
+    x = net.conv(_edge(net, FeatureMap(size, size, 3), padded), divisible(32 * width), stride=2,
                  padding=_padding(padded))  # fmt: skip
     branch = x
     for expansion, channels, repeats, first in V2_STAGES:
@@ -74,17 +74,17 @@ def v2_backbone(
     return x, branch
 
 
-def classify(net: Sketch, x: Plane, classes: int, *, convolution: bool) -> None:
+def classify(net: CostBuilder, x: FeatureMap, classes: int, *, convolution: bool) -> None:
     """Average the plane, and classify by a 1 x 1 convolution or a dense layer."""
     x = net.mean(x)
     if convolution:
         net.flatten(net.conv(x, classes, 1))
     else:
         net.dense(net.flatten(x), classes)
-    net.softmax(Plane(1, 1, classes))
+    net.softmax(FeatureMap(1, 1, classes))
 
 
-def _edge(net: Sketch, x: Plane, padded: bool) -> Plane:  # noqa: FBT001 - one private flag
+def _edge(net: CostBuilder, x: FeatureMap, padded: bool) -> FeatureMap:  # noqa: FBT001 - one private flag
     return net.pad(x, 1) if padded else x
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, NamedTuple
 
-from edgecnn.latency.sketch import Plane, Sketch
+from edgecnn.latency.cost_builder import CostBuilder, FeatureMap
 from published_nets.scaling import divisible
 
 if TYPE_CHECKING:
@@ -50,27 +50,27 @@ _HEADS = {"large": (LARGE, 960, 1280), "small": (SMALL, 576, 1024)}
 
 def build(size: int, *, variant: str, width: float, minimalistic: bool) -> NetCost:
     """MobileNetV3 with its classifier."""
-    net = Sketch()
+    net = CostBuilder()
     rows, last, hidden = _HEADS[variant]
     x, _ = backbone(net, size, rows, width, minimalistic=minimalistic)
     x = _swish(net, net.conv(x, divisible(last * width), 1), not minimalistic)
     x = net.mean(x)
     x = _swish(net, net.conv(x, divisible(hidden * max(1.0, width)), 1), not minimalistic)
     net.flatten(net.conv(x, _CLASSES, 1))
-    net.softmax(Plane(1, 1, _CLASSES))
+    net.softmax(FeatureMap(1, 1, _CLASSES))
     return net.cost(f"mobilenet_v3_{variant}_{width}")
 
 
 def backbone(
-    net: Sketch,
+    net: CostBuilder,
     size: int,
     rows: tuple[Row, ...],
     width: float,
     *,
     minimalistic: bool = False,
-) -> tuple[Plane, Plane]:
+) -> tuple[FeatureMap, FeatureMap]:
     """All bottlenecks; also the expansion of the last one that halves the plane."""
-    x = net.conv(Plane(size, size, 3), 16, stride=2)
+    x = net.conv(FeatureMap(size, size, 3), 16, stride=2)
     x = _swish(net, x, not minimalistic)
     branch = x
     for row in rows:
@@ -80,8 +80,8 @@ def backbone(
 
 
 def _bottleneck(
-    net: Sketch, x: Plane, row: Row, width: float, *, minimalistic: bool
-) -> tuple[Plane, Plane]:
+    net: CostBuilder, x: FeatureMap, row: Row, width: float, *, minimalistic: bool
+) -> tuple[FeatureMap, FeatureMap]:
     skip, swish = x, row.swish and not minimalistic
     expanded = divisible(row.expanded * width)
     if expanded != x.channels:
@@ -97,17 +97,17 @@ def _bottleneck(
     return x, branch
 
 
-def squeeze(net: Sketch, x: Plane, reduced: int, *, hard: bool = True) -> None:
+def squeeze(net: CostBuilder, x: FeatureMap, reduced: int, *, hard: bool = True) -> None:
     """Squeeze-and-excitation: mean, two 1 x 1 convolutions, a (hard) sigmoid, a product."""
     gate = net.conv(net.conv(net.mean(x), reduced, 1), x.channels, 1)
     if hard:  # written as ADD, RELU6 (fused) and MUL
         net.affine(gate)
     else:
         net.activation(gate, "LOGISTIC")
-    net.light("elementwise", "MUL", x, x, gate)
+    net.non_multiplying("elementwise", "MUL", x, x, gate)
 
 
-def _swish(net: Sketch, x: Plane, swish: bool) -> Plane:  # noqa: FBT001 - one private flag
+def _swish(net: CostBuilder, x: FeatureMap, swish: bool) -> FeatureMap:  # noqa: FBT001 - one private flag
     return net.activation(x, "HARD_SWISH") if swish else x
 
 

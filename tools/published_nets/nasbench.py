@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING
 
-from edgecnn.latency.sketch import Plane, Sketch
+from edgecnn.latency.cost_builder import CostBuilder, FeatureMap
 
 if TYPE_CHECKING:
     from edgecnn.latency.cost import NetCost
@@ -51,8 +51,8 @@ def simplify(cell: Cell) -> Cell:
 def expand(arch: str, input_size: int) -> NetCost:
     """The cost of the network with this cell, ten classes."""
     cell = simplify(parse(arch))
-    net = Sketch()
-    x = net.conv(Plane(input_size, input_size, 3), _CHANNELS[0])
+    net = CostBuilder()
+    x = net.conv(FeatureMap(input_size, input_size, 3), _CHANNELS[0])
     for stage, channels in enumerate(_CHANNELS):
         if stage:
             x = _reduce(net, x, channels)
@@ -60,11 +60,11 @@ def expand(arch: str, input_size: int) -> NetCost:
             _cell(net, x, cell)
     net.affine(x)  # the last normalization, with its ReLU
     net.dense(net.flatten(net.mean(x)), _CLASSES)
-    net.softmax(Plane(1, 1, _CLASSES))
+    net.softmax(FeatureMap(1, 1, _CLASSES))
     return net.cost(arch)
 
 
-def _cell(net: Sketch, x: Plane, cell: Cell) -> None:
+def _cell(net: CostBuilder, x: FeatureMap, cell: Cell) -> None:
     for edges in cell:
         for index, (name, _) in enumerate(edges):
             _operation(net, x, name)
@@ -72,7 +72,7 @@ def _cell(net: Sketch, x: Plane, cell: Cell) -> None:
                 net.add(x, x)
 
 
-def _operation(net: Sketch, x: Plane, name: str) -> None:
+def _operation(net: CostBuilder, x: FeatureMap, name: str) -> None:
     if name.startswith("nor_conv"):
         net.activation(x, "RELU")
         net.conv(x, x.channels, 1 if name == "nor_conv_1x1" else 3)
@@ -80,7 +80,7 @@ def _operation(net: Sketch, x: Plane, name: str) -> None:
         net.pool(x, 3, padding="same", name="AVERAGE_POOL_2D")
 
 
-def _reduce(net: Sketch, x: Plane, channels: int) -> Plane:
+def _reduce(net: CostBuilder, x: FeatureMap, channels: int) -> FeatureMap:
     net.activation(x, "RELU")
     y = net.conv(net.conv(x, channels, stride=2), channels)
     skip = net.pool(x, 2, stride=2, name="AVERAGE_POOL_2D")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING
 
-from edgecnn.latency.sketch import Plane, Sketch
+from edgecnn.latency.cost_builder import CostBuilder, FeatureMap
 from published_nets.mobilenet import classify
 from published_nets.resnet import osmr_stem
 
@@ -23,13 +23,13 @@ _HR_WIDTHS = (16, 32, 64, 128)
 _HR_FINAL = (128, 256, 512, 1024)
 
 
-def _conv3(net: Sketch, x: Plane, channels: int, stride: int = 1) -> Plane:
+def _conv3(net: CostBuilder, x: FeatureMap, channels: int, stride: int = 1) -> FeatureMap:
     return net.conv(net.pad(x, 1), channels, stride=stride, padding="valid")
 
 
 def densenet(size: int, *, repeats: tuple[int, ...]) -> NetCost:
     """DenseNet-BC: the normalization before each bottleneck stays a product and a sum."""
-    net = Sketch()
+    net = CostBuilder()
     x = osmr_stem(net, size)
     for stage, count in enumerate(repeats):
         if stage:
@@ -44,8 +44,8 @@ def densenet(size: int, *, repeats: tuple[int, ...]) -> NetCost:
 
 def vovnet27s(size: int) -> NetCost:
     """VoVNet-27-slim: five convolutions in a row, joined once at the end."""
-    net = Sketch()
-    x = _conv3(net, Plane(size, size, 3), 64, 2)
+    net = CostBuilder()
+    x = _conv3(net, FeatureMap(size, size, 3), 64, 2)
     x = _conv3(net, _conv3(net, x, 64), 128, 2)
     for stage, (channels, branch) in enumerate(_VOV):
         if stage:
@@ -60,8 +60,8 @@ def vovnet27s(size: int) -> NetCost:
 
 def hrnet_w18_small_v1(size: int) -> NetCost:
     """HRNet-W18-small-v1: up to four resolutions side by side, exchanged after each stage."""
-    net = Sketch()
-    x = _conv3(net, _conv3(net, Plane(size, size, 3), 64, 2), 64, 2)
+    net = CostBuilder()
+    x = _conv3(net, _conv3(net, FeatureMap(size, size, 3), 64, 2), 64, 2)
     branches = [_bottleneck(net, x, 128)]
     for count in (2, 3, 4):
         branches = _exchange(net, _transition(net, branches, count))
@@ -73,7 +73,7 @@ def hrnet_w18_small_v1(size: int) -> NetCost:
     return net.cost("hrnet_w18_small_v1")
 
 
-def _transition(net: Sketch, branches: list[Plane], count: int) -> list[Plane]:
+def _transition(net: CostBuilder, branches: list[FeatureMap], count: int) -> list[FeatureMap]:
     first = branches[0]
     if first.channels != _HR_WIDTHS[0]:
         first = _conv3(net, first, _HR_WIDTHS[0])
@@ -81,7 +81,7 @@ def _transition(net: Sketch, branches: list[Plane], count: int) -> list[Plane]:
     return [first, *branches[1:], last]
 
 
-def _exchange(net: Sketch, branches: list[Plane]) -> list[Plane]:
+def _exchange(net: CostBuilder, branches: list[FeatureMap]) -> list[FeatureMap]:
     for x in branches:
         for _ in range(2):
             net.add(_conv3(net, _conv3(net, x, x.channels), x.channels), x)
@@ -89,7 +89,7 @@ def _exchange(net: Sketch, branches: list[Plane]) -> list[Plane]:
         for source, x in enumerate(branches):
             if source > to:
                 small = net.conv(x, target.channels, 1)
-                net.light("resize", "RESIZE_NEAREST_NEIGHBOR", target, small)
+                net.non_multiplying("resize", "RESIZE_NEAREST_NEIGHBOR", target, small)
             elif source < to:
                 _descend(net, x, target.channels, to - source)
             if source != to:
@@ -97,13 +97,13 @@ def _exchange(net: Sketch, branches: list[Plane]) -> list[Plane]:
     return branches
 
 
-def _descend(net: Sketch, x: Plane, channels: int, steps: int) -> None:
+def _descend(net: CostBuilder, x: FeatureMap, channels: int, steps: int) -> None:
     """Halve the plane several times; the last step brings the channels."""
     for step in range(steps):
         x = _conv3(net, x, channels if step == steps - 1 else x.channels, 2)
 
 
-def _bottleneck(net: Sketch, x: Plane, channels: int) -> Plane:
+def _bottleneck(net: CostBuilder, x: FeatureMap, channels: int) -> FeatureMap:
     skip = x if x.channels == channels else net.conv(x, channels, 1)
     inside = _conv3(net, net.conv(x, channels // 4, 1), channels // 4)
     return net.add(net.conv(inside, channels, 1), skip)

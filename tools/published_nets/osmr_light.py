@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from edgecnn.latency.sketch import Plane, Sketch
+from edgecnn.latency.cost_builder import CostBuilder, FeatureMap
 from published_nets.mobilenet import classify
 from published_nets.mobilenet_v3 import squeeze
 
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
     from published_nets.table import Nets
 
 
-def _depthwise(net: Sketch, x: Plane, kernel: int, stride: int = 1) -> Plane:
+def _depthwise(net: CostBuilder, x: FeatureMap, kernel: int, stride: int = 1) -> FeatureMap:
     return net.depthwise(net.pad(x, kernel // 2), kernel, stride=stride, padding="valid")
 
 
 def ghostnet(size: int) -> NetCost:
     """GhostNet: half of each layer's channels are depthwise copies of the other half."""
-    net = Sketch()
-    x = net.conv(net.pad(Plane(size, size, 3), 1), 16, stride=2, padding="valid")
+    net = CostBuilder()
+    x = net.conv(net.pad(FeatureMap(size, size, 3), 1), 16, stride=2, padding="valid")
     for channels, kernel, expansion, excite, stride in _GHOST:
         expanded = math.ceil(expansion * x.channels)
         skip = x
@@ -49,19 +49,19 @@ def ghostnet(size: int) -> NetCost:
         x = net.add(_ghost(net, x, channels), skip)
     x = net.conv(net.mean(net.conv(x, 960, 1)), 1280, 1)
     net.flatten(net.conv(x, 1000, 1))
-    net.softmax(Plane(1, 1, 1000))
+    net.softmax(FeatureMap(1, 1, 1000))
     return net.cost("ghostnet")
 
 
-def _ghost(net: Sketch, x: Plane, channels: int) -> Plane:
+def _ghost(net: CostBuilder, x: FeatureMap, channels: int) -> FeatureMap:
     main = net.conv(x, math.ceil(channels / 2), 1)
     return net.concat([main, _depthwise(net, main, 3)])
 
 
 def mnasnet_a1(size: int) -> NetCost:
     """MnasNet-A1."""
-    net = Sketch()
-    x = net.conv(net.pad(Plane(size, size, 3), 1), 32, stride=2, padding="valid")
+    net = CostBuilder()
+    x = net.conv(net.pad(FeatureMap(size, size, 3), 1), 32, stride=2, padding="valid")
     x = net.conv(_depthwise(net, x, 3), 16, 1)
     for channels, kernel, expansion, excite, stride in _MNAS:
         skip = x

@@ -9,7 +9,7 @@ import functools
 import math
 from typing import TYPE_CHECKING
 
-from edgecnn.latency.sketch import Plane, Sketch
+from edgecnn.latency.cost_builder import CostBuilder, FeatureMap
 from published_nets.mobilenet import classify
 from published_nets.mobilenet_v3 import squeeze
 
@@ -21,9 +21,9 @@ _STAGES = (64, 128, 256, 512)
 _SE_REDUCTION = 16
 
 
-def bottleneck_stages(net: Sketch, size: int, repeats: tuple[int, ...]) -> list[Plane]:
+def bottleneck_stages(net: CostBuilder, size: int, repeats: tuple[int, ...]) -> list[FeatureMap]:
     """ResNet v1.5 of bottlenecks; returns each stage's output."""
-    x = net.conv(net.pad(Plane(size, size, 3), 3), 64, 7, stride=2, padding="valid")
+    x = net.conv(net.pad(FeatureMap(size, size, 3), 3), 64, 7, stride=2, padding="valid")
     x = net.pool(x, 3, stride=2, padding="same")
     outputs = []
     for stage, (channels, count) in enumerate(zip(_STAGES, repeats, strict=True)):
@@ -42,7 +42,7 @@ def bottleneck_stages(net: Sketch, size: int, repeats: tuple[int, ...]) -> list[
 
 def resnet50(size: int) -> NetCost:
     """MLPerf's ResNet-50 v1.5."""
-    net = Sketch()
+    net = CostBuilder()
     x = bottleneck_stages(net, size, (3, 4, 6, 3))[-1]
     classify(net, x, 1001, convolution=False)
     return net.cost("resnet50_v1.5")
@@ -50,7 +50,7 @@ def resnet50(size: int) -> NetCost:
 
 def basic(size: int, *, repeats: tuple[int, ...], excite: bool) -> NetCost:
     """A ResNet of two 3 x 3 convolutions a block, as osmr/imgclsmob writes it."""
-    net = Sketch()
+    net = CostBuilder()
     x = osmr_stem(net, size)
     for stage, (channels, count) in enumerate(zip(_STAGES, repeats, strict=True)):
         for number in range(count):
@@ -65,9 +65,9 @@ def basic(size: int, *, repeats: tuple[int, ...], excite: bool) -> NetCost:
     return net.cost(f"resnet{2 + 2 * sum(repeats)}")
 
 
-def osmr_stem(net: Sketch, size: int) -> Plane:
+def osmr_stem(net: CostBuilder, size: int) -> FeatureMap:
     """A 7 x 7 convolution and a pooling, both of stride two, padded by operators."""
-    x = net.conv(net.pad(Plane(size, size, 3), 3), 64, 7, stride=2, padding="valid")
+    x = net.conv(net.pad(FeatureMap(size, size, 3), 3), 64, 7, stride=2, padding="valid")
     return net.pool(net.pad(x, 1), 3, stride=2)
 
 
@@ -75,8 +75,8 @@ def regnet(
     size: int, *, initial: int, slope: float, ratio: float, depth: int, group: int
 ) -> NetCost:
     """RegNetX: widths from the paper's equations 2 to 4, rounded to eights and to groups."""
-    net = Sketch()
-    x = net.conv(net.pad(Plane(size, size, 3), 1), 32, stride=2, padding="valid")
+    net = CostBuilder()
+    x = net.conv(net.pad(FeatureMap(size, size, 3), 1), 32, stride=2, padding="valid")
     for channels, count in _regnet_stages(initial, slope, ratio, depth, group):
         for number in range(count):
             stride = 1 if number else 2

@@ -52,8 +52,8 @@ class Guard:
                 self._pipe.reply("error", kind=kind_of(error), text=text, free=self._free())
 
     def _free(self) -> int:
-        found = os.statvfs(self._root)
-        return found.f_bavail * found.f_frsize
+        status = os.statvfs(self._root)
+        return status.f_bavail * status.f_frsize
 
     def do_space(self, _: Header) -> None:
         """How many bytes can be written."""
@@ -68,15 +68,15 @@ class Guard:
             with part.open("wb") as file:
                 for chunk in iter(lambda: payload.read(CHUNK), b""):
                     file.write(chunk)
-            found = files.sha256(part)
-            if found == header["sha256"]:
+            digest = files.sha256(part)
+            if digest == header["sha256"]:
                 part.chmod(header["mode"])
                 final.parent.mkdir(parents=True, exist_ok=True)
                 part.replace(final)
         finally:
             payload.drain()
             part.unlink(missing_ok=True)
-        self._pipe.reply("ok", sha256=found)
+        self._pipe.reply("ok", sha256=digest)
 
     def do_fetch(self, header: Header) -> None:
         """Give a file."""
@@ -143,8 +143,8 @@ def main(options: Header) -> None:
     pipe = Pipe(options["patience_s"])
     os.umask(0o077)
     os.chdir("/")
-    for each in place.SIGNALS:
-        signal.signal(each, end)
+    for number in place.SIGNALS:
+        signal.signal(number, end)
     try:
         pipe.raw(f"\n{options['marker']}\n".encode())
         with (

@@ -46,7 +46,7 @@ class Pipe:
             self._heard = time.monotonic()
         elif time.monotonic() >= self._heard + self._patience_s:
             raise GoneError
-        return [each for each in ready if each != 0]
+        return [descriptor for descriptor in ready if descriptor != 0]
 
     def header(self) -> Header:
         """The next frame's line; signs of life are passed over."""
@@ -99,9 +99,9 @@ class Payload:
             if not chunk:
                 break
             self._rest += chunk
-        wanted, self._rest = self._rest[:size], self._rest[size:]
-        self.sum.update(wanted)
-        return wanted
+        data, self._rest = self._rest[:size], self._rest[size:]
+        self.sum.update(data)
+        return data
 
     def drain(self) -> None:
         """Read what nobody wanted: the next frame stands behind it."""

@@ -135,24 +135,24 @@ def private_folder(lock: tuple[Path, int]) -> Generator[tuple[Path, Path], None,
         RefusedError: there is no place to write.
         OSError: the disk is full, or something in the folder cannot be removed.
     """
-    base, made = _base_folder()
+    base, folders = _base_folder()
     _sweep(base / "sessions")
     root = Path(tempfile.mkdtemp(prefix="edgecnn-", dir=base / "sessions"))
     try:
         alive = os.open(root / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         fcntl.flock(alive, fcntl.LOCK_EX)  # held until this process ends
-        with _keeper([lock[1], alive], lambda: _clear(root, made, lock[0])):
+        with _keeper([lock[1], alive], lambda: _clear(root, folders, lock[0])):
             yield base, root
     finally:
-        for each in SIGNALS:  # we are ending already
-            signal.signal(each, signal.SIG_IGN)
-        _clear(root, made)
+        for number in SIGNALS:  # we are ending already
+            signal.signal(number, signal.SIG_IGN)
+        _clear(root, folders)
 
 
-def _clear(root: Path, made: list[Path], lock: Path | None = None) -> None:
+def _clear(root: Path, folders: list[Path], lock: Path | None = None) -> None:
     kill_marked(root)
     remove(root)
-    _remove_empty(made)
+    _remove_empty(folders)
     if lock is not None:
         lock.unlink()
 
@@ -168,8 +168,8 @@ def _keeper(locks: list[int], clear: Callable[[], None]) -> Generator[None, None
     keeper = os.fork()
     if keeper == 0:
         os.setsid()
-        for each in SIGNALS:
-            signal.signal(each, signal.SIG_IGN)
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
         for other in set(range(_MAX_DESCRIPTOR)) - {*locks, ours}:  # or the connection stays open
             with contextlib.suppress(OSError):
                 os.close(other)
@@ -196,19 +196,19 @@ def _base_folder() -> tuple[Path, list[Path]]:
     own = f"edgecnn-{os.getuid()}"
     # The shared ones are checked to be ours.
     places = [Path(home, "edgecnn"), Path("/var/tmp", own), Path("/tmp", own)]  # noqa: S108 - see above
-    made: dict[Path, list[Path]] = {}
+    bases: dict[Path, list[Path]] = {}
     problems: list[str] = []
     for place in places:
         with _noted(place, problems):
-            made[place] = _make_base(place)
-    if not made:
+            bases[place] = _make_base(place)
+    if not bases:
         raise RefusedError("place", "; ".join(problems))
-    runs = [place for place in made if not os.statvfs(place).f_flag & os.ST_NOEXEC]
-    best = [*runs, *made][0]
-    for place, folders in made.items():
+    runs = [place for place in bases if not os.statvfs(place).f_flag & os.ST_NOEXEC]
+    best = [*runs, *bases][0]
+    for place, folders in bases.items():
         if place != best:
             _remove_empty(folders)
-    return best, made[best]
+    return best, bases[best]
 
 
 def _make_base(place: Path) -> list[Path]:
@@ -220,10 +220,10 @@ def _make_base(place: Path) -> list[Path]:
     Raises:
         OSError: they are not, or cannot.
     """
-    new = [each for each in place.parents if each.name == ".cache" or not each.exists()]
+    new = [folder for folder in place.parents if folder.name == ".cache" or not folder.exists()]
     (place / "sessions").mkdir(mode=0o700, parents=True, exist_ok=True)
-    found = place.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+    status = place.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
         raise PermissionError(errno.EACCES, "it is another user's", str(place))
     tempfile.TemporaryFile(dir=place / "sessions").close()
     return [place / "sessions", place, *new]
@@ -254,13 +254,13 @@ def kill_marked(root: Path) -> None:
     """Kill every process that was started for this folder, and what those started."""
     mark = f"{MARK}={root}".encode()
     for _ in range(200):
-        found = 0
+        count = 0
         for process in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):  # it has ended, or is another user's
                 if mark in (process / "environ").read_bytes().split(b"\0"):
                     os.kill(int(process.name), signal.SIGKILL)
-                    found += 1
-        if not found:
+                    count += 1
+        if not count:
             return
         time.sleep(0.01)
 

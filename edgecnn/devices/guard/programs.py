@@ -60,12 +60,12 @@ class Programs:
         streams = {child.stdout.fileno(): "out", child.stderr.fileno(): "err"}
         ended, tell_at = False, time.monotonic() + _ALIVE_S
         while streams or not ended:
-            for each in self._pipe.wait([*streams, self._ended], min(until, tell_at)):
-                chunk = os.read(each, CHUNK)
-                if chunk and each in streams:
-                    self._pipe.reply(streams[each], chunk)
+            for descriptor in self._pipe.wait([*streams, self._ended], min(until, tell_at)):
+                chunk = os.read(descriptor, CHUNK)
+                if chunk and descriptor in streams:
+                    self._pipe.reply(streams[descriptor], chunk)
                 elif not chunk:
-                    del streams[each]
+                    del streams[descriptor]
             if not ended and child.poll() is not None:
                 # What it started may hold its pipes open: that gets no more than a moment.
                 ended = True

@@ -76,13 +76,13 @@ def specification(figure: Figure, drawing: Drawing) -> dict[str, Any]:
     """
     spec = drawing.chart.to_dict()
     used = set(re.findall(r"\w+", json.dumps(spec)))
-    columns = {_text_key(each, figure): each for each in figure.columns}
+    columns = {_text_key(column, figure): column for column in figure.columns}
     values = [_short(row, columns, used) for row in figure.rows]
     return {**spec, "datasets": {**spec.get("datasets", {}), _ROWS: values}}
 
 
 def _short(row: Row, columns: dict[str, Column], used: set[str]) -> dict[str, Any]:
-    values = {**row, **{key: each.text(row[each.key]) for key, each in columns.items()}}
+    values = {**row, **{key: column.text(row[column.key]) for key, column in columns.items()}}
     return {
         key: float(f"{value:.6g}") if isinstance(value, float) else value
         for key, value in values.items()
@@ -101,8 +101,8 @@ def tooltips(figure: Figure) -> list[alt.Tooltip]:
     import altair as alt
 
     return [
-        alt.Tooltip(field=_text_key(each, figure), type="nominal", title=each.title)
-        for each in figure.columns
+        alt.Tooltip(field=_text_key(column, figure), type="nominal", title=column.title)
+        for column in figure.columns
     ]
 
 
@@ -119,7 +119,7 @@ def finish(
     """
     import altair as alt
 
-    made = alt.LayerChart(layer=list(layers)).properties(
+    chart = alt.LayerChart(layer=list(layers)).properties(
         data=alt.NamedData(name=_ROWS),
         width="container",
         height=height,
@@ -127,14 +127,14 @@ def finish(
         description=figure.title,
     )
     if where:
-        made = made.transform_filter(where)
-    for each in figure.filters:
-        made = made.add_params(alt.param(name=f"by_{each.key}", value=each.chosen))
-        field = json.dumps(each.key)
-        made = made.transform_filter(
-            f"by_{each.key} === '' || toString(datum[{field}]) === by_{each.key}"
+        chart = chart.transform_filter(where)
+    for choice in figure.filters:
+        chart = chart.add_params(alt.param(name=f"by_{choice.key}", value=choice.chosen))
+        field = json.dumps(choice.key)
+        chart = chart.transform_filter(
+            f"by_{choice.key} === '' || toString(datum[{field}]) === by_{choice.key}"
         )
-    return made
+    return chart
 
 
 def colour_of(key: str, shades: dict[str, str]) -> alt.Color:

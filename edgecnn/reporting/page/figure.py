@@ -174,11 +174,11 @@ def choose(
         every: whether "all" is offered.
     """
     options = distinct(rows, key)
-    wanted = next((each for each in preferred if each in options), None)
-    start = wanted if wanted is not None else "" if every or not options else options[0]
+    preference = next((option for option in preferred if option in options), None)
+    start = preference if preference is not None else "" if every or not options else options[0]
     return Filter(key, label, options, start, every)
 
 
 def visible(figure: Figure, row: Row) -> bool:
     """Whether a row passes the filters as they stand when the page is opened."""
-    return all(each.chosen in {"", str(row[each.key])} for each in figure.filters)
+    return all(choice.chosen in {"", str(row[choice.key])} for choice in figure.filters)

@@ -64,7 +64,7 @@ def render(material: Material, sections: tuple[Shown, ...]) -> str:
         .get_template("page.html")
         .render(
             material=material,
-            sections=[_section(each) for each in sections],
+            sections=[_section(section) for section in sections],
             summary=summarize(material),
             badges=badges.BADGES,
             shapes=badges.SHAPES,
@@ -89,7 +89,7 @@ def _section(shown: Shown) -> dict[str, Any]:
 
 
 def _figure(figure: Figure, drawn: drawing.Drawing) -> dict[str, Any]:
-    places = [{option: at for at, option in enumerate(each.options)} for each in figure.filters]
+    places = [{option: at for at, option in enumerate(choice.options)} for choice in figure.filters]
     return {
         "figure": figure,
         "keys": drawn.keys,
@@ -103,9 +103,9 @@ def _compiled(figure: Figure, drawn: drawing.Drawing) -> dict[str, Any]:
     """The chart in Vega's words: compiled here, once, and not in every reader's browser."""
     import vl_convert
 
-    given = json.dumps(drawing.specification(figure, drawn), ensure_ascii=False)
+    text = json.dumps(drawing.specification(figure, drawn), ensure_ascii=False)
     spec: dict[str, Any] = vl_convert.vegalite_to_vega(
-        _HALVES.sub(lambda half: f"\\\\u{ord(half[0]):04x}", given),
+        _HALVES.sub(lambda half: f"\\\\u{ord(half[0]):04x}", text),
         config=drawing.config(),
         vl_version=_VEGA_LITE,
         show_warnings=False,  # it warns that rows of a fixed height fit the width alone: intended
@@ -116,12 +116,12 @@ def _compiled(figure: Figure, drawn: drawing.Drawing) -> dict[str, Any]:
 def _row(figure: Figure, row: Row, places: list[dict[str, int]]) -> dict[str, Any]:
     """A table's row; `by` has the places of its values in the filters' options."""
     by = [
-        place.get(str(row[each.key]), -1)
-        for each, place in zip(figure.filters, places, strict=True)
+        place.get(str(row[choice.key]), -1)
+        for choice, place in zip(figure.filters, places, strict=True)
     ]
     return {
         "by": " ".join(map(str, by)),
-        "cells": [(each, each.text(row[each.key])) for each in figure.columns],
+        "cells": [(column, column.text(row[column.key])) for column in figure.columns],
         "visible": visible(figure, row),
     }
 
@@ -173,8 +173,8 @@ def _policy(*scripts: str) -> str:
     Vega compiles its expressions with Function, which is what 'unsafe-eval' allows.
     """
     hashes = " ".join(
-        f"'sha256-{base64.b64encode(hashlib.sha256(each.encode()).digest()).decode()}'"
-        for each in scripts
+        f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
+        for script in scripts
     )
     return (
         f"default-src 'none'; script-src {hashes} 'unsafe-eval'; style-src 'unsafe-inline';"

@@ -18,14 +18,15 @@ def report_object(result: ReportResult) -> JsonObject:
         "page": str(result.page),
         "size_bytes": result.size_bytes,
         "markdown": None if result.markdown is None else str(result.markdown),
-        "tables": [str(each) for each in result.tables],
+        "tables": [str(path) for path in result.tables],
         "outcomes": dict(result.outcomes),
         "figures": [
-            {"id": each.id, "title": each.title, "rows": each.rows} for each in result.figures
+            {"id": figure.id, "title": figure.title, "rows": figure.rows}
+            for figure in result.figures
         ],
         "missing": [
-            {"id": each.id, "title": each.title, "commands": list(each.commands)}
-            for each in result.missing
+            {"id": figure.id, "title": figure.title, "commands": list(figure.commands)}
+            for figure in result.missing
         ],
         "problems": list(result.problems),
     }

@@ -98,24 +98,24 @@ def report(
     written = None
     if markdown_out is not None:
         written = _write(Path(markdown_out), markdown.render(material, sections))
-    made = () if csv_folder is None else _write_tables(Path(csv_folder), material, sections)
-    figures = [each for shown in sections for each in shown.figures]
+    csv_files = () if csv_folder is None else _write_tables(Path(csv_folder), material, sections)
+    figures = [figure for shown in sections for figure in shown.figures]
     verdicts = material.verdicts.verdicts if material.verdicts else ()
     return ReportResult(
         page=page,
         size_bytes=page.stat().st_size,
         markdown=written,
-        tables=made,
-        outcomes={each.claim.id: each.outcome for each in verdicts},
+        tables=csv_files,
+        outcomes={verdict.claim.id: verdict.outcome for verdict in verdicts},
         figures=tuple(
-            ReportedFigure(each.id, each.title, len(each.rows))
-            for each in figures
-            if isinstance(each, Figure)
+            ReportedFigure(figure.id, figure.title, len(figure.rows))
+            for figure in figures
+            if isinstance(figure, Figure)
         ),
         missing=tuple(
-            MissingFigure(each.id, each.title, each.commands)
-            for each in figures
-            if not isinstance(each, Figure)
+            MissingFigure(figure.id, figure.title, figure.commands)
+            for figure in figures
+            if not isinstance(figure, Figure)
         ),
         problems=material.problems,
     )

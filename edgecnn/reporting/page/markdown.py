@@ -52,7 +52,7 @@ def _verdict(verdict: Verdict) -> Iterator[str]:
         yield from ("", escape(f"{detail.label}: {detail.text}"))
     if verdict.conditions:
         yield ""
-        yield from (f"- {escape(each)}" for each in verdict.conditions)
+        yield from (f"- {escape(condition)}" for condition in verdict.conditions)
     for caveat in verdict.caveats:
         yield from ("", f"Note: {escape(caveat)}")
     if verdict.numbers:
@@ -66,11 +66,12 @@ def _figure(figure: Figure) -> Iterator[str]:
     if figure.summary:
         yield from _table(figure.summary.titles, figure.summary.rows)
     shown = [row for row in figure.rows if visible(figure, row)]
-    if chosen := [f"{each.label.lower()} {each.chosen}" for each in figure.filters if each.chosen]:
+    choices = (choice for choice in figure.filters if choice.chosen)
+    if chosen := [f"{choice.label.lower()} {choice.chosen}" for choice in choices]:
         note = f"Of {len(figure.rows)} rows those of {', '.join(chosen)}; --csv writes all of them."
         yield from ("", escape(note))
-    cells = [tuple(each.text(row[each.key]) for each in figure.columns) for row in shown]
-    yield from _table(tuple(each.title for each in figure.columns), cells)
+    cells = [tuple(column.text(row[column.key]) for column in figure.columns) for row in shown]
+    yield from _table(tuple(column.title for column in figure.columns), cells)
     for note in figure.notes:
         yield from ("", escape(note))
     for source in figure.sources:

@@ -91,17 +91,17 @@ def _results(path: Path, problems: list[str]) -> tuple[BenchResult, ...]:
 
     if not path.exists():
         return ()
-    found, damaged = results.read(path)
+    bench_results, damaged = results.read(path)
     problems.extend(damaged)
-    return found
+    return bench_results
 
 
 def _manifests(artifacts: Path, problems: list[str]) -> dict[str, Manifest]:
-    found: dict[str, Manifest] = {}
+    manifests: dict[str, Manifest] = {}
     for path in sorted(artifacts.glob(f"*/*/{manifest.NAME}")):
         if (loaded := _manifest(path, problems)) is not None:
-            found[path.parent.as_posix()] = loaded
-    return found
+            manifests[path.parent.as_posix()] = loaded
+    return manifests
 
 
 def _manifest(path: Path, problems: list[str]) -> Manifest | None:
@@ -116,7 +116,7 @@ def _sweeps(folder: Path, problems: list[str]) -> dict[str, tuple[PointRecord, .
     """Each point as it ended last: one that is done was not undone later."""
     from edgecnn.sweeping import journal
 
-    found: dict[str, tuple[PointRecord, ...]] = {}
+    sweeps: dict[str, tuple[PointRecord, ...]] = {}
     for path in sorted(folder.glob("*/sweep.jsonl")):
         points: dict[str, PointRecord] = {}
         try:
@@ -126,24 +126,24 @@ def _sweeps(folder: Path, problems: list[str]) -> dict[str, tuple[PointRecord, .
         except InputError as error:
             problems.append(error.message)
         if points:
-            found[path.parent.name] = _in_order(points.values())
-    return found
+            sweeps[path.parent.name] = _in_order(points.values())
+    return sweeps
 
 
 def _in_order(records: Iterable[PointRecord]) -> tuple[PointRecord, ...]:
     """The same whichever point ended first."""
     from edgecnn.sweeping.points import title
 
-    return tuple(sorted(records, key=lambda each: (title(each.point), each.key)))
+    return tuple(sorted(records, key=lambda record: (title(record.point), record.key)))
 
 
 def _benchmarks(folder: Path, problems: list[str]) -> dict[str, Mapping[str, Any]]:
-    found: dict[str, Mapping[str, Any]] = {}
+    benchmarks: dict[str, Mapping[str, Any]] = {}
     for name in _BENCHMARKS:
         path = folder / f"{name}.json"
         if path.exists() and (content := _parsed(path, problems)) is not None:
-            found[name] = content
-    return found
+            benchmarks[name] = content
+    return benchmarks
 
 
 def _parsed(path: Path, problems: list[str]) -> Mapping[str, Any] | None:

@@ -43,8 +43,8 @@ def summarize(material: Material) -> Summary:
     """Count and date what the report is made of."""
     verdicts = material.verdicts.verdicts if material.verdicts else ()
     records = material.evidence.records
-    dates = [each.header.date for each in records.values()]
-    dates += [each.measured_at for each in material.results]
+    dates = [record.header.date for record in records.values()]
+    dates += [result.measured_at for result in material.results]
     return Summary(
         tally=_tally(verdicts),
         first=verdicts[0] if verdicts else None,
@@ -55,7 +55,7 @@ def summarize(material: Material) -> Summary:
 
 
 def _tally(verdicts: tuple[Verdict, ...]) -> tuple[tuple[Outcome, int, str], ...]:
-    counted = Counter(each.outcome for each in verdicts)
+    counted = Counter(verdict.outcome for verdict in verdicts)
     return tuple(
         (outcome, counted[outcome], outcome if counted[outcome] == 1 else many)
         for outcome, many in _MANY.items()

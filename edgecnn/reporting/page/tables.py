@@ -27,7 +27,9 @@ def render(material: Material, sections: tuple[Shown, ...]) -> dict[str, str]:
         File names with their content: comma-separated, UTF-8, values in base units, a missing one
         empty.
     """
-    figures = [each for shown in sections for each in shown.figures if isinstance(each, Figure)]
+    figures = [
+        figure for shown in sections for figure in shown.figures if isinstance(figure, Figure)
+    ]
     files = {f"{figure.id}.csv": _figure(figure) for figure in figures}
     if material.verdicts:
         files["verdicts.csv"] = _table(_VERDICTS, _numbers(material.verdicts.verdicts))
@@ -35,16 +37,16 @@ def render(material: Material, sections: tuple[Shown, ...]) -> dict[str, str]:
 
 
 def _figure(figure: Figure) -> str:
-    keys = [each.key for each in figure.columns]
+    keys = [column.key for column in figure.columns]
     return _table(keys, ([row[key] for key in keys] for row in figure.rows))
 
 
 def _numbers(verdicts: Iterable[Verdict]) -> Iterable[Sequence[Value]]:
-    for each in verdicts:
-        for number in each.numbers:
+    for verdict in verdicts:
+        for number in verdict.numbers:
             yield (
-                each.claim.id,
-                each.outcome,
+                verdict.claim.id,
+                verdict.outcome,
                 number.name,
                 number.value,
                 number.unit,

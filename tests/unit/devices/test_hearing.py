@@ -113,7 +113,7 @@ def test_of_stderr_the_end_is_kept() -> None:
 def test_a_conversation_gives_both_streams_and_the_code() -> None:
     code = "import sys; print(sys.stdin.read()); sys.exit('no')"
     heard = converse(started(code), b"hello", within_s=_LATER_S, most=99)
-    assert (heard.stdout, heard.said, heard.code) == (b"hello\n", "no", 1)
+    assert (heard.stdout, heard.stderr, heard.code) == (b"hello\n", "no", 1)
 
 
 def test_a_conversation_that_does_not_end_is_stopped() -> None:

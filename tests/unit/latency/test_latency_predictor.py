@@ -10,16 +10,16 @@ from hypothesis import strategies as st
 
 from edgecnn.errors import InputError
 from edgecnn.latency import fitted, profiles
-from edgecnn.latency.cost import NetCost, OperatorCost, of_light
+from edgecnn.latency.cost import NetCost, OperatorCost, of_non_multiplying
+from edgecnn.latency.cost_builder import CostBuilder, FeatureMap
 from edgecnn.latency.fitted import Sharing, Speed
 from edgecnn.latency.nearness import reference_of, resembles
 from edgecnn.latency.predictor import Prediction, predict_latency
-from edgecnn.latency.sketch import Plane, Sketch
 
 
 def small_net(size: int = 64, channels: int = 32) -> NetCost:
-    net = Sketch()
-    x = net.conv(Plane(size, size, 3), channels, stride=2)
+    net = CostBuilder()
+    x = net.conv(FeatureMap(size, size, 3), channels, stride=2)
     for _ in range(4):
         x = net.conv(net.depthwise(x), channels, 1)
     net.softmax(net.dense(net.flatten(net.mean(x)), 10))
@@ -117,7 +117,7 @@ def test_an_unknown_recipe_is_refused() -> None:
 
 def test_an_unknown_operator_is_named_and_widens_the_interval() -> None:
     cost = small_net()
-    strange = of_light("unknown", "FFT", output_shape=(8, 8, 8), input_elements=512)
+    strange = of_non_multiplying("unknown", "FFT", output_shape=(8, 8, 8), input_elements=512)
     found = predicted(
         dataclasses.replace(cost, operators=(*cost.operators, strange), unknown={"FFT": 1})
     )
@@ -135,8 +135,8 @@ def test_a_measured_scale_multiplies_its_precision_alone() -> None:
 
 
 def mobilenet_like(width: int) -> NetCost:
-    net = Sketch()
-    x = net.conv(Plane(224, 224, 3), width, stride=2)
+    net = CostBuilder()
+    x = net.conv(FeatureMap(224, 224, 3), width, stride=2)
     for channels, stride in ((2, 1), (4, 2), (8, 2), (16, 2), (16, 1), (32, 2)):
         x = net.conv(net.depthwise(x, stride=stride), channels * width, 1)
     return net.cost("mobilenet-like")
@@ -217,7 +217,7 @@ def test_resemblance_needs_the_planes_and_the_light_operators() -> None:
     unlike = fitted.Reference(cost.macs, {"convolution 9 7": 1.0}, twin.kinds)
     assert not resembles(cost, [unlike])
     assert not resembles(cost, [dataclasses.replace(twin, shapes=larger)])
-    prelu: OperatorCost = of_light(
+    prelu: OperatorCost = of_non_multiplying(
         "activation", "PRELU", output_shape=(112, 112, 96), input_elements=112 * 112 * 96
     )
     face = dataclasses.replace(cost, operators=(*cost.operators, *[prelu] * 2))
@@ -226,7 +226,9 @@ def test_resemblance_needs_the_planes_and_the_light_operators() -> None:
 
 
 def test_a_network_without_products_is_nothing_measured() -> None:
-    relu: OperatorCost = of_light("activation", "RELU", output_shape=(8, 8, 8), input_elements=512)
+    relu: OperatorCost = of_non_multiplying(
+        "activation", "RELU", output_shape=(8, 8, 8), input_elements=512
+    )
     assert predicted(NetCost("relu", (relu,), {})).basis == "extrapolated"
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgecnn.latency import cores, work
-from edgecnn.latency.cost import OperatorCost, of_convolution, of_depthwise, of_light
+from edgecnn.latency.cost import OperatorCost, of_convolution, of_depthwise, of_non_multiplying
 
 _L2 = 512 * 1024
 _SIZES = st.integers(1, 64)
@@ -67,14 +67,18 @@ def test_groups_run_in_the_reference_kernel() -> None:
 
 
 def test_a_clamp_costs_its_bytes_and_a_sigmoid_its_arithmetic() -> None:
-    relu = of_light("activation", "RELU", output_shape=(4, 4, 8), input_elements=128)
-    sigmoid = of_light("activation", "LOGISTIC", output_shape=(4, 4, 8), input_elements=128)
+    relu = of_non_multiplying("activation", "RELU", output_shape=(4, 4, 8), input_elements=128)
+    sigmoid = of_non_multiplying(
+        "activation", "LOGISTIC", output_shape=(4, 4, 8), input_elements=128
+    )
     assert done(relu) == {"elementwise_byte": 1024, "light_operator": 1}
     assert done(sigmoid) == {"activation_element": 128, "light_operator": 1}
 
 
 def test_a_change_of_shape_costs_nothing() -> None:
-    assert done(of_light("free", "RESHAPE", output_shape=(128,), input_elements=128)) == {}
+    assert (
+        done(of_non_multiplying("free", "RESHAPE", output_shape=(128,), input_elements=128)) == {}
+    )
 
 
 @given(pixels=_SIZES, inputs=_SIZES, outputs=_SIZES, kernel=st.integers(1, 7))

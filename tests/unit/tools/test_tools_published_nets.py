@@ -7,7 +7,7 @@ import published_nets
 import pytest
 from published_nets import nasbench
 
-from edgecnn.latency.sketch import Plane, Sketch
+from edgecnn.latency.cost_builder import CostBuilder, FeatureMap
 
 _ALL_3X3 = (
     "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|"
@@ -53,8 +53,8 @@ def test_macs_and_parameters_are_the_published_ones(
 
 
 def test_vgg16_from_its_paper() -> None:
-    net = Sketch()
-    x = Plane(224, 224, 3)
+    net = CostBuilder()
+    x = FeatureMap(224, 224, 3)
     for channels, repeats in ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3)):
         for _ in range(repeats):
             x = net.conv(x, channels)

@@ -78,7 +78,7 @@ def _marked(rows: Iterable[Row]) -> tuple[Row, ...]:
     for _, group in groupby(sorted(known, key=_place), key=_place):
         best = 0.0
         for row in sorted(
-            group, key=lambda each: (number(each, "latency_ms"), -number(each, "accuracy"))
+            group, key=lambda point: (number(point, "latency_ms"), -number(point, "accuracy"))
         ):
             front = number(row, "accuracy") > best
             best = max(best, number(row, "accuracy"))

@@ -63,16 +63,16 @@ def gather(material: Material) -> Figure | Gap:
 
 def _rows(comparison: str, record: Mapping[str, Any]) -> Iterator[Row]:
     targets = record.get("targets")
-    for each in targets if isinstance(targets, list) else ():
-        measured, bound = float(each["measured"]), float(each["bound"])
+    for target in targets if isinstance(targets, list) else ():
+        measured, bound = float(target["measured"]), float(target["bound"])
         yield {
             "comparison": comparison,
             "machine": str(record.get("machine", {}).get("cpu", "")),
-            "name": str(each["name"]),
+            "name": str(target["name"]),
             "measured": measured,
             "bound": bound,
-            "sense": "at most" if each["at_most"] else "at least",
-            "met": "yes" if each["met"] else "no",
+            "sense": "at most" if target["at_most"] else "at least",
+            "met": "yes" if target["met"] else "no",
             "share": measured / bound if bound else None,
             "provenance": "measured",
         }

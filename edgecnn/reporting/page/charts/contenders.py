@@ -36,7 +36,7 @@ def gather(material: Material, quantity: Quantity) -> Figure | Gap:
     devices = material.evidence.devices
     if devices is None or not devices.contenders:
         return shared.gap(quantity.id, quantity.axis, "No network's size or memory is recorded.")
-    rows = tuple(_row(each, quantity.field) for each in devices.contenders)
+    rows = tuple(_row(contender, quantity.field) for contender in devices.contenders)
     return Figure(
         id=quantity.id,
         title=_title(rows, quantity),

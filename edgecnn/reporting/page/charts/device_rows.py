@@ -33,8 +33,10 @@ PROVENANCE = Column("provenance", "provenance", words.plain)
 def rows(evidence: Evidence) -> tuple[Row, ...]:
     """One row a latency, in the order of the record; none where there is none."""
     contenders = () if evidence.devices is None else evidence.devices.contenders
-    known = {(each.label, each.recipe): each for each in contenders}
-    return tuple(_row(each, known.get((each.label, each.recipe))) for each in evidence.latencies)
+    known = {(contender.label, contender.recipe): contender for contender in contenders}
+    return tuple(
+        _row(latency, known.get((latency.label, latency.recipe))) for latency in evidence.latencies
+    )
 
 
 def _row(latency: DeviceLatency, contender: Contender | None) -> Row:
@@ -60,7 +62,7 @@ def _row(latency: DeviceLatency, contender: Contender | None) -> Row:
 def subject(rows: tuple[Row, ...]) -> str:
     """The network the report is about: xception where it is there, else the first."""
     labels = distinct(rows, "label")
-    return next((each for each in NETWORK if each in labels), labels[0] if labels else "")
+    return next((label for label in NETWORK if label in labels), labels[0] if labels else "")
 
 
 def gap(identifier: str, title: str, wants: str) -> Gap:

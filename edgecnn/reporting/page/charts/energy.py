@@ -54,7 +54,7 @@ def gather(material: Material) -> Figure | Gap:
 def _title(rows: tuple[Row, ...], name: str) -> str:
     """The power against the budget of 5 W, which decides before any energy does."""
     drawn = {str(r["device"]): number(r, "power_w") for r in rows if r["power_w"] is not None}
-    within = sum(each <= 5 for each in drawn.values())  # noqa: PLR2004 - the issue's budget, 5 W
+    within = sum(watts <= 5 for watts in drawn.values())  # noqa: PLR2004 - the issue's budget, 5 W
     return (
         f"What one inference of {name} costs in energy; {within} of {len(drawn)} devices"
         " stay within 5 W"

@@ -36,11 +36,11 @@ def gather(material: Material) -> Figure | Gap:
         return Gap(
             ID, "Exported here", "No network was exported here yet.", ("edgecnn export xception",)
         )
-    rows = tuple(row for folder, each in material.manifests.items() for row in _rows(folder, each))
+    rows = tuple(row for artifact in material.manifests.items() for row in _rows(*artifact))
     versions = {
         f"{name} {version}": None
-        for each in material.manifests.values()
-        for name, version in each.versions.items()
+        for manifest in material.manifests.values()
+        for name, version in manifest.versions.items()
     }
     return Figure(
         id=ID,
@@ -58,16 +58,16 @@ def gather(material: Material) -> Figure | Gap:
 
 
 def _rows(folder: str, manifest: Manifest) -> Iterator[Row]:
-    for each in manifest.files:
+    for file in manifest.files:
         yield {
             "name": manifest.model.name,
             "recipe": manifest.recipe,
-            "file": each.path,
-            "bytes": each.bytes,
-            "mega": each.bytes / _MEGA,
-            "macs": sum(each.graph.macs_by_dtype.values()),
-            "snr_db": each.parity.snr_db,
-            "agreement": each.parity.top1_agreement,
+            "file": file.path,
+            "bytes": file.bytes,
+            "mega": file.bytes / _MEGA,
+            "macs": sum(file.graph.macs_by_dtype.values()),
+            "snr_db": file.parity.snr_db,
+            "agreement": file.parity.top1_agreement,
             "folder": folder,
             "provenance": "measured",
         }

@@ -36,19 +36,19 @@ def gather(material: Material) -> Figure | Gap:
         return Gap(ID, "Fidelity by layer", "No network was compared layer by layer.", _COMMANDS)
     rows: tuple[Row, ...] = tuple(
         {
-            "model": each.model,
-            "index": each.index,
-            "layer": each.layer,
-            "operator": each.operator,
-            "snr_db": each.snr_db,
+            "model": fidelity.model,
+            "index": fidelity.index,
+            "layer": fidelity.layer,
+            "operator": fidelity.operator,
+            "snr_db": fidelity.snr_db,
             "provenance": "measured",
         }
-        for each in layers.fidelity
+        for fidelity in layers.fidelity
     )
     first = choose(rows, "model", "Network", ("xception int8",), every=False)
     return Figure(
         id=ID,
-        title=_title([each for each in layers.fidelity if each.model == first.chosen]),
+        title=_title([fidelity for fidelity in layers.fidelity if fidelity.model == first.chosen]),
         reading="The signal-to-noise ratio of each layer's output against the float network's, in"
         " the order of execution: higher is closer.",
         columns=_COLUMNS,
@@ -61,9 +61,9 @@ def gather(material: Material) -> Figure | Gap:
 
 def _title(layers: list[LayerFidelity]) -> str:
     known = [
-        (each.snr_db, each.layer)
-        for each in layers
-        if each.snr_db is not None and each.operator != "SOFTMAX"
+        (fidelity.snr_db, fidelity.layer)
+        for fidelity in layers
+        if fidelity.snr_db is not None and fidelity.operator != "SOFTMAX"
     ]
     if not known:
         return f"{layers[0].model} computes what the float network does"

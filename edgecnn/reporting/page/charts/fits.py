@@ -37,7 +37,7 @@ def gather(material: Material) -> Figure | Gap:
     if devices is None or not devices.fits:
         return shared.gap(ID, "The xception that fits a budget", "No search is recorded.")
     rows = tuple(map(_row, devices.fits))
-    met = sum(each.found for each in devices.fits)
+    met = sum(fit.found for fit in devices.fits)
     return Figure(
         id=ID,
         title=f"With less width and smaller images, an xception meets {met} of {len(rows)} budgets",

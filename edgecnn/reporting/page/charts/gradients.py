@@ -46,12 +46,12 @@ def gather(material: Material) -> Figure | Gap:
     gradients = material.evidence.gradients
     if gradients is None or not gradients.runs:
         return Gap(ID, "Gradient norms by depth", "No gradients were measured.", _COMMANDS)
-    found = _groups(gradients)
-    rows = tuple(row for key, runs in found.items() for row in _rows(key, runs))
+    groups = _groups(gradients)
+    rows = tuple(row for key, runs in groups.items() for row in _rows(key, runs))
     deepest = str(max(run.depth for run in gradients.runs))
     return Figure(
         id=ID,
-        title=_title(found, int(deepest)),
+        title=_title(groups, int(deepest)),
         reading="Each mark is the size of the gradient that one convolution's kernel gets before"
         " training, from the input (left) to the output. A line that lies, or falls to the left, by"
         " powers of ten below the others is a vanishing gradient; one that rises explodes.",
@@ -63,15 +63,15 @@ def gather(material: Material) -> Figure | Gap:
         ),
         sources=(source(gradients.header, ("measured",)),),
         notes=("A norm of exactly zero has no place on a logarithmic axis; the table has it.",),
-        summary=_summary(found),
+        summary=_summary(groups),
     )
 
 
 def _groups(gradients: Gradients) -> dict[_Key, list[GradientRun]]:
-    found: dict[_Key, list[GradientRun]] = {}
+    groups: dict[_Key, list[GradientRun]] = {}
     for run in gradients.runs:
-        found.setdefault((run.kind, run.depth, run.initializer), []).append(run)
-    return found
+        groups.setdefault((run.kind, run.depth, run.initializer), []).append(run)
+    return groups
 
 
 def _rows(key: _Key, runs: list[GradientRun]) -> Iterator[Row]:
@@ -96,9 +96,9 @@ def _first(runs: list[GradientRun]) -> float | None:
     return statistics.median(known) if known else None
 
 
-def _summary(found: dict[_Key, list[GradientRun]]) -> Grid:
+def _summary(groups: dict[_Key, list[GradientRun]]) -> Grid:
     rows = []
-    for (kind, depth, initializer), runs in found.items():
+    for (kind, depth, initializer), runs in groups.items():
         trained = [run.accuracy for run in runs if run.accuracy is not None]
         accuracy = words.percent(statistics.fmean(trained)) if trained else words.ABSENT
         rows.append((kind, str(depth), initializer, words.ratio(_first(runs)), accuracy))
@@ -106,19 +106,19 @@ def _summary(found: dict[_Key, list[GradientRun]]) -> Grid:
     return Grid(titles, tuple(rows))
 
 
-def _title(found: dict[_Key, list[GradientRun]], depth: int) -> str:
-    initializer = next(iter(found))[2]
+def _title(groups: dict[_Key, list[GradientRun]], depth: int) -> str:
+    initializer = next(iter(groups))[2]
     norms = {
         kind: _first(runs)
-        for (kind, each, how), runs in found.items()
-        if each == depth and how == initializer
+        for (kind, convolutions, how), runs in groups.items()
+        if convolutions == depth and how == initializer
     }
-    told = [f"{words.ratio(value)} in {kind}" for kind, value in norms.items() if value is not None]
-    if not told:
+    phrases = [f"{words.ratio(norm)} in {kind}" for kind, norm in norms.items() if norm is not None]
+    if not phrases:
         return "Gradient norms by depth"
     return (
         f"At {depth} convolutions ({initializer}), the first layer's gradient is"
-        f" {words.listed(told)} nets"
+        f" {words.listed(phrases)} nets"
     )
 
 

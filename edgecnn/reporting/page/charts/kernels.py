@@ -18,7 +18,7 @@ ID = "kernels"
 def gather(material: Material) -> Figure | Gap:
     """One row a pair of ways, type and target, separable layers left out."""
     kernels = material.evidence.kernels
-    own = [each for each in kernels.pairs if each.group != "separable"] if kernels else []
+    own = [pair for pair in kernels.pairs if pair.group != "separable"] if kernels else []
     if kernels is None or not own:
         return Gap(
             ID, "Cheaper kernels", "No cheaper kernel was timed against a costlier.", pairs.COMMANDS

@@ -68,10 +68,10 @@ def _title(rows: tuple[Row, ...], name: str) -> str:
         if row["label"] == name:
             device, latency_ms = str(row["device"]), number(row, "latency_ms")
             best[device] = min(latency_ms, best.get(device, latency_ms))
-    met = {rate: sum(each <= limit for each in best.values()) for rate, limit in BUDGETS.items()}
-    told = [f"{rate} on {count}" for rate, count in met.items()]
+    met = {rate: sum(ms <= limit for ms in best.values()) for rate, limit in BUDGETS.items()}
+    phrases = [f"{rate} on {count}" for rate, count in met.items()]
     how = words.listed(distinct(rows, "provenance"))
-    return f"{_capital(name)} runs at {words.listed(told)} of {len(best)} devices ({how})"
+    return f"{_capital(name)} runs at {words.listed(phrases)} of {len(best)} devices ({how})"
 
 
 def _capital(name: str) -> str:

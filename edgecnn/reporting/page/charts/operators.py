@@ -32,19 +32,19 @@ def gather(material: Material) -> Figure | Gap:
         return Gap(ID, "Time by operator", "No network's operators were timed.", _COMMANDS)
     rows: tuple[Row, ...] = tuple(
         {
-            "model": each.model,
-            "operator": each.operator,
-            "count": each.count,
-            "time_ms": each.time_ms,
-            "share": each.share,
-            "macs": each.macs,
+            "model": operator.model,
+            "operator": operator.operator,
+            "count": operator.count,
+            "time_ms": operator.time_ms,
+            "share": operator.share,
+            "macs": operator.macs,
             "provenance": "measured",
         }
-        for each in layers.operators
+        for operator in layers.operators
     )
     first = choose(rows, "model", "Network", ("xception int8",), every=False)
-    own = [each for each in layers.operators if each.model == first.chosen]
-    most = max(own, key=lambda each: each.share)
+    own = [operator for operator in layers.operators if operator.model == first.chosen]
+    most = max(own, key=lambda operator: operator.share)
     return Figure(
         id=ID,
         title=f"In {most.model}, {words.percent(most.share)} of the time goes to {most.operator}",

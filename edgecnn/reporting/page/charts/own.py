@@ -69,7 +69,7 @@ def source(results: tuple[BenchResult, ...], provenance: tuple[str, ...]) -> Sou
         machine=words.listed(tuple(dict.fromkeys(result.device.model for result in results))),
         versions=tuple(
             dict.fromkeys(
-                text for each in results for text in (f"edgecnn {each.edgecnn}", each.runtime)
+                text for result in results for text in (f"edgecnn {result.edgecnn}", result.runtime)
             )
         ),
         command="edgecnn bench",

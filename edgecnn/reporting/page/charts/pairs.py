@@ -109,8 +109,8 @@ def draw(figure: Figure, name: str = "name") -> drawing.Drawing:
     layers = [*drawing.lines({"no gain": 1.0}), between, interval, macs, time]
     chart = drawing.finish(layers, figure, height=drawing.row_height(1))
     times = tuple(
-        drawing.Key(f"time, {each}", "var(--c1)", drawing.SHAPES[each])
-        for each in drawing.provenances(figure)
+        drawing.Key(f"time, {provenance}", "var(--c1)", drawing.SHAPES[provenance])
+        for provenance in drawing.provenances(figure)
     )
     return drawing.Drawing(
         chart, (drawing.Key("MACs, counted", "var(--c2)", "triangle-up"), *times)

@@ -31,16 +31,16 @@ _COLUMNS = (
 def gather(material: Material) -> Figure | Gap:
     """One row a device and precision."""
     record = material.benchmarks.get("predictor", {})
-    rows = tuple(_row(each) for each in record.get("imagenet", ()) if _sound(each))
+    rows = tuple(_row(entry) for entry in record.get("imagenet", ()) if _sound(entry))
     if not rows:
         return Gap(ID, "How far predictions are off", "No validation is recorded.", _COMMANDS)
     coverage = record.get("coverage")
-    held = f"; intervals held for {words.percent(coverage)}" if _is_number(coverage) else ""
+    note = f"; intervals held for {words.percent(coverage)}" if _is_number(coverage) else ""
     errors = sorted(number(row, "median_error") for row in rows)
     return Figure(
         id=ID,
         title=f"Predictions are off by {words.percent(errors[len(errors) // 2])} on the median"
-        f" device{held}",
+        f" device{note}",
         reading="Each mark is the median error, over the networks of one device that were left out"
         " of the fit, of predicted against published latencies.",
         columns=_COLUMNS,

@@ -62,15 +62,16 @@ def row(run: RecipeRun) -> Row:
 def gather(material: Material) -> Figure | Gap:
     """One row a trained network and recipe, float itself left out."""
     twins = material.evidence.twins
-    runs = [] if twins is None else [each for each in twins.recipes if each.recipe != "float32"]
+    runs = [] if twins is None else [run for run in twins.recipes if run.recipe != "float32"]
     if twins is None or not runs:
         return Gap(ID, "What quantization costs", "No recipe was evaluated.", COMMANDS)
     rows = tuple(map(row, runs))
     costs = _costs(rows)
-    told = [f"{recipe} {words.points(statistics.fmean(each))}" for recipe, each in costs.items()]
+    means = {recipe: statistics.fmean(losses) for recipe, losses in costs.items()}
+    phrases = [f"{recipe} {words.points(mean)}" for recipe, mean in means.items()]
     return Figure(
         id=ID,
-        title=f"What quantization costs in accuracy, mean: {words.listed(told)}",
+        title=f"What quantization costs in accuracy, mean: {words.listed(phrases)}",
         reading="Each mark is one trained network's file: how far its accuracy is from that of its"
         " own float file, on the same images; zero is no loss.",
         columns=COLUMNS,
@@ -93,12 +94,12 @@ def _summary(costs: dict[str, list[float]]) -> Grid:
     rows = tuple(
         (
             recipe,
-            str(len(each)),
-            words.points(statistics.fmean(each)),
-            words.points(min(each)),
-            words.points(max(each)),
+            str(len(losses)),
+            words.points(statistics.fmean(losses)),
+            words.points(min(losses)),
+            words.points(max(losses)),
         )
-        for recipe, each in costs.items()
+        for recipe, losses in costs.items()
     )
     return Grid(("recipe", "networks", "mean", "lowest", "highest"), rows)
 

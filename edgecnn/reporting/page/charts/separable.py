@@ -18,7 +18,7 @@ ID = "separable"
 def gather(material: Material) -> Figure | Gap:
     """One row a separable layer, type and target."""
     kernels = material.evidence.kernels
-    own = [each for each in kernels.pairs if each.group == "separable"] if kernels else []
+    own = [pair for pair in kernels.pairs if pair.group == "separable"] if kernels else []
     if kernels is None or not own:
         return Gap(
             ID,

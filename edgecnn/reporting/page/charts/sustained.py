@@ -65,17 +65,17 @@ def _title(result: BenchResult) -> str:
 
 def _rows(result: BenchResult) -> Iterator[Row]:
     run = f"{own.name(result)}, {result.device.model}, {result.threads} threads,"
-    for each in result.timeline:
+    for minute in result.timeline:
         quantities = {
-            _LATENCY: each.p50_ms,
-            "clock, MHz": each.state.clock_mhz,
-            "temperature, °C": each.state.temperature_c,
+            _LATENCY: minute.p50_ms,
+            "clock, MHz": minute.state.clock_mhz,
+            "temperature, °C": minute.state.temperature_c,
         }
         for quantity, value in quantities.items():
             if value is not None:
                 yield {
                     "run": f"{run} {result.measured_at[:16]}",
-                    "minute": each.start_s / 60,
+                    "minute": minute.start_s / 60,
                     "quantity": quantity,
                     "value": value,
                     "provenance": "emulated" if result.emulated else "measured",

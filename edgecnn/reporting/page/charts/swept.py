@@ -54,7 +54,7 @@ def gather(material: Material) -> Figure | Gap:
     """One row a point that is done and a place where its latency holds."""
     sweeps = material.sweeps
     rows = tuple(row for name, records in sweeps.items() for row in _rows(name, records))
-    failed = [(name, each) for name in sweeps for each in sweeps[name] if each.status != "done"]
+    failed = [(name, point) for name in sweeps for point in sweeps[name] if point.status != "done"]
     if not rows:
         wants = "No sweep was run here yet."
         if failed:
@@ -79,12 +79,12 @@ def gather(material: Material) -> Figure | Gap:
 
 
 def _rows(name: str, records: tuple[PointRecord, ...]) -> Iterator[Row]:
-    done = [each for each in records if each.status == "done"]
-    places = sorted({each.place for record in done for each in record.timings})
+    done = [record for record in records if record.status == "done"]
+    places = sorted({timing.place for record in done for timing in record.timings})
     fronts = Fronts(places)
     for record in done:
         fronts.add(record)
-    best = {(front.place, each.key) for front in fronts.under(Budget()) for each in front.records}
+    best = {(front.place, point.key) for front in fronts.under(Budget()) for point in front.records}
     short = _names(done)
     for record in done:
         for place in (*places,) or (None,):
@@ -98,7 +98,7 @@ def _rows(name: str, records: tuple[PointRecord, ...]) -> Iterator[Row]:
 
 def _row(record: PointRecord, place: Place | None) -> dict[str, str | float | int | None]:
     accuracy = record.accuracy
-    timing = next((each for each in record.timings if each.place == place), None)
+    timing = next((timing for timing in record.timings if timing.place == place), None)
     return {
         "place": "size alone" if place is None else f"{place.device}, {_threads(place.threads)}",
         "name": title(record.point),
@@ -120,11 +120,11 @@ def _threads(count: int) -> str:
 
 def _names(records: list[PointRecord]) -> dict[str, str]:
     """What tells each point from the others of its sweep: the words that not all have."""
-    spelt = {each.key: _words(each) for each in records}
+    spelt = {record.key: _words(record) for record in records}
     common = set.intersection(*map(set, spelt.values())) if spelt else set[str]()
     return {
-        key: " ".join(word for word in each if word not in common) or " ".join(each)
-        for key, each in spelt.items()
+        key: " ".join(word for word in terms if word not in common) or " ".join(terms)
+        for key, terms in spelt.items()
     }
 
 
@@ -138,8 +138,8 @@ def _failed_grid(failed: list[tuple[str, PointRecord]]) -> Grid | None:
     if not failed:
         return None
     rows = tuple(
-        (name, title(each.point), each.status, f"{each.message} {each.hint}".rstrip())
-        for name, each in failed[:_MOST_FAILED]
+        (name, title(record.point), record.status, f"{record.message} {record.hint}".rstrip())
+        for name, record in failed[:_MOST_FAILED]
     )
     return Grid(("sweep", "not done", "", "why"), rows)
 
@@ -169,7 +169,7 @@ def _with_finding(figure: Figure) -> Figure:
 
     shown = [row for row in figure.rows if visible(figure, row)]
     front = [row for row in shown if row["front"]]
-    sweep, place = (each.chosen for each in figure.filters)
+    sweep, place = (choice.chosen for choice in figure.filters)
     title = f"{sweep}: {len(front)} of {len(shown)} points are on the front, on {place}"
     return dataclasses.replace(figure, title=title)
 

@@ -18,7 +18,7 @@ _HEIGHT = 340
 def gather(material: Material) -> Figure | Gap:
     """One row a trained network and recipe whose latency was measured."""
     twins = material.evidence.twins
-    runs = [] if twins is None else [each for each in twins.recipes if each.latency_ms is not None]
+    runs = [] if twins is None else [run for run in twins.recipes if run.latency_ms is not None]
     if twins is None or not runs:
         return Gap(
             ID,

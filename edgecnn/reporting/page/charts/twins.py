@@ -61,15 +61,15 @@ def kind_name(run: TwinRun) -> str:
 
 def groups(twins: Twins) -> dict[tuple[str, str], list[TwinRun]]:
     """The runs of each network and kind, seeds together."""
-    found: dict[tuple[str, str], list[TwinRun]] = {}
+    by_kind: dict[tuple[str, str], list[TwinRun]] = {}
     for run in twins.runs:
-        found.setdefault((run.network, kind_name(run)), []).append(run)
-    return found
+        by_kind.setdefault((run.network, kind_name(run)), []).append(run)
+    return by_kind
 
 
-def _summary(found: dict[tuple[str, str], list[TwinRun]]) -> Grid:
+def _summary(by_kind: dict[tuple[str, str], list[TwinRun]]) -> Grid:
     titles = ("network", "convolutions", "seeds", "mean", "spread", "parameters", "MACs")
-    return Grid(titles, tuple(_summary_row(*key, runs) for key, runs in found.items()))
+    return Grid(titles, tuple(_summary_row(*key, runs) for key, runs in by_kind.items()))
 
 
 def _summary_row(network: str, kind: str, runs: list[TwinRun]) -> tuple[str, ...]:
@@ -88,10 +88,10 @@ def _summary_row(network: str, kind: str, runs: list[TwinRun]) -> tuple[str, ...
 
 def _title(twins: Twins) -> str:
     """What normal convolutions give beside the separable ones, first network's first twin."""
-    found = groups(twins)
+    by_kind = groups(twins)
     network = twins.runs[0].network
-    own = found.get((network, "separable"))
-    others = [(kind, runs) for (name, kind), runs in found.items() if name == network]
+    own = by_kind.get((network, "separable"))
+    others = [(kind, runs) for (name, kind), runs in by_kind.items() if name == network]
     sentences = [
         f"{_difference(runs, own)} at {runs[0].match}"
         for kind, runs in others

@@ -14,7 +14,7 @@ from edgecnn.latency.cost import (
     OperatorCost,
     of_convolution,
     of_depthwise,
-    of_light,
+    of_non_multiplying,
 )
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Padding = Literal["same", "valid"]
 
 
-class Plane(NamedTuple):
+class FeatureMap(NamedTuple):
     """The shape of an activation, without the batch."""
 
     height: int
@@ -46,7 +46,7 @@ def _size(size: int, kernel: int, stride: int, padding: Padding) -> int:
     return math.ceil((size if padding == "same" else size - kernel + 1) / stride)
 
 
-class Sketch:
+class CostBuilder:
     """A network in the making; every method adds operators and returns the shape they give."""
 
     def __init__(self) -> None:
@@ -58,14 +58,14 @@ class Sketch:
 
     def conv(
         self,
-        x: Plane,
+        x: FeatureMap,
         filters: int,
         kernel: int = 3,
         *,
         stride: int = 1,
         padding: Padding = "same",
         groups: int = 1,
-    ) -> Plane:
+    ) -> FeatureMap:
         """A convolution with its bias, and whatever ReLU is fused to it."""
         out = self._window(x, filters, kernel, stride, padding)
         self.operators.append(
@@ -82,8 +82,8 @@ class Sketch:
         return out
 
     def depthwise(
-        self, x: Plane, kernel: int = 3, *, stride: int = 1, padding: Padding = "same"
-    ) -> Plane:
+        self, x: FeatureMap, kernel: int = 3, *, stride: int = 1, padding: Padding = "same"
+    ) -> FeatureMap:
         """A depthwise convolution with its bias."""
         out = self._window(x, x.channels, kernel, stride, padding)
         self.operators.append(
@@ -98,7 +98,7 @@ class Sketch:
         )
         return out
 
-    def dense(self, inputs: int, outputs: int) -> Plane:
+    def dense(self, inputs: int, outputs: int) -> FeatureMap:
         """A fully connected layer with its bias."""
         self.operators.append(
             OperatorCost(
@@ -115,82 +115,86 @@ class Sketch:
                 weight_elements=(inputs + 1) * outputs,
             )
         )
-        return Plane(1, 1, outputs)
+        return FeatureMap(1, 1, outputs)
 
     def pool(
         self,
-        x: Plane,
+        x: FeatureMap,
         kernel: int,
         *,
         stride: int = 1,
         padding: Padding = "valid",
         name: str = "MAX_POOL_2D",
-    ) -> Plane:
+    ) -> FeatureMap:
         """A maximum or an average over a window."""
         out = self._window(x, x.channels, kernel, stride, padding)
-        return self.light("pool", name, out, x, taps=kernel * kernel)
+        return self.non_multiplying("pool", name, out, x, taps=kernel * kernel)
 
-    def mean(self, x: Plane) -> Plane:
+    def mean(self, x: FeatureMap) -> FeatureMap:
         """The average of every channel over the whole plane."""
-        return self.light("mean", "MEAN", Plane(1, 1, x.channels), x)
+        return self.non_multiplying("mean", "MEAN", FeatureMap(1, 1, x.channels), x)
 
-    def add(self, *inputs: Plane, name: str = "ADD") -> Plane:
+    def add(self, *inputs: FeatureMap, name: str = "ADD") -> FeatureMap:
         """An element-wise operator of activations; the first one's shape is the result's."""
-        return self.light("elementwise", name, inputs[0], *inputs)
+        return self.non_multiplying("elementwise", name, inputs[0], *inputs)
 
-    def affine(self, x: Plane, names: Sequence[str] = ("MUL", "ADD")) -> Plane:
+    def affine(self, x: FeatureMap, names: Sequence[str] = ("MUL", "ADD")) -> FeatureMap:
         """A normalization no convolution absorbs: a product and a sum with constants."""
         for name in names:
-            self.light("elementwise", name, x, x, weight_elements=x.channels)
+            self.non_multiplying("elementwise", name, x, x, weight_elements=x.channels)
         return x
 
-    def activation(self, x: Plane, name: str) -> Plane:
+    def activation(self, x: FeatureMap, name: str) -> FeatureMap:
         """A function of single elements that is an operator of its own."""
-        return self.light("activation", name, x, x)
+        return self.non_multiplying("activation", name, x, x)
 
-    def concat(self, inputs: Sequence[Plane]) -> Plane:
+    def concat(self, inputs: Sequence[FeatureMap]) -> FeatureMap:
         """Joins channels."""
-        out = inputs[0]._replace(channels=sum(each.channels for each in inputs))
-        return self.light("copy", "CONCATENATION", out, *inputs)
+        out = inputs[0]._replace(channels=sum(x.channels for x in inputs))
+        return self.non_multiplying("copy", "CONCATENATION", out, *inputs)
 
-    def pad(self, x: Plane, before: int, after: int | None = None) -> Plane:
+    def pad(self, x: FeatureMap, before: int, after: int | None = None) -> FeatureMap:
         """Zeros around the plane, as an operator of its own."""
         more = before + (before if after is None else after)
-        return self.light("copy", "PAD", Plane(x.height + more, x.width + more, x.channels), x)
+        return self.non_multiplying(
+            "copy", "PAD", FeatureMap(x.height + more, x.width + more, x.channels), x
+        )
 
-    def flatten(self, x: Plane) -> int:
+    def flatten(self, x: FeatureMap) -> int:
         """A change of shape; returns the number of elements."""
-        self.light("free", "RESHAPE", Plane(1, 1, x.elements), x)
+        self.non_multiplying("free", "RESHAPE", FeatureMap(1, 1, x.elements), x)
         return x.elements
 
-    def softmax(self, x: Plane) -> Plane:
+    def softmax(self, x: FeatureMap) -> FeatureMap:
         """The classifier's last operator."""
-        return self.light("activation", "SOFTMAX", x, x)
+        return self.non_multiplying("activation", "SOFTMAX", x, x)
 
-    def light(
+    def non_multiplying(
         self,
         kind: Kind,
         name: str,
-        out: Plane,
-        *inputs: Plane,
+        out: FeatureMap,
+        *inputs: FeatureMap,
         taps: int = 1,
         weight_elements: int = 0,
-    ) -> Plane:
+    ) -> FeatureMap:
         """Any operator without weights to multiply."""
         self.operators.append(
-            of_light(
+            of_non_multiplying(
                 kind,
                 name,
                 output_shape=out,
-                input_elements=sum(each.elements for each in inputs),
+                input_elements=sum(x.elements for x in inputs),
                 taps=taps,
                 weight_elements=weight_elements,
             )
         )
         return out
 
-    def _window(self, x: Plane, channels: int, kernel: int, stride: int, padding: Padding) -> Plane:
-        return Plane(
+    def _window(
+        self, x: FeatureMap, channels: int, kernel: int, stride: int, padding: Padding
+    ) -> FeatureMap:
+        return FeatureMap(
             _size(x.height, kernel, stride, padding),
             _size(x.width, kernel, stride, padding),
             channels,

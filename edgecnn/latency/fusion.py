@@ -1,4 +1,4 @@
-"""Which operators of a file do not run by themselves: others absorb them.
+"""Which operators of a file do not run by themselves: they are fused into others.
 
 XNNPACK joins a clamp to the operator before it, unpacks constants when it loads a file, and knows
 no normalization. An ONNX file is costed as the .tflite of the same network, which is what the
@@ -29,19 +29,19 @@ class Nodes:
     """A file's operators as a graph.
 
     Args:
-        found: what `inspection` read.
+        inspection: what was read of it.
     """
 
-    def __init__(self, found: Inspection) -> None:
-        self.format = found.format
-        self.operators = found.operators
+    def __init__(self, inspection: Inspection) -> None:
+        self.format = inspection.format
+        self.operators = inspection.operators
         self.constant = self._constants()
-        self._readers = [0] * len(found.operators)
-        for operator in found.operators:
+        self._readers = [0] * len(inspection.operators)
+        for operator in inspection.operators:
             for place in operator.sources:
                 if place >= 0:
                     self._readers[place] += 1
-        self.absorbed = self._absorbed()
+        self.fused = self._fused()
 
     def _constants(self) -> list[bool]:
         """Whether an operator reads constants only, and so runs when the file is loaded."""
@@ -73,32 +73,34 @@ class Nodes:
             if source >= 0 and self.constant[source]
         ]
 
-    def maker(self, place: int) -> Maker | None:
+    def producer(self, place: int) -> Producer | None:
         """Who made an operator's one activation; None where several did, or the graph's input."""
         operator = self.operators[place]
-        made = [source for source in operator.sources if source < 0 or not self.constant[source]]
-        if len(made) != 1 or made[0] < 0:
+        sources = [source for source in operator.sources if source < 0 or not self.constant[source]]
+        if len(sources) != 1 or sources[0] < 0:
             return None
-        source = made[0]
+        source = sources[0]
         kind = kind_of(self.format, self.operators[source].name)
-        return Maker(source, self.operators[source], kind, only_reader=self._readers[source] == 1)
+        return Producer(
+            source, self.operators[source], kind, only_reader=self._readers[source] == 1
+        )
 
     def is_dequantized(self, place: int) -> bool:
         """Whether all that an operator reads was dequantized just before: it computes in int8."""
-        sources = [each for each in self.operators[place].sources if each >= 0]
+        sources = [source for source in self.operators[place].sources if source >= 0]
         return bool(sources) and all(
-            self.operators[each].name == "DequantizeLinear" for each in sources
+            self.operators[source].name == "DequantizeLinear" for source in sources
         )
 
-    def _absorbed(self) -> list[bool]:
+    def _fused(self) -> list[bool]:
         rules = _RULES[self.format]
-        gone: list[bool] = []
+        fused: list[bool] = []
         for place, constant in enumerate(self.constant):
-            gone.append(constant or any(rule(self, place, gone) for rule in rules))
-        return gone
+            fused.append(constant or any(rule(self, place, fused) for rule in rules))
+        return fused
 
 
-class Maker(NamedTuple):
+class Producer(NamedTuple):
     """The operator that made an activation."""
 
     place: int
@@ -107,15 +109,15 @@ class Maker(NamedTuple):
     only_reader: bool
 
 
-def _clamp(nodes: Nodes, place: int, _gone: Sequence[bool]) -> bool:
+def _clamp(nodes: Nodes, place: int, _fused: Sequence[bool]) -> bool:
     """A clamp behind an operator that nothing else reads; XNNPACK takes no RELU in int8."""
-    operator, maker = nodes.operators[place], nodes.maker(place)
-    if operator.name not in _CLAMPS or maker is None or not maker.only_reader:
+    operator, producer = nodes.operators[place], nodes.producer(place)
+    if operator.name not in _CLAMPS or producer is None or not producer.only_reader:
         return False
-    return maker.kind in _CLAMPED and operator.compute_dtype in {"float32", "float16"}
+    return producer.kind in _CLAMPED and operator.compute_dtype in {"float32", "float16"}
 
 
-def _quantization(nodes: Nodes, place: int, _gone: Sequence[bool]) -> bool:
+def _quantization(nodes: Nodes, place: int, _fused: Sequence[bool]) -> bool:
     """What stands between operators that compute in integers; the ends remain."""
     operator = nodes.operators[place]
     if kind_of("onnx", operator.name) != "quantize":
@@ -123,35 +125,35 @@ def _quantization(nodes: Nodes, place: int, _gone: Sequence[bool]) -> bool:
     return operator.name == "DynamicQuantizeLinear" or not operator.at_border
 
 
-def _rescaling(nodes: Nodes, place: int, gone: Sequence[bool]) -> bool:
+def _rescaling(nodes: Nodes, place: int, fused: Sequence[bool]) -> bool:
     """Cast, Mul and Add behind an integer product, and what computes their one scale."""
     operator = nodes.operators[place]
     if operator.name not in {"Cast", "Mul", "Add"}:
         return False
     if operator.name == "Mul" and math.prod(operator.output_shapes[0] or (1,)) == 1:
         return True
-    made = [each for each in operator.sources if each >= 0 and not nodes.constant[each]]
+    sources = [source for source in operator.sources if source >= 0 and not nodes.constant[source]]
     return any(
-        nodes.operators[each].name in _DEQUANTIZED
-        or (gone[each] and nodes.operators[each].name in {"Cast", "Mul"})
-        for each in made
+        nodes.operators[source].name in _DEQUANTIZED
+        or (fused[source] and nodes.operators[source].name in {"Cast", "Mul"})
+        for source in sources
     )
 
 
-def _bias(nodes: Nodes, place: int, gone: Sequence[bool]) -> bool:
+def _bias(nodes: Nodes, place: int, fused: Sequence[bool]) -> bool:
     """A constant added to a product, or a normalization of one."""
-    operator, maker = nodes.operators[place], nodes.maker(place)
-    if operator.name not in {"Add", "BatchNormalization"} or maker is None:
+    operator, producer = nodes.operators[place], nodes.producer(place)
+    if operator.name not in {"Add", "BatchNormalization"} or producer is None:
         return False
     return (
-        maker.only_reader
-        and maker.kind in _PRODUCTS
+        producer.only_reader
+        and producer.kind in _PRODUCTS
         and operator.parameters > 0
-        and not gone[maker.place]
+        and not fused[producer.place]
     )
 
 
-def _layout(nodes: Nodes, place: int, _gone: Sequence[bool]) -> bool:
+def _layout(nodes: Nodes, place: int, _fused: Sequence[bool]) -> bool:
     """A Transpose of an image: channels-last needs none."""
     operator = nodes.operators[place]
     if operator.name != "Transpose":
