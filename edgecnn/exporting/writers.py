@@ -194,6 +194,8 @@ def _unseen_parities(job: Job, made: Ingredients, quantized: IntegerModel) -> li
 def quantize_tflite(job: Job, made: Ingredients, *, with_source: bool = False) -> IntegerModel:
     """The integer model of a recipe, its ends still integers."""
     source, known = _float_tflite(made), made.statistics
+    if made.unmeasured is not None:
+        raise made.unmeasured
     assert known is not None  # noqa: S101 - collected where a recipe asks for them
     made.progress.stage("quantizing", len(known.layers))
     return integer.quantize(

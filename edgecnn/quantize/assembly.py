@@ -219,7 +219,11 @@ def activation_ranges(
         name: (low * settings.ends, high * settings.ends) for name, (low, high) in ends.items()
     }
     add_ranges.widen(weighed.model, chosen)
-    return chosen
+    return {name: limits for name, limits in chosen.items() if not _is_unbounded(seen.known, name)}
+
+
+def _is_unbounded(known: Statistics, name: str) -> bool:
+    return name in known.tensors and known.tensors[name].is_unbounded
 
 
 def assemble(weighed: Weighed, settings: Settings, seen: Seen, judged: Sequence[str]) -> Graph:
