@@ -277,6 +277,8 @@ SHAPES = [
     one("Split", axis=1, results="y z", name="even"),
     one("Slice", {"s": np.array([1, 2], INT), "e": np.array([3, 1000], INT),
                   "a": np.array([1, -1], INT)}),
+    one("Slice", {"s": np.array([-1, -1], INT), "e": np.array([-100, -100], INT),
+                  "a": np.array([1, 3], INT), "t": np.array([-1, -2], INT)}, name="two-backwards"),
     one("Slice", {"s": np.array([0, -1], INT), "e": np.array([9, -100], INT),
                   "a": np.array([2, 3], INT), "p": np.array([2, -3], INT)}, name="steps"),
     one("Pad", {"p": np.array([0, 0, 1, 2, 0, 0, 3, 0], INT)}),

@@ -322,7 +322,8 @@ def _take(add: Callable[[Array], None], holder: list[Array]) -> None:
     A worker lets go of its task's arguments only some time after the result is there; LiteRT
     refuses to run on while an array still looks into its memory.
     """
-    add(holder.pop())
+    with np.errstate(over="ignore", invalid="ignore"):  # a mask's infinity may be among them
+        add(holder.pop())
 
 
 def _layer_accumulators(
@@ -357,17 +358,16 @@ def _features(operator: Operator) -> int:
 
 def _refuse_unusable(result: dict[str, TensorStatistics], ends: Collection[str]) -> None:
     for name, found in result.items():
+        problem = ""
         if not (np.isfinite(found.lows).all() and np.isfinite(found.highs).all()):
+            problem = "are not finite on the calibration inputs"
+        elif found.is_unbounded and name in ends:
+            problem = f"reach {LARGEST:.0e} or more, which no integer file can hold"
+        if problem:
             raise InputError(
-                f"The activations of '{name}' are not finite on the calibration inputs.",
+                f"The values of '{name}' {problem}.",
                 hint="Check the weights for NaN, and that the inputs are scaled as the model"
-                " expects.",
-            )
-        if found.is_unbounded and name in ends:
-            raise InputError(
-                f"The values of '{name}' reach {LARGEST:.0e} or more on the calibration inputs,"
-                " which is more than an integer file can hold.",
-                hint="Check that the inputs are scaled as the model expects; --float32 can be had.",
+                " expects; --float32 can be had.",
             )
 
 

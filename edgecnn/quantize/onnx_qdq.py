@@ -20,6 +20,7 @@ from edgecnn.formats.onnx_graph import (
 )
 from edgecnn.progress import Progress, Silent
 from edgecnn.quantize import onnx_products, onnx_ranges, onnx_twin, onnx_weights
+from edgecnn.quantize.onnx_domains import ahead_of_poles
 from edgecnn.quantize.onnx_draft import QUANTIZED, Draft
 from edgecnn.quantize.onnx_heads import Rows, heads, sensitive
 from edgecnn.quantize.onnx_islands import (
@@ -116,6 +117,7 @@ def draft(  # noqa: PLR0913 - one call does it all
     merged = {**onnx_ranges.inherit(graph, {**measured, **(ranges or {})}), **(ranges or {})}
     exempt, reasons = sensitive(graph, merged, seen.rows)
     exempt |= recurrent(graph) | _volumes(graph) | _last(graph, last_float)
+    exempt |= ahead_of_poles(graph)
     parts = float_parts(graph, merged, seen.spreads, QUANTIZED, (exempt, reasons))
     for index, node in enumerate(graph):
         node.name = f"{node.op_type}_{index}"
