@@ -322,8 +322,7 @@ def _take(add: Callable[[Array], None], holder: list[Array]) -> None:
     A worker lets go of its task's arguments only some time after the result is there; LiteRT
     refuses to run on while an array still looks into its memory.
     """
-    with np.errstate(over="ignore", invalid="ignore"):  # a mask's infinity may be among them
-        add(holder.pop())
+    add(holder.pop())
 
 
 def _layer_accumulators(

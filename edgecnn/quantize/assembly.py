@@ -218,8 +218,10 @@ def activation_ranges(
     chosen |= {
         name: (low * settings.ends, high * settings.ends) for name, (low, high) in ends.items()
     }
-    add_ranges.widen(weighed.model, chosen)
-    return {name: limits for name, limits in chosen.items() if not _is_unbounded(seen.known, name)}
+    for name in [name for name in chosen if _is_unbounded(seen.known, name)]:
+        del chosen[name]  # what makes it and what reads it are float
+    add_ranges.widen(weighed.model, chosen, weighed.in_float)
+    return chosen
 
 
 def _is_unbounded(known: Statistics, name: str) -> bool:
