@@ -167,6 +167,24 @@ POOLS = [
     one("GlobalAveragePool", inputs={"x": (1, 4, 21)}, name="1d"),
 ]  # fmt: skip
 
+_EINSUMS: list[tuple[str, str, dict[str, Any], dict[str, Any]]] = [
+    ("rows", "bij,bkj->bik", {"x": (2, 5, 6), "z": (2, 4, 6)}, {}),
+    ("heads", "bhid, bhjd -> bhij", {"x": (1, 2, 5, 4), "z": (1, 2, 3, 4)}, {}),
+    ("pointwise", "bchw,kc->bkhw", {"x": (1, 4, 3, 5)}, {"zz": random(6, 4)}),
+    ("constant-first", "kc,bchw->bkhw", {"x": (1, 4, 3, 5)}, {"a": random(6, 4)}),
+    ("two-inner", "bihw,ohw->boi", {"x": (2, 4, 3, 5)}, {"zz": random(6, 3, 5)}),
+    ("ellipsis", "...c,cn->...n", {"x": (2, 3, 4)}, {"zz": random(4, 5)}),
+    ("ellipsis-of-one", "...ij,...jk", {"x": (2, 3, 4, 5), "z": (1, 3, 5, 2)}, {}),
+    ("sum", "bchw->bc", {"x": (2, 4, 3, 5)}, {}),
+    ("transpose", "bij->jbi", {"x": (2, 4, 3)}, {}),
+    ("gate", "bchw,bc->bchw", {"x": (2, 4, 3, 5), "z": (2, 4)}, {}),
+    ("outer", "i,j->ij", {"x": (4,), "z": (3,)}, {}),
+    ("dot", "i,i->", {"x": (4,), "z": (4,)}, {}),
+    ("own-sums", "bij,bk->bk", {"x": (2, 4, 3), "z": (2, 5)}, {}),
+    ("three", "bij,bjk,kl->bil", {"x": (2, 3, 4), "z": (2, 4, 5)}, {"zz": random(5, 6)}),
+    ("implicit", "ij,jk", {"x": (3, 4), "z": (4, 2)}, {}),
+]  # fmt: skip
+
 _CHANNELS = {name: random(4, seed=i) for i, name in enumerate(("s", "b", "m"))}
 NORMALIZATIONS = [
     one("BatchNormalization", {**_CHANNELS, "v": np.abs(random(4, seed=9)) + 0.5}),
@@ -259,6 +277,8 @@ SHAPES = [
     one("Split", axis=1, results="y z", name="even"),
     one("Slice", {"s": np.array([1, 2], INT), "e": np.array([3, 1000], INT),
                   "a": np.array([1, -1], INT)}),
+    one("Slice", {"s": np.array([-1, -1], INT), "e": np.array([-100, -100], INT),
+                  "a": np.array([1, 3], INT), "t": np.array([-1, -2], INT)}, name="two-backwards"),
     one("Slice", {"s": np.array([0, -1], INT), "e": np.array([9, -100], INT),
                   "a": np.array([2, 3], INT), "p": np.array([2, -3], INT)}, name="steps"),
     one("Pad", {"p": np.array([0, 0, 1, 2, 0, 0, 3, 0], INT)}),
@@ -323,8 +343,10 @@ PRODUCTS = [
     one("MatMul", {"w": random(6)}, inputs={"x": (2, 5, 6)}, name="vector", more=PLAIN),
     one("MatMul", inputs={"x": (2, 3, 5, 6), "z": (2, 3, 6, 4)}, name="batched", more=PLAIN),
     one("MatMul", inputs={"x": (2, 5, 6), "z": (6, 4)}, name="broadcast", more=PLAIN),
-    one("Einsum", inputs={"x": (2, 5, 6), "z": (2, 4, 6)}, equation="bij,bkj->bik",
-        more={"transposes": None}),
+    *(one("Einsum", dict(constants), inputs=dict(inputs), equation=equation, name=name,
+          operands=" ".join(sorted([*inputs, *constants])),
+          more={"transposes": None, **PLAIN})
+      for name, equation, inputs, constants in _EINSUMS),
 ]  # fmt: skip
 
 

@@ -150,6 +150,7 @@ class LayerAccumulator:
         if sum(len(rows) for rows in self._rows) >= _FLUSH_ROWS:
             self._flush()
 
+    @np.errstate(over="ignore", invalid="ignore")  # a mask's infinity may be among the inputs
     def _flush(self) -> None:
         if not self._rows:
             return

@@ -22,7 +22,7 @@ from edgecnn.errors import InputError
 from edgecnn.progress import Progress, Silent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -41,6 +41,7 @@ _MOST_POSITIONS = 4096
 _SAMPLED_OF_FEW, _FEW_RUNS = 1 << 19, 32
 _WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 _FILE = "statistics.npz"
+_LARGEST = float(np.float32(LARGEST))
 # Parts that the runs are dealt out to: a fifth of them can be left out, or each in turn.
 _MOST_PARTS = 20
 
@@ -82,6 +83,11 @@ class TensorStatistics:
     def maximum(self) -> float:
         """Largest value of all."""
         return float(self.highs.max())
+
+    @property
+    def is_unbounded(self) -> bool:
+        """Whether it reaches what no integer file can hold: a mask's infinity."""
+        return max(-self.minimum, self.maximum) >= _LARGEST
 
     @property
     def channels(self) -> int:
@@ -207,7 +213,12 @@ class _TensorAccumulator:
         self.run += 1
 
     def result(self) -> TensorStatistics:
-        return TensorStatistics(self.lows, self.highs, self.sample[: self.run * self.per_run])
+        """What was seen; beyond `LARGEST` it is cut off, so that squares stay finite."""
+        sample = self.sample[: self.run * self.per_run]
+        low, high = -_LARGEST, _LARGEST
+        for values in (self.lows, self.highs, sample):
+            np.clip(values, low, high, out=values)
+        return TensorStatistics(self.lows, self.highs, sample)
 
 
 def collect(
@@ -235,7 +246,8 @@ def collect(
         progress: advanced by one for each run.
 
     Raises:
-        InputError: a tensor is NaN or infinite, so no range can be told.
+        InputError: a tensor is NaN, so no range can be told; or an end reaches what no integer
+            file can hold. Inside the network that may be (`TensorStatistics.is_unbounded`).
     """
     from threadpoolctl import threadpool_limits
 
@@ -245,9 +257,10 @@ def collect(
     computed = {tensor for operator in graph.operators for tensor in operator.outputs}
     watched = [tensor for tensor in graph.tensors if tensor in computed and _is_described(tensor)]
     entries = [tensor for tensor in graph.inputs if _is_described(tensor)]
-    ends = [graph[name] for name in answers]
+    ends = [graph[name] for name in dict.fromkeys(answers)]
     unwatched = computed.difference(watched)
-    tapped = [*watched, *(tensor for tensor in dict.fromkeys(ends) if tensor in unwatched)]
+    tapped = [*watched, *(tensor for tensor in ends if tensor in unwatched)]
+    constants = {tensor: tensor.data for tensor in ends if tensor.data is not None}
     session = LiteRTSession(graph.tapped(tapped), threads=threads)
     parts = deal(runs, seed) if origin is None else parts_of(origin, seed)
     tensors = {t: _TensorAccumulator(t, parts, (seed, places[t])) for t in (*entries, *watched)}
@@ -259,13 +272,14 @@ def collect(
         for feed in feeds:
             values = dict(zip(graph.inputs, feed, strict=True))
             values.update(zip(tapped, session.run_in_place(feed), strict=True))
+            values.update(constants)
             for tensor in ends:
                 kept[tensor.name].append(np.array(values[tensor]))
             _add_run(values, tensors, layers, pool)
             del values  # no view may outlive its inference
             (progress or Silent()).advance()
     result = {t.name: a.result() for t, a in tensors.items() if not a.changes_size}
-    _refuse_unusable(result)
+    _refuse_unusable(result, {tensor.name for tensor in (*graph.inputs, *graph.outputs)})
     known = {out.name: layer.result() for out, (_, layer) in layers.items() if not layer.is_empty}
     joint = {name: joined(arrays) for name, arrays in kept.items()}
     return Statistics(result, known, joint, parts)
@@ -342,25 +356,23 @@ def _features(operator: Operator) -> int:
     return operator.source.channels if read is None else read.channels
 
 
-def _refuse_unusable(result: dict[str, TensorStatistics]) -> None:
+def _refuse_unusable(result: dict[str, TensorStatistics], ends: Collection[str]) -> None:
     for name, statistics in result.items():
+        problem = ""
         if not (np.isfinite(statistics.lows).all() and np.isfinite(statistics.highs).all()):
+            problem = "are not finite on the calibration inputs"
+        elif statistics.is_unbounded and name in ends:
+            problem = f"reach {LARGEST:.0e} or more, which no integer file can hold"
+        if problem:
             raise InputError(
-                f"The activations of '{name}' are not finite on the calibration inputs.",
+                f"The values of '{name}' {problem}.",
                 hint="Check the weights for NaN, and that the inputs are scaled as the model"
-                " expects.",
-            )
-        largest = max(abs(statistics.minimum), abs(statistics.maximum))
-        if largest > LARGEST:
-            raise InputError(
-                f"The activations of '{name}' reach {largest:.1e} on the calibration inputs; an"
-                f" integer file can hold no more than {LARGEST:.0e}.",
-                hint="Check that the inputs are scaled as the model expects; --float32 can be had.",
+                " expects; --float32 can be had.",
             )
 
 
 # Raise it when what is collected changes: cached statistics of another version are not read.
-VERSION = 7
+VERSION = 8
 _NAMED = ("tensors", "layers", "answers")
 
 

@@ -59,7 +59,7 @@ ENVIRONMENT = {
 }
 # Raise it when the stage writes other bytes for the same request: files of another version that lie
 # in a cache are not mixed with ours.
-VERSION = 3
+VERSION = 4
 # Enough for a mean and variance over all positions, and little enough memory.
 ADAPTATION_SAMPLES = 4
 # How many calibration samples the stage looks at in all, the first ones.

@@ -165,6 +165,43 @@ def _matrix(operation: Any, known: Sequence[Any], axis: int) -> NDArray[np.float
     return np.asarray(resized, np.float32).reshape(to, size)
 
 
+def _patches(operation: Any) -> None:  # noqa: ANN401 - a tf.Operation
+    """Patches of an image: moved, or where they overlap picked by a convolution with ones.
+
+    The depth of a patch is its rows, columns and channels, in this order.
+    """
+    import tensorflow as tf
+
+    source = operation.inputs[0]
+    if not source.shape.is_fully_defined() or source.dtype != tf.float32:
+        return
+    sizes, strides, rates = (
+        tuple(operation.get_attr(name)[1:3]) for name in ("ksizes", "strides", "rates")
+    )
+    padding = operation.get_attr("padding").decode()
+    fits = all(size % step == 0 for size, step in zip(source.shape[1:3], strides, strict=True))
+    with operation.graph.as_default(), tf.name_scope(f"{operation.name}/"):
+        if sizes == strides and rates == (1, 1) and (fits or padding == "VALID"):
+            made = _tiles(source, *sizes)
+        else:
+            count = sizes[0] * sizes[1] * source.shape[3]
+            ones = np.eye(count, dtype=np.float32).reshape(*sizes, source.shape[3], count)
+            made = tf.nn.conv2d(source, tf.constant(ones), strides, padding, dilations=rates)
+    _redirect(operation.outputs[0], made)
+
+
+def _tiles(image: Any, height: int, width: int) -> Any:  # noqa: ANN401 - tensors of TensorFlow
+    """Patches side by side; what is left over at the far edges goes."""
+    import tensorflow as tf
+
+    batch, rows, columns, channels = image.shape
+    down, across = rows // height, columns // width
+    whole = image[:, : down * height, : across * width]
+    apart = tf.reshape(whole, (batch * down, height, across, width * channels))
+    moved = tf.transpose(apart, (0, 2, 1, 3))
+    return tf.reshape(moved, (batch, down, across, height * width * channels))
+
+
 def _redirect(old: Any, new: Any) -> None:  # noqa: ANN401 - tensors of TensorFlow
     """Let every reader of a tensor read another one instead."""
     for reader in old.consumers():
@@ -175,6 +212,7 @@ def _redirect(old: Any, new: Any) -> None:  # noqa: ANN401 - tensors of TensorFl
 
 _REWRITES: dict[str, Callable[[Any], None]] = {
     **dict.fromkeys(_ARGUMENTS, _plain_argmax),
+    "ExtractImagePatches": _patches,
     "ScaleAndTranslate": _resize_by_matrices,
 }
 # LiteRT convolves over three axes and pools over two.

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgecnn.convert.onnx_folding import fold, taken_out
+from edgecnn.convert.onnx_folding import fold
 from edgecnn.errors import InputError
 from edgecnn.formats.onnx_graph import name_of, shape_of
-from edgecnn.formats.onnx_rewrites import constant
+from edgecnn.formats.onnx_rewrites import constant, taken_out
 
 if TYPE_CHECKING:
     import onnx_ir as ir

@@ -3,7 +3,8 @@
 A node all of whose inputs are constant is run by onnxruntime and becomes a constant of the same
 name; `Shape` and `Size` of a tensor whose shape is known are constants too. Both reveal shapes to
 ONNX's shape inference, which reveals more of them, so the two take turns. An `If` whose condition
-has become constant gives way to the branch that would run.
+has become constant gives way to the branch that would run, a `Loop` of a known number of rounds to
+these, and a list of tensors to the tensors.
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edgecnn.convert import onnx_loops, onnx_sequences
 from edgecnn.errors import InputError
 from edgecnn.formats.onnx_graph import array_of, freeze, inner_graphs, lift_constants, name_of
 from edgecnn.formats.onnx_inference import encoded, infer_shapes
-from edgecnn.formats.onnx_rewrites import constant
+from edgecnn.formats.onnx_rewrites import taken_out
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,7 +49,13 @@ def fold(model: ir.Model) -> None:
     for _ in range(_MOST_ROUNDS):
         lift_constants(model.graph)
         infer_shapes(model, strict=False)
-        if not (_fold_nodes(model) | _choose_branches(model.graph)):
+        opset = model.opset_imports[""]
+        if not (
+            _fold_nodes(model)
+            | _choose_branches(model.graph)
+            | onnx_loops.write_out(model.graph, opset)
+            | onnx_sequences.resolve(model.graph, opset)
+        ):
             return
     raise InputError("The ONNX model's shape arithmetic does not come to an end.")
 
@@ -168,20 +176,3 @@ def _choose_branches(graph: ir.Graph) -> bool:
         )
         changed = True
     return changed
-
-
-def taken_out(branch: ir.Graph, graph: ir.Graph) -> tuple[list[ir.Node], list[ir.Value]]:
-    """A branch's nodes, free of it and of its names, and what it gives; constants go to `graph`."""
-    outputs = list(branch.outputs)
-    branch.outputs.clear()
-    for name, value in list(branch.initializers.items()):
-        lifted = constant(graph, name, np.asarray(array_of(value)))
-        value.replace_all_uses_with(lifted)
-        outputs = [lifted if output is value else output for output in outputs]
-    nodes = list(branch)
-    branch.remove(nodes)
-    for node in nodes:
-        for value in node.outputs:
-            if value.name:
-                value.name = None  # the graph gives it one that is free
-    return nodes, outputs

@@ -28,8 +28,8 @@ def check_same(original: onnx.ModelProto, prepared: onnx.ModelProto) -> None:
         InputError: onnxruntime refuses the original.
         EdgeCnnError: an output differs: a mistake of the preparation.
     """
-    feed = _noise(original)
-    before, after = _run(original, feed), _run(prepared, feed)
+    noise = _noise(original)
+    before, after = (_run(model, _as_taken(noise, model)) for model in (original, prepared))
     for item, expected, computed in zip(original.graph.output, before, after, strict=True):
         if not _close(expected, computed):
             raise EdgeCnnError(
@@ -46,6 +46,12 @@ def _noise(model: onnx.ModelProto) -> dict[str, Array]:
         values = random.random(shape)
         feed[item.name] = np.asarray(values).astype(dtype_name(item.type.tensor_type.elem_type))
     return feed
+
+
+def _as_taken(feed: dict[str, Array], model: onnx.ModelProto) -> dict[str, Array]:
+    """The arrays in the dtypes of a model's inputs: a prepared one takes float32 for float64."""
+    kinds = {item.name: item.type.tensor_type.elem_type for item in model.graph.input}
+    return {name: array.astype(dtype_name(kinds[name])) for name, array in feed.items()}
 
 
 def _run(model: onnx.ModelProto, feed: dict[str, Array]) -> list[Array]:

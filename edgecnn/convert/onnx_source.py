@@ -1,7 +1,8 @@
 """A user's float .onnx, brought to the one form that all that follows starts from.
 
     parse -> inline functions -> float16 to float32 -> fix open sizes -> fold constants and shape
-    arithmetic -> opset 17 -> fold normalizations -> check against the original
+    arithmetic -> float64 to float32 -> opset 17 -> fold normalizations -> check against the
+    original
 
 No TensorFlow. The file is foreign and protobuf, onnx and onnxruntime are native code: all of it
 happens in a child process.
@@ -23,6 +24,7 @@ from edgecnn.convert import (
     onnx_parsing,
     onnx_shapes,
     onnx_tidy,
+    onnx_widths,
 )
 from edgecnn.convert.onnx_sameness import check_same
 from edgecnn.errors import InputError
@@ -149,6 +151,7 @@ def prepare_model(
         if progress is not None:
             progress.warn(_BOTH_RUN)
     _refuse_what_is_left(working.graph)
+    onnx_widths.to_float32(working.graph)
     working = onnx_opset.bring(working)
     onnx_tidy.tidy(working)
     working = onnx_file.canonicalize(working)

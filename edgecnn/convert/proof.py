@@ -90,7 +90,8 @@ def of_onnx(path: Path, network: Network) -> Answer:
     def answer(feed: Sequence[Array]) -> Sequence[Array]:
         ordered: list[Array] = list(feed)
         for values, place in zip(feed, order, strict=True):
-            ordered[place] = values
+            # Floats of 16 or 64 bits are fed as float32 to the prepared network.
+            ordered[place] = values.astype(session.inputs[place].dtype, copy=False)
         return session.run(ordered)
 
     return answer

@@ -33,13 +33,45 @@ def unrolled(model: Any, run: Callable[[], object]) -> Generator[None, None, Non
         yield
         return
     before = [layer.unroll for layer in layers]
+    turned = [layer for layer in layers if _loses_its_mask(layer)]
     try:
         for layer in layers:
             layer.unroll = True
+        for layer in turned:
+            vars(layer)["inner_loop"] = _masked(layer)
         yield
     finally:
         for layer, value in zip(layers, before, strict=True):
             layer.unroll = value
+        for layer in turned:
+            vars(layer).pop("inner_loop")
+            layer.zero_output_for_mask = True
+
+
+def _loses_its_mask(layer: Any) -> bool:  # noqa: ANN401 - a keras.layers.RNN
+    """Whether its outputs go by a mask that the layer reads backwards: half a Bidirectional.
+
+    Written out by Keras 3.15, such a layer blanks what the mask says forwards; its loop does not.
+    """
+    backwards = bool(layer.go_backwards and layer.return_sequences)
+    return backwards and bool(getattr(layer, "zero_output_for_mask", False))
+
+
+def _masked(layer: Any) -> Callable[..., Any]:  # noqa: ANN401 - a keras.layers.RNN
+    """The layer's steps with the outputs blanked by the mask as the steps read it."""
+    import keras
+
+    loop = layer.inner_loop
+    layer.zero_output_for_mask = False
+
+    def steps(sequences: Any, initial_state: Any, mask: Any, **options: Any) -> Any:  # noqa: ANN401 - tensors
+        last, outputs, states = loop(sequences, initial_state, mask, **options)
+        if mask is not None:
+            kept = keras.ops.flip(keras.ops.cast(mask, "bool"), axis=1)[..., None]
+            outputs = keras.ops.where(kept, outputs, keras.ops.zeros_like(outputs))
+        return last, outputs, states
+
+    return steps
 
 
 def _steps(layers: list[Any], run: Callable[[], object]) -> int:

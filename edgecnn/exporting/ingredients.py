@@ -14,7 +14,7 @@ from edgecnn import reference as references
 from edgecnn.calibration import statistics
 from edgecnn.convert import float_tflite, proof
 from edgecnn.convert.versions import digest
-from edgecnn.errors import EdgeCnnError
+from edgecnn.errors import EdgeCnnError, InputError
 from edgecnn.formats import onnx_taps, tflite_logits
 
 if TYPE_CHECKING:
@@ -107,6 +107,7 @@ class Ingredients:
         reference: what the float network gives for the samples that calibration does not see.
         statistics: of the activations of `floats.tflite`; None where no recipe needs them.
         progress: told of each step.
+        unmeasured: why there are no statistics where a recipe needs them; others can be had.
     """
 
     plan: Plan
@@ -118,6 +119,7 @@ class Ingredients:
     reference: Answers
     statistics: Statistics | None
     progress: Progress
+    unmeasured: EdgeCnnError | None = None
 
     @property
     def network(self) -> Network:
@@ -191,32 +193,37 @@ def float_files(model: FloatModel, options: ExportOptions) -> Floats:
     return Floats(model, tflite, onnx, kinds)
 
 
-def prove_floats(floats: Floats, threads: int) -> dict[str, tuple[ParityInfo, ...]]:
+def prove_floats(
+    floats: Floats, threads: int
+) -> tuple[dict[str, tuple[ParityInfo, ...]], dict[str, EdgeCnnError]]:
     """Hold every float file against the source's own framework, on the stage's proof.
 
     Returns:
         By format, how close each output is; the outputs themselves are compared, not logits.
-
-    Raises:
-        EdgeCnnError: a file is not the same function; the other format does not make up for it.
+        And what is wrong with those that do not run, or are not the source's function.
     """
     feeds, outputs = proof.read(floats.model.proof)
     expected = parity.Answers(outputs, (None,) * len(outputs), len(feeds))
-    proven = {}
+    proven: dict[str, tuple[ParityInfo, ...]] = {}
+    refused: dict[str, EdgeCnnError] = {}
     for file_format in floats.model.folders:
-        measured = parity.answers(
-            floats.file(file_format),
-            feeds,
-            inputs=floats.network.inputs,
-            outputs=floats.outputs,
-            file_layouts=floats.model.layouts[file_format],
-            threads=threads,
-        )
+        try:
+            measured = parity.answers(
+                floats.file(file_format),
+                feeds,
+                inputs=floats.network.inputs,
+                outputs=floats.outputs,
+                file_layouts=floats.model.layouts[file_format],
+                threads=threads,
+            )
+        except InputError as error:  # its runtime does not take it; the other format's may
+            refused[file_format] = error
+            continue
         proven[file_format] = parity.compare(expected, measured, floats.outputs, on_values=True)
-    return proven
+    return proven, {**refused, **_unproven(proven)}
 
 
-def unproven(proven: dict[str, tuple[ParityInfo, ...]]) -> dict[str, EdgeCnnError]:
+def _unproven(proven: dict[str, tuple[ParityInfo, ...]]) -> dict[str, EdgeCnnError]:
     """By format, what is wrong with a float file that is not the source's function."""
     refused: dict[str, EdgeCnnError] = {}
     for file_format, parities in proven.items():

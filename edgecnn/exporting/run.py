@@ -15,7 +15,7 @@ from edgecnn.calibration import views
 from edgecnn.calibration.sources import Sampling
 from edgecnn.convert import float_cache
 from edgecnn.convert.versions import versions
-from edgecnn.errors import CheckFailedError, EdgeCnnError, MissingPartError
+from edgecnn.errors import CheckFailedError, EdgeCnnError, InputError, MissingPartError
 from edgecnn.exporting import ingredients as stages
 from edgecnn.exporting import writers
 from edgecnn.exporting.ingredients import Ingredients
@@ -104,21 +104,25 @@ def _ingredients(plan: Plan, options: ExportOptions, recorder: Recorder) -> Ingr
     for warning in (*samples.warnings, *samples.split.warnings):
         recorder.warn(warning)
     floats = stages.float_files(model, options)
-    proven = stages.prove_floats(floats, plan.threads)
-    floats = floats.without(stages.unproven(proven))
+    proven, refused = stages.prove_floats(floats, plan.threads)
+    floats = floats.without(refused)
     made_reference = stages.make_reference(floats, samples, threads=plan.threads, progress=recorder)
     # Random weights have no activations worth knowing better.
     seed = None if plan.identity.has_random_weights else options.seed
     calibration = views.enlarge(samples.split.calibration, floats.network.inputs, seed)
-    statistics = None
+    statistics, unmeasured = None, None
     if plan.calibrates_tflite and floats.tflite is not None:
-        statistics = stages.collect_statistics(
-            floats, calibration, samples.preprocessing,
-            seed=options.seed, threads=plan.threads, progress=recorder,
-        )  # fmt: skip
+        try:
+            statistics = stages.collect_statistics(
+                floats, calibration, samples.preprocessing,
+                seed=options.seed, threads=plan.threads, progress=recorder,
+            )  # fmt: skip
+        except InputError as error:
+            unmeasured = error
     return Ingredients(
-        plan, options, floats, samples, calibration, proven, made_reference, statistics, recorder
-    )
+        plan, options, floats, samples, calibration, proven, made_reference, statistics, recorder,
+        unmeasured,
+    )  # fmt: skip
 
 
 def _sampling(plan: Plan, options: ExportOptions) -> Sampling:

@@ -194,6 +194,8 @@ def _unseen_parities(job: Job, basis: Ingredients, quantized: IntegerModel) -> l
 def quantize_tflite(job: Job, basis: Ingredients, *, with_source: bool = False) -> IntegerModel:
     """The integer model of a recipe, its ends still integers."""
     source, known = _float_tflite(basis), basis.statistics
+    if basis.unmeasured is not None:
+        raise basis.unmeasured
     assert known is not None  # noqa: S101 - collected where a recipe asks for them
     basis.progress.stage("quantizing", len(known.layers))
     return integer.quantize(

@@ -116,3 +116,20 @@ def _per_channel(value: NDArray[Any]) -> bool:
     """Whether it broadcasts along the channels of NCHW only: (1, C, 1, 1), (C, 1, 1)."""
     shape = (1,) * (4 - value.ndim) + value.shape
     return value.dtype.kind == "f" and value.ndim in {3, 4} and value.size == shape[1]
+
+
+def taken_out(branch: ir.Graph, graph: ir.Graph) -> tuple[list[ir.Node], list[ir.Value]]:
+    """A branch's nodes, free of it and of its names, and what it gives; constants go to `graph`."""
+    outputs = list(branch.outputs)
+    branch.outputs.clear()
+    for name, value in list(branch.initializers.items()):
+        lifted = constant(graph, name, np.asarray(array_of(value)))
+        value.replace_all_uses_with(lifted)
+        outputs = [lifted if output is value else output for output in outputs]
+    nodes = list(branch)
+    branch.remove(nodes)
+    for node in nodes:
+        for value in node.outputs:
+            if value.name:
+                value.name = None  # the graph gives it one that is free
+    return nodes, outputs

@@ -45,15 +45,16 @@ def check_recipe(
     """Raise when a file is not what its recipe says.
 
     What holds for every recipe: no Flex, variable or custom operators, and inputs and outputs of
-    dtype `io`; but whole numbers that count things (int32, int64, bool, and whatever a CAST reads)
-    stay what they are, and an end stays float32 where the file was said to keep operators float.
+    dtype `io`; but whole numbers that count things (int32, int64, bool, and whatever a CAST reads
+    of the inputs or makes of the outputs) stay what they are, and an end stays float32 where the
+    file was said to keep operators float.
     Beyond that, in the words of TFLite's quantization specification:
-    float32: nothing but float32, behind a CAST of pictures that come in 8 bits. float16: all
-    weights stored in half precision. dynamic: weights of 1024 elements and more int8, activations
-    float32. int8 and int16x8: weights int8, every MAC in int8 or int16, no float operator but a
-    QUANTIZE or DEQUANTIZE at the border, and a SOFTMAX behind the DEQUANTIZE. In an ONNX file of
-    QuantizeLinear/DequantizeLinear pairs (or QLinear operators) only the operators with MACs
-    are held to that, and uint8 counts as int8.
+    float32: nothing but float32, behind a CAST of pictures that come in 8 bits and before one that
+    makes them. float16: all weights stored in half precision. dynamic: weights of 1024 elements and
+    more int8, activations float32. int8 and int16x8: weights int8, every MAC in int8 or int16, no
+    float operator but a QUANTIZE or DEQUANTIZE at the border, and a SOFTMAX behind the DEQUANTIZE.
+    In an ONNX file of QuantizeLinear/DequantizeLinear pairs (or QLinear operators) only the
+    operators with MACs are held to that, and uint8 counts as int8.
 
     Args:
         inspection: of the file.
@@ -125,12 +126,16 @@ def _unwanted(inspection: Inspection) -> list[str]:
 def _io(inspection: Inspection, io: str, float_ops: Mapping[str, int]) -> list[str]:
     sides = {"input": inspection.inputs, "output": inspection.outputs}
     allowed = {io, *_COUNTING, *(["float32"] if float_ops else [])}
-    casts = {d for op in inspection.operators if op.name.upper() == "CAST" for d in op.input_dtypes}
+    casts = [op for op in inspection.operators if op.name.upper() == "CAST"]
+    cast = {
+        "input": {dtype for op in casts for dtype in op.input_dtypes},
+        "output": {dtype for op in casts for dtype in op.output_dtypes},
+    }
     return [
         f"{side} {tensor.name!r} is {tensor.dtype}, not {io}"
         for side, tensors in sides.items()
         for tensor in tensors
-        if tensor.dtype not in allowed | (casts if side == "input" else set())
+        if tensor.dtype not in allowed | cast[side]
     ]
 
 
@@ -239,7 +244,7 @@ def _undeclared(inspection: Inspection, float_ops: Mapping[str, int]) -> tuple[O
 def _float_operators(inspection: Inspection, float_ops: Mapping[str, int]) -> list[str]:
     """What works on floats and was not said to, and what was said to and does not."""
     inner = inspection.operators if float_ops else _within(inspection.operators)
-    casts = any(op.name == "CAST" and op.at_border for op in inspection.operators)
+    casts = any(op.name == "CAST" and _counts(op) for op in inspection.operators)
     conversions = _CONVERSIONS if float_ops or casts else set[str]()
     floats = Counter(op.name for op in inner if _touches(op, _FLOATS))
     counts = Counter({name: n for name, n in floats.items() if name not in conversions})
@@ -250,6 +255,11 @@ def _float_operators(inspection: Inspection, float_ops: Mapping[str, int]) -> li
     missing = {name: n - floats[name] for name, n in float_ops.items()}
     return [*_counted(surplus, "that work on floats"),
             *_counted(missing, "that were said to work on floats and do not")]  # fmt: skip
+
+
+def _counts(cast: Operator) -> bool:
+    """Whether it turns whole numbers into real ones or back: pixels, places, a comparison."""
+    return not _FLOATS.issuperset((*cast.input_dtypes, *cast.output_dtypes))
 
 
 def _last_softmaxes(inspection: Inspection) -> int:

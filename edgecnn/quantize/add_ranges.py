@@ -12,9 +12,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
-    from edgecnn.formats.tflite_graph import Graph, Tensor
+    from edgecnn.formats.tflite_graph import Graph, Operator, Tensor
     from edgecnn.quantize.ranges import Range
 
 _FINEST_RATIO = 1 / 1000  # of a summand's scale to the sum's; XNNPACK's own limit is 1 / 1024
@@ -22,19 +22,20 @@ _FINEST_RATIO = 1 / 1000  # of a summand's scale to the sum's; XNNPACK's own lim
 _SAME_RANGE = {"MAX_POOL_2D", "RESHAPE", "RELU"}
 
 
-def widen(graph: Graph, ranges: dict[str, Range]) -> int:
+def widen(graph: Graph, ranges: dict[str, Range], in_float: Collection[Operator] = ()) -> int:
     """Widen in place.
 
     Args:
         graph: the float graph the ranges are of.
         ranges: (low, high) by tensor name; changed.
+        in_float: operators that compute on real numbers: a mask of -1e9 is added by one of these.
 
     Returns:
         How many ranges were widened.
     """
     widened = 0
     for operator in graph.operators:
-        if operator.name != "ADD":
+        if operator.name != "ADD" or operator in in_float:
             continue
         least = _width(ranges.get(operator.output.name)) * _FINEST_RATIO
         for summand in operator.read:

@@ -218,8 +218,14 @@ def activation_ranges(
     chosen |= {
         name: (low * settings.ends, high * settings.ends) for name, (low, high) in ends.items()
     }
-    add_ranges.widen(weighed.model, chosen)
+    for name in [name for name in chosen if _is_unbounded(source.known, name)]:
+        del chosen[name]  # what makes it and what reads it are float
+    add_ranges.widen(weighed.model, chosen, weighed.in_float)
     return chosen
+
+
+def _is_unbounded(known: Statistics, name: str) -> bool:
+    return name in known.tensors and known.tensors[name].is_unbounded
 
 
 def assemble(

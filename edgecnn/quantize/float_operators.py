@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edgecnn.calibration.arrays import LARGEST
 from edgecnn.errors import InputError
 from edgecnn.quantize import composites, kernels, mixing
 
@@ -27,6 +28,7 @@ NO_KERNEL = "LiteRT has no integer kernel for it"
 COMPOSITE = "part of a normalization or another function of many magnitudes"
 ATTENTION = "part of attention, whose probabilities are far below 1"
 TOO_FINE = "its values are far below the steps its integer kernel has"
+UNBOUNDED = "values beyond all bounds, such as a mask's infinity"
 BETWEEN = "between operators that stay float"
 _FEWEST_DIVISOR_STEPS = 8.0
 _LEVELS = {8: 255.0, 16: 65535.0}
@@ -58,6 +60,7 @@ def choose(
         if kernels.has_floats(operator) and operator.name not in kernels.CONVERSIONS
         and kernels.kernel_of(operator, bits) is None
     }  # fmt: skip
+    lacking |= dict.fromkeys(_unbounded(graph, statistics, lacking), UNBOUNDED)
     result: dict[Operator, str] = {}
     if judge:
         numbers = mixing.Judge(graph, statistics, bits)
@@ -74,6 +77,24 @@ def choose(
     _fill(graph, result)
     return {op: result[op] for op in graph.operators if op in result and kernels.has_floats(op)
             and op.name not in kernels.CONVERSIONS}  # fmt: skip
+
+
+def _unbounded(
+    graph: Graph, statistics: Mapping[str, TensorStatistics], chosen: Collection[Operator]
+) -> list[Operator]:
+    """Operators with values that no integer holds: among what they read, or make."""
+
+    def is_unbounded(tensor: Tensor) -> bool:
+        if tensor.data is not None:
+            return tensor.is_float and bool((np.abs(tensor.data) >= LARGEST).any())
+        return tensor.name in statistics and statistics[tensor.name].is_unbounded
+
+    return [
+        operator
+        for operator in graph.operators
+        if operator not in chosen and operator.name not in kernels.CONVERSIONS
+        and any(is_unbounded(tensor) for tensor in (*operator.read, *operator.outputs))
+    ]  # fmt: skip
 
 
 def _sums_for(graph: Graph, chosen: Collection[Operator]) -> list[Operator]:

@@ -35,6 +35,7 @@ def answers(
     from edgecnn.runtime.litert import LiteRTSession
     from edgecnn.runtime.session import dequantize_output
 
+    names = list(dict.fromkeys(names))  # two outputs may be judged by one tensor
     session = LiteRTSession(graph.tapped([graph[name] for name in names]), threads)
     rows: list[list[NDArray[np.float32]]] = [[] for _ in names]
     for feed in feeds:

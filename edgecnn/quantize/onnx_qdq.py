@@ -16,6 +16,7 @@ from edgecnn.formats import onnx_file
 from edgecnn.formats.onnx_graph import name_of, shape_of, tensors_of
 from edgecnn.progress import Progress, Silent
 from edgecnn.quantize import onnx_products, onnx_ranges, onnx_twin, onnx_weights
+from edgecnn.quantize.onnx_domains import ahead_of_poles
 from edgecnn.quantize.onnx_draft import QUANTIZED, Draft
 from edgecnn.quantize.onnx_heads import Rows, heads, sensitive
 from edgecnn.quantize.onnx_islands import WEIGHTED, FloatParts, Spread, float_parts, tail
@@ -148,7 +149,7 @@ def _float_parts(
     graph: ir.Graph, ranges: onnx_ranges.Ranges, seen: _Watched, last_float: int
 ) -> FloatParts:
     exempt, reasons = sensitive(graph, ranges, seen.rows)
-    exempt |= recurrent(graph) | _volumes(graph) | _last(graph, last_float)
+    exempt |= recurrent(graph) | _volumes(graph) | _last(graph, last_float) | ahead_of_poles(graph)
     return float_parts(graph, ranges, seen.spreads, QUANTIZED, (exempt, reasons))
 
 

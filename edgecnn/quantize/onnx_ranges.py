@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 
+from edgecnn.calibration.arrays import LARGEST
 from edgecnn.errors import InputError
 from edgecnn.formats.onnx_graph import is_float, name_of, sole_reader, tensors_of, to_proto
 from edgecnn.progress import Progress, Silent
@@ -73,7 +74,8 @@ class Histogram:
 
         self.lows: list[float] = []
         self.highs: list[float] = []
-        self.is_finite = True
+        self.is_nan = False
+        self.is_bounded = True
         self.limit = 0.0
         self.counts = np.zeros(_BINS, dtype=np.int64)
 
@@ -81,8 +83,10 @@ class Histogram:
         """Take one image's values of the tensor, any shape."""
         flat = values.reshape(-1)
         low, high = float(flat.min()), float(flat.max())
-        if not np.isfinite(low + high):  # NaN among the values makes both NaN
-            self.is_finite = False
+        if np.isnan(low):  # as any among the values makes it
+            self.is_nan = True
+        if np.isnan(low) or max(-low, high) >= LARGEST:
+            self.is_bounded = False
             return
         self.lows.append(low)
         self.highs.append(high)
@@ -263,10 +267,10 @@ def measure(
         watchers: by tensor name: are given each run's values as well.
 
     Returns:
-        (low, high) by tensor name, low <= 0 <= high.
+        (low, high) by tensor name, low <= 0 <= high. What reaches a mask's infinity has none.
 
     Raises:
-        InputError: no feeds, a feed that does not fit, or a tensor that is NaN or infinite.
+        InputError: no feeds, a feed that does not fit, or a tensor that is NaN.
     """
     from threadpoolctl import threadpool_limits
 
@@ -291,7 +295,9 @@ def measure(
             runs += 1
             (progress or Silent()).advance()
     _refuse_unusable(histograms, runs)
-    chosen = {name: choose(seen, method, parts) for name, seen in histograms.items()}
+    chosen = {
+        name: choose(seen, method, parts) for name, seen in histograms.items() if seen.is_bounded
+    }
     return inherit(graph, {**taken, **chosen})
 
 
@@ -346,7 +352,7 @@ def _refuse_unusable(histograms: dict[str, Histogram], images: int) -> None:
     if not images:
         raise InputError("No calibration images.", hint="Give at least one; 100 is usual.")
     for name, histogram in histograms.items():
-        if not histogram.is_finite:
+        if histogram.is_nan:
             raise InputError(
                 f"The activations of '{name}' are not finite on the calibration images.",
                 hint="Check the weights for NaN, and that images are scaled as the model expects.",

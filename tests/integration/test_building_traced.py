@@ -129,6 +129,14 @@ def masked_words() -> keras.Model:
     return keras.Model(x, layers.GRU(3, name="y")(layers.Embedding(9, 4, mask_zero=True)(x)))
 
 
+def masked_both_ways() -> keras.Model:
+    """Half a Bidirectional reads its mask backwards."""
+    x = keras.Input((6,), dtype="int32", name="x")
+    words = layers.Embedding(9, 4, mask_zero=True)(x)
+    steps = layers.Bidirectional(layers.GRU(3, return_sequences=True))(words)
+    return keras.Model(x, layers.Bidirectional(layers.LSTM(3, return_sequences=True))(steps))
+
+
 def fixed_batch() -> keras.Model:
     x = keras.Input((6, 6, 2), batch_size=3, name="x")
     return keras.Model(x, layers.Conv2D(2, 3, groups=2, name="y")(x))
@@ -176,6 +184,7 @@ MODELS = {
     "SimpleRNN": recurrent_net(lambda: layers.SimpleRNN(4)),
     "ConvLSTM": convolutional_lstm,
     "masked": masked_words,
+    "masked both ways": masked_both_ways,
     "batch 3": fixed_batch,
 }
 
@@ -306,3 +315,29 @@ def test_a_stateful_layer_is_refused(tmp_path: Path) -> None:
     net = keras.Model(x, layers.LSTM(2, stateful=True, name="remembers")(x))
     with pytest.raises(InputError, match="'remembers' is stateful"):
         saved(net, tmp_path / "net.keras")
+
+
+def patches(x: Any) -> list[Any]:  # noqa: ANN401 - tensors of TensorFlow
+    """Of images: side by side, with a rest, overlapping, and dilated."""
+    return [
+        tf.image.extract_patches(x, [1, *size, 1], [1, *step, 1], [1, *rate, 1], padding)
+        for size, step, rate, padding in (
+            ((4, 4), (4, 4), (1, 1), "VALID"),
+            ((3, 5), (3, 5), (1, 1), "VALID"),
+            ((3, 3), (1, 1), (1, 1), "SAME"),
+            ((2, 3), (2, 1), (1, 1), "SAME"),
+            ((3, 3), (1, 1), (2, 2), "VALID"),
+        )
+    ]
+
+
+def test_patches_of_images(tmp_path: Path) -> None:
+    module = tf.Module()
+    module.patches = tf.function(
+        lambda x: {f"y{k}": y for k, y in enumerate(patches(x))},
+        input_signature=[tf.TensorSpec((1, 12, 8, 3), tf.float32, name="x")],
+    )
+    tf.saved_model.save(module, str(tmp_path / "net"))
+    built = build(BuildRequest(str(tmp_path / "net")))
+    data = assert_same(built, tmp_path)
+    assert b"ExtractImagePatches" not in data

@@ -17,8 +17,8 @@ _Function = TypeVar("_Function", bound=Lowering)
 Limit = Callable[[Mapping[str, Any]], str]
 
 _KINDS = (
-    "activations", "constants", "conv", "conv_transpose", "elementwise", "indexing", "matmul",
-    "normalization", "pool", "recurrent", "reduce", "resize", "shape",
+    "activations", "constants", "conv", "conv_transpose", "einsum", "elementwise", "indexing",
+    "matmul", "normalization", "pool", "recurrent", "reduce", "resize", "shape",
 )  # fmt: skip
 
 

@@ -70,11 +70,18 @@ class _Work:
         added.raw = twin.raw if twin.custom else None  # with the options of its own
         self.graph.operators.append(added)
         for output, steps in zip(outputs, operator.outputs, strict=True):
+            if output is steps:
+                continue
             # Goes again if nobody reads the steps.
             self.graph.operators.append(Operator("QUANTIZE", [output], [steps], version=2))
 
     def _output(self, steps: Tensor) -> Tensor:
-        """The float tensor beside steps; it takes their name where they are no end."""
+        """The float tensor beside steps; it takes their name where they are no end.
+
+        What holds no steps, such as the places that a TOPK_V2 finds, stays what it is.
+        """
+        if steps.quantization is None:
+            return steps
         name = steps.name
         output = self._float_tensor(steps, name)
         if steps not in self.graph.outputs:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import integer_cases as cases
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
@@ -160,13 +161,34 @@ def test_weights_that_are_nan_are_refused_by_their_tensors_name() -> None:
         gather(data, net.feeds(2))
 
 
-def test_activations_that_no_integer_file_can_hold_are_refused() -> None:
+def test_an_output_that_no_integer_file_can_hold_is_refused() -> None:
     """LiteRT ends its process at the steps of such a file."""
     net = RandomNet(0)
     large = net.conv(net.image, 2, weights=net.normal(2, 3, 3, 3) * np.float32(1e20))
+    with pytest.raises(InputError, match=r"reach 1e\+18 or more"):
+        gather(net.finish(net.relu(large)), net.feeds(2))
+
+
+def test_what_is_so_large_inside_is_cut_off_and_told() -> None:
+    net = RandomNet(0)
+    large = net.conv(net.image, 2, weights=net.normal(2, 3, 3, 3) * np.float32(1e20))
     data = net.finish(net.softmax(net.dense(net.relu(large), 3)))
-    with pytest.raises(InputError, match=r"reach .*no more than 1e\+18"):
-        gather(data, net.feeds(2))
+    known = gather(data, net.feeds(2)).tensors
+    assert known[net.name(large)].is_unbounded
+    assert np.isfinite(known[net.name(large)].power).all()
+    assert not known["image"].is_unbounded
+
+
+def test_two_outputs_judged_by_one_tensor_and_one_that_is_constant() -> None:
+    net = cases.Net()
+    x = net.conv(net.image)
+    anchors = net.fixed([1.0, 2.0, 3.0], np.float32)
+    graph = net.finish(x, anchors)
+    name, other = (tensor.name for tensor in graph.outputs)
+    asked = [name, name, other]
+    known = collect(graph, net.feeds(3), answers=asked, runs=3, threads=1)
+    assert known.answers[name].shape == (3, 8, 8, 8)
+    np.testing.assert_array_equal(known.answers[other], [1, 2, 3] * 3)
 
 
 def test_progress_advances_with_every_image() -> None:

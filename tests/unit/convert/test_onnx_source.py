@@ -451,3 +451,84 @@ def test_constants_in_attributes_of_every_kind() -> None:
     y = net.node("Add", net.node("Reshape", net.node("Mul", x, scale), to), row)
     source = _same(net.model({y: None}))
     assert "Constant" not in operators(source.model)
+
+
+def test_double_precision_becomes_float32() -> None:
+    net = Foreign()
+    wide = net.node("Cast", net.input("rows", [2, 5]), to=TensorProto.DOUBLE)
+    weight = net.constant(np.float32(0))
+    net.constants[-1].CopyFrom(numpy_helper.from_array(net.random.normal(size=(5, 3)), weight))
+    x = net.node("Cast", net.node("MatMul", wide, weight), to=TensorProto.FLOAT)
+    source = _same(net.model({x: None}))
+    assert operators(source.model) == ["MatMul"]
+    kinds = {tensor.data_type for tensor in source.model.graph.initializer}
+    assert kinds == {TensorProto.FLOAT}
+
+
+def _loop(net: Foreign, x: str, *, condition: str, rounds: str) -> tuple[str, str]:
+    """Rounds of x = tanh(w x), each kept: what the last gives, and all of them."""
+    weight = net.normal(4, 4, 1, 1)
+    nodes = [
+        helper.make_node("Conv", ["state", weight], ["product"]),
+        helper.make_node("Tanh", ["product"], ["next"]),
+        helper.make_node("ReduceMean", ["next"], ["kept"], axes=[2, 3], keepdims=0),
+        helper.make_node("Identity", ["condition"], ["goes_on"]),
+    ]
+    inputs = [
+        helper.make_tensor_value_info("number", TensorProto.INT64, []),
+        helper.make_tensor_value_info("condition", TensorProto.BOOL, []),
+        helper.make_tensor_value_info("state", TensorProto.FLOAT, [1, 4, 6, 6]),
+    ]
+    outputs = [helper.make_empty_tensor_value_info(name) for name in ("goes_on", "next", "kept")]
+    body = helper.make_graph(nodes, "body", inputs, outputs)
+    last = net.node("Loop", rounds, condition, x, outputs=2, body=body)
+    return last, f"{last}_1"
+
+
+@pytest.mark.parametrize("opset", [11, 17])
+def test_a_loop_of_a_known_number_of_rounds_is_written_out(opset: int) -> None:
+    net = Foreign(opset=opset)
+    x = net.conv(net.input("image", [1, 3, 8, 8]), 3, 4)
+    rounds, condition = net.constant(np.int64(3)), net.constant(np.bool_(1))
+    last, kept = _loop(net, x, condition=condition, rounds=rounds)
+    source = _same(net.model({last: None, kept: None}))
+    assert operators(source.model).count("Tanh") == 3
+    assert source.network.outputs[1].shape == (3, 1, 4)
+
+
+def test_a_loop_whose_rounds_the_data_count_is_refused() -> None:
+    net = Foreign()
+    x = net.conv(net.input("image", [1, 3, 8, 8]), 3, 4)
+    top = net.node("ReduceMax", x, keepdims=0)
+    rounds = net.node("Cast", top, to=TensorProto.INT64)
+    last, _ = _loop(net, x, condition=net.constant(np.bool_(1)), rounds=rounds)
+    with pytest.raises(InputError, match="Control flow"):
+        _prepared(net.model({last: None}))
+
+
+@pytest.mark.parametrize("opset", [11, 17])
+def test_lists_of_tensors_are_taken_apart(opset: int) -> None:
+    net = Foreign(opset=opset)
+    x = net.conv(net.input("image", [1, 3, 8, 8]), 3, 7)
+    one, first = net.constant(np.int64(1)), net.constant(np.int64(0))
+    chunks = net.node("SplitToSequence", x, net.constant(np.int64(3)), axis=1)  # 3, 3 and 1
+    sizes = net.node("SplitToSequence", x, net.constant([2, 5]), axis=1)
+    rows = net.node("SplitToSequence", x, axis=2, keepdims=0)
+    built = net.node(
+        "SequenceConstruct",
+        net.node("SequenceAt", chunks, one),
+        net.node("SequenceAt", chunks, first),
+    )
+    last = net.node("SequenceAt", chunks, net.constant(np.int64(-1)))
+    if opset >= 14:  # Identity takes lists since then
+        built = net.node("Identity", built)
+    longer = net.node("SequenceInsert", built, last, first)
+    joined = net.node("ConcatFromSequence", longer, axis=1)
+    stacked = net.node("ConcatFromSequence", rows, axis=1, new_axis=1)
+    count = net.node("Cast", net.node("SequenceLength", chunks), to=TensorProto.FLOAT)
+    rest = net.node("SequenceAt", sizes, one)
+    ends = [joined, net.node("Mul", stacked, count), rest]
+    source = _same(net.model(dict.fromkeys(ends)))
+    assert [end.shape for end in source.network.outputs] == [
+        (1, 7, 6, 6), (1, 6, 7, 6), (1, 5, 6, 6),
+    ]  # fmt: skip

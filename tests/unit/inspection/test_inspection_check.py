@@ -207,3 +207,26 @@ def test_an_int8_file_may_cast_pictures_of_8_bits(kind: str, name: str) -> None:
     file = inspection("float32", cast, conv("int8", "int8"), kind=kind)
     file = dataclasses.replace(file, inputs=(TensorInfo("image", "uint8", (1,)),))
     check_recipe(file, "int8", "float32", float_ops={name: 1})
+
+
+def test_an_int8_file_may_count_and_go_on_in_steps() -> None:
+    """A place found by an ARG_MAX becomes a coordinate."""
+    cast = border("CAST", "int64", "float32", at_border=False)
+    steps = border("QUANTIZE", "float32", "int8", at_border=False)
+    file = inspection("float32", conv("int8", "int8"), cast, steps)
+    check_recipe(file, "int8", "float32")
+    between = border("CAST", "float16", "float32", at_border=False)
+    with pytest.raises(CheckFailedError, match="1 QUANTIZE that work on floats"):
+        check_recipe(inspection("float32", conv("int8", "int8"), between, steps), "int8", "float32")
+
+
+@pytest.mark.parametrize("recipe", ["float32", "int8"])
+def test_an_output_may_be_cast_to_pictures_of_8_bits(recipe: str) -> None:
+    dtype = "float32" if recipe == "float32" else "int8"
+    cast = border("CAST", "float32", "uint8", at_border=True)
+    file = inspection("float32", conv(dtype, dtype), cast)
+    file = dataclasses.replace(file, outputs=(TensorInfo("picture", "uint8", (1,)),))
+    check_recipe(file, recipe, "float32")
+    plain = dataclasses.replace(file, operators=file.operators[:1])
+    with pytest.raises(CheckFailedError, match="output 'picture' is uint8"):
+        check_recipe(plain, recipe, "float32")

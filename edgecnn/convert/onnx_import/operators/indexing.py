@@ -47,9 +47,10 @@ def _cut(tensor: Any, parts: Sequence[slice]) -> Any:  # noqa: ANN401 - tf.Tenso
         ranges[axis] = range(
             first, first + len(ranges[axis]) * -ranges[axis].step, -ranges[axis].step
         )
-    turned = tf.reverse(tensor, backwards) if backwards else tensor
+    for axis in backwards:  # the kernel takes neighbouring axes only
+        tensor = tf.reverse(tensor, [axis])
     return tf.strided_slice(
-        turned,
+        tensor,
         [span.start for span in ranges],
         [min(span.stop, size) for span, size in zip(ranges, shape, strict=True)],
         [span.step for span in ranges],

@@ -128,18 +128,3 @@ def gemm(node: Node) -> Value:
     elif beta != 1:
         bias = bias.map(lambda x: tf.multiply(x, beta))
     return elementwise([result, bias], tf.add)
-
-
-@operator("Einsum", note="of two operands at most, without an ellipsis")
-def einsum(node: Node) -> Value:
-    """Einsum."""
-    equation = node.get("equation").replace(" ", "")
-    if "." in equation:
-        raise node.refused("its equation has an ellipsis")
-    if "->" not in equation:
-        letters = [c for c in equation if c.isalpha()]
-        once = sorted(c for c in set(letters) if letters.count(c) == 1)
-        equation = f"{equation}->{''.join(once)}"
-    if len(node.operands) > _MATRIX:
-        raise node.refused("it has more than two operands")
-    return plain(tf.einsum(equation, *(value.plain() for value in node.values())))

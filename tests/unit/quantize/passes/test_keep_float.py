@@ -5,19 +5,22 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+import integer_cases as cases
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from random_nets import Drawn, RandomNet, logits_of, networks, statistics_of
 
-from edgecnn.formats.tflite_graph import Graph
+from edgecnn.calibration import statistics
+from edgecnn.formats.tflite_graph import Graph, Operator
 from edgecnn.quantize import integer
 from edgecnn.quantize.passes import io_dtype, keep_float, round_trips
-from edgecnn.runtime.litert import partitions
+from edgecnn.runtime.litert import LiteRTSession, partitions
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+    from pathlib import Path
 
     from edgecnn.quantize.integer import FloatSource, IntegerModel
 
@@ -124,3 +127,24 @@ def test_ends_of_any_dtype(io: str) -> None:
         assert {end.dtype for end in ends} == {io.upper()}
         (signature,) = graph.signatures
         assert [tensor for _, tensor in signature.outputs] == graph.outputs
+
+
+def test_places_beside_the_best_stay_whole_numbers(tmp_path: Path) -> None:
+    net = cases.Net()
+    x = net.conv(net.image)
+    best = net.graph.add_tensor("best", shape=(1, 8, 8, 3))
+    places = net.graph.add_tensor("places", "INT32", (1, 8, 8, 3))
+    chosen = cases.options("TopKV2Options")
+    net.graph.operators.append(Operator("TOPK_V2", [x, net.fixed(3)], [best, places], chosen))
+    graph = net.finish(best, places)
+    known = statistics.collect(graph, net.feeds(8), answers=["best"], runs=8, threads=1)
+    made = integer.quantize(
+        graph, known, judged=["best"], activation_bits=8, threads=1, with_source=True
+    )
+    assert made.source is not None
+    assert keep_float.apply(made.graph, made.source.graph, ["best"]).changes == 1
+    (tmp_path / "model.tflite").write_bytes(made.graph.write())
+    session = LiteRTSession(tmp_path / "model.tflite", threads=1)
+    assert [output.dtype for output in session.outputs] == ["int8", "int32"]
+    (kept,) = (op for op in made.graph.operators if op.name == "TOPK_V2")
+    assert [tensor.dtype for tensor in kept.outputs] == ["FLOAT32", "INT32"]
