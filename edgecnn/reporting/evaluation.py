@@ -47,7 +47,7 @@ def evaluation_table(report: EvaluateReport) -> Table:
     ]
     rows = [
         (
-            *_file_cells(each, report),
+            *file_cells(each, report),
             percent(each.top1),
             f"{percent(each.low)} to {percent(each.high)}",
             *([_share(each.top5)] if has_top5 else []),
@@ -70,7 +70,7 @@ def detection_table(report: EvaluateReport) -> Table:
     )
     rows = [
         (
-            *_file_cells(each, report),
+            *file_cells(each, report),
             percent(each.map),
             percent(each.map50),
             percent(each.map75),
@@ -92,7 +92,7 @@ def segmentation_table(report: EvaluateReport) -> Table:
     )
     rows = [
         (
-            *_file_cells(each, report),
+            *file_cells(each, report),
             percent(each.miou),
             percent(each.pixel_accuracy),
             _rate(each.images_per_second),
@@ -129,7 +129,7 @@ def agreement_table(report: EvaluateReport) -> Table:
     )
     rows = [
         (
-            *_file_cells(each, report),
+            *file_cells(each, report),
             *(text(each) for _, text in agreed),
             _rate(each.images_per_second),
         )
@@ -163,7 +163,8 @@ def _own_name(each: FileRun | Difference) -> str:
     return each.file.removeprefix(f"{each.recipe}/")
 
 
-def _file_cells(each: FileRun | Difference, report: EvaluateReport) -> list[str]:
+def file_cells(each: FileRun | Difference, report: EvaluateReport) -> list[str]:
+    """What names a file: its recipe, where each has a folder, and its name."""
     if _is_folder(report):
         return [each.recipe, printable(_own_name(each))]
     return [printable(each.file.rpartition("/")[2])]
@@ -183,7 +184,7 @@ def difference_table(report: EvaluateReport) -> Table:
 
 def _difference_row(each: Difference, report: EvaluateReport) -> tuple[str, ...]:
     return (
-        *_file_cells(each, report),
+        *file_cells(each, report),
         _points(each.difference),
         f"{_points(each.low)} to {_points(each.high)}",
         _images(each.lost),
