@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edgecnn.reporting.table import Column, Table
+from edgecnn.reporting.table import Bars, Column, Table
 from edgecnn.text import ABSENT, percent_text, printable
 
 if TYPE_CHECKING:
@@ -55,7 +55,17 @@ def evaluation_table(report: EvaluateReport) -> Table:
         )
         for each in report.evaluations
     ]
-    return Table(tuple(columns), tuple(rows))
+    return _with_bars(report, tuple(columns), rows, [each.top1 for each in report.evaluations])
+
+
+def _with_bars(
+    report: EvaluateReport,
+    columns: tuple[Column, ...],
+    rows: Sequence[tuple[str, ...]],
+    shares: Sequence[float | None],
+) -> Table:
+    """A table whose first number behind the file has bars."""
+    return Table(columns, tuple(rows), Bars(len(_file_columns(report)), tuple(shares)))
 
 
 def detection_table(report: EvaluateReport) -> Table:
@@ -79,7 +89,7 @@ def detection_table(report: EvaluateReport) -> Table:
         )
         for each in report.detections
     ]
-    return Table(columns, tuple(rows))
+    return _with_bars(report, columns, rows, [each.map for each in report.detections])
 
 
 def segmentation_table(report: EvaluateReport) -> Table:
@@ -99,7 +109,7 @@ def segmentation_table(report: EvaluateReport) -> Table:
         )
         for each in report.segmentations
     ]
-    return Table(columns, tuple(rows))
+    return _with_bars(report, columns, rows, [each.miou for each in report.segmentations])
 
 
 _AGREED: dict[str, tuple[tuple[str, Callable[[Agreement], str]], ...]] = {
@@ -135,7 +145,11 @@ def agreement_table(report: EvaluateReport) -> Table:
         )
         for each in report.agreements
     ]
-    return Table(columns, tuple(rows))
+    return _with_bars(report, columns, rows, [_agreed_share(each) for each in report.agreements])
+
+
+def _agreed_share(each: Agreement) -> float | None:
+    return next((share for share in (each.top1, each.miou, each.map) if share is not None), None)
 
 
 def agreement_sentence(report: EvaluateReport) -> str:
