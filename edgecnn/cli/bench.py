@@ -10,6 +10,7 @@ import click
 import edgecnn
 from edgecnn.cli import bench_options, console
 from edgecnn.cli.bench_print import DEVICE_FAILED, print_failures, print_measured, print_reports_end
+from edgecnn.cli.plot import draw, plot_option
 from edgecnn.cli.progress import watching
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ _LONGEST_LAYERS = 10
     metavar="PATH",
     help="TFLite's benchmark_model binary, for a phone without Python.",
 )
+@plot_option("each file's latencies as a distribution")
 @bench_options.bench_options
 @click.pass_context
 def bench(
@@ -44,6 +46,7 @@ def bench(
     *,
     operators: bool,
     benchmark_model: Path | None,
+    plot: Path | None,
     **flags: Unpack[bench_options.Flags],
 ) -> None:
     """Measure the latency of model files: artifact folders, or .tflite and .onnx files.
@@ -68,6 +71,7 @@ def bench(
         console.print_json(bench_object(report))
     elif not flags["quiet"]:
         _print(report, _said(flags))
+    draw("bench", report, plot, told=not (flags["as_json"] or flags["quiet"]))
     print_failures(report.failures)
     if report.failures:
         context.exit(DEVICE_FAILED)

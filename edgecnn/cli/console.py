@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from edgecnn.reporting.table import Table
 
 
+_UNBOUNDED = 10_000
+
+
 class OutputError(EdgeCnnError):
     """What was asked for is done, and cannot be told: the output takes no more."""
 
@@ -81,10 +84,29 @@ def warn(message: str, *, to: Console | None = None) -> None:
 
 
 def print_table(table: Table) -> None:
-    """Print a table on stdout."""
-    from edgecnn.reporting.table import draw
+    """Print a table on stdout, with its bars where a person can see them and they have room."""
+    from edgecnn.reporting.table import draw, with_bars
 
-    _print(output(), draw(table), wrap=True)
+    console = output()
+    drawn = draw(table)
+    if table.bars is not None and _draws_bars(console):
+        barred = draw(with_bars(table))
+        drawn = barred if _fits(barred, console) else drawn
+    _print(console, drawn, wrap=True)
+
+
+def _draws_bars(console: Console) -> bool:
+    """A terminal that has block characters, and nobody who wants it plain."""
+    plain = console.is_dumb_terminal or console.no_color
+    return console.is_terminal and not plain and console.encoding.startswith("utf")
+
+
+def _fits(drawn: RenderableType, console: Console) -> bool:
+    """Whether no cell would have to be folded."""
+    from rich.measure import Measurement
+
+    unbounded = console.options.update(max_width=_UNBOUNDED)
+    return Measurement.get(console, unbounded, drawn).maximum <= console.width
 
 
 def print_pairs(pairs: Sequence[tuple[str, str]]) -> None:

@@ -10,6 +10,7 @@ import click
 import edgecnn
 from edgecnn.cli import completers, console
 from edgecnn.cli.options import common_options, in_order, quiet_option, threads_option
+from edgecnn.cli.plot import draw, plot_option
 from edgecnn.cli.progress import watching
 from edgecnn.cli.scaling_options import SCALING, ScalingFlags, preprocessing
 
@@ -47,6 +48,7 @@ class _Flags(ScalingFlags):
     threads: int | None
     ray: str | None
     shards: int | None
+    plot: Path | None
     quiet: bool
     as_json: bool
 
@@ -154,11 +156,12 @@ _OPTIONS: tuple[AnyOption, ...] = (
         metavar="N",
         help="With --ray: number of tasks; default: four per core.",
     ),
+    plot_option("each file's accuracy with its interval"),
     quiet_option,
     common_options,
 )
 # What goes to the verb under another name, or not at all.
-_OWN = {"classes", "quiet", "as_json", "input_range", "mean", "std", "channel_order"}
+_OWN = {"classes", "plot", "quiet", "as_json", "input_range", "mean", "std", "channel_order"}
 
 
 @click.command(short_help="Measure accuracy, and what each recipe costs.")
@@ -186,6 +189,7 @@ def evaluate(path: Path, **flags: Unpack[_Flags]) -> None:
         console.print_json(evaluate_object(report))
     elif not flags["quiet"]:
         _print(report, classes=flags["classes"])
+    draw("evaluate", report, flags["plot"], told=not (flags["as_json"] or flags["quiet"]))
 
 
 def _print(report: EvaluateReport, *, classes: bool) -> None:

@@ -18,6 +18,7 @@ from edgecnn.cli.options import (
     quiet_option,
     threads_option,
 )
+from edgecnn.cli.plot import draw, plot_option
 from edgecnn.cli.progress import Timed, watching
 from edgecnn.cli.scaling_options import SCALING
 from edgecnn.recipes import RECIPES
@@ -151,6 +152,7 @@ _WHERE = (
         help="Output folder, with one folder per recipe; default: artifacts/MODEL.",
     ),
     threads_option("all cores"),
+    plot_option("size and SNR by recipe and format"),
     quiet_option,
     click.option("--verbose", "-v", is_flag=True, help="Show how long each stage took."),
     common_options,
@@ -217,6 +219,7 @@ def export(model: str, **flags: Unpack[export_request.Flags]) -> None:
         console.print_json(export_object(result, budgeted))
     elif not flags["quiet"]:
         _print(result, budgeted)
+    draw("export", result, flags["plot"], told=not (flags["as_json"] or flags["quiet"]))
     for refusal in result.refused:
         console.say("rejected", report.refusal_text(refusal), style="bold red")
     if result.refused:

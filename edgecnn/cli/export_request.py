@@ -50,6 +50,7 @@ class Flags(ScalingFlags):
     strict: bool
     out: Path | None
     threads: int | None
+    plot: Path | None
     quiet: bool
     verbose: bool
     as_json: bool

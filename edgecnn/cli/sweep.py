@@ -10,6 +10,7 @@ import click
 import edgecnn
 from edgecnn.cli import console
 from edgecnn.cli.options import common_options, in_order, quiet_option
+from edgecnn.cli.plot import draw, plot_option
 from edgecnn.cli.progress import watching
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class _Flags(TypedDict):
     latency: str | None
     size: str | None
     max_drop: float | None
+    plot: Path | None
     quiet: bool
     as_json: bool
 
@@ -86,6 +88,7 @@ _OPTIONS: tuple[AnyOption, ...] = (
         help="Where artifacts are kept by their content, for all nodes: a folder, or an address of"
         " fsspec's such as s3://bucket/folder; DIR/storage by default.",
     ),
+    plot_option("accuracy over latency and the Pareto front"),
     quiet_option,
     common_options,
 )
@@ -134,6 +137,7 @@ def sweep(context: click.Context, spec: Path, **flags: Unpack[_Flags]) -> None:
         console.print_json(sweep_object(report))
     elif not flags["quiet"]:
         _print(report, dry_run=flags["dry_run"])
+    draw("sweep", report, flags["plot"], told=not (flags["as_json"] or flags["quiet"]))
     for note in report.notes:
         console.say("note", note, style="bold")
     if not flags["dry_run"] and _is_wanting(report):

@@ -9,7 +9,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from edgecnn.benchmark.arrival import GRADES
-from edgecnn.reporting.table import Column, Table
+from edgecnn.reporting.table import Bars, Column, Table
 from edgecnn.text import (
     ABSENT,
     milliseconds_text,
@@ -36,6 +36,7 @@ COLUMNS = (
     Column("outputs"),
     Column("grade"),
 )
+P90 = 2  # its place among them
 # A budget a little above what was measured: the first that is worth suggesting.
 _ROOM = 1.1
 
@@ -111,8 +112,18 @@ def bench_table(results: Iterable[BenchResult], names: dict[str, str]) -> Table:
         results: of one device.
         names: what to call each file; see `short_names`.
     """
-    rows = (row(result, names.get(result.file, result.file)) for result in results)
-    return Table(COLUMNS, tuple(rows))
+    measured = tuple(results)
+    rows = tuple(row(result, names.get(result.file, result.file)) for result in measured)
+    return Table(COLUMNS, rows, Bars(P90, bar_shares(measured)))
+
+
+def bar_shares(results: Iterable[BenchResult | None]) -> tuple[float | None, ...]:
+    """Each p90 as a share of the slowest; None for an emulator's, and for no result."""
+    times = [
+        None if result is None or result.emulated else result.latency_ms.p90 for result in results
+    ]
+    slowest = max((time for time in times if time is not None), default=0.0)
+    return tuple(None if time is None or not slowest else time / slowest for time in times)
 
 
 def row(result: BenchResult, name: str) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edgecnn.reporting.table import Column, Table
+from edgecnn.reporting.table import Bars, Column, Table
 from edgecnn.text import ABSENT, percent_text, printable
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def evaluation_table(report: EvaluateReport) -> Table:
     ]
     rows = [
         (
-            *_file_cells(evaluation, report),
+            *file_cells(evaluation, report),
             percent(evaluation.top1),
             f"{percent(evaluation.low)} to {percent(evaluation.high)}",
             *([_share(evaluation.top5)] if has_top5 else []),
@@ -55,7 +55,17 @@ def evaluation_table(report: EvaluateReport) -> Table:
         )
         for evaluation in report.evaluations
     ]
-    return Table(tuple(columns), tuple(rows))
+    return _with_bars(report, tuple(columns), rows, [each.top1 for each in report.evaluations])
+
+
+def _with_bars(
+    report: EvaluateReport,
+    columns: tuple[Column, ...],
+    rows: Sequence[tuple[str, ...]],
+    shares: Sequence[float | None],
+) -> Table:
+    """A table whose first number behind the file has bars."""
+    return Table(columns, tuple(rows), Bars(len(_file_columns(report)), tuple(shares)))
 
 
 def detection_table(report: EvaluateReport) -> Table:
@@ -70,7 +80,7 @@ def detection_table(report: EvaluateReport) -> Table:
     )
     rows = [
         (
-            *_file_cells(detection, report),
+            *file_cells(detection, report),
             percent(detection.map),
             percent(detection.map50),
             percent(detection.map75),
@@ -79,7 +89,7 @@ def detection_table(report: EvaluateReport) -> Table:
         )
         for detection in report.detections
     ]
-    return Table(columns, tuple(rows))
+    return _with_bars(report, columns, rows, [each.map for each in report.detections])
 
 
 def segmentation_table(report: EvaluateReport) -> Table:
@@ -92,14 +102,14 @@ def segmentation_table(report: EvaluateReport) -> Table:
     )
     rows = [
         (
-            *_file_cells(segmentation, report),
+            *file_cells(segmentation, report),
             percent(segmentation.miou),
             percent(segmentation.pixel_accuracy),
             _rate(segmentation.images_per_second),
         )
         for segmentation in report.segmentations
     ]
-    return Table(columns, tuple(rows))
+    return _with_bars(report, columns, rows, [each.miou for each in report.segmentations])
 
 
 _AGREED: dict[str, tuple[tuple[str, Callable[[Agreement], str]], ...]] = {
@@ -129,13 +139,17 @@ def agreement_table(report: EvaluateReport) -> Table:
     )
     rows = [
         (
-            *_file_cells(agreement, report),
+            *file_cells(agreement, report),
             *(text(agreement) for _, text in agreed),
             _rate(agreement.images_per_second),
         )
         for agreement in report.agreements
     ]
-    return Table(columns, tuple(rows))
+    return _with_bars(report, columns, rows, [_agreed_share(each) for each in report.agreements])
+
+
+def _agreed_share(each: Agreement) -> float | None:
+    return next((share for share in (each.top1, each.miou, each.map) if share is not None), None)
 
 
 def agreement_sentence(report: EvaluateReport) -> str:
@@ -163,7 +177,8 @@ def _own_name(record: FileRun | Difference) -> str:
     return record.file.removeprefix(f"{record.recipe}/")
 
 
-def _file_cells(record: FileRun | Difference, report: EvaluateReport) -> list[str]:
+def file_cells(record: FileRun | Difference, report: EvaluateReport) -> list[str]:
+    """What names a file: its recipe, where each has a folder, and its name."""
     if _is_folder(report):
         return [record.recipe, printable(_own_name(record))]
     return [printable(record.file.rpartition("/")[2])]
@@ -184,7 +199,7 @@ def difference_table(report: EvaluateReport) -> Table:
 
 def _difference_row(difference: Difference, report: EvaluateReport) -> tuple[str, ...]:
     return (
-        *_file_cells(difference, report),
+        *file_cells(difference, report),
         _points(difference.difference),
         f"{_points(difference.low)} to {_points(difference.high)}",
         _images(difference.lost),

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edgecnn.reporting import bench
-from edgecnn.reporting.table import Column, Table
+from edgecnn.reporting.table import Bars, Column, Table
 from edgecnn.text import ABSENT, printable
 
 if TYPE_CHECKING:
     from edgecnn.benchmark.report import BenchReport
     from edgecnn.deploying import Rolled, Rollout, StatusReport
+    from edgecnn.measurements import BenchResult
 
 _FAILED = "failed"
 
@@ -22,11 +23,12 @@ def bench_table(report: BenchReport, names: dict[str, str]) -> Table:
         report: of several devices.
         names: what to call each file.
     """
-    columns = (Column("device"), Column("is"), *bench.COLUMNS)
+    before = (Column("device"), Column("is"))
     nothing = (ABSENT,) * (len(bench.COLUMNS) - 1)
     by_device = bench.by_target(report)
-    rows = list[tuple[str, ...]]()
+    rows, shown = list[tuple[str, ...]](), list["BenchResult | None"]()
     for target in report.targets:
+        shown += by_device.get(target, (None,))
         rows += [
             (
                 target,
@@ -37,7 +39,8 @@ def bench_table(report: BenchReport, names: dict[str, str]) -> Table:
         ]
         if target not in by_device:
             rows.append((target, ABSENT, *nothing, _FAILED))
-    return Table(columns, tuple(rows))
+    bars = Bars(len(before) + bench.P90, bench.bar_shares(shown))
+    return Table((*before, *bench.COLUMNS), tuple(rows), bars)
 
 
 _OUTCOMES = {

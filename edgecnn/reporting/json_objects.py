@@ -160,7 +160,8 @@ def sweep_object(report: SweepReport) -> JsonObject:
     The records of all points are the lines of its file.
     """
     files = {"file": str(report.file), "storage": str(report.storage)}
-    return {"schema": SCHEMA, **_plain(report), **files}
+    shown = {name: value for name, value in _plain(report).items() if name != "done_keys"}
+    return {"schema": SCHEMA, **shown, **files}
 
 
 def error_object(message: str, hint: str, exit_code: int) -> JsonObject:

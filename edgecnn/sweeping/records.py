@@ -229,6 +229,7 @@ class SweepReport:
         bytes_left: what it will take on disk, likewise.
         warnings: of lines of the file that hold no record.
         notes: what was said of points that are done, one sentence each.
+        done_keys: of the points that are done; of other sweeps the file may have lines too.
     """
 
     file: Path
@@ -247,4 +248,5 @@ class SweepReport:
     bytes_left: int | None = None
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    done_keys: frozenset[str] = frozenset()
     schema: int = SCHEMA

@@ -171,6 +171,7 @@ def make_report(
         bytes_left=None if mean_bytes is None else round(mean_bytes * left),
         warnings=tuple(warnings),
         notes=_notes(tally),
+        done_keys=frozenset(tally.done),
     )
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import re
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from edgecnn.errors import MissingPartError
 from edgecnn.reporting import verdict
-from edgecnn.reporting.page import badges, drawing, words
+from edgecnn.reporting.page import badges, drawing, vega, words
 from edgecnn.reporting.page.figure import Figure, visible
 
 if TYPE_CHECKING:
@@ -22,10 +21,7 @@ if TYPE_CHECKING:
     from edgecnn.reporting.page.sections import Shown
 
 _HINT = "pip install 'edgecnn[report]'"
-_VEGA_LITE = "6.4"  # what Altair writes
 _TEMPLATES = "edgecnn.reporting.page"
-# Halves of surrogate pairs, which stand for the bytes of a file's name that are no text.
-_HALVES = re.compile("[\ud800-\udfff]")
 
 
 def check_installed() -> None:
@@ -93,24 +89,10 @@ def _figure(figure: Figure, drawn: drawing.Drawing) -> dict[str, Any]:
     return {
         "figure": figure,
         "keys": drawn.keys,
-        "spec": _json(_compiled(figure, drawn)),
+        "spec": _json(vega.compiled(drawing.specification(figure, drawn))),
         "rows": [_row(figure, row, places) for row in figure.rows],
         "shown": sum(visible(figure, row) for row in figure.rows),
     }
-
-
-def _compiled(figure: Figure, drawn: drawing.Drawing) -> dict[str, Any]:
-    """The chart in Vega's words: compiled here, once, and not in every reader's browser."""
-    import vl_convert
-
-    text = json.dumps(drawing.specification(figure, drawn), ensure_ascii=False)
-    spec: dict[str, Any] = vl_convert.vegalite_to_vega(
-        _HALVES.sub(lambda half: f"\\\\u{ord(half[0]):04x}", text),
-        config=drawing.config(),
-        vl_version=_VEGA_LITE,
-        show_warnings=False,  # it warns that rows of a fixed height fit the width alone: intended
-    )
-    return spec
 
 
 def _row(figure: Figure, row: Row, places: list[dict[str, int]]) -> dict[str, Any]:
@@ -153,7 +135,7 @@ def _library() -> str:
     """Vega, Vega-Lite and vega-embed as one script, from the package that carries them."""
     import vl_convert
 
-    bundle: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", _VEGA_LITE)
+    bundle: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vega.VEGA_LITE)
     return bundle
 
 

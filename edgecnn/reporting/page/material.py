@@ -113,21 +113,30 @@ def _manifest(path: Path, problems: list[str]) -> Manifest | None:
 
 
 def _sweeps(folder: Path, problems: list[str]) -> dict[str, tuple[PointRecord, ...]]:
-    """Each point as it ended last: one that is done was not undone later."""
-    from edgecnn.sweeping import journal
-
     sweeps: dict[str, tuple[PointRecord, ...]] = {}
     for path in sorted(folder.glob("*/sweep.jsonl")):
-        points: dict[str, PointRecord] = {}
-        try:
-            for record in journal.read(path, problems.append):
-                if record.key not in points or points[record.key].status != "done":
-                    points[record.key] = record
-        except InputError as error:
-            problems.append(error.message)
-        if points:
-            sweeps[path.parent.name] = _in_order(points.values())
+        if points := sweep_records(path, problems):
+            sweeps[path.parent.name] = points
     return sweeps
+
+
+def sweep_records(path: Path, problems: list[str]) -> tuple[PointRecord, ...]:
+    """Each point of a sweep.jsonl as it ended last: one that is done was not undone later.
+
+    Args:
+        path: of the file.
+        problems: takes a sentence for each line that holds no record.
+    """
+    from edgecnn.sweeping import journal
+
+    points: dict[str, PointRecord] = {}
+    try:
+        for record in journal.read(path, problems.append):
+            if record.key not in points or points[record.key].status != "done":
+                points[record.key] = record
+    except InputError as error:
+        problems.append(error.message)
+    return _in_order(points.values())
 
 
 def _in_order(records: Iterable[PointRecord]) -> tuple[PointRecord, ...]:

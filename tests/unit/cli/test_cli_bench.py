@@ -255,3 +255,25 @@ def test_a_file_name_cannot_write_to_the_terminal(
     answers["bench"] = report(result(file="a\x1b[2J.tflite"), result(file="b.tflite"))
     assert run(["bench", "a"]) == 0
     assert "\x1b" not in capsys.readouterr().out
+
+
+def test_plot_draws_what_was_measured(
+    answers: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "plot.svg"
+    assert run(["bench", "a.tflite", "--plot", str(path)]) == 0
+    assert "p50 38.0 ms, p90 38.1 ms" in path.read_text()
+    assert capsys.readouterr().out.endswith(f"Drew {path}\n")
+    answers["bench"] = report(EMULATED)
+    assert run(["bench", "a.tflite", "--plot", str(tmp_path / "none.svg"), "--json"]) == 0
+    shown = capsys.readouterr()
+    assert json.loads(shown.out)["results"][0]["emulated"] is True
+    assert "none.svg was not written: there is nothing to draw" in shown.err
+
+
+def test_a_wrong_plot_is_refused_before_anything_is_measured(
+    answers: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["bench", "a.tflite", "--plot", "plot.pdf"]) == 2
+    assert "--plot plot.pdf: a picture's name ends in .svg or .png." in capsys.readouterr().err
+    assert "called" not in answers

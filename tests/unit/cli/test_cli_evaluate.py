@@ -59,6 +59,15 @@ def test_json_is_one_object(here: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert printed["notes"] == ["9 of the 15 images of the test split, drawn by seed 0."]
 
 
+def test_plot_draws_accuracy_by_file(
+    here: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    args = ["evaluate", str(here), "--data", str(here / "images"), "-q"]
+    assert run([*args, "--plot", str(tmp_path / "plot.svg")]) == 0
+    assert capsys.readouterr().out == ""
+    assert "Top-1 accuracy on images, test split: 15 images" in (tmp_path / "plot.svg").read_text()
+
+
 def test_quiet_keeps_the_warnings(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["evaluate", str(here), "--data", str(here / "images"), "-q"]) == 0
     printed = capsys.readouterr()

@@ -21,6 +21,7 @@ def flags(**given: object) -> Flags:
         convolution=None, input_range=None, mean=None, std=None, channel_order=None, out=None,
         threads=None, quiet=False, verbose=False, as_json=False, input_shapes={}, outputs={},
         strict=False, max_drop=None, data=None, task=None, annotations=None, masks=None, limit=None,
+        plot=None,
     )  # fmt: skip
     assert given.keys() <= defaults.keys()
     return cast("Flags", {**defaults, **given})

@@ -122,6 +122,40 @@ def test_tables_fit_the_terminal() -> None:
     assert max(len(line) for line in shown.splitlines()) <= 80
 
 
+BARS = """
+from edgecnn.cli import console
+from edgecnn.reporting.table import Bars, Column, Table
+columns = Column("file"), Column("ms", number=True), Column("grade")
+rows = ("a", "10.0", "valid"), ("b", "5.00", "valid"), ("c", "emulated", "invalid")
+console.print_table(Table(columns, rows, Bars(1, (1.0, 0.5, None))))
+"""
+
+
+def test_a_terminal_that_can_gets_bars_beside_the_numbers() -> None:
+    command = [sys.executable, "-c", BARS]
+    rows = [line.split() for line in in_terminal(command).splitlines()[2:]]
+    assert rows == [
+        ["a", "10.0", "\N{FULL BLOCK}" * 8, "valid"],
+        ["b", "5.00", "\N{FULL BLOCK}" * 4, "valid"],
+        ["c", "emulated", "invalid"],
+    ]
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [{"NO_COLOR": "1"}, {"TERM": "dumb"}, {"PYTHONIOENCODING": "ascii"}, {"COLUMNS": "25"}],
+)
+def test_no_bars_where_they_are_refused_or_have_no_room(environment: dict[str, str]) -> None:
+    shown = in_terminal([sys.executable, "-c", BARS], **environment)
+    assert "\N{FULL BLOCK}" not in shown
+    assert [line.split()[0] for line in shown.splitlines()[2:]] == ["a", "b", "c"]
+
+
+def test_no_bars_in_a_pipe() -> None:
+    piped = subprocess.run([sys.executable, "-c", BARS], capture_output=True, check=True)
+    assert piped.stdout.decode("ascii").split()[-2:] == ["emulated", "invalid"]
+
+
 BAR = """
 import time
 def export(model, *, progress, **options):

@@ -106,10 +106,20 @@ def test_budgets_decide_the_exit_code(here: Path, capsys: pytest.CaptureFixture[
     assert "No point is within the budget." in capsys.readouterr().out
 
 
+def test_plot_draws_the_front(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    keep(here, ALL)
+    assert run(["sweep", "spec.toml", "--dry-run", "--plot", "front.svg"]) == 0
+    assert capsys.readouterr().out.endswith("Drew front.svg\n")
+    drawn = (here / "front.svg").read_text()
+    assert "spec: 2 of 2 points are on the front, on raspberry-pi-5, 1 thread" in drawn
+    assert run(["sweep", "spec.toml", "--dry-run", "--plot", "front.txt"]) == 2
+
+
 def test_json(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = keep(here, ALL)
     assert run(["sweep", "spec.toml", "--dry-run", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
+    assert "done_keys" not in told
     assert (told["points"], told["done"], told["left"], told["networks"]) == (3, 2, 0, 1)
     assert here / told["file"] == file
     (front,) = told["fronts"]

@@ -17,7 +17,7 @@ from sample_benches import EMULATED, FAILURE, PI, STATE, TRUSTED, comparison, re
 
 from edgecnn.benchmark.report import BudgetCheck, CheckReport, DeviceProbe
 from edgecnn.measurements import DeviceFailure, DeviceState, Interval, Trust
-from edgecnn.reporting import bench, check, compare, devices, json_objects, junit
+from edgecnn.reporting import bench, check, compare, devices, farm, json_objects, junit
 from edgecnn.reporting.table import Table, draw
 from edgecnn.text import milliseconds_text
 
@@ -250,3 +250,20 @@ def test_a_device_that_nothing_fits_says_so() -> None:
     shown = dict(devices.device_pairs(probe))
     assert shown["runtime"] == "none available"
     assert "qemu-user" in shown["emulated"]
+
+
+def test_bars_compare_p90_and_show_no_emulated_time() -> None:
+    half = result(latency_ms=replace(TRUSTED.latency_ms, p90=TRUSTED.latency_ms.p90 / 2))
+    table = bench.bench_table((TRUSTED, half, EMULATED), {})
+    assert table.bars is not None
+    assert table.columns[table.bars.column].title == "p90 ms"
+    assert table.bars.shares == (1.0, 0.5, None)
+
+
+def test_bars_of_several_devices_leave_out_those_that_failed() -> None:
+    silent = replace(report(TRUSTED), targets=("adb://R58M123", TRUSTED.target))
+    table = farm.bench_table(silent, {})
+    assert table.bars is not None
+    assert table.columns[table.bars.column].title == "p90 ms"
+    assert table.bars.shares == (None, 1.0)
+    assert [row[0] for row in table.rows] == ["adb://R58M123", TRUSTED.target]

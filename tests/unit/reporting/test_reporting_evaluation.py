@@ -194,3 +194,10 @@ def test_the_examples_in_the_documentation() -> None:
     tried = doctest.testmod(shown)
     assert tried.attempted > 0
     assert tried.failed == 0
+
+
+def test_bars_show_the_accuracy_itself() -> None:
+    (table,) = shown.tables(report())
+    assert table.bars is not None
+    assert table.columns[table.bars.column].title == "top-1"
+    assert table.bars.shares == (0.9, 0.89)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import io
 import json
 import math
@@ -17,7 +18,8 @@ from edgecnn.errors import InputError
 from edgecnn.exporting.options import Refusal
 from edgecnn.inspection import Inspection, Operator
 from edgecnn.reporting import export, inspection, json_objects, models, verification
-from edgecnn.reporting.table import Column, Table, draw
+from edgecnn.reporting import table as drawn_tables
+from edgecnn.reporting.table import Bars, Column, Table, draw, with_bars
 from edgecnn.zoo import MODELS
 
 if TYPE_CHECKING:
@@ -34,6 +36,19 @@ TFLITE = Inspection(
     graph=GRAPH, operators=(RELU, CONV, RELU, CONV, DENSE), producer="", description="made\x1b[2J",
     schema_version=3,
 )  # fmt: skip
+
+
+def test_examples_hold() -> None:
+    assert doctest.testmod(drawn_tables).attempted > 0
+    assert doctest.testmod(drawn_tables).failed == 0
+
+
+def test_bars_stand_beside_their_column() -> None:
+    table = Table((Column("a"), Column("b", number=True)), (("x", "1"), ("y", "2")))
+    assert with_bars(table) is table
+    barred = with_bars(replace(table, bars=Bars(0, (0.5, None))))
+    assert [column.title for column in barred.columns] == ["a", "", "b"]
+    assert [row[1] for row in barred.rows] == ["\N{FULL BLOCK}" * 4, ""]
 
 
 def rendered(table: Table, width: int = 80) -> list[str]:

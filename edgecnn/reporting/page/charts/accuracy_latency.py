@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from edgecnn.reporting.page import drawing, words
 from edgecnn.reporting.page.charts import device_rows as shared
+from edgecnn.reporting.page.charts import scatter
 from edgecnn.reporting.page.figure import Column, Figure, choose, distinct, number, source, visible
 
 if TYPE_CHECKING:
@@ -31,8 +32,6 @@ _COLUMNS = (
     Column("front", "on the front", words.plain),
     shared.PROVENANCE,
 )
-_HEIGHT = 380
-_PADDING_PX = 48  # for the names of the fastest and the slowest
 
 
 def gather(material: Material) -> Figure | Gap:
@@ -107,31 +106,8 @@ def _with_finding(figure: Figure) -> Figure:
 
 def draw(figure: Figure) -> drawing.Drawing:
     """Points with their names; the front is computed of what the filters leave."""
-    import altair as alt
-
-    shades = drawing.colours(distinct(figure.rows, "recipe"))
-    x = alt.X(
-        field="latency_ms", type="quantitative", **drawing.log_milliseconds("latency", _PADDING_PX)
-    )
-    y = alt.Y(
-        field="accuracy",
-        type="quantitative",
-        scale=alt.Scale(zero=False, padding=16),
-        axis=alt.Axis(title="ImageNet top-1", format=".0%"),
-    )
-    base = alt.Chart().encode(x=x, y=y, color=drawing.colour_of("recipe", shades))
-    interval = base.mark_rule(opacity=0.35, strokeWidth=3, aria=False).encode(
-        x=alt.X(field="low_ms", type="quantitative"), x2=alt.X2(field="high_ms")
-    )
-    points = base.mark_point(size=120).encode(
-        shape=drawing.shape_of(), tooltip=drawing.tooltips(figure)
-    )
-    names = base.mark_text(align="center", dy=-16, limit=150, aria=False).encode(
-        text=alt.Text(field="label", type="nominal"), color=alt.value("var(--muted)")
-    )
-    chart = drawing.finish([*_front(x, y), interval, points, names], figure, height=_HEIGHT)
-    keys = drawing.legend(shades, drawing.provenances(figure))
-    return drawing.Drawing(chart, (*keys, drawing.Key("on the front", "var(--ink)", "ring")))
+    x, y = scatter.latency(), scatter.accuracy("ImageNet top-1")
+    return scatter.draw(figure, x=x, y=y, name="label", front=_front(x, y))
 
 
 def _front(x: alt.X, y: alt.Y) -> tuple[alt.Chart, alt.Chart]:
@@ -154,5 +130,4 @@ def _front(x: alt.X, y: alt.Y) -> tuple[alt.Chart, alt.Chart]:
     line = front.mark_line(
         interpolate="step-after", strokeDash=[4, 4], stroke="var(--muted)", aria=False
     )
-    ring = front.mark_point(filled=False, shape="circle", size=330, stroke="var(--ink)", aria=False)
-    return line, ring
+    return line, scatter.ring(front)

@@ -22,6 +22,7 @@ def draw(
     interval: tuple[str, str] | None = None,
     sort: alt.EncodingSortField | None = None,
     marks: dict[str, float] | None = None,
+    text: str | None = None,
 ) -> drawing.Drawing:
     """Marks in rows; with stems from zero, or with intervals.
 
@@ -33,6 +34,7 @@ def draw(
         interval: columns of the lower and the upper end; None draws a stem.
         sort: of the rows, by a field; None keeps the order of the records.
         marks: words and values of vertical lines.
+        text: the column written to the right of each mark, or of its interval.
     """
     import altair as alt
 
@@ -54,5 +56,17 @@ def draw(
     else:
         span = base.mark_rule(strokeWidth=2, opacity=0.4, aria=False).encode(x=x, x2=alt.X2Datum(0))
     layers = [*drawing.lines(marks or {}), span, points]
+    if text:
+        end = alt.X(field=interval[1], type="quantitative") if interval else x
+        layers.append(_written(base.encode(x=end), text))
     chart = drawing.finish([*layers], figure, height=drawing.row_height(len(values)))
     return drawing.Drawing(chart, drawing.legend(shades, drawing.provenances(figure)))
+
+
+def _written(base: alt.Chart, column: str) -> alt.Chart:
+    import altair as alt
+
+    written: alt.Chart = base.mark_text(align="left", dx=8, aria=False).encode(
+        text=alt.Text(field=column, type="nominal"), color=alt.value("var(--muted)")
+    )
+    return written

@@ -9,7 +9,7 @@ from edgecnn.reporting.page.charts import dots
 from edgecnn.reporting.page.figure import Column, Figure, Gap, Source, choose
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from edgecnn.records import Manifest
     from edgecnn.reporting.page.figure import Row
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 ID = "exported"
 _MEGA = 1e6
-_COLUMNS = (
+COLUMNS = (
     Column("name", "network", words.plain),
     Column("recipe", "recipe", words.plain),
     Column("file", "file", words.plain),
@@ -36,33 +36,40 @@ def gather(material: Material) -> Figure | Gap:
         return Gap(
             ID, "Exported here", "No network was exported here yet.", ("edgecnn export xception",)
         )
-    rows = tuple(row for artifact in material.manifests.items() for row in _rows(*artifact))
-    versions = {
-        f"{name} {version}": None
-        for manifest in material.manifests.values()
-        for name, version in manifest.versions.items()
-    }
+    gathered = tuple(
+        row for folder, manifest in material.manifests.items() for row in rows(folder, manifest)
+    )
     return Figure(
         id=ID,
         title=f"{len(material.manifests)} artifacts exported here",
         reading="Each mark is a file's size, measured; the table has its distance from float.",
-        columns=_COLUMNS,
-        rows=rows,
-        filters=(choose(rows, "recipe", "Recipe"),),
-        sources=(
-            Source(
-                ("measured",), "manifest.json", versions=tuple(versions), command="edgecnn export"
-            ),
-        ),
+        columns=COLUMNS,
+        rows=gathered,
+        filters=(choose(gathered, "recipe", "Recipe"),),
+        sources=(source(material.manifests.values()),),
     )
 
 
-def _rows(folder: str, manifest: Manifest) -> Iterator[Row]:
+def source(manifests: Iterable[Manifest]) -> Source:
+    """The manifests, with the versions of what took part."""
+    versions = {
+        f"{name} {version}": None
+        for manifest in manifests
+        for name, version in manifest.versions.items()
+    }
+    return Source(
+        ("measured",), "manifest.json", versions=tuple(versions), command="edgecnn export"
+    )
+
+
+def rows(folder: str, manifest: Manifest) -> Iterator[Row]:
+    """One row a file."""
     for file in manifest.files:
         yield {
             "name": manifest.model.name,
             "recipe": manifest.recipe,
             "file": file.path,
+            "format": f".{file.format}",
             "bytes": file.bytes,
             "mega": file.bytes / _MEGA,
             "macs": sum(file.graph.macs_by_dtype.values()),

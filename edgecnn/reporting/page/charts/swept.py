@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from edgecnn.reporting.page import drawing, words
+from edgecnn.reporting.page.charts import scatter
 from edgecnn.reporting.page.figure import (
     Column,
     Figure,
@@ -21,8 +23,6 @@ from edgecnn.sweeping.records import Budget, Place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-
-    import altair as alt
 
     from edgecnn.reporting.page.figure import Row
     from edgecnn.reporting.page.material import Material
@@ -45,37 +45,59 @@ _COLUMNS = (
     Column("front", "on the front", words.plain),
     Column("provenance", "provenance", words.plain),
 )
-_HEIGHT = 380
-_PADDING_PX = 48  # for the names of the fastest and the slowest
 _MOST_FAILED = 50
+_MEGA = 1e6
+_SIZE = "size alone"
 
 
 def gather(material: Material) -> Figure | Gap:
     """One row a point that is done and a place where its latency holds."""
     sweeps = material.sweeps
-    rows = tuple(row for name, records in sweeps.items() for row in _rows(name, records))
     failed = [(name, point) for name in sweeps for point in sweeps[name] if point.status != "done"]
-    if not rows:
+    gathered = figure(sweeps)
+    if gathered is None:
         wants = "No sweep was run here yet."
         if failed:
             wants = f"No point of {words.listed(tuple(sweeps))} is done: {failed[0][1].message}"
         return Gap(ID, "Sweeps", wants, _COMMANDS)
-    figure = Figure(
-        id=ID,
-        title="",
-        reading="To the left is faster, up is more accurate; ringed points are beaten by no other"
-        " in accuracy, latency and size together, and the bars are intervals of latency.",
-        columns=_COLUMNS,
-        rows=rows,
-        filters=(
-            choose(rows, "sweep", "Sweep", every=False),
-            choose(rows, "place", "Device", every=False),
-        ),
-        sources=(_source(sweeps, rows),),
-        notes=_notes(rows, len(failed)),
-        summary=_failed_grid(failed),
+    notes = (*gathered.notes, *_failed_notes(len(failed)))
+    return replace(gathered, notes=notes, summary=_failed_grid(failed))
+
+
+def figure(sweeps: Mapping[str, tuple[PointRecord, ...]]) -> Figure | None:
+    """The points that are done, by the sweep's name; None where none is."""
+    rows = tuple(row for name, records in sweeps.items() for row in _rows(name, records))
+    if not rows:
+        return None
+    choices = (
+        choose(rows, "sweep", "Sweep", every=False),
+        choose(rows, "place", "Device", every=False),
     )
-    return _with_finding(figure)
+    return with_finding(
+        Figure(
+            id=ID,
+            title="",
+            reading=_reading(rows),
+            columns=_COLUMNS,
+            rows=rows,
+            filters=choices,
+            sources=(_source(sweeps, rows),),
+        )
+    )
+
+
+def _reading(rows: tuple[Row, ...]) -> str:
+    left = "faster" if _any(rows, "latency_ms") else "smaller"
+    up = "more accurate" if _any(rows, "accuracy") else "closer to float (nothing was evaluated)"
+    bars = ", and the bars are intervals of latency" if left == "faster" else ""
+    return (
+        f"To the left is {left}, up is {up}; ringed points are beaten by no other in accuracy,"
+        f" latency and size together{bars}."
+    )
+
+
+def _any(rows: tuple[Row, ...], key: str) -> bool:
+    return any(row[key] is not None for row in rows)
 
 
 def _rows(name: str, records: tuple[PointRecord, ...]) -> Iterator[Row]:
@@ -88,11 +110,12 @@ def _rows(name: str, records: tuple[PointRecord, ...]) -> Iterator[Row]:
     short = _names(done)
     for record in done:
         for place in (*places,) or (None,):
+            front = (place, record.key) in best
             yield {
                 **_row(record, place),
                 "sweep": name,
-                "short": short[record.key],
-                "front": (place, record.key) in best,
+                "short": short[record.key] if front else "",
+                "front": front,
             }
 
 
@@ -100,7 +123,8 @@ def _row(record: PointRecord, place: Place | None) -> dict[str, str | float | in
     accuracy = record.accuracy
     timing = next((timing for timing in record.timings if timing.place == place), None)
     return {
-        "place": "size alone" if place is None else f"{place.device}, {_threads(place.threads)}",
+        "key": record.key,
+        "place": place_text(place),
         "name": title(record.point),
         "recipe": record.point.recipe,
         "accuracy": None if accuracy is None else accuracy.value,
@@ -109,13 +133,17 @@ def _row(record: PointRecord, place: Place | None) -> dict[str, str | float | in
         "low_ms": None if timing is None else timing.low_ms,
         "high_ms": None if timing is None else timing.high_ms,
         "bytes": record.size_bytes,
+        "mega": None if record.size_bytes is None else record.size_bytes / _MEGA,
         "snr_db": record.snr_db,
         "provenance": "measured" if place is None or place.measured else "predicted",
     }
 
 
-def _threads(count: int) -> str:
-    return f"{count} thread{'' if count == 1 else 's'}"
+def place_text(place: Place | None) -> str:
+    """A place as a row names it."""
+    if place is None:
+        return _SIZE
+    return f"{place.device}, {place.threads} thread{'' if place.threads == 1 else 's'}"
 
 
 def _names(records: list[PointRecord]) -> dict[str, str]:
@@ -144,71 +172,56 @@ def _failed_grid(failed: list[tuple[str, PointRecord]]) -> Grid | None:
     return Grid(("sweep", "not done", "", "why"), rows)
 
 
-def _notes(rows: tuple[Row, ...], failed: int) -> tuple[str, ...]:
-    notes = list[str]()
-    if not any(row["accuracy"] is not None for row in rows):
-        notes.append(
-            "Nothing was evaluated, so no point is drawn: the SPEC.toml has no [evaluate]."
-        )
-    if failed > _MOST_FAILED:
-        notes.append(f"{failed - _MOST_FAILED} more points failed; sweep.jsonl has them.")
-    return tuple(notes)
+def _failed_notes(failed: int) -> tuple[str, ...]:
+    if failed <= _MOST_FAILED:
+        return ()
+    return (f"{failed - _MOST_FAILED} more points failed; sweep.jsonl has them.",)
 
 
 def _source(sweeps: Mapping[str, tuple[PointRecord, ...]], rows: tuple[Row, ...]) -> Source:
     return Source(
-        provenance=(*distinct(rows, "provenance"), "measured")[:2],
+        provenance=tuple(dict.fromkeys((*distinct(rows, "provenance"), "measured"))),
         file=", ".join(f"sweeps/{name}/sweep.jsonl" for name in sweeps),
         command="edgecnn sweep SPEC.toml",
     )
 
 
-def _with_finding(figure: Figure) -> Figure:
+def with_finding(figure: Figure) -> Figure:
     """Say in the title what the chart shows when it is opened."""
-    import dataclasses
-
     shown = [row for row in figure.rows if visible(figure, row)]
     front = [row for row in shown if row["front"]]
     sweep, place = (choice.chosen for choice in figure.filters)
-    title = f"{sweep}: {len(front)} of {len(shown)} points are on the front, on {place}"
-    return dataclasses.replace(figure, title=title)
+    where = f"by {place}" if place == _SIZE else f"on {place}"
+    title = f"{sweep}: {len(front)} of {len(shown)} points are on the front, {where}"
+    return replace(figure, title=title)
 
 
-def draw(figure: Figure) -> drawing.Drawing:
-    """Points, the front's ones ringed and with their names."""
+def draw(figure: Figure, budget: dict[str, float] | None = None) -> drawing.Drawing:
+    """Points, the front's ones ringed and with their names.
+
+    Args:
+        figure: what to draw; its size stands in for a latency that nothing has, its SNR against
+            float for an accuracy.
+        budget: words and values of vertical lines.
+    """
     import altair as alt
 
-    shades = drawing.colours(distinct(figure.rows, "recipe"))
-    x = alt.X(
-        field="latency_ms", type="quantitative", **drawing.log_milliseconds("latency", _PADDING_PX)
-    )
-    y = alt.Y(
-        field="accuracy",
-        type="quantitative",
-        scale=alt.Scale(zero=False, padding=24),
-        axis=alt.Axis(title="accuracy", format=".1%", tickCount=6),
-    )
-    base = alt.Chart().encode(x=x, y=y, color=drawing.colour_of("recipe", shades))
-    interval = base.mark_rule(opacity=0.25, strokeWidth=3, aria=False).encode(
-        x=alt.X(field="low_ms", type="quantitative"), x2=alt.X2(field="high_ms")
-    )
-    points = base.mark_point(size=120).encode(
-        shape=drawing.shape_of(), tooltip=drawing.tooltips(figure)
-    )
-    layers = [*_front(x, y), interval, points]
-    drawn = "isValid(datum.latency_ms) && isValid(datum.accuracy)"
-    chart = drawing.finish(layers, figure, height=_HEIGHT, where=drawn)
-    keys = drawing.legend(shades, drawing.provenances(figure))
-    return drawing.Drawing(chart, (*keys, drawing.Key("on the front", "var(--ink)", "ring")))
-
-
-def _front(x: alt.X, y: alt.Y) -> tuple[alt.Chart, alt.Chart]:
-    """The rings and the names of those on the front."""
-    import altair as alt
-
+    timed, judged = _any(figure.rows, "latency_ms"), _any(figure.rows, "accuracy")
+    x = scatter.latency() if timed else scatter.size()
+    y = scatter.accuracy(_measure(figure)) if judged else scatter.snr()
     front = alt.Chart().transform_filter("datum.front").encode(x=x, y=y)
-    ring = front.mark_point(filled=False, shape="circle", size=330, stroke="var(--ink)", aria=False)
-    names = front.mark_text(align="center", dy=-18, limit=180, aria=False).encode(
-        text=alt.Text(field="short", type="nominal"), color=alt.value("var(--muted)")
+    return scatter.draw(
+        figure,
+        x=x,
+        y=y,
+        name="short",
+        front=[*drawing.lines(budget or {}), scatter.ring(front)],
+        intervals=timed,
+        where=f"isValid(datum.{'latency_ms' if timed else 'mega'})"
+        f" && isValid(datum.{'accuracy' if judged else 'snr_db'})",
     )
-    return ring, names
+
+
+def _measure(figure: Figure) -> str:
+    measures = distinct(figure.rows, "measure")
+    return f"{measures[0]} accuracy" if measures == ("top-1",) else words.listed(measures)

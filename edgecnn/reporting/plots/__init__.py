@@ -1,0 +1,1 @@
+"""What `--plot` draws: one module for each command, from its result to figures of the page."""
