@@ -116,7 +116,8 @@ class Unit:
             with contextlib.suppress(TimeoutError):
                 said = heard.recv(4096)
                 self.state = "active" if b"READY=1" in said else self.state
-                last = time.monotonic()
+                if self.state == "active":  # as systemd does: the watchdog waits for READY
+                    last = time.monotonic()
             if time.monotonic() - last > watchdog_s:
                 self._signal(signal.SIGKILL)
         return self.process.returncode not in {0, -signal.SIGTERM}
