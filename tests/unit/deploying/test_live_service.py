@@ -10,11 +10,11 @@ import contextlib
 import json
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,10 +22,11 @@ import pytest
 from live_program import pictures, wait_for
 from PIL import Image
 from service_manager import ServiceManager
-from tiny_release import make_release, pack
+from small_disk import small_disk
+from tiny_release import FAILS_ON_ITS_FIRST_FRAME, changed, make_release, pack
 
 import edgecnn
-from edgecnn.deploying import release, services
+from edgecnn.deploying import services
 from edgecnn.deploying.service_program import quoted
 
 if TYPE_CHECKING:
@@ -39,8 +40,6 @@ _DEPLOYING = Path(edgecnn.__file__).parent / "deploying"
 _ODD = "a 50% 'net' $HOME"
 _HANGS = b"#!/bin/sh\nexec sleep 600\n"
 _FAILS = b"#!/bin/sh\nexit 3\n"
-_ANSWERING = "edgecnn/deploying/device/streaming/answering.py"
-_CRASHES = b"import os, time\n\ndef answered(*_):\n    time.sleep(1)\n    os.abort()\n"
 
 
 class Home:
@@ -59,13 +58,8 @@ class Home:
 
     def other(self, **files: bytes) -> Release:
         """A release of another name than all before, with other files."""
-        about = self.made.files["release.json"]
-        assert isinstance(about, bytes)
-        told = json.loads(about)
-        told["files"].update({each: release.sha256(files[each]) for each in files})
-        changed = {**self.made.files, **files, "release.json": json.dumps(told).encode()}
         self._others += 1
-        return replace(self.made, name=f"{self._others:016x}", files=changed)
+        return changed(self.made, f"{self._others:016x}", files)
 
     def start(self, *command: str | Path) -> subprocess.Popen[str]:
         """A program of ours on the device."""
@@ -198,6 +192,31 @@ def allow_memory(pid: int, more_bytes: int) -> None:
     resource.prlimit(pid, resource.RLIMIT_DATA, (limit, limit))
 
 
+def test_a_full_disk_stops_no_service(home: Home, tmp_path: Path) -> None:
+    unit, folder = home.manager.unit(home.do("status")["service"]["unit"]), home.net / "service"
+    kept = folder.rename(tmp_path / "kept")
+    with small_disk(folder):
+        shutil.copytree(kept, folder, dirs_exist_ok=True)
+        for path in folder.glob("live.log*"):
+            path.unlink()
+        full = folder / "full"
+        with contextlib.suppress(OSError), full.open("wb", buffering=0) as stream:
+            while stream.write(b"x" * 4096):
+                pass
+        assert unit.process is not None
+        first = unit.process.pid
+        os.kill(first, signal.SIGKILL)
+        wait_for(lambda: unit.process is not None and unit.process.pid != first)
+        wait_for(lambda: unit.state == "active", "for the program on a full disk")
+        assert not home.answers()  # it could not write down that it does
+        full.unlink()
+        second = unit.process.pid
+        os.kill(second, signal.SIGKILL)
+        wait_for(home.answers, "for the restart with room")
+    folder.rmdir()
+    kept.rename(folder)
+
+
 def test_a_new_release_takes_over_once_it_answers(home: Home) -> None:
     new = home.other()
     assert home.put(new)["service"]
@@ -211,7 +230,7 @@ def test_a_new_release_takes_over_once_it_answers(home: Home) -> None:
 
 @pytest.mark.parametrize(
     "files",
-    [{"live": _HANGS}, {"live": _FAILS}, {_ANSWERING: _CRASHES}],
+    [{"live": _HANGS}, {"live": _FAILS}, FAILS_ON_ITS_FIRST_FRAME],
     ids=["hangs", "fails", "crashes on its first frame"],
 )
 def test_a_new_release_that_gives_no_answer_goes_back(home: Home, files: dict[str, bytes]) -> None:
