@@ -2,6 +2,8 @@
 
 It knows as much of units as edgecnn writes into them. `systemctl` and `loginctl` in its folder
 `bin` talk to it over a socket. Its waits are a tenth of those that a unit asks for.
+
+    python3 service_manager.py HOME    # on a device: starts what is enabled, and goes on
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-_SCALE = 0.1
+_SCALE, _DEVICE_SCALE = 0.1, 0.5
 _PROGRAM = """\
 #!{python}
 import json, os, socket, sys
@@ -78,7 +80,7 @@ class Unit:
                     self.state = "failed" if failed else "inactive"
                     return
                 self.restarts += self._wanted.is_set()
-                self._wait(float(self.setting("RestartSec")) * _SCALE)
+                self._wait(float(self.setting("RestartSec")) * self._manager.scale)
         finally:
             self._ended.set()
 
@@ -100,7 +102,7 @@ class Unit:
             return self._hear(heard, address)
 
     def _hear(self, heard: socket.socket, address: Path) -> bool:
-        watchdog_s = float(self.setting("WatchdogSec")) * _SCALE
+        watchdog_s = float(self.setting("WatchdogSec")) * self._manager.scale
         environment = {
             **self._manager.environment,
             "NOTIFY_SOCKET": str(address),
@@ -116,7 +118,8 @@ class Unit:
             with contextlib.suppress(TimeoutError):
                 said = heard.recv(4096)
                 self.state = "active" if b"READY=1" in said else self.state
-                last = time.monotonic()
+                if self.state == "active":  # as systemd does: the watchdog waits for READY
+                    last = time.monotonic()
             if time.monotonic() - last > watchdog_s:
                 self._signal(signal.SIGKILL)
         return self.process.returncode not in {0, -signal.SIGTERM}
@@ -130,18 +133,20 @@ class ServiceManager:
     """A user's services.
 
     Args:
-        folder: a short path; holds all that belongs to it.
+        folder: a short path; the home of the user, and holds all that belongs to it.
+        scale: its waits, of those that a unit asks for.
 
     Attributes:
         units: where unit files lie.
         environment: for programs that are to find it.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.units = folder, folder / "config" / "systemd" / "user"
-        self.log = folder / "stderr.log"
-        self._bin = folder / "bin"
-        self._bin.mkdir(parents=True)
+    def __init__(self, folder: Path, scale: float = _SCALE) -> None:
+        self.folder, self.units = folder, folder / ".config" / "systemd" / "user"
+        self.log, self.scale = folder / "stderr.log", scale
+        self._bin, self._enabled = folder / "bin", folder / "enabled"
+        for each in (self._bin, self._enabled):
+            each.mkdir(parents=True, exist_ok=True)
         address = str(folder / "manager")
         for name in ("systemctl", "loginctl"):
             program = self._bin / name
@@ -151,10 +156,10 @@ class ServiceManager:
             **os.environ,
             "PATH": f"{self._bin}:{Path(sys.executable).parent}:{os.environ['PATH']}",
             "HOME": str(folder),
-            "XDG_CONFIG_HOME": str(folder / "config"),
+            "XDG_CONFIG_HOME": str(folder / ".config"),
         }
         self._units: dict[str, Unit] = {}
-        self._enabled: set[str] = set()
+        Path(address).unlink(missing_ok=True)  # of the manager before a power cut
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.bind(address)
         self._socket.listen()
@@ -171,8 +176,8 @@ class ServiceManager:
 
     def boot(self) -> None:
         """Start what is enabled."""
-        for name in self._enabled:
-            self.unit(name).start()
+        for entry in self._enabled.iterdir():
+            self.unit(entry.name).start()
 
     def stop(self) -> None:
         """End everything."""
@@ -204,17 +209,22 @@ class ServiceManager:
     def _done(self, verb: str, name: str, rest: list[str]) -> str:
         unit = self.unit(name) if name else None
         if verb == "enable":
-            self._enabled.add(name)
+            (self._enabled / name).touch()
         elif verb == "disable":
-            self._enabled.discard(name)
+            (self._enabled / name).unlink(missing_ok=True)
         if unit is not None and (verb in {"stop", "restart"} or "--now" in rest):
             unit.stop()
         if unit is not None and verb == "restart":
             unit.start()
         if unit is None or verb != "show":
             return ""
-        enabled = "enabled" if name in self._enabled else "disabled"
+        enabled = "enabled" if (self._enabled / name).exists() else "disabled"
         return (
             f"ActiveState={unit.state}\nSubState=running\nResult=success\n"
             f"NRestarts={unit.restarts}\nUnitFileState={enabled}\n"
         )
+
+
+if __name__ == "__main__":
+    ServiceManager(Path(sys.argv[1]), _DEVICE_SCALE).boot()
+    threading.Event().wait()

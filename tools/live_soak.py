@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _PICTURES = 20
 _SIZE = (640, 480)
 _LOOK_S = 0.2
-_TIMEOUT_S = 60.0
+_TIMEOUT_S = 600.0  # of a machine that has other things to do
 _MIB = 1 << 20
 
 

@@ -167,6 +167,8 @@ def _read(
         raise UnreadableImageError("not an image, or damaged") from None
     except Image.DecompressionBombError as error:
         raise UnreadableImageError("too large: a decompression bomb") from error
+    except MemoryError as error:
+        raise UnreadableImageError("too large for the memory that is free") from error
     # Decoders raise whatever the damage leads them to: OSError, SyntaxError, struct.error, ...
     except Exception as error:
         raise UnreadableImageError(f"damaged: {error or type(error).__name__}") from error

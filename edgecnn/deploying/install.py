@@ -189,8 +189,9 @@ def _sweep(folder: Path) -> None:
     """Remove what a power cut in the middle of a deploy has left."""
     for release in folder.glob(f"releases/{_INCOMING}*"):
         shutil.rmtree(release)
-    for link in folder.glob(f"{_NEW_LINK}*"):
-        link.unlink()
+    for left in [*folder.glob(f"{_NEW_LINK}*"), *folder.glob(".*.part")]:
+        with contextlib.suppress(FileNotFoundError):  # its service was at work on it, and is done
+            left.unlink()
 
 
 def _current(folder: Path) -> str:

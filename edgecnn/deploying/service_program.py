@@ -272,9 +272,11 @@ class Service:
         """Take all of it away; the releases and the kept frames stay."""
         self.manager.remove(self.unit)
         shutil.rmtree(self._own, ignore_errors=True)
-        for name in ("pending.json", "live-token", "service.json"):
+        names = [self.folder / each for each in ("pending.json", "live-token", "service.json")]
+        # What a power cut has left of an update.
+        for path in [*names, *self.folder.glob(".*.part"), *self.folder.glob(".current-*")]:
             with contextlib.suppress(FileNotFoundError):
-                (self.folder / name).unlink()
+                path.unlink()
         return {"folder": str(self.folder), "unit": self.unit, "removed": True}
 
 
@@ -289,14 +291,13 @@ def before_start(folder: Path) -> None:
     starts = int(pending.get("starts", 0)) + 1
     if starts > _STARTS and pending.get("old"):
         go_back(folder, pending, f"it was started {_STARTS} times and gave no answer")
-    else:
+        return
+    with contextlib.suppress(OSError):  # a full disk: better started than counted
         _write(folder / "pending.json", json.dumps({**pending, "starts": starts}))
 
 
 def go_back(folder: Path, pending: dict[str, Any], why: str) -> None:
     """Move the link to the release before, in one step."""
-    told = {"from": pending["new"], "to": pending["old"], "why": why}
-    _write(folder / "service" / "went-back.json", json.dumps(told))
     new = folder / f".current-{os.getpid()}"
     with contextlib.suppress(FileNotFoundError):
         new.unlink()
@@ -304,6 +305,9 @@ def go_back(folder: Path, pending: dict[str, Any], why: str) -> None:
     new.replace(folder / "current")
     with contextlib.suppress(FileNotFoundError):
         (folder / "pending.json").unlink()
+    told = {"from": pending["new"], "to": pending["old"], "why": why}
+    with contextlib.suppress(OSError):  # a full disk: it is back, and only the note is missing
+        _write(folder / "service" / "went-back.json", json.dumps(told))
     os.sync()
 
 
@@ -327,11 +331,16 @@ def read(path: Path) -> dict[str, Any]:
 def _write(path: Path, text: str) -> None:
     """Write a file that is whole after a power cut, or as it was."""
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    with part.open("w", encoding="utf-8") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
-    part.replace(path)
+    try:
+        with part.open("w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        part.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):  # it was never made
+            part.unlink()
+        raise
 
 
 def quoted(word: str) -> str:

@@ -120,11 +120,17 @@ def service(where: str, action: Action = "status") -> ServiceReport:
     device, folder = place.opened(where)
     try:
         network = place.network(device, folder)
-        program = (Path(__file__).parent / _PROGRAM).read_text("utf-8")
-        said = device.ask(program, (action, network.folder), step=f"asking for {action}")
+        said = device.ask(
+            program().read_text("utf-8"), (action, network.folder), step=f"asking for {action}"
+        )
     finally:
         device.close()
     return _understood(device.target, said)
+
+
+def program() -> Path:
+    """What is sent to a device, and does the work there."""
+    return Path(__file__).parent / _PROGRAM
 
 
 def move_over(
@@ -147,7 +153,7 @@ def move_over(
         DeviceError: it gave no answer; where there was a release before, that one runs again.
     """
     progress.stage("waiting for the service's answer")
-    workspace.send({_PROGRAM: Path(__file__).parent / _PROGRAM})
+    workspace.send({_PROGRAM: program()})
     asked: Sequence[str] = ("update", folder)
     if options is not None:
         asked = ("install", folder, json.dumps({"arguments": options.arguments()}))

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 _LARGEST_ARENA = 256 << 20
 _ROOM = 1 << 20
+# reference/softmax.h of TFLite divides by 2^(23 + bits of the sum of exps), and 31 is the most.
+_SOFTMAX_CLASSES = 256
 
 ARENA_NOTE = (
     "The arena is that of TensorFlow Lite Micro's reference kernels on a 64-bit machine: a 32-bit"
@@ -67,9 +69,12 @@ def mcu(
     report = _inspected(tested)
     if report.ok:
         watcher.stage("running LiteRT")
-        expected = subject.litert_outputs(tested, subject.REFERENCE)
-        report = _measured(report, tested, expected, watcher)
-        if report.ok and output is not None:
+        expected = _expected(tested)
+        if expected is None:
+            report = dataclasses.replace(report, problems=(_crash(tested),))
+        else:
+            report = _measured(report, tested, expected, watcher)
+        if expected is not None and report.ok and output is not None:
             watcher.stage("writing C++")
             writing.write(Path(output), report, tested, expected)
             report = dataclasses.replace(report, folder=Path(output))
@@ -137,6 +142,44 @@ def _notes(inspection: Inspection) -> list[str]:
     dtypes = ", ".join(wide)
     message = f"It computes in {dtypes}; int8 takes a quarter of the flash and RAM"
     return [f"{message}: `edgecnn export MODEL --int8`."]
+
+
+def _expected(meant: Subject) -> Runs | None:
+    """What LiteRT's reference kernels answer; None where they alone crash.
+
+    Raises:
+        InputError: LiteRT refuses the file.
+        CrashedError: it crashes on it whatever its kernels, or meets a limit.
+    """
+    try:
+        return subject.litert_outputs(meant, subject.REFERENCE)
+    except isolation.LimitError:
+        raise
+    except isolation.CrashedError:
+        subject.litert_outputs(meant, subject.DEFAULT)
+        return None
+
+
+def _crash(meant: Subject) -> str:
+    said = (
+        "LiteRT's reference kernels, from which TensorFlow Lite Micro's are made, crash on the"
+        " inputs that were tried; so would a microcontroller."
+    )
+    graph = meant.model.graphs[0]
+    classes = max(
+        (
+            graph.tensors[node.outputs[0]].shape[-1]
+            for node in graph.nodes
+            if node.name == "SOFTMAX"
+        ),
+        default=0,
+    )
+    if classes > _SOFTMAX_CLASSES:
+        said += (
+            f" Their int8 SOFTMAX of {classes} classes does where hundreds of them are as likely as"
+            " the first, as with random weights: try trained ones."
+        )
+    return said
 
 
 def _measured(

@@ -55,7 +55,7 @@ def evaluation_table(report: EvaluateReport) -> Table:
         )
         for evaluation in report.evaluations
     ]
-    return _with_bars(report, tuple(columns), rows, [each.top1 for each in report.evaluations])
+    return _with_bars(report, tuple(columns), rows, [run.top1 for run in report.evaluations])
 
 
 def _with_bars(
@@ -89,7 +89,7 @@ def detection_table(report: EvaluateReport) -> Table:
         )
         for detection in report.detections
     ]
-    return _with_bars(report, columns, rows, [each.map for each in report.detections])
+    return _with_bars(report, columns, rows, [run.map for run in report.detections])
 
 
 def segmentation_table(report: EvaluateReport) -> Table:
@@ -109,7 +109,7 @@ def segmentation_table(report: EvaluateReport) -> Table:
         )
         for segmentation in report.segmentations
     ]
-    return _with_bars(report, columns, rows, [each.miou for each in report.segmentations])
+    return _with_bars(report, columns, rows, [run.miou for run in report.segmentations])
 
 
 _AGREED: dict[str, tuple[tuple[str, Callable[[Agreement], str]], ...]] = {
@@ -118,13 +118,13 @@ _AGREED: dict[str, tuple[tuple[str, Callable[[Agreement], str]], ...]] = {
         ("95 % interval", lambda agreement: f"{_share(agreement.low)} to {_share(agreement.high)}"),
     ),
     "segment": (
-        ("mIoU with float's masks", lambda each: _share(each.miou)),
-        ("same pixels", lambda each: _share(each.pixels)),
+        ("mIoU with float's masks", lambda agreement: _share(agreement.miou)),
+        ("same pixels", lambda agreement: _share(agreement.pixels)),
     ),
     "detect": (
-        ("mAP 50-95 against float's boxes", lambda each: _share(each.map)),
-        ("mAP 50", lambda each: _share(each.map50)),
-        ("mAP 75", lambda each: _share(each.map75)),
+        ("mAP 50-95 against float's boxes", lambda agreement: _share(agreement.map)),
+        ("mAP 50", lambda agreement: _share(agreement.map50)),
+        ("mAP 75", lambda agreement: _share(agreement.map75)),
     ),
 }
 
@@ -145,11 +145,14 @@ def agreement_table(report: EvaluateReport) -> Table:
         )
         for agreement in report.agreements
     ]
-    return _with_bars(report, columns, rows, [_agreed_share(each) for each in report.agreements])
+    return _with_bars(report, columns, rows, [_agreed_share(run) for run in report.agreements])
 
 
-def _agreed_share(each: Agreement) -> float | None:
-    return next((share for share in (each.top1, each.miou, each.map) if share is not None), None)
+def _agreed_share(agreement: Agreement) -> float | None:
+    return next(
+        (share for share in (agreement.top1, agreement.miou, agreement.map) if share is not None),
+        None,
+    )
 
 
 def agreement_sentence(report: EvaluateReport) -> str:

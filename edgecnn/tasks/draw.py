@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -100,13 +101,17 @@ def _caption(
     return float(y + height)
 
 
+@functools.lru_cache(maxsize=8)
 def _font(pixels: int) -> Any:  # noqa: ANN401 - one of Pillow's fonts
     """Pillow's own; before 10.1, or without FreeType, it comes in one size."""
     from PIL import ImageFont
 
     try:
         return ImageFont.load_default(pixels)
-    except (TypeError, ImportError):
+    except (TypeError, ImportError) as error:
+        # Without FreeType Pillow raises one and the same error again and again: it would hold all
+        # that was ever on the stack then, the pictures too.
+        error.with_traceback(None)
         return ImageFont.load_default()
 
 

@@ -5,24 +5,30 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
+import any_artifact as nets
+import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from live_program import pictures, running
 from opened_report import Opened
+from PIL import Image
 from tiny_artifact import write_artifact
 from tiny_release import release_of, write_out
 
 from edgecnn.deploying import TaskOptions
+from edgecnn.tasks import draw
 
 if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
     from live_program import Live
+    from numpy.typing import NDArray
     from playwright.sync_api import Browser
 
 _PHONE = (360, 740)
 _GRAVE = {"serious", "critical"}
+_JPEG = 48  # of 255
 _HOSTILE = "<img src=x onerror=alert(1)>"
 
 
@@ -42,6 +48,40 @@ def live(release: Path, tmp_path: Path) -> Generator[Live, None, None]:
     folder = pictures(tmp_path / "pictures")
     with running(release, "--source", folder, "--loop", "--fps", "5", "--port", "0") as started:
         yield started
+
+
+@contextlib.contextmanager
+def answering(
+    artifact: Path, task: str, pixels: NDArray[np.uint8], folder: Path
+) -> Generator[Live, None, None]:
+    """The program with a network of another task, on one picture."""
+    made = release_of(artifact, TaskOptions(task=task))
+    home = write_out(made, folder / "home" / "releases" / made.name)
+    (folder / "pictures").mkdir()
+    Image.fromarray(pixels).save(folder / "pictures" / "picture.png")
+    with running(home, "--source", folder / "pictures", "--port", "0") as started:
+        yield started
+
+
+def seen(opened: Opened) -> NDArray[np.int32]:
+    """The picture's pixels as the browser shows them, (height, width, 3)."""
+    height, width, values = opened.page.evaluate(
+        """() => {
+          const seen = document.getElementById("picture");
+          const canvas = document.createElement("canvas");
+          [canvas.width, canvas.height] = [seen.naturalWidth, seen.naturalHeight];
+          const pen = canvas.getContext("2d");
+          pen.drawImage(seen, 0, 0);
+          const pixels = pen.getImageData(0, 0, canvas.width, canvas.height).data;
+          return [canvas.height, canvas.width, Array.from(pixels)];
+        }"""
+    )
+    return np.array(values, np.int32).reshape(height, width, 4)[..., :3]
+
+
+def near(pixels: NDArray[np.int32], wanted: tuple[float, ...]) -> NDArray[np.bool_]:
+    """Where the pixels have a colour, as near as JPEG keeps it."""
+    return (np.abs(pixels - np.array(wanted)) < _JPEG).all(axis=-1)
 
 
 @contextlib.contextmanager
@@ -91,6 +131,46 @@ def test_the_result_under_the_picture_is_the_printed_one_and_values_change(
         stages = page.eval_on_selector_all("#times th", "all => all.map((th) => th.textContent)")
         assert {"decode", "resize", "inference", "drawing"} <= set(stages)
         assert "random weights" in (page.text_content("#release") or "")
+
+
+def test_the_box_over_the_picture_is_where_the_printed_one_says(
+    browser: Browser, tmp_path: Path
+) -> None:
+    grey = np.full((400, 800, 3), 128, np.uint8)
+    artifact = nets.yolov8(tmp_path / "net", [(32, 32, 20, 12, 1, 0.9)])
+    with answering(artifact, "detect", grey, tmp_path) as live, page_of(live, browser) as opened:
+        (printed,) = live.result()["detections"]
+        left, top, right, bottom = printed["box"]
+        assert (right - left, bottom - top) == pytest.approx((250, 150), abs=0.05)
+        (shown,) = opened.page.locator("#result li").all_text_contents()
+        assert shown == f"class 1 90.0% at {left:.0f}, {top:.0f}, {right:.0f}, {bottom:.0f}"
+        painted = near(seen(opened), draw.colour(printed["class"]))
+    below = int(top) + 8  # its upper edge, and the label over it
+    rows, columns = np.nonzero(painted[below:])
+    around = columns.min(), columns.max(), rows.max() + below
+    assert around == pytest.approx((left, right, bottom), abs=2)
+    assert painted[int(top) : int(top) + 4, int(left) : int(right)].any(axis=0).all()
+    assert not painted[below : int(bottom) - 8, int(left) + 8 : int(right) - 8].any()
+
+
+def test_the_mask_over_the_picture_is_the_printed_one(browser: Browser, tmp_path: Path) -> None:
+    red_and_blue = np.zeros((160, 320, 3), np.uint8)
+    red_and_blue[:, :240, 0] = red_and_blue[:, 240:, 2] = 255
+    artifact = nets.argmax_inside(tmp_path / "net")
+    with (
+        answering(artifact, "segment", red_and_blue, tmp_path) as live,
+        page_of(live, browser) as opened,
+    ):
+        printed = live.result()["mask"]["classes"]
+        assert [(part["class"], part["share"]) for part in printed] == [(0, 0.75), (2, 0.25)]
+        assert opened.page.locator("#result li").all_text_contents() == [
+            "class 0 75.0%", "class 2 25.0%"
+        ]  # fmt: skip
+        pixels = seen(opened)
+    tinted = np.add(draw.colour(2), (0, 0, 255)) / 2
+    # Where two colours meet, JPEG mixes them.
+    assert near(pixels, (255, 0, 0))[:, :232].all()
+    assert near(pixels, tuple(tinted))[:, 248:].all()
 
 
 def test_keys_pause_keep_and_set_the_threshold(live: Live, browser: Browser) -> None:

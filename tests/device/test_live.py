@@ -14,15 +14,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import service_manager
+from emulated_pi import PATH
 from live_program import asked, pictures, port_of, wait_for
 from service_manager import ServiceManager
 from sshd_server import SshdServer, find_sshd, running_sshd
 from tiny_artifact import write_artifact
-from tiny_release import make_release, write_out
+from tiny_release import FAILS_ON_ITS_FIRST_FRAME, changed, make_release, write_out
 
 import edgecnn
 from edgecnn.cli.app import run
-from edgecnn.deploying import place, services
+from edgecnn.deploying import place, release, services
 from edgecnn.errors import DeviceError, InputError
 from edgecnn.progress import Silent
 
@@ -178,6 +180,67 @@ def live_command(
 def _url(line: str) -> str:
     told = json.loads(line)
     return str(told["url"]) if told["kind"] == "page" else ""
+
+
+def test_a_service_on_an_emulated_pi_goes_back_and_outlives_a_power_cut(
+    own_armv7l: EmulatedPi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pi = own_armv7l
+    monkeypatch.setenv("EDGECNN_SSH_CONFIG", str(pi.ssh_config))
+    target, net = f"ssh://{pi.alias}", pi.home / "edgecnn" / "net"
+    # The emulated device is some fifty times slower than a real one, which answers in 30 s or not.
+    patient = tmp_path / "service_program.py"
+    patient.write_text(
+        services.program().read_text().replace("ANSWER_S = 30.0", "ANSWER_S = 150.0")
+    )
+    monkeypatch.setattr(services, "program", lambda: patient)
+    monkeypatch.setattr(services, "_TIMEOUT_S", 600.0)
+    (pi.home / "shots").mkdir()
+    for picture in pictures(tmp_path / "pictures").iterdir():
+        (pi.home / "shots" / picture.name).write_bytes(picture.read_bytes())
+    (pi.home / "service_manager.py").write_text(Path(service_manager.__file__).read_text())
+    pi.set_path(f"/home/pi/bin:{PATH}")
+    boot(pi)
+    artifact = write_artifact(tmp_path / "net", ("tflite",))
+    options = edgecnn.ServiceOptions(source="/home/pi/shots", port=0)
+    made = edgecnn.deploy(artifact, target, to="edgecnn/net", service=options)
+    assert made.service is not None
+    assert made.service.answers
+
+    make, names = release.make, iter(("a" * 16, "b" * 16))
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            release, "make", lambda *of: changed(make(*of), next(names), FAILS_ON_ITS_FIRST_FRAME)
+        )
+        with pytest.raises(DeviceError, match=r"back to .*, which answers"):
+            edgecnn.deploy(artifact, target, to="edgecnn/net")
+    assert (net / "current").readlink().name == made.release
+    assert edgecnn.service(f"{target}/net").went_back["from"] == "a" * 16
+
+    with monkeypatch.context() as patched:
+        patched.setattr(release, "make", lambda *of: changed(make(*of), next(names), {}))
+        updating = threading.Thread(target=_until_it_is_cut, args=(artifact, target))
+        updating.start()
+        wait_for(lambda: (net / "current").readlink().name == "b" * 16, "for the new release")
+        pi.device.kill_all()
+        updating.join()
+    pi.reboot()
+    boot(pi)
+    wait_for(lambda: edgecnn.service(f"{target}/net").answers, "for the service after the cut")
+    assert edgecnn.service(f"{target}/net").release == "b" * 16
+    assert edgecnn.service(f"{target}/net", "remove").removed
+    assert {each.name for each in net.iterdir()} == {"releases", "current"}
+
+
+def boot(pi: EmulatedPi) -> None:
+    """Start the stand-in for systemd, and with it the services that are enabled."""
+    pi.run("setsid python3 service_manager.py /home/pi </dev/null >/dev/null 2>&1 &")
+    wait_for(lambda: pi.run("systemctl --user daemon-reload").returncode == 0)
+
+
+def _until_it_is_cut(artifact: Path, target: str) -> None:
+    with contextlib.suppress(DeviceError):
+        edgecnn.deploy(artifact, target, to="edgecnn/net")
 
 
 def test_from_an_artifact_to_a_live_page_on_an_emulated_pi(

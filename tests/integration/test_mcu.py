@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import tiny_artifact
+from ai_edge_litert import schema_py_generated as schema
 from tiny_tflite import TinyModel, conv_options, float_net, int8_net
 from without_packages import run_without
 
@@ -134,6 +135,28 @@ def test_float_activations_with_integer_weights_are_not_for_tflm(tmp_path: Path)
     assert not report.ok
     assert "export with --int8" in report.problems[0]
     assert report.boards == ()
+
+
+def softmax_of_equals(classes: int) -> TinyModel:
+    net = TinyModel()
+    x = net.tensor("int8", (1, classes), quantization=(1e-6, 0))
+    y = net.tensor("int8", (1, classes), quantization=(1 / 256, -128))
+    options = schema.SoftmaxOptionsT()
+    options.beta = 1.0
+    net.operator("SOFTMAX", [x], [y], options)
+    net.border([x], [y])
+    return net
+
+
+def test_what_crashes_the_reference_kernels_alone_is_a_problem(tmp_path: Path) -> None:
+    for classes, problems in ((250, 0), (1000, 1)):
+        path = tmp_path / f"{classes}.tflite"
+        path.write_bytes(softmax_of_equals(classes).to_bytes())
+        report = edgecnn.mcu(path, output=tmp_path / f"out-{classes}")
+        assert len(report.problems) == problems
+        assert (tmp_path / f"out-{classes}").exists() == (problems == 0)
+    assert "SOFTMAX of 1000 classes" in report.problems[0]
+    assert report.measured is None
 
 
 def test_constants_behind_the_flatbuffer_are_not_for_tflm(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from edgecnn.deploying.device import run
 from edgecnn.deploying.device.trouble import TroubleError, needs, needs_pillow
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from edgecnn.deploying.device.streaming.running import Running
 
@@ -31,7 +31,7 @@ def main(here: Path, arguments: Sequence[str] | None = None) -> int:
     options = _parse(arguments)
     # A viewer or a reader that goes away is heard of where it is written to.
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-    return run.guarded(lambda: _main(here, options), as_json=True)
+    return run.guarded(lambda: _main(here, options), as_json=True, log=_log_of(options))
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -108,6 +108,21 @@ def _main(here: Path, options: argparse.Namespace) -> int:
     if options.while_stdin:
         threading.Thread(target=_end_with_stdin, args=(running,), daemon=True).start()
     return running.run()
+
+
+def _log_of(options: argparse.Namespace) -> Callable[[TroubleError], None]:
+    """What writes an error into the log: a service has no other place to say it."""
+    from edgecnn.deploying.device.streaming import telling
+
+    def write(trouble: TroubleError) -> None:
+        path = telling.log_path(options.log, options.service)
+        if path is not None:
+            log = telling.BoundedLog(path)
+            telling.Teller(lambda _: None, log.write).event(
+                "failed", why=trouble.message, hint=trouble.hint
+            )
+
+    return write
 
 
 def _end_by_signal(running: Running) -> None:

@@ -21,6 +21,7 @@ from edgecnn.deploying.device.trouble import (
     TroubleError,
     needs,
     needs_pillow,
+    out_of_memory,
     printable,
     tell,
 )
@@ -46,19 +47,36 @@ def main(here: Path, arguments: Sequence[str] | None = None) -> int:
     return guarded(lambda: _main(here, options), as_json=options.json or options.prove)
 
 
-def guarded(program: Callable[[], int], *, as_json: bool) -> int:
-    """Call a program, and tell what goes wrong in it."""
+def guarded(
+    program: Callable[[], int],
+    *,
+    as_json: bool,
+    log: Callable[[TroubleError], None] | None = None,
+) -> int:
+    """Call a program, and tell what goes wrong in it; `log` hears of it too."""
     try:
         return program()
-    except TroubleError as trouble:
-        return tell(trouble, as_json=as_json)
-    except ValueError as error:
-        if not hasattr(error, "hint"):  # all but a TaskError
+    except (TroubleError, ValueError, RuntimeError, MemoryError) as error:
+        trouble = _trouble(error)
+        if trouble is None:
             raise
-        return tell(TroubleError(str(error), error.hint), as_json=as_json)
-    except RuntimeError as error:  # network.UnusableError, and what fails while it runs
-        hint = _LIBSTDCXX if "libstdc++" in str(error) else "Another recipe may fit this runtime."
-        return tell(TroubleError(str(error), hint, MISSING_PART), as_json=as_json)
+    if log is not None:
+        log(trouble)
+    return tell(trouble, as_json=as_json)
+
+
+def _trouble(error: Exception) -> TroubleError | None:
+    """What a user is told of an error; None for one that is a fault of ours."""
+    if isinstance(error, TroubleError):
+        return error
+    if isinstance(error, MemoryError):
+        return out_of_memory()
+    if isinstance(error, ValueError):
+        hint = getattr(error, "hint", None)  # a TaskError has one
+        return None if hint is None else TroubleError(str(error), hint)
+    # network.UnusableError, and what fails while it runs
+    hint = _LIBSTDCXX if "libstdc++" in str(error) else "Another recipe may fit this runtime."
+    return TroubleError(str(error), hint, MISSING_PART)
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -20,6 +20,15 @@ class TroubleError(Exception):
         self.message, self.hint, self.code = message, hint, code
 
 
+def out_of_memory(during: str = "") -> TroubleError:
+    """What a MemoryError is for people; `during` says where it was raised."""
+    return TroubleError(
+        f"this device is out of memory{during and f' in {during}'}",
+        "Run less beside it, or take a smaller network or smaller pictures.",
+        MISSING_PART,
+    )
+
+
 def tell(trouble: TroubleError, *, as_json: bool) -> int:
     """Print it, as one JSON object where that was asked for; returns the exit code."""
     if as_json:

@@ -16,12 +16,14 @@ from PIL import Image
 
 from edgecnn.deploying.device.streaming import cameras, frames, trusted
 from edgecnn.deploying.device.streaming.cameras import Recorded
+from edgecnn.deploying.device.streaming.failing import Failure
 from edgecnn.deploying.device.streaming.folders import Files
 from edgecnn.deploying.device.streaming.frames import Frame, LostError, Shot
 from edgecnn.deploying.device.streaming.keeping import Keeper, NotKeptError
 from edgecnn.deploying.device.streaming.mailbox import Mailbox
 from edgecnn.deploying.device.streaming.multipart import MultipartError, Parts, boundary_of
 from edgecnn.deploying.device.streaming.reader import Reader
+from edgecnn.deploying.device.streaming.service import Confirmation
 from edgecnn.deploying.device.streaming.sources import source_of
 from edgecnn.deploying.device.streaming.telling import BoundedLog
 from edgecnn.deploying.device.trouble import TroubleError
@@ -209,6 +211,50 @@ def test_a_log_has_two_files_of_a_bounded_size(tmp_path: Path) -> None:
     assert files == ["live.log", "live.log.1"]
     assert all(each.stat().st_size <= 100 for each in (tmp_path / "logs").iterdir())
     assert (tmp_path / "logs" / "live.log").read_text().endswith("line 49\n")
+
+
+def test_a_program_is_up_once_a_frame_is_answered_or_none_comes_for_a_while() -> None:
+    told: list[str] = []
+    frames_come = Confirmation(lambda: told.append("answered"), without_frame_s=1e9)
+    frames_come.begin()
+    frames_come.beat()
+    assert told == []
+    for _ in range(2):
+        frames_come(object())
+    unplugged = Confirmation(lambda: told.append("no frame"), without_frame_s=0.0)
+    unplugged.beat()  # before frames can come
+    assert told == ["answered"]
+    unplugged.begin()
+    unplugged.beat()
+    unplugged(object())
+    assert told == ["answered", "no frame"]
+
+
+def test_a_thread_that_fails_ends_the_program_with_its_words(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stopped, passed_on = threading.Event(), list[threading.ExceptHookArgs]()
+    monkeypatch.setattr(threading, "excepthook", passed_on.append)
+    for error, says in (
+        (MemoryError(), "out of memory in the painter"),
+        (ZeroDivisionError("by zero"), "the painter failed: ZeroDivisionError: by zero"),
+    ):
+        failure, before = Failure(stopped.set), threading.excepthook
+        with failure:
+            failing = threading.Thread(target=_raises, args=(error,), name="painter")
+            failing.start()
+            failing.join()
+        assert threading.excepthook is before
+        assert stopped.is_set()
+        with pytest.raises(TroubleError, match=says):
+            failure.raise_first()
+    # Its traceback is for whoever mends it; of memory there is nothing to mend.
+    assert [failed.exc_type for failed in passed_on] == [ZeroDivisionError]
+    Failure(stopped.set).raise_first()  # nothing has failed
+
+
+def _raises(error: Exception) -> None:
+    raise error
 
 
 def headers(**given: str) -> Message:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import resource
+import shutil
 import signal
 import socket
+import subprocess
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -248,6 +251,53 @@ def test_a_full_disk_keeps_no_half_frame_and_says_so(release: Path, tmp_path: Pa
         assert live.event("not_kept")
         (folder / "1.jpg").write_bytes(jpeg(1))
         assert live.result()["file"] == str(folder / "1.jpg")  # it goes on
+
+
+_CLOCK = """\
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+int clock_gettime(clockid_t id, struct timespec *now) {
+  struct stat file;
+  int code = syscall(SYS_clock_gettime, id, now);
+  if (id == CLOCK_REALTIME && stat(getenv("CLOCK_FILE"), &file) == 0) now->tv_sec = file.st_mtime;
+  return code;
+}
+time_t time(time_t *now) {
+  struct timespec wall;
+  clock_gettime(CLOCK_REALTIME, &wall);
+  if (now) *now = wall.tv_sec;
+  return wall.tv_sec;
+}
+"""
+
+
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
+def test_the_clock_jumps_and_the_loop_goes_on(
+    release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The program's wall clock says when a file was written, as the test pleases."""
+    (tmp_path / "clock.c").write_text(_CLOCK)
+    library, clock, log = tmp_path / "clock.so", tmp_path / "clock", tmp_path / "log"
+    command = ["gcc", "-shared", "-fPIC", str(tmp_path / "clock.c"), "-o", str(library)]
+    subprocess.run(command, check=True)
+    clock.touch()
+    monkeypatch.setenv("CLOCK_FILE", str(clock))
+    monkeypatch.setenv("LD_PRELOAD", str(library))
+    folder = pictures(tmp_path / "pictures")
+    options = ("--loop", "--port", "0", "--fps", "50", "--log", log)
+    with running(release, "--source", folder, *options) as live:
+        live.result()
+        for year in (2071, 1991):
+            os.utime(clock, ns=(0, int((year - 1970 + 0.5) * 365.25 * 86400 * 1e9)))
+            seen = live.get("next.json?after=0")["frame"]
+            assert live.get(f"next.json?after={seen}")["frame"] > seen  # within the page's wait
+            live.post("pause", {"paused": False})
+            live.event("continued")
+            wait_for(lambda wanted=f"{year}-": log.read_text().splitlines()[-1].startswith(wanted))
+        assert live.end() == 0
 
 
 def test_a_reader_of_lines_that_stands_still_does_not_stop_the_loop(

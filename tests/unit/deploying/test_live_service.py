@@ -6,28 +6,31 @@ real systemd was never tried.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import resource
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
-import time
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from live_program import pictures, wait_for
+from PIL import Image
 from service_manager import ServiceManager
-from tiny_release import make_release, pack
+from small_disk import small_disk
+from tiny_release import FAILS_ON_ITS_FIRST_FRAME, changed, make_release, pack
 
 import edgecnn
-from edgecnn.deploying import release, services
+from edgecnn.deploying import services
 from edgecnn.deploying.service_program import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
     from edgecnn.deploying.release import Release
 
@@ -43,24 +46,20 @@ class Home:
     """A user's home with a network and its service."""
 
     def __init__(self, folder: Path, manager: ServiceManager, made: Release) -> None:
-        self.manager, self.made = manager, made
+        self.manager, self.made, self._others = manager, made, 0
         self.net = folder / _ODD
         self._archives = folder / "archives"
         self._archives.mkdir()
-        self._pictures = pictures(folder / "pictures")
+        self.pictures = pictures(folder / "pictures")
         # The half minute that an answer may take is six seconds longer than tests should.
         self.program = folder / "program.py"
         text = (_DEPLOYING / "service_program.py").read_text()
         self.program.write_text(text.replace("ANSWER_S = 30.0", "ANSWER_S = 20.0"))
 
-    def other(self, name: str, **files: bytes) -> Release:
-        """A release of another name, with other files."""
-        about = self.made.files["release.json"]
-        assert isinstance(about, bytes)
-        told = json.loads(about)
-        told["files"].update({each: release.sha256(files[each]) for each in files})
-        changed = {**self.made.files, **files, "release.json": json.dumps(told).encode()}
-        return replace(self.made, name=name * 16, files=changed)
+    def other(self, **files: bytes) -> Release:
+        """A release of another name than all before, with other files."""
+        self._others += 1
+        return changed(self.made, f"{self._others:016x}", files)
 
     def start(self, *command: str | Path) -> subprocess.Popen[str]:
         """A program of ours on the device."""
@@ -85,7 +84,7 @@ class Home:
         """Have the service's program do something."""
         more = []
         if asked == "install":
-            options = edgecnn.ServiceOptions(source=str(self._pictures), port=0, fps=20)
+            options = edgecnn.ServiceOptions(source=str(self.pictures), port=0, fps=20)
             more = [json.dumps({"arguments": [*options.arguments(), "--loop"]})]
         return self._told(self.start(self.program, asked, self.net, *more))
 
@@ -101,6 +100,10 @@ class Home:
         """The release in use."""
         return (self.net / "current").readlink().name
 
+    def log(self) -> str:
+        """The service's, as it is now."""
+        return (self.net / "service" / "live.log").read_text()
+
     def answers(self) -> bool:
         """Whether the release in use answers as the service."""
         return bool(self.do("status")["service"]["answers"])
@@ -111,19 +114,27 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Release:
     return make_release(tmp_path_factory.mktemp("made") / "artifact")
 
 
-@pytest.fixture
-def home(tmp_path: Path, made: Release) -> Generator[Home, None, None]:
-    """A home whose service runs."""
+@pytest.fixture(scope="module")
+def started(tmp_path_factory: pytest.TempPathFactory, made: Release) -> Generator[Home, None, None]:
+    """A home whose user has services."""
     with tempfile.TemporaryDirectory(prefix="edgecnn-sm-") as short:  # a socket's path is short
         manager = ServiceManager(Path(short))
-        found = Home(tmp_path, manager, made)
+        found = Home(tmp_path_factory.mktemp("home"), manager, made)
         found.put(made)
-        told = found.do("install")
-        assert told["ok"], told
         try:
             yield found
         finally:
             manager.stop()
+
+
+@pytest.fixture
+def home(started: Home) -> Home:
+    """A home whose service answers, on whichever release the test before has left."""
+    if not (started.net / "service.json").exists():
+        told = started.do("install")
+        assert told["ok"], told
+    wait_for(started.answers, "for the service that the test before has left")
+    return started
 
 
 def test_a_service_answers_is_restarted_and_leaves_nothing(home: Home) -> None:
@@ -134,10 +145,10 @@ def test_a_service_answers_is_restarted_and_leaves_nothing(home: Home) -> None:
     assert not told["lingers"]
     unit = home.manager.unit(told["unit"])
     assert unit.process is not None
-    first = unit.process.pid
+    first, before = unit.process.pid, unit.restarts
     os.kill(first, signal.SIGKILL)
     wait_for(home.answers, "for the restart")
-    assert unit.restarts == 1
+    assert unit.restarts == before + 1
     assert '"started"' in home.do("logs")["service"]["log"]
     assert not home.do("stop")["service"]["answers"]
     assert home.do("remove")["service"]["removed"]
@@ -155,58 +166,137 @@ def test_a_loop_that_hangs_is_ended_by_the_watchdog(home: Home) -> None:
     wait_for(home.answers, "for the restart")
 
 
+def test_out_of_memory_is_said_and_it_is_started_anew(home: Home) -> None:
+    unit = home.manager.unit(home.do("status")["service"]["unit"])
+    assert unit.process is not None
+    pid = unit.process.pid
+    allow_memory(pid, 8 << 20)
+    # 108 MB of pixels: more than there is for one picture, and the others are answered.
+    Image.new("RGB", (6000, 6000)).save(home.pictures / "many-pixels.png")
+    wait_for(lambda: "too large for the memory" in home.log(), "for the picture")
+    assert unit.process.pid == pid
+    # More than there is to read a file into: the program ends, and says why.
+    (home.pictures / "long.jpg").write_bytes(b"\xff\xd8\xff" + bytes(15 << 20))
+    wait_for(lambda: unit.process is not None and unit.process.pid != pid, "for the restart")
+    wait_for(home.answers, "for its answer")
+    assert '"failed", "why": "this device is out of memory in the reader"' in home.log()
+    for name in ("many-pixels.png", "long.jpg"):
+        (home.pictures / name).unlink()
+
+
+def allow_memory(pid: int, more_bytes: int) -> None:
+    """Let a process have so much more memory than it has now."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    (held,) = (line.split()[1] for line in status.splitlines() if line.startswith("VmData"))
+    limit = 1024 * int(held) + more_bytes
+    resource.prlimit(pid, resource.RLIMIT_DATA, (limit, limit))
+
+
+def test_a_full_disk_stops_no_service(home: Home, tmp_path: Path) -> None:
+    unit, folder = home.manager.unit(home.do("status")["service"]["unit"]), home.net / "service"
+    kept = folder.rename(tmp_path / "kept")
+    with small_disk(folder):
+        shutil.copytree(kept, folder, dirs_exist_ok=True)
+        for path in folder.glob("live.log*"):
+            path.unlink()
+        full = folder / "full"
+        with contextlib.suppress(OSError), full.open("wb", buffering=0) as stream:
+            while stream.write(b"x" * 4096):
+                pass
+        assert unit.process is not None
+        first = unit.process.pid
+        os.kill(first, signal.SIGKILL)
+        wait_for(lambda: unit.process is not None and unit.process.pid != first)
+        wait_for(lambda: unit.state == "active", "for the program on a full disk")
+        assert not home.answers()  # it could not write down that it does
+        full.unlink()
+        second = unit.process.pid
+        os.kill(second, signal.SIGKILL)
+        wait_for(home.answers, "for the restart with room")
+    folder.rmdir()
+    kept.rename(folder)
+
+
 def test_a_new_release_takes_over_once_it_answers(home: Home) -> None:
-    assert home.put(home.other("b"))["service"]
+    new = home.other()
+    assert home.put(new)["service"]
     assert (home.net / "pending.json").exists()
     told = home.do("update")
     assert told["ok"]
     assert told["service"]["answers"]
-    assert home.current == "b" * 16
+    assert home.current == new.name
     assert not (home.net / "pending.json").exists()
 
 
-@pytest.mark.parametrize("live", [_HANGS, _FAILS], ids=["hangs", "fails"])
-def test_a_new_release_that_gives_no_answer_goes_back(home: Home, live: bytes) -> None:
-    home.put(home.other("b", live=live))
+@pytest.mark.parametrize(
+    "files",
+    [{"live": _HANGS}, {"live": _FAILS}, FAILS_ON_ITS_FIRST_FRAME],
+    ids=["hangs", "fails", "crashes on its first frame"],
+)
+def test_a_new_release_that_gives_no_answer_goes_back(home: Home, files: dict[str, bytes]) -> None:
+    old, new = home.current, home.other(**files)
+    home.put(new)
     told = home.do("update")
     assert (told["ok"], told["kind"]) == (False, "rolled back")
-    assert home.current == home.made.name
+    assert home.current == old
     state = home.do("status")["service"]
     assert state["answers"]
-    assert state["went_back"]["from"] == "b" * 16
+    assert state["went_back"]["from"] == new.name
 
 
 def test_after_a_power_cut_a_silent_release_goes_back_by_itself(home: Home) -> None:
-    home.put(home.other("b", live=_FAILS))
+    old = home.current
+    home.put(home.other(live=_FAILS))
     home.manager.power_cut()  # before anybody waited for its answer
     home.manager.boot()
-    wait_for(lambda: home.current == home.made.name, "for the way back")
+    wait_for(lambda: home.current == old, "for the way back")
     wait_for(home.answers)
     # Two unanswered releases one after another: the way back leads to the one that answered.
-    home.put(home.other("c", live=_FAILS))
-    home.put(home.other("d", live=_FAILS))
-    assert json.loads((home.net / "pending.json").read_text())["old"] == home.made.name
+    home.put(home.other(live=_FAILS))
+    home.put(home.other(live=_FAILS))
+    assert json.loads((home.net / "pending.json").read_text())["old"] == old
     assert home.do("update")["kind"] == "rolled back"
-    assert home.current == home.made.name
+    assert home.current == old
 
 
-@pytest.mark.parametrize("after_s", [0.3, 1.5, 3.0, 5.0])
+def _unpacking(home: Home, _: Release) -> bool:
+    return any(home.net.glob("releases/.incoming-*/*"))
+
+
+def _proving(_: Home, new: Release) -> bool:
+    return bool(_processes_with(f"/releases/.incoming-{new.name}/run"))
+
+
+def _moved(home: Home, new: Release) -> bool:
+    return home.current == new.name
+
+
+def _starting(home: Home, new: Release) -> bool:
+    return _moved(home, new) and not (home.net / "service" / "state.json").exists()
+
+
+def _answering(home: Home, new: Release) -> bool:
+    return _moved(home, new) and not (home.net / "pending.json").exists()
+
+
+@pytest.mark.parametrize("moment", [_unpacking, _proving, _moved, _starting, _answering])
 def test_everything_killed_during_an_update_and_the_service_is_back(
-    home: Home, after_s: float
+    home: Home, moment: Callable[[Home, Release], bool]
 ) -> None:
-    install, program = home.installing(home.other("b")), (home.program, "update", home.net)
+    old, new = home.current, home.other()
+    install, program = home.installing(new), (home.program, "update", home.net)
     words = [[sys.executable, *map(str, each)] for each in (install, program)]
     script = f"import subprocess, sys\nfor c in {words!r}: subprocess.run(c)"
     updating = home.start("-c", script)
-    time.sleep(after_s)
+    wait_for(lambda: moment(home, new), "for the moment")
     _kill_all_of(home.net)
     os.killpg(updating.pid, signal.SIGKILL)
     updating.communicate()
     home.manager.power_cut()
     home.manager.boot()
     wait_for(home.answers, "for the service after a power cut")
-    assert home.current in {home.made.name, "b" * 16}
-    home.put(home.other("c"))
+    assert home.current in ({old, new.name} if moment in {_unpacking, _proving} else {new.name})
+    home.put(home.made)
     assert home.do("update")["ok"]
     assert not list(home.net.glob(".*"))
     assert not list(home.net.glob("releases/.*"))
@@ -214,13 +304,19 @@ def test_everything_killed_during_an_update_and_the_service_is_back(
 
 def _kill_all_of(net: Path) -> None:
     """Kill every process that has the folder on its command line."""
+    for pid in _processes_with(str(net)):
+        with contextlib.suppress(ProcessLookupError):  # it has ended by itself
+            os.kill(pid, signal.SIGKILL)
+
+
+def _processes_with(words: str) -> list[int]:
+    """Those with these words on their command line."""
+    found = []
     for process in Path("/proc").glob("[0-9]*"):
-        try:
-            words = (process / "cmdline").read_bytes()
-        except OSError:
-            continue
-        if os.fsencode(str(net)) in words:
-            os.kill(int(process.name), signal.SIGKILL)
+        with contextlib.suppress(OSError):  # it has ended
+            if os.fsencode(words) in (process / "cmdline").read_bytes():
+                found.append(int(process.name))
+    return found
 
 
 def test_words_of_a_unit_are_not_expanded() -> None:

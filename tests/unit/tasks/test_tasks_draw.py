@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -61,3 +64,26 @@ def test_boxes_at_the_edges_and_empty_ones_are_drawn_inside() -> None:
 def test_neighbouring_classes_have_colours_far_apart() -> None:
     colours = np.array([draw.colour(index) for index in range(10)])
     assert np.abs(np.diff(colours, axis=0)).sum(axis=1).min() > 100
+
+
+_WITHOUT_FREETYPE = """\
+import gc, sys
+sys.modules["PIL._imagingft"] = None  # it cannot be imported, as in a release
+from PIL import Image, features
+from edgecnn.tasks import draw
+from edgecnn.tasks.classify import Candidate
+assert not features.check("freetype2")
+for side in [64] * 10 + [640] * 10:
+    drawn = draw.top(Image.new("RGB", (side, side)), [Candidate(0, "ant", 0.5, True)])
+assert len(drawn.getcolors(1 << 20)) > 1
+gc.collect()
+print(sum(isinstance(each, Image.Image) for each in gc.get_objects()))
+"""
+
+
+def test_no_picture_is_held_where_pillow_has_no_freetype() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _WITHOUT_FREETYPE], capture_output=True, text=True, check=False
+    )
+    held = int(done.stdout or -1)
+    assert 0 < held <= 2, done.stderr  # the last, and the font's own

@@ -96,7 +96,9 @@ class Files:
             return Shot(str(path))
         try:
             with path.open("rb") as stream:
-                return Shot(str(path), stream.read(MOST_BYTES))
+                # Room is made for what is asked for, not for what is there.
+                size = os.fstat(stream.fileno()).st_size
+                return Shot(str(path), stream.read(min(size, MOST_BYTES)))
         except FileNotFoundError:
             raise
         except OSError as error:

@@ -29,7 +29,7 @@ _BACKGROUND = 0
 class Listener(Protocol):
     """Who hears of each answer, and must not wait."""
 
-    def __call__(self, made: Answered) -> None:
+    def __call__(self, made: Answered, /) -> None:
         """Take one answer."""
 
 

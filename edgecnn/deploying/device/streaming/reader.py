@@ -67,26 +67,30 @@ class Reader:
         self._thread.join(_END_S)
 
     def _run(self) -> None:
-        wait_s = self._first_wait_s
         try:
-            while not self._stopped.is_set():
-                before = self.count
-                try:
-                    self._take_in()
-                except LostError as error:
-                    wait_s = self._first_wait_s if self.count > before else wait_s
-                    self._lost(str(error), wait_s)
-                    if not self._again:
-                        return
-                    self._stopped.wait(wait_s)
-                    wait_s = min(2 * wait_s, LONGEST_WAIT_S)
-                else:
-                    return
-        finally:
+            self._until_it_ends()
+            # Not where it failed: that is no end of the source.
             if not self._stopped.is_set() and self.state != "lost":
                 self.state = "ended"
                 self._tell("source_ended", source=self._source.name, frames=self.count)
+        finally:
             self._mailbox.close()
+
+    def _until_it_ends(self) -> None:
+        wait_s = self._first_wait_s
+        while not self._stopped.is_set():
+            before = self.count
+            try:
+                self._take_in()
+            except LostError as error:
+                wait_s = self._first_wait_s if self.count > before else wait_s
+                self._lost(str(error), wait_s)
+                if not self._again:
+                    return
+                self._stopped.wait(wait_s)
+                wait_s = min(2 * wait_s, LONGEST_WAIT_S)
+            else:
+                return
 
     def _lost(self, why: str, wait_s: float) -> None:
         if self._stopped.is_set():

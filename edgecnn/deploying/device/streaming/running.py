@@ -12,6 +12,7 @@ from edgecnn.deploying.device import run as programs
 from edgecnn.deploying.device.emulator import emulated
 from edgecnn.deploying.device.streaming import telling, trusted
 from edgecnn.deploying.device.streaming.command import OnResult
+from edgecnn.deploying.device.streaming.failing import Failure
 from edgecnn.deploying.device.streaming.keeping import Keeper
 from edgecnn.deploying.device.streaming.loop import Loop
 from edgecnn.deploying.device.streaming.mailbox import Mailbox
@@ -19,7 +20,7 @@ from edgecnn.deploying.device.streaming.page_actions import Actions
 from edgecnn.deploying.device.streaming.painter import Painter
 from edgecnn.deploying.device.streaming.reader import Reader
 from edgecnn.deploying.device.streaming.server import PageServer
-from edgecnn.deploying.device.streaming.service import Notifier, confirm
+from edgecnn.deploying.device.streaming.service import Confirmation, Notifier, confirm
 from edgecnn.deploying.device.streaming.sources import source_of
 from edgecnn.deploying.device.streaming.stages import Times
 from edgecnn.deploying.device.streaming.state import State
@@ -65,7 +66,9 @@ class Running:
         self._options, self._loaded, self._question = options, loaded, question
         self._parts = contextlib.ExitStack()
         self._stopping = False
+        self._failure = Failure(self.stop)
         try:
+            self._parts.enter_context(self._failure)
             self._assemble()
         except BaseException:
             self._parts.close()
@@ -75,7 +78,7 @@ class Running:
         options = self._options
         in_turn = options.once or options.loop
         source = source_of(options.source, once=options.once, loop=options.loop)
-        path = options.log or (options.service and options.service / "service" / "live.log")
+        path = telling.log_path(options.log, options.service)
         self._log = telling.BoundedLog(path) if path else None
         self._teller = self._new_teller()
         self._mailbox: Mailbox[Frame] = Mailbox()
@@ -86,7 +89,9 @@ class Running:
         self._times = Times()
         self._notifier = Notifier()
         self._loop = self._new_loop()
-        self._loop.on_beat(self._notifier.beat)
+        self._confirmation = Confirmation(self._confirm)
+        self._loop.on_beat(self._beat)
+        self._loop.listen(self._confirmation)
         self._keeper = Keeper(options.keep or home(self._here) / "kept", options.keep_most)
         self._source_name = source.name
         if options.on_result:
@@ -156,23 +161,33 @@ class Running:
             "emulated": emulated(),
         }
 
+    def _beat(self) -> None:
+        self._notifier.beat()
+        self._confirmation.beat()
+
     def stop(self) -> None:
         """End soon; from any thread, or a signal's handler."""
         self._stopping = True
         self._loop.stop()
 
     def run(self) -> int:
-        """Run until the source ends or `stop`; returns the exit code."""
+        """Run until the source ends or `stop`; returns the exit code.
+
+        Raises:
+            TroubleError, TaskError, UnusableError, MemoryError: no picture can be answered, or a
+                thread has failed.
+        """
         with self._parts:
             self._loaded.warm_up()
             self._tell_started()
             self._reader.start()
-            self._confirm()
+            self._confirmation.begin()
             try:
                 self._loop.run()
             finally:
                 self._notifier.stopping()
                 self._reader.stop()
+            self._failure.raise_first()
             self._teller.event("stopped" if self._stopping else "ended")
         return BAD_INPUT if self._reader.state == "lost" and self._options.once else 0
 
@@ -181,7 +196,10 @@ class Running:
         if self._options.service is not None:
             listen = _REACHED.get(self._options.listen, self._options.listen)
             port = None if self._page is None else self._page.port
-            confirm(self._options.service, self._here.name, listen, port)
+            try:
+                confirm(self._options.service, self._here.name, listen, port)
+            except OSError as error:  # a full disk is no reason to stand still
+                self._teller.event("unconfirmed", why=error.strerror)
         self._notifier.ready()
 
     def _tell_started(self) -> None:

@@ -13,10 +13,13 @@ import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 _BEATS = 3.0  # in the time that the watchdog waits
 _MICROSECONDS = 1e6
+# A camera takes a second or two to start; `service_program.ANSWER_S` is what there is in all.
+_WITHOUT_FRAME_S = 5.0
 
 
 class Notifier:
@@ -55,6 +58,41 @@ class Notifier:
             sender.send(text.encode())
 
 
+class Confirmation:
+    """Says once that the program works: it has answered a frame, or none has come for a while.
+
+    A release that fails on its first frame has said nothing by then, and gives way to the one
+    before; one whose camera is unplugged is not to blame.
+
+    Args:
+        say: called once.
+        without_frame_s: so long a frame is waited for.
+    """
+
+    def __init__(self, say: Callable[[], None], without_frame_s: float = _WITHOUT_FRAME_S) -> None:
+        self._say, self._without_frame_s = say, without_frame_s
+        self._until_s = float("inf")
+        self._said = False
+
+    def begin(self) -> None:
+        """Frames may come from now on."""
+        self._until_s = time.monotonic() + self._without_frame_s
+
+    def __call__(self, _: object) -> None:
+        """Hear of a frame's answer."""
+        self._once()
+
+    def beat(self) -> None:
+        """Hear that the loop goes round."""
+        if time.monotonic() >= self._until_s:
+            self._once()
+
+    def _once(self) -> None:
+        if not self._said:
+            self._said = True
+            self._say()
+
+
 def confirm(folder: Path, release: str, host: str, port: int | None) -> None:
     """Say in the service's folder that this release answers, and is to stay.
 
@@ -63,17 +101,20 @@ def confirm(folder: Path, release: str, host: str, port: int | None) -> None:
         release: ours.
         host: where the page listens.
         port: of the page; None for none.
+
+    Raises:
+        OSError: it cannot be written there; then `status` says that it does not answer.
     """
+    pending = folder / "pending.json"
+    if _read(pending).get("new") == release:
+        with contextlib.suppress(FileNotFoundError):
+            pending.unlink()
     state = folder / "service" / "state.json"
     state.parent.mkdir(exist_ok=True)
     told = {"release": release, "pid": os.getpid(), "host": host, "port": port}
     part = state.with_name(f".state.{os.getpid()}.part")
     part.write_text(json.dumps(told), "utf-8")
     part.replace(state)
-    pending = folder / "pending.json"
-    if _read(pending).get("new") == release:
-        with contextlib.suppress(FileNotFoundError):
-            pending.unlink()
 
 
 def _read(path: Path) -> dict[str, Any]:

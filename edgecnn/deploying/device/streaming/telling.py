@@ -85,6 +85,11 @@ def to_stream(stream: IO[str]) -> Callable[[str], None]:
     return write
 
 
+def log_path(named: Path | None, service: Path | None) -> Path | None:
+    """Where the log is: as it was named, or in the service's folder; None for none."""
+    return named if named is not None or service is None else service / "service" / "live.log"
+
+
 class BoundedLog:
     """A file of a megabyte at most, and the one before it.
 
