@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from fetch_models import files_named, sha256
-from file_trials import SAMPLES, TRIALS, Trial
-from measuring import BENCHMARKS, ROOT, child_environment, edgecnn_command, write_report
-from paired_timing import compare
+from measure.measuring import BENCHMARKS, ROOT, child_environment, edgecnn_command, write_report
+from measure.paired_timing import compare
+from trials.file_trials import SAMPLES, TRIALS, Trial
 
 from edgecnn import manifest
 from edgecnn.caching import cache_folder
