@@ -28,7 +28,7 @@ def load_model(name: str) -> Any:  # noqa: ANN401 - a keras.Model; Keras is unty
 
     if name.endswith(".keras"):
         return keras.models.load_model(name)
-    from zoo_networks import build_network
+    from compare.zoo_networks import build_network
 
     keras.utils.set_random_seed(0)
     return build_network(name)

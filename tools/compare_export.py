@@ -18,8 +18,8 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
-import by_machine
-from measuring import (
+from compare import by_machine
+from measure.measuring import (
     BENCHMARKS,
     Target,
     child_environment,
@@ -30,7 +30,7 @@ from measuring import (
     report_of,
     write_json,
 )
-from process_tree import Run, measure
+from measure.process_tree import Run, measure
 
 TIME_BOUND = 0.40
 SECOND_RECIPE_BOUND = 0.10
@@ -45,7 +45,7 @@ def write_images(path: Path, model: str, samples: int) -> None:
     """
     program = (
         "import sys; from pathlib import Path; from edgecnn import zoo;"
-        "from reference_images import photograph_crops, save;"
+        "from compare.reference_images import photograph_crops, save;"
         "spec = zoo.find(sys.argv[1]);"
         "sets = photograph_crops(spec.input_size, spec.preprocessing, 1);"
         "save(Path(sys.argv[2]), sets.calibration[: int(sys.argv[3])])"

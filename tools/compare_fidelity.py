@@ -16,12 +16,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from board_files import TOOLS, Float, ToolError, float_files, make_files, save
-from board_measuring import Measured
-from board_networks import BoardNetwork, named, source
-from board_table import Row, cells, markdown, targets
-from measuring import BENCHMARKS, checkout, print_table, print_targets, write_report
-from reference_images import digest
+from compare.board_files import TOOLS, Float, ToolError, float_files, make_files, save
+from compare.board_measuring import Measured
+from compare.board_networks import BoardNetwork, named, source
+from compare.board_table import Row, cells, markdown, targets
+from compare.reference_images import digest
+from measure.measuring import BENCHMARKS, checkout, print_table, print_targets, write_report
 
 from edgecnn import isolation
 

@@ -29,7 +29,7 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from measuring import (
+from measure.measuring import (
     BENCHMARKS,
     Target,
     child_environment,

@@ -24,7 +24,8 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from measuring import (
+from compare.reference_images import CALIBRATION_SAMPLES, photograph_crops, save
+from measure.measuring import (
     BENCHMARKS,
     Target,
     child_environment,
@@ -36,7 +37,6 @@ from measuring import (
     timed_ms,
     write_report,
 )
-from reference_images import CALIBRATION_SAMPLES, photograph_crops, save
 
 from edgecnn import zoo
 from edgecnn.runtime.session import open_session, quantize_input

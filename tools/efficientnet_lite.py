@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from torch_checkpoint import read_checkpoint
+from compare.torch_checkpoint import read_checkpoint
 
 from edgecnn.errors import InputError
 from edgecnn.records import Preprocessing

@@ -16,13 +16,13 @@ import itertools
 from statistics import median
 from typing import TYPE_CHECKING
 
-import contenders
-from contender_measuring import LOCAL, Measured, earlier, measure
-from contenders import MEASURED_RECIPES, RECIPES, TINY, Entry
-from experiment_record import FOLDER, arguments, header, save
-from kernel_pairs import cost as cost_of_probe
-from measuring import print_table
-from published_accuracy import PUBLISHED_TOP1
+from experiments import contenders
+from experiments.contender_measuring import LOCAL, Measured, earlier, measure
+from experiments.contenders import MEASURED_RECIPES, RECIPES, TINY, Entry
+from experiments.experiment_record import FOLDER, arguments, header, save
+from experiments.kernel_pairs import cost as cost_of_probe
+from experiments.published_accuracy import PUBLISHED_TOP1
+from measure.measuring import print_table
 
 from edgecnn.evidence import files
 from edgecnn.evidence.records import Contender, DeviceLatency, Devices

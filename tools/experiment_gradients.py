@@ -13,9 +13,9 @@ import os
 from statistics import median
 from typing import TYPE_CHECKING, Any, get_args
 
-from experiment_record import arguments, header, save
-from measuring import print_table
-from reference_images import clothes_split
+from compare.reference_images import clothes_split
+from experiments.experiment_record import arguments, header, save
+from measure.measuring import print_table
 
 from edgecnn.evidence.records import GradientKind, GradientRun, Gradients
 

@@ -15,10 +15,10 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-import paired_timing
-from experiment_record import arguments, header, save
-from kernel_pairs import Pair, Way, cost, kernel_weights, pairs
-from measuring import print_table
+from experiments.experiment_record import arguments, header, save
+from experiments.kernel_pairs import Pair, Way, cost, kernel_weights, pairs
+from measure import paired_timing
+from measure.measuring import print_table
 
 from edgecnn.errors import DeviceError
 from edgecnn.evidence.records import KernelPair, Kernels, Side

@@ -13,9 +13,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, NamedTuple
 
-from experiment_record import arguments, header, save
 from experiment_twins import DATA, SEEDS, TWINS
-from measuring import ROOT, child_environment, edgecnn_command, print_table
+from experiments.experiment_record import arguments, header, save
+from measure.measuring import ROOT, child_environment, edgecnn_command, print_table
 
 import edgecnn
 from edgecnn.evidence.records import LayerFidelity, Layers, OperatorTime

@@ -9,10 +9,10 @@ from __future__ import annotations
 import gc
 from typing import TYPE_CHECKING
 
-import keras_counts
-from experiment_record import arguments, header, save
-from measuring import print_table
-from published_accuracy import PUBLISHED_TOP1
+from experiments import keras_counts
+from experiments.experiment_record import arguments, header, save
+from experiments.published_accuracy import PUBLISHED_TOP1
+from measure.measuring import print_table
 
 from edgecnn.building.models import build
 from edgecnn.building.request import BuildRequest

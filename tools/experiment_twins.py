@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cattrs
-import twin_recipes
-from experiment_record import arguments, header, save
-from measuring import ROOT, child_environment, edgecnn_command, print_table
+from experiments import twin_recipes
+from experiments.experiment_record import arguments, header, save
+from measure.measuring import ROOT, child_environment, edgecnn_command, print_table
 
 from edgecnn.evidence.records import Convolution, Match, RecipeRun, TwinRun, Twins
 from edgecnn.latency.zoo_nets import costs_of_zoo

@@ -13,14 +13,16 @@ from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import latency_conformal
-import latency_fit
-import latency_prior
-import latency_probes
-import latency_validation
 import numpy as np
 import published_nets
-from latency_model import CORE, CORE_UNIT, DEVICE, SERIAL, THREADS_PRIOR, Layout
+from predictor import (
+    latency_conformal,
+    latency_fit,
+    latency_prior,
+    latency_probes,
+    latency_validation,
+)
+from predictor.latency_model import CORE, CORE_UNIT, DEVICE, SERIAL, THREADS_PRIOR, Layout
 
 import edgecnn.latency
 from edgecnn.latency import fitted
@@ -31,10 +33,10 @@ from edgecnn.latency.work import NAMES
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from latency_model import Names
-    from latency_probes import Probed
-    from latency_rows import Row
-    from latency_validation import LeftOut, Validation
+    from predictor.latency_model import Names
+    from predictor.latency_probes import Probed
+    from predictor.latency_rows import Row
+    from predictor.latency_validation import LeftOut, Validation
 
     from edgecnn.latency.fitted import Interval
 

@@ -23,10 +23,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-import documents
-import samples_text
-from emulated_pi import EmulatedPi
-from measuring import ROOT, child_environment, edgecnn_command
+from measure.emulated import EmulatedPi
+from measure.measuring import ROOT, child_environment, edgecnn_command
+from samples import documents, samples_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,8 +9,8 @@ import argparse
 import os
 from pathlib import Path
 
-from reference_images import clothes_split
-from zoo_networks import build_network
+from compare.reference_images import clothes_split
+from compare.zoo_networks import build_network
 
 from edgecnn.calibration.fashion_mnist import CLASSES
 

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from fetch_models import files_named
-from file_trials import SAMPLES, TRIALS, Trial
-from measuring import BENCHMARKS, checkout, child_environment, edgecnn_command, write_report
-from paired_timing import compare
+from measure.measuring import BENCHMARKS, checkout, child_environment, edgecnn_command, write_report
+from measure.paired_timing import compare
+from trials.file_trials import SAMPLES, TRIALS, Trial
 
 from edgecnn import digests, manifest
 from edgecnn.caching import cache_folder

@@ -20,10 +20,10 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from emulated_pi import EmulatedPi
 from fetch_models import files_named
-from file_trials import TRIALS, Trial
-from measuring import BENCHMARKS, child_environment, edgecnn_command, write_report
+from measure.emulated import EmulatedPi
+from measure.measuring import BENCHMARKS, child_environment, edgecnn_command, write_report
+from trials.file_trials import TRIALS, Trial
 
 from edgecnn.benchmark import outputs, session
 from edgecnn.benchmark.files import collect

@@ -15,11 +15,8 @@ import json
 import sys
 from dataclasses import asdict
 
-import latency_probes
-import latency_report
-import latency_tables
-import latency_validation
 from fit_profiles import left_out
+from predictor import latency_probes, latency_report, latency_tables, latency_validation
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from process_tree import descendants
+from measure.process_tree import descendants
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +26,7 @@ MACHINES = {
     "emulated_armv7l": ("armv7l", "32", "Raspberry Pi 2 Model B Rev 1.1 (EMULATED)"),
     "emulated_pi4_32_bit": ("aarch64", "32", "Raspberry Pi 4 Model B Rev 1.1 (EMULATED)"),
 }
-TOOL = Path(__file__).parents[2] / "tools" / "emulated_pi.py"
+TOOL = Path(__file__).parents[1] / "support" / "emulated_pi.py"
 _PATIENCE_SECONDS = 60
 _BACKGROUND = "setsid sleep 1234 </dev/null >/dev/null 2>&1 & until pgrep -x sleep; do :; done"
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import command_line
-import contenders
 import experiment_devices
 import pytest
-from experiment_record import FOLDER
+from experiments import contenders
+from experiments.experiment_record import FOLDER
 
 import edgecnn
 from edgecnn.errors import InputError

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from measuring import child_environment
+from measure.measuring import child_environment
 
 from edgecnn import parity
 from edgecnn.formats.tflite_graph import Graph

@@ -7,9 +7,9 @@ import re
 from typing import TYPE_CHECKING
 
 import click
-import documents
 import pytest
-from documents import DOCUMENTS, GUIDES, ROOT
+from samples import documents
+from samples.documents import DOCUMENTS, GUIDES, ROOT
 
 import edgecnn
 from edgecnn import guides

@@ -5,12 +5,11 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-import contender_measuring
-import contenders
 import experiment_devices
 import pytest
-from contenders import Entry
-from experiment_record import FOLDER
+from experiments import contender_measuring, contenders
+from experiments.contenders import Entry
+from experiments.experiment_record import FOLDER
 
 from edgecnn.errors import InputError
 from edgecnn.evidence import files

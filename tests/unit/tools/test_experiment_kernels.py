@@ -6,10 +6,10 @@ import sys
 from typing import TYPE_CHECKING
 
 import experiment_kernels
-import experiment_record
-import paired_timing
 import pytest
-from kernel_pairs import Pair, Way, cost, kernel_weights, pairs
+from experiments import experiment_record
+from experiments.kernel_pairs import Pair, Way, cost, kernel_weights, pairs
+from measure import paired_timing
 
 from edgecnn.evidence import files
 from edgecnn.evidence.records import Kernels

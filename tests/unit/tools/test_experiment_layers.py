@@ -6,8 +6,8 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import experiment_layers
-import experiment_record
 from experiment_twins import TWINS
+from experiments import experiment_record
 
 from edgecnn.diagnosing.record import Diagnosis, Layer, Observations, ObservedOutput
 from edgecnn.evidence import files

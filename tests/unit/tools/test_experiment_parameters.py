@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import experiment_parameters
 import pytest
-from experiment_record import FOLDER
-from published_accuracy import PUBLISHED_TOP1
+from experiments.experiment_record import FOLDER
+from experiments.published_accuracy import PUBLISHED_TOP1
 
 from edgecnn.evidence import files
 from edgecnn.zoo import MODELS, keras_applications

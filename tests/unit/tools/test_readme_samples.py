@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 import shlex
 
-import documents
 import pytest
 import readme_samples
-import samples_text
 from readme_samples import SCENES
+from samples import documents, samples_text
 
 
 def test_every_sample_comes_from_a_scene_and_every_scene_has_a_sample() -> None:

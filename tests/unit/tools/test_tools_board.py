@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from baseline_onnxruntime import fix_shapes
-from board_files import (
+from compare.board_files import (
     ADVISED,
     CONVERTER,
     OURS,
@@ -21,14 +21,14 @@ from board_files import (
     STRICT_ONNX,
     reads,
 )
-from board_images import Kind, pictures
-from board_measuring import Measured, in_order, ratio
-from board_networks import BOARD, BoardNetwork, named
-from board_table import Row, cells, gain_db, markdown, targets
+from compare.board_images import Kind, pictures
+from compare.board_measuring import Measured, in_order, ratio
+from compare.board_networks import BOARD, BoardNetwork, named
+from compare.board_table import Row, cells, gain_db, markdown, targets
 from compare_fidelity import Board, row_from_json
 from efficientnet_lite import VARIANTS, scaled
 from fetch_models import PACKAGES
-from measuring import ROOT
+from measure.measuring import ROOT
 from squeezenet import read_weights
 
 from edgecnn.parity import Answers

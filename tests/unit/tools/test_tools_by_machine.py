@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-import by_machine
-import documents
-from measuring import BENCHMARKS
+from compare import by_machine
+from measure.measuring import BENCHMARKS
+from samples import documents
 
 if TYPE_CHECKING:
     from pathlib import Path

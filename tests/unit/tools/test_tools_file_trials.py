@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from fetch_models import PACKAGES
-from file_trials import TRIALS, Trial
+from trials.file_trials import TRIALS, Trial
 from try_on_pi import Record, summary
 
 

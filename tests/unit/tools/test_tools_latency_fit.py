@@ -5,19 +5,21 @@ from __future__ import annotations
 import dataclasses
 import math
 
-import latency_conformal
-import latency_fit
-import latency_model
-import latency_report
-import latency_rows
-import latency_sources
-import latency_validation
 import numpy as np
 import published_nets
 import pytest
-from latency_model import Design, Layout, Names, Times
-from latency_probes import Probed
-from latency_validation import LeftOut
+from predictor import (
+    latency_conformal,
+    latency_fit,
+    latency_model,
+    latency_report,
+    latency_rows,
+    latency_sources,
+    latency_validation,
+)
+from predictor.latency_model import Design, Layout, Names, Times
+from predictor.latency_probes import Probed
+from predictor.latency_validation import LeftOut
 
 from edgecnn.latency import calibration, profiles
 from edgecnn.latency.fitted import Interval

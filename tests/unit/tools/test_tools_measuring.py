@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from measuring import (
+from measure.measuring import (
     Target,
     cpu_model,
     package_versions,

@@ -6,7 +6,7 @@ import os
 import sys
 
 import pytest
-from process_tree import CommandFailedError, descendants, measure, pss_bytes, rss_bytes
+from measure.process_tree import CommandFailedError, descendants, measure, pss_bytes, rss_bytes
 
 _TENTH_GIB = 100 << 20
 _GRANDCHILD = f"import time; block = bytearray({_TENTH_GIB}); block[::4096] = block[::4096]"

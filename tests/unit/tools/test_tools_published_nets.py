@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import latency_rows
 import published_nets
 import pytest
+from predictor import latency_rows
 from published_nets import nasbench
 
 from edgecnn.latency.cost_builder import CostBuilder, FeatureMap

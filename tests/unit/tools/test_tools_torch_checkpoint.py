@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from torch_checkpoint import MAGIC_NUMBER, read_checkpoint
+from compare.torch_checkpoint import MAGIC_NUMBER, read_checkpoint
 
 from edgecnn.errors import InputError
 

@@ -6,9 +6,9 @@ import json
 import re
 from typing import Any
 
-import documents
 import pytest
-from measuring import BENCHMARKS
+from measure.measuring import BENCHMARKS
+from samples import documents
 
 RESULTS = documents.GUIDES / "results.md"
 README = documents.ROOT / "README.md"

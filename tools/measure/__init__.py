@@ -1,0 +1,1 @@
+"""Measuring: machines, rounds, pairs, processes, and the JSON that is written."""

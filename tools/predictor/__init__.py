@@ -1,0 +1,1 @@
+"""What the latency predictor's fit and validation are made of."""

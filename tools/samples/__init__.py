@@ -1,0 +1,1 @@
+"""The samples in README and guides: where they stand, and how they are compared."""
