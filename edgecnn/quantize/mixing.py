@@ -16,7 +16,7 @@ import numpy as np
 from edgecnn.quantize import composites, kernels
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
