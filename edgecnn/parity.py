@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _MOST_GROUPS = 16
 _MOST_COLUMNS = 256
 _MATRIX = 2
+_PICTURES = ("uint8", "int8")
 # What varies by less than this share of its power is rounding around a constant.
 _CONSTANT = 1e-10
 
@@ -157,14 +158,14 @@ def snr_db(reference: Array, actual: Array) -> float | None:
     over the samples; where all values are one number, that number is the signal.
 
     Of integers, such as indices of classes, the distance means nothing: the ratio is that of all
-    values to those that differ.
+    values to those that differ. Integers of 8 bits are pictures, and measured as such.
 
     Returns:
         None when there is no error at all; -inf where the reference is all zeros and there is one.
     """
     import numpy as np
 
-    if reference.dtype.kind != "f":
+    if reference.dtype.kind != "f" and reference.dtype not in _PICTURES:
         differing = int((reference != actual).sum())
         return 10 * math.log10(reference.size / differing) if differing else None
     expected = reference.astype(np.float64)

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from edgecnn.records import Network, OutputInfo, ParityInfo, Preprocessing
 
 _FAITHFUL_DB = 60.0
+# Of whole numbers: where two scores are nearly equal, the last bit decides which place is largest.
+_FAITHFUL_COUNTS_DB = 30.0
 # What float32 itself rounds away: a sigmoid that is nearly zero everywhere has no more to tell.
 _ROUNDING = 1e-6
 _ANSWERS = "answers.npz"
@@ -220,22 +222,26 @@ def prove_floats(
             refused[file_format] = error
             continue
         proven[file_format] = parity.compare(expected, measured, floats.outputs, on_values=True)
-    return proven, {**refused, **_unproven(proven)}
+    return proven, {**refused, **_unproven(proven, floats.outputs)}
 
 
-def _unproven(proven: dict[str, tuple[ParityInfo, ...]]) -> dict[str, EdgeCnnError]:
+def _unproven(
+    proven: dict[str, tuple[ParityInfo, ...]], outputs: Sequence[OutputInfo]
+) -> dict[str, EdgeCnnError]:
     """By format, what is wrong with a float file that is not the source's function."""
     refused: dict[str, EdgeCnnError] = {}
+    least = [_FAITHFUL_DB if end.dtype.startswith("float") else _FAITHFUL_COUNTS_DB
+             for end in outputs]  # fmt: skip
     for file_format, parities in proven.items():
-        worst = parity.worst(parities)
-        ratio = math.inf if worst.snr_db is None else worst.snr_db
-        if ratio < _FAITHFUL_DB and worst.max_abs_error > _ROUNDING:
-            refused[file_format] = EdgeCnnError(
-                f"The converted .{file_format} is not the same function as the network: output"
-                f" {worst.output} has {ratio:.1f} dB SNR on {worst.samples} calibration samples"
-                f" ({_FAITHFUL_DB:.0f} at least).",
-                hint="This is a converter's mistake; please report the network.",
-            )
+        for info, least_db in zip(parities, least, strict=True):
+            ratio = math.inf if info.snr_db is None else info.snr_db
+            if ratio < least_db and info.max_abs_error > _ROUNDING:
+                refused[file_format] = EdgeCnnError(
+                    f"The converted .{file_format} is not the same function as the network: output"
+                    f" {info.output} has {ratio:.1f} dB SNR on {info.samples} calibration samples"
+                    f" ({least_db:.0f} at least).",
+                    hint="This is a converter's mistake; please report the network.",
+                )
     return refused
 
 

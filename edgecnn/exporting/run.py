@@ -323,6 +323,7 @@ def _describe(
         float_places=written.float_places,
         kept=kept,
         float_ops=written.float_ops,
+        constants=_constant_outputs(made, file_format),
     )
     if basis.options.strict and written.integer == "mixed":
         kinds = ", ".join(f"{count} {name}" for name, count in sorted(written.float_ops.items()))
@@ -346,6 +347,14 @@ def _describe(
         integer=written.integer,
         float_ops=written.float_ops,
     )
+
+
+def _constant_outputs(made: Ingredients, file_format: str) -> tuple[str, ...]:
+    tflite = made.floats.tflite
+    if file_format != "tflite" or tflite is None:
+        return ()
+    pairs = zip(made.network.outputs, tflite.folded.outputs, strict=True)
+    return tuple(end.name for end, tensor in pairs if tensor.is_constant)
 
 
 def _ends(tensors: tuple[TensorInfo, ...], layouts: tuple[str, ...]) -> tuple[TensorInfo, ...]:

@@ -41,6 +41,7 @@ def check_recipe(
     float_places: Sequence[int] = (),
     kept: int = 0,
     float_ops: Mapping[str, int] | None = None,
+    constants: Sequence[str] = (),
 ) -> None:
     """Raise when a file is not what its recipe says.
 
@@ -68,6 +69,8 @@ def check_recipe(
             and no others may be, with the conversions around them. A SOFTMAX behind the border's
             DEQUANTIZE need not be named.
 
+        constants: names of outputs that are the same for every input, and float32.
+
     Raises:
         CheckFailedError: with everything that does not hold.
         InputError: there is no such recipe.
@@ -78,7 +81,7 @@ def check_recipe(
         )
     problems = [
         *_unwanted(inspection),
-        *_io(inspection, io, float_ops or {}),
+        *_io(inspection, io, float_ops or {}, constants),
         *_kept(inspection, float_places, kept),
         *_PRECISION[recipe_name](_without(inspection, float_places), float_ops or {}),
     ]
@@ -123,7 +126,9 @@ def _unwanted(inspection: Inspection) -> list[str]:
     return [f"it has {kind} ({', '.join(names)})" for kind, names in kinds.items() if names]
 
 
-def _io(inspection: Inspection, io: str, float_ops: Mapping[str, int]) -> list[str]:
+def _io(
+    inspection: Inspection, io: str, float_ops: Mapping[str, int], constants: Sequence[str]
+) -> list[str]:
     sides = {"input": inspection.inputs, "output": inspection.outputs}
     allowed = {io, *_COUNTING, *(["float32"] if float_ops else [])}
     casts = [op for op in inspection.operators if op.name.upper() == "CAST"]
@@ -136,6 +141,7 @@ def _io(inspection: Inspection, io: str, float_ops: Mapping[str, int]) -> list[s
         for side, tensors in sides.items()
         for tensor in tensors
         if tensor.dtype not in allowed | cast[side]
+        and not (tensor.dtype == "float32" and tensor.name in constants)
     ]
 
 

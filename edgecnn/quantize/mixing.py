@@ -30,6 +30,7 @@ LEAST_DB = 25.0  # of 8-bit rounding alone; all else that is lost comes on top
 _LEAST_CHANNEL_DB = 18.0
 _LEVELS = {8: 255.0, 16: 65535.0}
 _JOINING = frozenset({"CONCATENATION", "PACK", "SELECT", "SELECT_V2", "PADV2"})
+_MASKING = frozenset({"ADD", "SUB", "SELECT", "SELECT_V2"})
 _BY_CONSTANT = frozenset({"ADD", "SUB", "MUL", "DIV"})
 _WEIGHTY = frozenset({*kernels.WEIGHTED, "BATCH_MATMUL", "CONV_3D", "CONV_3D_TRANSPOSE"})
 _IMAGE_RANK = 4
@@ -162,7 +163,7 @@ class Judge:
                             todo.append(reader)
 
     def _reason(self, operator: Operator, *, in_tail: bool) -> str:
-        if self._mixes(operator, in_tail=in_tail):
+        if self._is_masked(operator) or self._mixes(operator, in_tail=in_tail):
             return MIXED
         if not in_tail:
             return ""
@@ -188,6 +189,27 @@ class Judge:
         others = [self._extent(tensor) for tensor in data if not tensor.is_constant]
         shift = self._extent(constants[0])
         return shift > _LARGEST_SHIFT_RATIO * max(others) > 0
+
+    def _is_masked(self, operator: Operator) -> bool:
+        """Whether a mask, 0 or -1e9, would drown what it is put on."""
+        if operator.name not in _MASKING:
+            return False
+        data = kernels.data_inputs(operator)
+        masks = [t for t in data if self._is_mask(t, one=operator.name not in _BY_CONSTANT)]
+        others = [self._extent(tensor) for tensor in data if tensor not in masks]
+        highest = max((self._extent(tensor) for tensor in masks), default=0.0)
+        return highest > self._largest() * max(others, default=0.0) > 0
+
+    def _is_mask(self, tensor: Tensor, *, one: bool) -> bool:
+        """Whether a tensor holds zeros and numbers of nearly one size, or, if that may be, one."""
+        found = self.statistics.get(tensor.name)
+        values = tensor.data if tensor.data is not None else None if found is None else found.sample
+        if values is None or not values.size:
+            return False
+        sizes = np.abs(values)
+        if ((sizes > 0) & (sizes < sizes.max() / 2)).any():
+            return False
+        return not sizes.all() or (one and values.size == 1)
 
     def _tensor_reason(self, tensor: Tensor) -> str:
         stats = self.statistics.get(tensor.name)

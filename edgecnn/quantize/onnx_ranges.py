@@ -296,14 +296,17 @@ def measure(
             (progress or Silent()).advance()
     _refuse_unusable(histograms, runs)
     chosen = {
-        name: choose(seen, method, parts) for name, seen in histograms.items() if seen.is_bounded
+        name: choose(seen, method, parts)
+        for name, seen in histograms.items()
+        if seen.is_bounded and seen.lows
     }
     return inherit(graph, {**taken, **chosen})
 
 
 def _add(values: Mapping[str, NDArray[Any]], some: Sequence[tuple[str, Watcher]]) -> None:
     for name, watcher in some:
-        watcher.add(values[name])
+        if values[name].size:  # an empty past of an attention has nothing to see
+            watcher.add(values[name])
 
 
 def _named(inputs: list[str], feed: Feed) -> dict[str, NDArray[Any]]:

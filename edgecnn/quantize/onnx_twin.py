@@ -150,6 +150,7 @@ def _of_tflite(graph: Graph, feed: Sequence[NDArray[Any]]) -> dict[str, Floats]:
     known = {
         tensor.name: moments(value.reshape(-1, value.shape[-1] if value.ndim else 1))
         for tensor, value in zip(floats, values, strict=True)
+        if value.size
     }
     del values  # no view may outlive its inference
     ends = zip(graph.inputs, feed, strict=True)
@@ -176,7 +177,7 @@ def _of_onnx(model: ir.Model, feed: Sequence[NDArray[Any]]) -> dict[str, Floats]
     )
     fed = dict(zip(inputs, feed, strict=True))
     values = dict(zip(computed, session.run(computed, fed), strict=True)) | fed
-    return {name: moments(rows(value)) for name, value in values.items()}
+    return {name: moments(rows(value)) for name, value in values.items() if value.size}
 
 
 def rows(values: NDArray[Any]) -> NDArray[Any]:

@@ -79,3 +79,59 @@ def test_a_branch_that_data_choose(tmp_path: Path) -> None:
     assert len(both) == 1
     assert set(both) <= set(again.warnings)
     assert [end.shape for end in result.artifacts[0].manifest.outputs] == [(1, 4, 1, 1)]
+
+
+def test_outputs_of_every_kind(tmp_path: Path) -> None:
+    """A constant, a picture, two that one tensor decides, and a place that becomes a number."""
+    net = Foreign()
+    x = net.node("Relu", net.conv(net.input("image", [1, 3, 12, 12]), 3, 8, pads=[1, 1, 1, 1]))
+    scores = net.conv(x, 8, 4, size=1)
+    chances = net.node("Softmax", scores, axis=1)
+    place = net.node("ArgMax", scores, axis=1, keepdims=0)
+    pixels = net.node("Mul", net.node("Sigmoid", net.conv(x, 8, 3, size=1)), net.constant(255.0))
+    picture = net.node("Cast", pixels, to=TensorProto.UINT8)
+    anchors = net.node("Identity", net.constant(np.array([1, 2, 3], np.float32)))
+    kinds = {
+        chances: TensorProto.FLOAT,
+        place: TensorProto.INT64,
+        picture: TensorProto.UINT8,
+        anchors: TensorProto.FLOAT,
+    }
+    model = net.model(dict.fromkeys(kinds))
+    for end, kind in zip(model.graph.output, kinds.values(), strict=True):
+        end.type.tensor_type.elem_type = kind
+    images = np.random.default_rng(0).normal(size=(24, 3, 12, 12)).astype(np.float32)
+    onnx.save(model, tmp_path / "model.onnx")
+    np.savez(tmp_path / "samples.npz", allow_pickle=False, image=images)
+    result = edgecnn.export(
+        str(tmp_path / "model.onnx"),
+        recipes=("float32", "int8"),
+        calibration=str(tmp_path / "samples.npz"),
+        out=tmp_path / "out",
+    )
+    assert result.refused == ()
+    for artifact in result.artifacts:
+        for file in artifact.manifest.files:
+            assert [end.dtype for end in file.outputs][1:3] == ["int64", "uint8"]
+            constant = file.parities[3]
+            assert constant.snr_db is None
+            picture_db = file.parities[2].snr_db
+            assert picture_db is None or picture_db > 20
+
+
+def test_one_recipe_that_cannot_be_calibrated_costs_no_other(tmp_path: Path) -> None:
+    net = Foreign()
+    x = net.conv(net.input("image", [1, 3, 12, 12]), 3, 4)
+    model = net.model({net.node("Mul", x, net.constant(1e25)): None})
+    onnx.save(model, tmp_path / "model.onnx")
+    images = np.random.default_rng(0).normal(size=(16, 3, 12, 12)).astype(np.float32)
+    np.savez(tmp_path / "samples.npz", allow_pickle=False, image=images)
+    result = edgecnn.export(
+        str(tmp_path / "model.onnx"),
+        recipes=("float32", "int8"),
+        formats=("tflite",),
+        calibration=str(tmp_path / "samples.npz"),
+        out=tmp_path / "out",
+    )
+    assert [artifact.manifest.recipe for artifact in result.artifacts] == ["float32"]
+    assert ["no integer file can hold" in str(one.error) for one in result.refused] == [True]

@@ -270,3 +270,14 @@ def test_a_files_other_layout_is_met_and_undone() -> None:
     )  # fmt: skip
     plain = parity.answers(float_net().to_bytes(), [[feed]], inputs=(IMAGE,), outputs=(SCORES,))
     np.testing.assert_array_equal(moved.outputs[0], plain.outputs[0])
+
+
+def test_pictures_of_8_bits_are_measured_by_distance_and_places_by_how_many_differ() -> None:
+    picture = np.random.default_rng(0).integers(1, 255, (4, 8, 8)).astype(np.uint8)
+    off_by_one = picture + np.uint8(1)
+    assert (parity.snr_db(picture, off_by_one) or 0) > 35
+    assert parity.snr_db(picture, picture) is None
+    places = picture.astype(np.int64)
+    other = places.copy()
+    other[0, 0, :4] += 100
+    assert parity.snr_db(places, other) == pytest.approx(10 * math.log10(256 / 4))

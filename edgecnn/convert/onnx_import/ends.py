@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from edgecnn.convert.onnx_import.value import Axes, Value
     from edgecnn.records import Endpoint
 
-# Channels first, as ONNX's convolutions have them, and what becomes of it.
-_LAST = {"NCW": "NWC", "NCHW": "NHWC", "NCDHW": "NDHWC"}
-_IMAGE = "NCHW"
+# Pictures, as ONNX's convolutions have them and as TFLite's do. Signals and volumes keep their
+# axes: everybody feeds a .tflite NHWC pictures, and nobody expects a signal turned.
+_IMAGE, _IMAGE_LAST = "NCHW", "NHWC"
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,8 @@ def scope_name(label: str) -> str:
 def input_layout(endpoint: Endpoint) -> tuple[str, Axes]:
     """An input's layout in the .tflite, and the order it is stored in."""
     rank = len(endpoint.shape)
-    if endpoint.layout in _LAST:
-        return _LAST[endpoint.layout], channels_last(rank)
+    if endpoint.layout == _IMAGE:
+        return _IMAGE_LAST, channels_last(rank)
     return endpoint.layout, tuple(range(rank))
 
 
@@ -55,5 +55,5 @@ def output_layouts(endpoint: Endpoint, value: Value) -> tuple[str, str, Axes]:
     """
     image = endpoint.layout in {"", _IMAGE} and value.rank == len(_IMAGE)
     if image and value.array is None and value.order == channels_last(value.rank):
-        return _IMAGE, _LAST[_IMAGE], value.order
+        return _IMAGE, _IMAGE_LAST, value.order
     return endpoint.layout, endpoint.layout, tuple(range(value.rank))

@@ -53,7 +53,7 @@ def lower(model: onnx.ModelProto, network: Network, name: str = "The model") -> 
         name: what errors call it.
 
     Returns:
-        What goes in as "NCHW" or "NCW" goes in channels last, and outputs of rank 4 may leave so:
+        What goes in as "NCHW" goes in channels last, and outputs of rank 4 may leave so:
         each End says so in its layouts. Every other output has the model's own axes.
 
     Raises:

@@ -163,3 +163,28 @@ def test_a_loop_is_refused_with_a_way_out() -> None:
         integer.quantize(graph, known, judged=[], activation_bits=8)
     assert "dynamic" in (caught.value.hint or "")
     assert isinstance(graph.operators[0], Operator)
+
+
+@pytest.mark.parametrize("hidden", [-1e9, -1e4])
+def test_a_mask_that_is_fed_is_added_in_float(hidden: float) -> None:
+    net = cases.Net()
+    mask = net.graph.add_tensor("mask", shape=(1, 8, 8, 1))
+    net.graph.inputs = [net.image, mask]
+    total = net.op("ADD", [net.conv(net.image), mask], cases.SHAPE, cases.options("AddOptions"))
+    top = net.op("REDUCE_MAX", [total, net.fixed([1, 2])], (1, 8), cases.options("ReducerOptions"))
+    graph = net.finish(net.dense(top))
+
+    def feeds(count: int, seed: int) -> list[list[NDArray[Any]]]:
+        drawn = np.random.default_rng(seed).random((count, 1, 8, 8, 1)) < 0.3
+        masks = np.where(drawn, np.float32(hidden), np.float32(0))
+        return [[*feed, row] for feed, row in zip(net.feeds(count, seed), masks, strict=True)]
+
+    names = [graph.outputs[0].name]
+    known = statistics.collect(graph, feeds(40, 1), answers=names, runs=40, threads=1)
+    made = integer.quantize(graph, known, judged=names, activation_bits=8, threads=1)
+    assert made.float_ops == {"ADD": 1, "FULLY_CONNECTED": 1, "REDUCE_MAX": 1}
+    wanted, found = (
+        measured.answers(each, feeds(16, 2), names, threads=1)[names[0]]
+        for each in (graph, made.graph)
+    )
+    assert _snr_db(wanted, found) >= LEAST_DB
