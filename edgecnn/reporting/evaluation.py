@@ -108,8 +108,8 @@ _AGREED: dict[str, tuple[tuple[str, Callable[[Agreement], str]], ...]] = {
         ("95 % interval", lambda agreement: f"{_share(agreement.low)} to {_share(agreement.high)}"),
     ),
     "segment": (
-        ("mIoU with float's masks", lambda each: _share(each.miou)),
-        ("same pixels", lambda each: _share(each.pixels)),
+        ("mIoU with float's masks", lambda agreement: _share(agreement.miou)),
+        ("same pixels", lambda agreement: _share(agreement.pixels)),
     ),
     "detect": (
         ("mAP 50-95 against float's boxes", lambda each: _share(each.map)),

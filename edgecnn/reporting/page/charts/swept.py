@@ -167,10 +167,10 @@ def _with_finding(figure: Figure) -> Figure:
     """Say in the title what the chart shows when it is opened."""
     import dataclasses
 
-    shown = [row for row in figure.rows if visible(figure, row)]
-    front = [row for row in shown if row["front"]]
+    rows = [row for row in figure.rows if visible(figure, row)]
+    front = [row for row in rows if row["front"]]
     sweep, place = (choice.chosen for choice in figure.filters)
-    title = f"{sweep}: {len(front)} of {len(shown)} points are on the front, on {place}"
+    title = f"{sweep}: {len(front)} of {len(rows)} points are on the front, on {place}"
     return dataclasses.replace(figure, title=title)
 
 
