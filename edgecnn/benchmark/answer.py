@@ -121,14 +121,14 @@ def names(job: Job) -> dict[str, int]:
     return {f"{place}.{file.format}": place for place, file in enumerate(job.files)}
 
 
-def asked(job: Job) -> list[tuple[str, int]]:
+def expected_results(job: Job) -> list[tuple[str, int]]:
     """Every file's name over there at every number of threads."""
     return [(name, threads) for threads in job.threads for name in names(job)]
 
 
 def limits(job: Job) -> Limits:
     """The most that a runner prints for a job, and the longest that it is silent."""
-    plan, pairs = job.plan, len(asked(job))
+    plan, pairs = job.plan, len(expected_results(job))
     samples = 2 * runner.MOST_SAMPLES * plan.repeats
     intervals = round(2 * plan.min_s / plan.interval_s) + 100 if plan.interval_s else 0
     most = pairs * (_PAIR_BYTES + _SAMPLE_BYTES * samples + _INTERVAL_BYTES * intervals)
@@ -153,7 +153,7 @@ def _problems(record: Content, job: Job) -> Iterator[str]:
 
 
 def _rows(entries: Sequence[Entry], job: Job) -> Iterator[str]:
-    expected = set(asked(job))
+    expected = set(expected_results(job))
     for (path, threads), times in Counter((entry.path, entry.threads) for entry in entries).items():
         where = f"{path[:_LONGEST_TEXT]}, threads {str(threads)[:_LONGEST_TEXT]}"
         if (path, threads) not in expected:

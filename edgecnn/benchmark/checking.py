@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from edgecnn.benchmark import budgets as held
 from edgecnn.benchmark import files as bench_files
+from edgecnn.benchmark.budgets import Budgets, check_files, check_result
 from edgecnn.benchmark.microcontroller import check_micro
 from edgecnn.benchmark.options import BenchOptions
 from edgecnn.benchmark.report import BenchReport, CheckReport
@@ -55,7 +55,7 @@ def check(
         InputError: no budget is given, or the input is wrong, as in `bench`.
         MissingPartError: as in `bench`.
     """
-    budgets = held.Budgets(p90_ms, size_bytes, memory_bytes, snr_db)
+    budgets = Budgets(p90_ms, size_bytes, memory_bytes, snr_db)
     for_micro = arena_bytes is not None or flash_bytes is not None
     if not budgets.any and not for_micro:
         raise InputError(
@@ -73,9 +73,9 @@ def check(
     report = BenchReport((), ())
     if budgets.measured or "on" in options:
         report = measure(files, chosen, progress)
-    checks = list(held.check_files(budgets, files))
+    checks = list(check_files(budgets, files))
     if for_micro:
         checks += check_micro(files, arena_bytes, flash_bytes)
     for result in report.results:
-        checks += held.check_result(budgets, result)
+        checks += check_result(budgets, result)
     return CheckReport(tuple(checks), report.results, report.failures, report.warnings)

@@ -118,14 +118,14 @@ def _artifact(folder: Path, formats: Sequence[str]) -> list[BenchFile]:
     if not (folder / manifests.NAME).exists():
         raise InputError(f"{folder} holds no {manifests.NAME}.", hint=_which_folder(folder))
     manifest = manifests.load(folder / manifests.NAME)
-    meant = [info for info in manifest.files if info.format in formats]
-    if not meant:
+    infos = [info for info in manifest.files if info.format in formats]
+    if not infos:
         there = " and ".join(info.format for info in manifest.files) or "nothing"
         raise InputError(
             f"{folder} has no {' or '.join(formats)} file, but {there}.",
             hint="Choose with --format, or export again.",
         )
-    return [_described(folder, info, manifest) for info in meant]
+    return [_described(folder, info, manifest) for info in infos]
 
 
 def _which_folder(folder: Path) -> str:

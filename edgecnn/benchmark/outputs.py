@@ -154,14 +154,14 @@ def _check_sizes(path: Path, most: int) -> None:
     """Hold the sizes that the headers promise, before numpy makes room for them."""
     import numpy as np
 
-    left, readers = most, {(1, 0): np.lib.format.read_array_header_1_0,
+    budget, readers = most, {(1, 0): np.lib.format.read_array_header_1_0,
                            (2, 0): np.lib.format.read_array_header_2_0}  # fmt: skip
     with zipfile.ZipFile(path) as archive:
         for member in archive.infolist():
             with archive.open(member) as stream:
                 shape, _, dtype = readers[np.lib.format.read_magic(stream)](stream)
-            left -= max(member.file_size, math.prod(shape) * dtype.itemsize)
-            if left < 0 or min(shape, default=0) < 0:
+            budget -= max(member.file_size, math.prod(shape) * dtype.itemsize)
+            if budget < 0 or min(shape, default=0) < 0:
                 raise ValueError(f"{member.filename[:_LONGEST_NAME]!r} has {shape} values")
 
 

@@ -256,7 +256,9 @@ def _quoted(text: str) -> str:
 
 
 def _cautions(machine: Hardware) -> list[str]:
-    lines = ["Several threads were not measured: how they share work is that of similar devices."]
+    lines = [
+        "Several threads were not measured: how they share work is taken from similar devices."
+    ]
     if machine.usual_l2:
         lines.append(
             "The system does not tell the level-2 cache's size; the design's usual one stands in."

@@ -55,7 +55,7 @@ def results(
     if not cut:
         problems += [
             ("the device says nothing of it", Entry(path, threads), context.job.files[places[path]])
-            for path, threads in answer.asked(context.job)
+            for path, threads in answer.expected_results(context.job)
             if (path, threads) not in answered
         ]
     return measured, _failures(problems, context)

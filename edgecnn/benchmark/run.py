@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgecnn.benchmark import binary, outputs, plans, session
+from edgecnn.benchmark import benchmark_model, outputs, plans, session
 from edgecnn.benchmark import files as bench_files
 from edgecnn.benchmark.gathering import Gathered
 from edgecnn.benchmark.options import BenchOptions
@@ -72,7 +72,7 @@ def measure(
     if options.results_file is not None:
         kept_results.check_writable(options.results_file)
     if options.program is not None:
-        binary.check_program(options.program)
+        benchmark_model.check_program(options.program)
     if "local" in options.targets:
         _check_runtimes({file.format for file in files})
     gathered = Gathered(options.results_file, watcher, options.targets)
@@ -118,11 +118,11 @@ def _measure_all(
     """Measure on all devices; `here` is what this machine is given."""
     from edgecnn.devices import side_by_side
 
-    ours = [device for device in opened if device.target == "local"]
+    local = [device for device in opened if device.target == "local"]
     # What the runtime refused within limits gets no worker without them: XNNPACK does not say that
     # memory was what it lacked.
     if here.files:
-        for device in ours:
+        for device in local:
             measure_on(device, here, gathered)
     side_by_side.run(
         [device for device in opened if device.target != "local"],
@@ -144,7 +144,7 @@ def measure_on(
     watcher = progress or gathered.progress
     try:
         if program is not None and isinstance(device, AdbDevice):
-            binary.measure(device, job, program, gathered.take, watcher)
+            benchmark_model.measure(device, job, program, gathered.take, watcher)
         else:
             session.measure(device, job, gathered.take, watcher)
     except EdgeCnnError as error:
@@ -205,11 +205,11 @@ def _without(
     Raises:
         LimitError: none is left.
     """
-    left = [file for file in files if file.sha256 not in stopped]
-    if not left:
+    runnable = [file for file in files if file.sha256 not in stopped]
+    if not runnable:
         raise stopped[files[0].sha256]
     for file in files:
         if error := stopped.get(file.sha256):
             for target in targets:
                 gathered.fail(target, error, file.name)
-    return left
+    return runnable

@@ -64,7 +64,7 @@ def _read(option: str, text: str, units: dict[str, float] | dict[str, int], what
         )
     if unit not in units:
         raise InputError(
-            f"{option} {text}: {unit!r} is no unit of {what}.", hint=_meant(unit, known, units)
+            f"{option} {text}: {unit!r} is no unit of {what}.", hint=_suggestion(unit, known, units)
         )
     value = number * units[unit]
     if value <= 0 or not math.isfinite(value):
@@ -72,6 +72,6 @@ def _read(option: str, text: str, units: dict[str, float] | dict[str, int], what
     return value
 
 
-def _meant(unit: str, known: str, units: dict[str, float] | dict[str, int]) -> str:
+def _suggestion(unit: str, known: str, units: dict[str, float] | dict[str, int]) -> str:
     near = [suffix for suffix in units if suffix.lower() == unit.lower()]
     return f"Did you mean {near[0]}?" if near else f"Units: {known}."

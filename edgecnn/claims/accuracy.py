@@ -226,12 +226,12 @@ def _costlier(record: Twins) -> Iterator[str]:
             (run.recipe, run.match) for run in of_name if run.match != "itself"
         ):
             alike = [run for run in of_name if run.recipe == recipe]
-            ours = [run for run in alike if run.match == "itself"]
-            theirs = [run for run in alike if run.match == match]
-            if ours and _cost(ours) < _cost(theirs) - MARGIN:
+            separable = [run for run in alike if run.match == "itself"]
+            normal = [run for run in alike if run.match == match]
+            if separable and _cost(separable) < _cost(normal) - MARGIN:
                 yield (
-                    f"not in {recipe}, which costs {name} {100 * _cost(ours):+.2f} points, and its"
-                    f" twin of {match} {100 * _cost(theirs):+.2f}"
+                    f"not in {recipe}, which costs {name} {100 * _cost(separable):+.2f} points, and"
+                    f" its twin of {match} {100 * _cost(normal):+.2f}"
                 )
 
 

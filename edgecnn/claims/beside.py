@@ -36,13 +36,13 @@ def twin(
     row = None if other is None else _find_place(of_contender(usable, other), reference)
     if other is None or row is None:
         return
-    ours = next(net for net in full if net.recipe == recipe)
+    xception = next(net for net in full if net.recipe == recipe)
     times = row.latency.latency_ms / reference.latency.latency_ms
     yield Detail(
         "Twin",
-        f"with normal convolutions of the same widths it has {other.macs / ours.macs:.1f} times"
-        f" the multiplications and {other.parameters / ours.parameters:.1f} times the parameters;"
-        f" {_place(reference)} it takes {ms(row.latency)} ms ({row.latency.provenance},"
+        f"with normal convolutions of the same widths it has {other.macs / xception.macs:.1f} times"
+        f" the multiplications and {other.parameters / xception.parameters:.1f} times the"
+        f" parameters; {_place(reference)} it takes {ms(row.latency)} ms ({row.latency.provenance},"
         f" {interval(row.latency)}), {times:.1f} times as long.",
     )
 
@@ -101,14 +101,14 @@ def _rival(net: Contender, row: Row, reference: Row) -> str:
 
 def _best(rivals: Sequence[tuple[Contender, Row]], reference: Row) -> Iterator[Detail]:
     """The most accurate of those that make 10 frames a second where Xception is compared."""
-    able = [
+    candidates = [
         (net.published_top1, net.label)
         for net, row in rivals
         if net.published_top1 is not None and reaches(row.latency, FRAME_MS[10])
     ]
     does = _MAKES[grade(reference.latency, FRAME_MS[10])]
-    if able:
-        top1, label = max(able)
+    if candidates:
+        top1, label = max(candidates)
         yield Detail(
             "Best",
             f"of the networks that make 10 frames a second there, {label} has the highest published"
@@ -120,9 +120,9 @@ def same_place(row: Row, reference: Row | None) -> bool:
     """Whether a row is on the device, recipe and threads that others are compared on."""
     if reference is None:
         return False
-    ours, theirs = row.latency, reference.latency
-    return (ours.device, ours.recipe, ours.threads) == (
-        theirs.device, theirs.recipe, theirs.threads
+    latency, base = row.latency, reference.latency
+    return (latency.device, latency.recipe, latency.threads) == (
+        base.device, base.recipe, base.threads
     )  # fmt: skip
 
 

@@ -178,11 +178,11 @@ def left_out(results: Sequence[LeftOut]) -> Iterator[Detail]:
 
 def _clause(device: str, why: str, alike: Sequence[LeftOut]) -> str:
     latest = {(result.what, result.threads): result for result in alike}
-    shown = [
+    texts = [
         f"{result.what} {milliseconds_text(result.latency_ms)} ms with {result.threads}"
         f" thread{'s' if result.threads > 1 else ''}"
         for result in latest.values()
     ]
-    if len(shown) > _NAMED:
-        shown[_NAMED:] = [f"{len(shown) - _NAMED} more"]
-    return f"{device}: {listed(shown)} ({why})"
+    if len(texts) > _NAMED:
+        texts[_NAMED:] = [f"{len(texts) - _NAMED} more"]
+    return f"{device}: {listed(texts)} ({why})"

@@ -31,7 +31,7 @@ def judge_fewest(evidence: Evidence) -> Verdict:
     settings = {name: group for name, group in _settings(nets) if len(group) > 1}
     if not settings:
         return untestable("parameters.json lacks the networks of document 000.", "parameters")
-    won = [name for name, group in settings.items() if _first(group)]
+    won = [name for name, group in settings.items() if _is_inception(_ordered(group)[0])]
     lost = [name for name in settings if name not in won]
     conditions = (f"{listed(won)}; not {listed(lost)}",) if won and lost else ()
     return Verdict(
@@ -52,12 +52,12 @@ def judge_fewest(evidence: Evidence) -> Verdict:
 def _settings(
     nets: Sequence[tuple[int, Counted]],
 ) -> Iterator[tuple[str, list[tuple[int, Counted]]]]:
-    ours = [entry for entry in nets if entry[1].model in DOCUMENTED]
-    own = [entry for entry in ours if OWN_CLASSES[entry[1].model] == entry[1].classes]
+    documented = [entry for entry in nets if entry[1].model in DOCUMENTED]
+    own = [entry for entry in documented if OWN_CLASSES[entry[1].model] == entry[1].classes]
     if len(own) == len(DOCUMENTED):
         yield "at the document's own numbers of classes", own
-    for classes in sorted({net.classes for _, net in ours}):
-        group = [entry for entry in ours if entry[1].classes == classes]
+    for classes in sorted({net.classes for _, net in documented}):
+        group = [entry for entry in documented if entry[1].classes == classes]
         if len(group) == len(DOCUMENTED):
             yield f"at {classes} classes each", group
     yield "at full size, 1000 classes", [entry for entry in nets if _full_size(entry[1])]
@@ -71,10 +71,6 @@ def _full_size(net: Counted) -> bool:
 
 def _ordered(group: Sequence[tuple[int, Counted]]) -> list[Counted]:
     return sorted((net for _, net in group), key=lambda net: net.trainable_parameters)
-
-
-def _first(group: Sequence[tuple[int, Counted]]) -> bool:
-    return _is_inception(_ordered(group)[0])
 
 
 def _is_inception(net: Counted) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edgecnn.claims import beside, changing
-from edgecnn.claims import low_power_text as told
+from edgecnn.claims import low_power_text as text
 from edgecnn.claims.record import Number, Verdict
 from edgecnn.claims.sources import missing, number, untestable
 from edgecnn.claims.standings import (
@@ -64,19 +64,19 @@ def judge(evidence: Evidence) -> Verdict:
     outcome = _outcome(places)
     return Verdict(
         outcome=outcome,
-        summary=told.summary(places, full),
-        conditions=tuple(told.conditions(places, full))
+        summary=text.summary(places, full),
+        conditions=tuple(text.conditions(places, full))
         if outcome == "holds with conditions"
         else (),
         numbers=tuple(_numbers(record, full, usable, reference)),
-        caveats=tuple(told.caveats(record)),
+        caveats=tuple(text.caveats(record)),
         details=(
             *changing.details(places, full, usable, lambda rows: _outcome(standings(full, rows))),
             *changing.left_out(evidence.left_out),
             *_details(record, places, usable, reference),
         ),
-        headline=told.headline(outcome, places, full),
-        devices=tuple(told.device(place, full) for place in places),
+        headline=text.headline(outcome, places, full),
+        devices=tuple(text.device(place, full) for place in places),
     )
 
 
@@ -135,14 +135,14 @@ def _details(
     record: Devices, places: list[Standing], usable: tuple[Row, ...], reference: Row | None
 ) -> Iterator[Detail]:
     full = xceptions(record)
-    yield told.network(full, record)
-    yield from told.basis(places)
-    yield told.sizes(full, record)
+    yield text.network(full, record)
+    yield from text.basis(places)
+    yield text.sizes(full, record)
     if reference is not None:
         yield from beside.twin(twins(record), full, usable, reference)
         yield from beside.small_twins(record)
         yield from beside.others(record, usable, reference)
-    yield from told.what_it_takes(record, places)
+    yield from text.what_it_takes(record, places)
 
 
 def _numbers(

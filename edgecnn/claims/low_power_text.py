@@ -37,8 +37,9 @@ def headline(outcome: Outcome, places: Sequence[Standing], full: Sequence[Conten
     every = [place.device for place in places]
     rates = []
     for frames in sorted(FRAME_MS):
-        able = [place.device for place in places if place.reached[frames]]
-        where = devices_text(able, every) if len(able) < len(every) else f"all {len(every)} devices"
+        devices = [place.device for place in places if place.reached[frames]]
+        some = len(devices) < len(every)
+        where = devices_text(devices, every) if some else f"all {len(every)} devices"
         rates.append(f"{frames} frame{'s' if frames > 1 else ''} a second on {where}")
     least = min(full, key=lambda net: net.memory_bytes)
     fits = "within" if least.memory_bytes <= MEMORY_BYTES else "over"
@@ -54,10 +55,10 @@ def _where(places: Sequence[Standing]) -> str:
     every = [place.device for place in places]
     parts = []
     for frames in FRAME_MS:
-        able = [place for place in places if place.reached[frames]]
-        recipes = _recipes(row for place in able for row in place.reached[frames])
+        standings = [place for place in places if place.reached[frames]]
+        recipes = _recipes(row for place in standings for row in place.reached[frames])
         under = f" in {listed(recipes)}" if recipes else ""
-        where = devices_text([place.device for place in able], every)
+        where = devices_text([place.device for place in standings], every)
         parts.append(f"for {frames} frame{'s' if frames > 1 else ''} a second{under} on {where}")
     return f"Full Xception is fast enough, or likely so, {', and '.join(parts)}."
 
@@ -194,12 +195,12 @@ def sizes(full: Sequence[Contender], record: Devices) -> Detail:
         f" ({net.memory_provenance})"
         for net in full
     ]
-    able = [net.recipe for net in full if net.memory_bytes <= MEMORY_BYTES]
+    recipes = [net.recipe for net in full if net.memory_bytes <= MEMORY_BYTES]
     runtime = record.runtime_bytes
     beneath = "" if runtime is None else f", on top of {size_text(runtime)} for Python and runtime"
     return Detail(
         "Files",
-        f"size and memory, {listed(parts)}; within {_MEMORY}{beneath}: {listed(able)}.",
+        f"size and memory, {listed(parts)}; within {_MEMORY}{beneath}: {listed(recipes)}.",
     )
 
 

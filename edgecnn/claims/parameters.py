@@ -109,15 +109,15 @@ def judge_fewer_computations(evidence: Evidence) -> Verdict:
     record = evidence.parameters
     if record is None:
         return missing("parameters")
-    ours, theirs = _find(record, XCEPTION), _find(record, INCEPTION_V3)
-    if ours is None or theirs is None:
-        return _lacks(XCEPTION if ours is None else INCEPTION_V3)
-    ratio = ours[1].macs / theirs[1].macs
+    xception, inception = _find(record, XCEPTION), _find(record, INCEPTION_V3)
+    if xception is None or inception is None:
+        return _lacks(XCEPTION if xception is None else INCEPTION_V3)
+    ratio = xception[1].macs / inception[1].macs
     return Verdict(
         outcome="holds" if ratio < 1 else "fails",
-        summary=f"Counted, Xception multiplies {count_text(ours[1].macs)} times for an image,"
-        f" Inception v3 {count_text(theirs[1].macs)} times: {ratio:.2f} times as much.",
-        numbers=(*_sizes(record.header, *ours), *_sizes(record.header, *theirs)),
+        summary=f"Counted, Xception multiplies {count_text(xception[1].macs)} times for an image,"
+        f" Inception v3 {count_text(inception[1].macs)} times: {ratio:.2f} times as much.",
+        numbers=(*_sizes(record.header, *xception), *_sizes(record.header, *inception)),
         caveats=("Times on devices, predicted: `edgecnn verdict low-power`.",),
     )
 

@@ -107,9 +107,10 @@ def _run(args: Sequence[str]) -> int:
     except BrokenPipeError:
         raise
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last stop: all is told
-        if _asked("--traceback", args) or os.environ.get("EDGECNN_TRACEBACK", "0") not in {"", "0"}:
+        always = os.environ.get("EDGECNN_TRACEBACK", "0") not in {"", "0"}
+        if always or _has_option("--traceback", args):
             traceback.print_exception(error)
-        code = failure.tell(failure.describe(error), as_json=_asked("--json", args))
+        code = failure.tell(failure.describe(error), as_json=_has_option("--json", args))
         _flush_or_discard()
     return code
 
@@ -126,7 +127,7 @@ def _invoke(args: list[str]) -> int:
     return 0
 
 
-def _asked(option: str, args: Sequence[str]) -> bool:
+def _has_option(option: str, args: Sequence[str]) -> bool:
     """Whether an option was given, also when the command line could not be parsed."""
     before_dashes = args[: args.index("--")] if "--" in args else args
     return option in before_dashes

@@ -70,14 +70,14 @@ def bench(
 
         console.print_json(bench_object(report))
     elif not flags["quiet"]:
-        _print(report, _said(flags))
+        _print(report, _shape_options(flags))
     draw("bench", report, plot, told=not (flags["as_json"] or flags["quiet"]))
     print_failures(report.failures)
     if report.failures:
         context.exit(DEVICE_FAILED)
 
 
-def _said(flags: bench_options.Flags) -> str:
+def _shape_options(flags: bench_options.Flags) -> str:
     from edgecnn.inspection.shapes import Given
 
     return Given(flags["input_shapes"], flags["input_size"]).words

@@ -36,8 +36,8 @@ def completion(context: click.Context, shell: str | None, *, as_json: bool) -> N
         return
     text = _script(context, shell)
     if as_json:
-        shown = {"schema": SCHEMA, "shell": shell, "script": text, "install": list(_HOW[shell])}
-        console.print_json(shown)
+        content = {"schema": SCHEMA, "shell": shell, "script": text, "install": list(_HOW[shell])}
+        console.print_json(content)
     else:
         click.echo(text)
 

@@ -20,14 +20,7 @@ _ENVIRONMENT = {errno.EACCES, errno.EDQUOT, errno.ENOSPC, errno.EPERM, errno.ERO
 
 @dataclass(frozen=True)
 class Failure:
-    """What the user is told.
-
-    Attributes:
-        message: what failed and where.
-        hint: what to do next; may be empty.
-        exit_code: of the process.
-        title: the word in front of the message.
-    """
+    """What the user is told: what failed and where, and what to do next (may be empty)."""
 
     message: str
     hint: str

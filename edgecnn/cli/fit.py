@@ -91,7 +91,7 @@ def fit(context: click.Context, model: str, **flags: Unpack[_Flags]) -> None:
 
         console.print_json(fit_object(report, exported))
     else:
-        _print(report, exported, _said(flags), quiet=flags["quiet"])
+        _print(report, exported, _shape_options(flags), quiet=flags["quiet"])
     if report.taken is None:
         context.exit(_NONE_FITS)
 
@@ -145,7 +145,7 @@ def _export(candidate: Candidate, flags: _Flags, progress: Progress) -> ExportRe
     )
 
 
-def _said(flags: _Flags) -> str:
+def _shape_options(flags: _Flags) -> str:
     from edgecnn.inspection.shapes import Given
 
     return Given(flags["input_shapes"]).words

@@ -49,12 +49,12 @@ class LazyGroup(click.Group):
         """As click does, with a hint where there is no such command."""
         name = args[0]
         if name not in self._lazy_commands and not name.startswith("-"):
-            hint = _meant(name, self._lazy_commands)
+            hint = _suggestion(name, self._lazy_commands)
             raise HintedUsageError(f"There is no command {name!r}.", hint=hint, context=ctx)
         return super().resolve_command(ctx, args)
 
 
-def _meant(name: str, commands: Mapping[str, str]) -> str:
+def _suggestion(name: str, commands: Mapping[str, str]) -> str:
     from edgecnn.zoo import MODELS
     from edgecnn.zoo.suggest import suggest
 

@@ -53,5 +53,5 @@ def _list(*, as_json: bool) -> None:
     console.print_line("Show one with: edgecnn guide NAME")
 
 
-def _item(shown: Guide) -> dict[str, str]:
-    return {"name": shown.name, "title": shown.title}
+def _item(page: Guide) -> dict[str, str]:
+    return {"name": page.name, "title": page.title}

@@ -81,7 +81,7 @@ def live(target: str, **flags: Unpack[_Flags]) -> None:
         threads=flags["threads"],
         local_port=flags["port"],
     )
-    printer = _Told(flags)
+    printer = _Printer(flags)
     with watching(quiet=flags["quiet"] or flags["as_json"]) as progress:
         done = edgecnn.live(
             target, options=options, on_page=printer.page, on_line=printer.line, progress=progress
@@ -91,7 +91,7 @@ def live(target: str, **flags: Unpack[_Flags]) -> None:
         console.print_line(f"{how}: {done.results} results.")
 
 
-class _Told:
+class _Printer:
     """Prints what comes."""
 
     def __init__(self, flags: _Flags) -> None:

@@ -88,7 +88,7 @@ def watching(*, quiet: bool) -> Generator[Progress, None, None]:
     elif console.is_terminal():
         from edgecnn.cli.bar import bar
 
-        with bar() as shown:
-            yield shown
+        with bar() as display:
+            yield display
     else:
         yield Lines()

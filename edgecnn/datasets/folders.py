@@ -53,7 +53,8 @@ class FolderImages:
     ) -> Read:
         """Decode these, as `calibration.images` does."""
         names = [self.names[place] for place in places]
-        with warnings.catch_warnings(), ThreadPoolExecutor(_threads()) as pool:
+        threads = min(_MOST_THREADS, os.cpu_count() or 1)
+        with warnings.catch_warnings(), ThreadPoolExecutor(threads) as pool:
             # Pillow warns of sizes that `decode` judges itself, and of damaged metadata.
             warnings.filterwarnings("ignore", module=r"PIL\.")
             results = list(
@@ -250,12 +251,8 @@ def _try(path: Path, name: str, size: tuple[int, int], channels: int, fit: str) 
         return f"{printable(name)} ({error})"
 
 
-def _threads() -> int:
-    return min(_MOST_THREADS, os.cpu_count() or 1)
-
-
 def listed(names: Iterable[str]) -> str:
     """The first of some names, and how many more there are."""
-    shown = [printable(name) for name in names]
-    more = len(shown) - _NAMED
-    return ", ".join(shown[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+    texts = [printable(name) for name in names]
+    more = len(texts) - _NAMED
+    return ", ".join(texts[:_NAMED]) + (f" and {more} more" if more > 0 else "")

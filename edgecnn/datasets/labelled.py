@@ -186,10 +186,11 @@ def open_labelled(
     if limit is None or limit >= images.count:
         return images
     note = f"{limit:,} of the {images.count:,} images of the {split} split, drawn by seed {seed}."
-    return replace(images.take(drawn(images.count, limit, seed)), notes=(*images.notes, note))
+    places = random_places(images.count, limit, seed)
+    return replace(images.take(places), notes=(*images.notes, note))
 
 
-def drawn(count: int, limit: int, seed: int) -> NDArray[np.int64]:
+def random_places(count: int, limit: int, seed: int) -> NDArray[np.int64]:
     """The places of so many of a set's samples, drawn by a seed, in their order."""
     places: NDArray[np.int64] = np.sort(
         np.random.default_rng(seed).choice(count, limit, replace=False)

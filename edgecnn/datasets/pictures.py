@@ -9,7 +9,7 @@ import numpy as np
 
 from edgecnn.calibration.folder import list_images
 from edgecnn.datasets.folders import FolderImages, listed, name_of, require_pillow
-from edgecnn.datasets.labelled import drawn
+from edgecnn.datasets.labelled import random_places
 from edgecnn.errors import InputError
 
 if TYPE_CHECKING:
@@ -21,13 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class PictureSet:
-    """Pictures, decoded as they are asked for.
-
-    Attributes:
-        source: what to call it: the folder's name.
-        images: decodes them.
-        notes: sentences for the user.
-    """
+    """Pictures of a folder (`source` is its name), decoded as they are asked for."""
 
     source: str
     images: FolderImages
@@ -90,4 +84,4 @@ def chosen(
     if limit is None or limit >= count:
         return np.arange(count), ()
     note = f"{limit:,} of the {count:,} {what}, drawn by seed {seed}."
-    return drawn(count, limit, seed), (note,)
+    return random_places(count, limit, seed), (note,)

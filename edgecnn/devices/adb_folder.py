@@ -90,7 +90,7 @@ class _Guard:
     def __init__(self, adb: Adb) -> None:
         self._adb = adb
         self.process = adb.start(adb_guard.guard(_who()))
-        self._said = Tail(stream(self.process.stderr))
+        self._stderr = Tail(stream(self.process.stderr))
         self._out = Incoming(stream(self.process.stdout))
 
     def greeted(self) -> str:
@@ -105,7 +105,7 @@ class _Guard:
                     raise _refusal(self._adb.target, printable(rest))
         except (SilentError, TooMuchError):
             self.process.kill()
-        raise self._adb.lost(step, self.process.wait(), self._said.text())
+        raise self._adb.lost(step, self.process.wait(), self._stderr.text())
 
     def end(self) -> bool:
         """End it; whether it said that nothing is left."""

@@ -52,15 +52,7 @@ _SAME_MEAN = 1e-4
 class Summary:
     """What one run of the program says. It keeps no samples: there is no 90th percentile.
 
-    Attributes:
-        init_ms: from the file to a network that can run, milliseconds.
-        first_ms: the first inference.
-        runs: inferences after the warm-up.
-        min_ms: the fastest of them.
-        mean_ms: their mean.
-        max_ms: the slowest.
-        p50_ms: their median.
-        p95_ms: their 95th percentile.
+    `init_ms` is from the file to a network that can run; `runs` are those after the warm-up.
     """
 
     init_ms: float

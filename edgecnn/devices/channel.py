@@ -91,7 +91,7 @@ class Channel:
         self._ending = threading.Event()
         self.broken = False
         self._process = link.shell()
-        self._said = Tail(stream(self._process.stderr))
+        self._stderr = Tail(stream(self._process.stderr))
         self._in = _unblocked(self._process)
         self._out = Incoming(stream(self._process.stdout))
         try:
@@ -277,7 +277,7 @@ class Channel:
         except subprocess.TimeoutExpired:
             self._process.kill()
             code = None
-        return self._link.lost(step, code, self._said.text())
+        return self._link.lost(step, code, self._stderr.text())
 
     def _say_alive(self) -> None:
         """Tell the guard now and then that we are there; while a frame goes out it knows."""

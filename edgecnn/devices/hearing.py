@@ -57,10 +57,10 @@ class Incoming:
             if looked_at > longest:
                 raise TooMuchError
             if not self._more(until):
-                return self._taken(looked_at)
+                return self._take(looked_at)
         if end > longest:
             raise TooMuchError
-        return self._taken(end + 1)
+        return self._take(end + 1)
 
     def block(self, size: int, until: float) -> bytes:
         """The next bytes, `size` of them; fewer where the stream ended before.
@@ -70,7 +70,7 @@ class Incoming:
         """
         while len(self._pending) < size and self._more(until):
             pass
-        return self._taken(size)
+        return self._take(size)
 
     def rest(self, most: int, until: float) -> bytes:
         """All that comes until the stream ends.
@@ -82,7 +82,7 @@ class Incoming:
         while self._more(until):
             if len(self._pending) > most:
                 raise TooMuchError
-        return self._taken(len(self._pending))
+        return self._take(len(self._pending))
 
     def _more(self, until: float) -> bool:
         """Wait for bytes; False at the stream's end."""
@@ -93,7 +93,7 @@ class Incoming:
         self._pending += chunk
         return bool(chunk)
 
-    def _taken(self, size: int) -> bytes:
+    def _take(self, size: int) -> bytes:
         data = bytes(self._pending[:size])
         del self._pending[:size]
         return data
@@ -185,10 +185,10 @@ def lines_within(incoming: Incoming, longest: int, most: int, until: float) -> I
         SilentError: one was not there in time.
         TooMuchError: they are more bytes than `most`, or one is longer than `longest`.
     """
-    left = most
+    remaining = most
     while line := incoming.line(longest, until):
-        left -= len(line)
-        if left < 0:
+        remaining -= len(line)
+        if remaining < 0:
             raise TooMuchError
         yield line
 

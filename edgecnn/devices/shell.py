@@ -120,12 +120,12 @@ class ShellDevice(ABC):
         words = " ".join(map(shlex.quote, (python, "-I", "-S", "-", *arguments)))
         text = f"{words} <<'{_END}'\n{program}\n{_END}\n"
         try:
-            heard = converse(self.shell(), text.encode(), within_s=within_s, most=most_bytes)
+            answer = converse(self.shell(), text.encode(), within_s=within_s, most=most_bytes)
         except TooMuchError:
             raise DeviceError(f"{self.target}: its answer does not end while {step}.") from None
-        if heard.code != 0:
-            raise self.lost(step, heard.code, heard.stderr)
-        return heard.stdout
+        if answer.code != 0:
+            raise self.lost(step, answer.code, answer.stderr)
+        return answer.stdout
 
     def _probe(self) -> Probed:
         if self._probed is None:
@@ -135,20 +135,20 @@ class ShellDevice(ABC):
     def _ask(self) -> Probed:
         step = "asking what it is"
         try:
-            heard = converse(self.shell(), SCRIPT.encode(), within_s=_PROBE_S, most=_MOST_BYTES)
+            answer = converse(self.shell(), SCRIPT.encode(), within_s=_PROBE_S, most=_MOST_BYTES)
         except TooMuchError:
             raise DeviceError(
                 f"{self.target}: its answer does not end while {step}.",
                 hint="Does its login script print without end? Try the login by hand.",
             ) from None
-        probed = parse(heard.stdout.decode(errors="replace"))
+        probed = parse(answer.stdout.decode(errors="replace"))
         if probed is not None:
             return probed
-        text = heard.stderr or heard.stdout[-200:].decode(errors="replace")
-        if heard.code == 0:
+        text = answer.stderr or answer.stdout[-200:].decode(errors="replace")
+        if answer.code == 0:
             words = printable(text)
             raise DeviceError(
                 f"{self.target}: it did not answer as a POSIX shell does while {step}.",
                 hint=f"It said: {words or 'nothing'}",
             )
-        raise self.lost(step, heard.code, text)
+        raise self.lost(step, answer.code, text)

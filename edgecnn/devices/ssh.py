@@ -200,10 +200,10 @@ def _private_folder() -> str:
     # A socket's path has some 100 bytes, and ssh adds some: a long TMPDIR would not do.
     short = "/tmp"  # noqa: S108 - mkdtemp makes a private folder there
     place = short if os.access(short, os.W_OK) else tempfile.gettempdir()
-    for left in Path(place).glob(f"{_PREFIX}*"):
+    for leftover in Path(place).glob(f"{_PREFIX}*"):
         with contextlib.suppress(OSError):  # another user's, or in use: then it is not empty
-            if time.time() - left.stat().st_mtime > 2 * _AUTHENTICATE_S:
-                left.rmdir()
+            if time.time() - leftover.stat().st_mtime > 2 * _AUTHENTICATE_S:
+                leftover.rmdir()
     return tempfile.mkdtemp(prefix=_PREFIX, dir=place)
 
 

@@ -56,7 +56,7 @@ def parse(text: str) -> Target:
             return _ssh(text, rest)
         if scheme == "adb":
             return _adb(text, rest)
-    raise InputError(f"{_shown(text)} is not a device.", hint=_hint(text))
+    raise InputError(f"{_redacted(text)} is not a device.", hint=_hint(text))
 
 
 def _hint(text: str) -> str:
@@ -66,7 +66,7 @@ def _hint(text: str) -> str:
     return _FORMS
 
 
-def _shown(text: str) -> str:
+def _redacted(text: str) -> str:
     """Short, on one line, and without a password."""
     hidden = re.sub(r"^(\w+://[^@/]*?):[^/]*@", r"\1:***@", text)
     return repr(hidden if len(hidden) <= _MAX_LENGTH else hidden[:60] + "...")
@@ -76,11 +76,11 @@ def _ssh(text: str, rest: str) -> Target:
     user, at, address = rest.removesuffix("/").rpartition("@")
     if at and ":" in user:
         raise InputError(
-            f"{_shown(text)}: a target takes no password.",
+            f"{_redacted(text)}: a target takes no password.",
             hint=f"Put a key on the device instead: ssh-copy-id {user.partition(':')[0]}@HOST",
         )
     if at and not _USER.fullmatch(user):
-        raise InputError(f"{_shown(text)}: {user!r} is no user's name.", hint=_FORMS)
+        raise InputError(f"{_redacted(text)}: {user!r} is no user's name.", hint=_FORMS)
     host, port = _host_and_port(text, address)
     return Target(text, "ssh", host, user, port)
 
@@ -90,31 +90,31 @@ def _host_and_port(text: str, address: str) -> tuple[str, int | None]:
         host, bracket, rest = address[1:].partition("]")
         if not bracket or not _IPV6.fullmatch(host) or (rest and not rest.startswith(":")):
             raise InputError(
-                f"{_shown(text)}: {address!r} is no IPv6 address in brackets.",
+                f"{_redacted(text)}: {address!r} is no IPv6 address in brackets.",
                 hint="Write ssh://pi@[fe80::1%eth0]:22.",
             )
         return host, _port(text, rest[1:]) if rest else None
     if address.count(":") > 1:
         raise InputError(
-            f"{_shown(text)}: an IPv6 address stands in brackets.",
+            f"{_redacted(text)}: an IPv6 address stands in brackets.",
             hint=f"Write ssh://[{address}]." if _IPV6.fullmatch(address) else _FORMS,
         )
     host, colon, port = address.partition(":")
     if not _HOST.fullmatch(host):
         what = f"{host!r} is no host's name" if host else "it names no host"
-        raise InputError(f"{_shown(text)}: {what}.", hint=_FORMS)
+        raise InputError(f"{_redacted(text)}: {what}.", hint=_FORMS)
     return host, _port(text, port) if colon else None
 
 
 def _port(text: str, port: str) -> int:
     if not _PORT.fullmatch(port) or not 1 <= int(port) <= _MAX_PORT:
-        raise InputError(f"{_shown(text)}: {port!r} is no port (1 to {_MAX_PORT}).", hint=_FORMS)
+        raise InputError(f"{_redacted(text)}: {port!r} is no port (1 to {_MAX_PORT}).", hint=_FORMS)
     return int(port)
 
 
 def _adb(text: str, serial: str) -> Target:
     if serial and not _SERIAL.fullmatch(serial):
         raise InputError(
-            f"{_shown(text)}: {serial!r} is no serial.", hint="`adb devices` lists the serials."
+            f"{_redacted(text)}: {serial!r} is no serial.", hint="`adb devices` lists the serials."
         )
     return Target(text, "adb", serial)

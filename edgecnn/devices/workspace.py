@@ -114,21 +114,21 @@ class GuardWorkspace:
             InputError: it cannot be written here.
         """
         step = f"fetching {printable(name)}"
-        left = self._channel.ask(step, {"op": "fetch", "name": name}, frames.Data).size
-        if left > most_bytes:
+        remaining = self._channel.ask(step, {"op": "fetch", "name": name}, frames.Data).size
+        if remaining > most_bytes:
             raise self._channel.give_up(
-                f"{printable(name)} has {megabytes(left)} there, and {megabytes(most_bytes)} are"
-                " the most that it can have.",
+                f"{printable(name)} has {megabytes(remaining)} there, and {megabytes(most_bytes)}"
+                " are the most that it can have.",
                 _DAMAGED,
             )
         total = hashlib.sha256()
         with self._local_errors(to), _appearing(to) as part:
             with part.open("wb") as file:
-                while left:
-                    chunk = self._channel.read(step, min(left, _CHUNK))
+                while remaining:
+                    chunk = self._channel.read(step, min(remaining, _CHUNK))
                     total.update(chunk)
                     file.write(chunk)
-                    left -= len(chunk)
+                    remaining -= len(chunk)
             if self._channel.hear(step, frames.Sum).sha256 != total.hexdigest():
                 raise self._differs(step)
 
@@ -179,23 +179,23 @@ class GuardWorkspace:
         self, step: str, lines: Lines, limits: Limits, timeout_s: float | None
     ) -> tuple[bytes, frames.Exit]:
         """What a program prints until it ends, within its limits."""
-        stdout, left = bytearray(), {"out": limits.stdout_bytes, "err": limits.stderr_bytes}
+        stdout, quota = bytearray(), {"out": limits.stdout_bytes, "err": limits.stderr_bytes}
         end = math.inf if timeout_s is None else time.monotonic() + timeout_s + _LATE_S
-        heard = time.monotonic()
+        heard_at = time.monotonic()
         while True:
             event = self._channel.hear_program(step)
             now = time.monotonic()
             if isinstance(event, frames.Exit):
                 return bytes(stdout), event
             if event is not None:
-                left[event.op] -= event.size
-                if left[event.op] < 0:
+                quota[event.op] -= event.size
+                if quota[event.op] < 0:
                     raise self._flooded(step, limits.stdout_bytes if event.op == "out" else None)
                 self._take(event.op, self._channel.read(step, event.size), lines, stdout)
-                heard = now
+                heard_at = now
             if now > end:
                 raise self._hanging(step, f"did not end within {timeout_s:g} s")
-            if now > heard + limits.silence_s:
+            if now > heard_at + limits.silence_s:
                 raise self._hanging(step, f"said nothing for {limits.silence_s:g} s")
 
     def _hanging(self, step: str, what: str) -> DeviceError:
@@ -260,11 +260,11 @@ class _Source:
         if isinstance(self.content, bytes):
             yield self.content
             return
-        left = self.size
+        remaining = self.size
         with _reading(self.content), self.content.open("rb") as file:
-            while left:
-                chunk = file.read(min(left, _CHUNK)) or bytes(min(left, _CHUNK))
-                left -= len(chunk)
+            while remaining:
+                chunk = file.read(min(remaining, _CHUNK)) or bytes(min(remaining, _CHUNK))
+                remaining -= len(chunk)
                 yield chunk
 
 

@@ -30,13 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class _Float:
-    """The float model's answers.
-
-    Attributes:
-        subject: its file.
-        data: the samples that could be used.
-        answers: to each of them.
-    """
+    """The float model's answers to the samples that could be used."""
 
     subject: Subject
     data: Data
@@ -117,8 +111,8 @@ def _float_judge(opened: Opened, data: Data, runner: Runner) -> BestClass | Clas
 def _choice(opened: Opened, data: Data, runner: Runner) -> Choice:
     file, output = opened.subject.file, runner.options.output
     if runner.options.kind == "classify":
-        return class_output(file, opened.ends, output)
-    return map_output(file, opened.ends, output, input_size(opened, data))
+        return class_output(file, opened.signature, output)
+    return map_output(file, opened.signature, output, input_size(opened, data))
 
 
 def _agreement(subject: Subject, base: _Float, runner: Runner) -> Agreement:

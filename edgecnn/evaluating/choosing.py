@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from edgecnn.tasks.outputs import TaskError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from edgecnn.evaluating.ends import Ends, OutputEnd
+    from edgecnn.evaluating.signature import OutputSpec, Signature
     from edgecnn.tasks.outputs import Output
 
 _TWO = 2
@@ -35,27 +36,27 @@ class Choice:
     classes: int | None
 
 
-def asked(ends: Ends, output: str | None) -> tuple[OutputEnd, ...]:
+def select_outputs(signature: Signature, output: str | None) -> tuple[OutputSpec, ...]:
     """The outputs that may be meant, with the kinds that the user gave them.
 
     Raises:
         InputError: the network has no such output.
     """
     if output is None:
-        return ends.outputs
-    name, kind = parse_output(output, tuple(end.name for end in ends.outputs))
-    meant = [end for end in ends.outputs if name in {None, end.name}]
-    return tuple(end if kind is None else replace(end, kind=kind) for end in meant)
+        return signature.outputs
+    name, kind = parse_output(output, tuple(end.name for end in signature.outputs))
+    matches = [end for end in signature.outputs if name in {None, end.name}]
+    return tuple(end if kind is None else replace(end, kind=kind) for end in matches)
 
 
-def class_output(file: str, ends: Ends, output: str | None) -> Choice:
+def class_output(file: str, signature: Signature, output: str | None) -> Choice:
     """The output that tells the class: the one that is asked for, else the only one with scores.
 
     Raises:
         InputError: none does, or several may; they are listed.
     """
-    outputs = asked(ends, output)
-    rows = [end for end in outputs if _elements(end) == end.shape[-1] or _elements(end) == 1]
+    outputs = select_outputs(signature, output)
+    rows = [end for end in outputs if math.prod(end.shape) in {1, end.shape[-1]}]
     scores = [end for end in rows if end.kind != "values"]
     if len(outputs) == 1:
         chosen = outputs[0]
@@ -64,14 +65,14 @@ def class_output(file: str, ends: Ends, output: str | None) -> Choice:
     else:
         what = "several outputs that may tell the class" if scores else "no output of class scores"
         raise InputError(
-            f"{file} has {what}: {_listed(outputs)}.",
+            f"{file} has {what}: {', '.join(map(str, outputs))}.",
             hint="Name one with --output NAME or NAME=logits; or --task detect, --task segment.",
         )
     return _class_choice(file, chosen, is_row=chosen in rows)
 
 
-def _class_choice(file: str, chosen: OutputEnd, *, is_row: bool) -> Choice:
-    count = _elements(chosen)
+def _class_choice(file: str, chosen: OutputSpec, *, is_row: bool) -> Choice:
+    count = math.prod(chosen.shape)
     if not is_row or count == 0:
         raise InputError(
             f"{file}: its output {chosen} is no row of class scores.",
@@ -87,13 +88,15 @@ def _class_choice(file: str, chosen: OutputEnd, *, is_row: bool) -> Choice:
     return Choice(chosen.name, chosen.kind, _TWO if count == 1 else count)
 
 
-def map_output(file: str, ends: Ends, output: str | None, size: tuple[int, int]) -> Choice:
+def map_output(
+    file: str, signature: Signature, output: str | None, size: tuple[int, int]
+) -> Choice:
     """The output that is a map of classes: the one that is asked for, else the largest map.
 
     Raises:
         InputError: none is, or several may be; they are listed.
     """
-    outputs = asked(ends, output)
+    outputs = select_outputs(signature, output)
     try:
         chosen = segment.choose([end.zeros() for end in outputs])
         classes = segment.class_count(chosen, size)
@@ -106,14 +109,3 @@ def chosen_output(outputs: Sequence[Output], choice: Choice) -> Output:
     """That output of one sample."""
     output = next(output for output in outputs if output.name == choice.name)
     return replace(output, kind=choice.kind)
-
-
-def _elements(end: OutputEnd) -> int:
-    count = 1
-    for size in end.shape:
-        count *= size
-    return count
-
-
-def _listed(outputs: Sequence[OutputEnd]) -> str:
-    return ", ".join(map(str, outputs))

@@ -53,7 +53,7 @@ def evaluate(
 
 def _evaluate(subject: Subject, data: LabelledSet | ArraySet, runner: Runner) -> _Evaluated:
     opened = runner.open(subject, data)
-    choice = class_output(subject.file, opened.ends, runner.options.output)
+    choice = class_output(subject.file, opened.signature, runner.options.output)
     assert choice.classes is not None  # noqa: S101 - for the type checker: a row has as many
     if isinstance(data, ArraySet):
         labels = _array_labels(subject, choice.classes, data)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from edgecnn.errors import InputError
 from edgecnn.evaluating import precision
-from edgecnn.evaluating.choosing import asked
+from edgecnn.evaluating.choosing import select_outputs
 from edgecnn.evaluating.judging import Boxes
 from edgecnn.evaluating.records import CategoryPrecision, Detection, EvaluateReport
 from edgecnn.evaluating.running import input_size, of_run
@@ -63,9 +63,9 @@ def _evaluate(subject: Subject, data: DetectionSet, runner: Runner) -> Detection
             CategoryPrecision(
                 category.name,
                 sum(box.category == category.id for box in counted),
-                *(found_ap or (None, None)),
+                *(ap or (None, None)),
             )
-            for category, found_ap in zip(data.categories, scores.by_category, strict=True)
+            for category, ap in zip(data.categories, scores.by_category, strict=True)
         ),
     )
 
@@ -83,7 +83,7 @@ def reader(opened: Opened, data: Data, runner: Runner) -> tuple[Head, Boxes, int
     """
     options = runner.options
     size = input_size(opened, data)
-    outputs = asked(opened.ends, options.output)
+    outputs = select_outputs(opened.signature, options.output)
     zeros = [end.zeros() for end in outputs]
     anchors = None if options.anchors is None else read_anchors(options.anchors)
     try:

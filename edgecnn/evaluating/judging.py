@@ -77,12 +77,7 @@ def class_scores(outputs: Sequence[Output], choice: Choice) -> NDArray[np.float6
 
 @dataclass(frozen=True, eq=False)
 class ClassHits:
-    """Returns how far each answer is right: (top-1, top-5), 0..1.
-
-    Attributes:
-        choice: the output.
-        labels: the right classes, as the network numbers them.
-    """
+    """Returns how far each answer is right: (top-1, top-5), 0..1; labels as the network counts."""
 
     choice: Choice
     labels: NDArray[np.int64]
@@ -154,13 +149,13 @@ class Boxes:
             raise UnusableError(
                 f"it is {width}x{height}, the annotations say {expected[1]}x{expected[0]}"
             )
-        meant = [
+        relevant = [
             replace(end, kind=self.names[end.name]) for end in outputs if end.name in self.names
         ]
-        if not all(np.isfinite(output.values).all() for output in meant):
+        if not all(np.isfinite(output.values).all() for output in relevant):
             raise InputError("an answer is not finite.", hint="Look at the model's weights.")
         boxes = detect.detect(
-            meant,
+            relevant,
             self.size,
             head=self.head,
             anchors=self.anchors,

@@ -10,14 +10,14 @@ import numpy as np
 from edgecnn import files, layouts, parity
 from edgecnn.calibration.preprocessing import preprocess
 from edgecnn.errors import InputError
-from edgecnn.evaluating.ends import (
-    Ends,
-    InputEnd,
+from edgecnn.evaluating.signature import (
+    InputSpec,
+    Signature,
     arranged,
     batch_of,
     check_count,
-    input_end,
-    output_end,
+    input_spec,
+    output_spec,
 )
 from edgecnn.runtime.session import dequantize_output, quantize_input
 from edgecnn.tasks.outputs import Output
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from edgecnn.evaluating.subjects import KnownEnds
+    from edgecnn.evaluating.subjects import KnownSignature
     from edgecnn.records import Preprocessing, TensorInfo
 
     Array = NDArray[Any]
@@ -42,10 +42,10 @@ class Network:
     Args:
         path: a .tflite or .onnx file.
         name: what to call it in messages.
-        known: what its manifest says of its ends.
+        known: what its manifest says of its signature.
 
     Attributes:
-        ends: what it takes and gives.
+        signature: what it takes and gives.
 
     Raises:
         InputError: the file is damaged, its runtime refuses it, or it is not what its manifest
@@ -53,7 +53,7 @@ class Network:
         MissingPartError: its runtime is not installed.
     """
 
-    def __init__(self, path: str, name: str, known: KnownEnds | None) -> None:
+    def __init__(self, path: str, name: str, known: KnownSignature | None) -> None:
         self._name = name
         self._session, self._taps = parity.open_tapped(Path(path), 1)
         bounded = _bounded(Path(path))
@@ -61,15 +61,15 @@ class Network:
         check_count(name, len(self._session.inputs), own, known)
         batch = batch_of(name, self._session.inputs)
         inputs = tuple(
-            input_end(info, place, known) for place, info in enumerate(self._session.inputs)
+            input_spec(info, place, known) for place, info in enumerate(self._session.inputs)
         )
-        self.ends = Ends(inputs, (), batch, self._session.runtime)
+        self.signature = Signature(inputs, (), batch, self._session.runtime)
         ((samples, _),) = self._run([_zeros(info) for info in self._session.inputs])[:1]
         outputs = tuple(
-            output_end(info, samples[place], place, known, ends=bounded[place])
+            output_spec(info, samples[place], place, known, bounded=bounded[place])
             for place, info in enumerate(self._session.outputs[:own])
         )
-        self.ends = Ends(inputs, outputs, batch, self._session.runtime)
+        self.signature = Signature(inputs, outputs, batch, self._session.runtime)
 
     def pixels(self, pixels: NDArray[np.uint8], preprocessing: Preprocessing | None) -> Array:
         """What the one input is fed for pictures.
@@ -78,7 +78,7 @@ class Network:
             pixels: (n, height, width, channels), RGB or grey.
             preprocessing: from pixels to inputs; an input of uint8 or int8 takes them unscaled.
         """
-        end = self.ends.inputs[0]
+        end = self.signature.inputs[0]
         if not takes_pixels(end):
             if preprocessing is None:
                 raise InputError(f"{self._name}: how its input is scaled is not known.")
@@ -100,10 +100,10 @@ class Network:
         fed = [
             _quantized(arranged(values, end), info)
             for values, end, info in zip(
-                arrays, self.ends.inputs, self._session.inputs, strict=True
+                arrays, self.signature.inputs, self._session.inputs, strict=True
             )
         ]
-        count, batch = len(fed[0]), self.ends.batch
+        count, batch = len(fed[0]), self.signature.batch
         result: list[list[Output]] = []
         for start in range(0, count, batch):
             # The last run of a fixed batch is filled up with copies of its last sample.
@@ -113,13 +113,13 @@ class Network:
         return result
 
     def _named(self, outputs: list[Array], logits: list[Array]) -> list[Output]:
-        ends = self.ends.outputs
+        specs = self.signature.outputs
         named = [
             Output(end.name, values, end.kind, end.layout)
-            for end, values in zip(ends, outputs, strict=True)
+            for end, values in zip(specs, outputs, strict=True)
         ]
         return named + [
-            Output(logits_of(ends[place].name), values, "logits")
+            Output(logits_of(specs[place].name), values, "logits")
             for place, values in zip(self._taps, logits, strict=True)
         ]
 
@@ -130,11 +130,11 @@ class Network:
             for values, info in zip(self._session.run(fed), self._session.outputs, strict=True)
         ]
         own = len(results) - len(self._taps)
-        samples = [self._sample(results, place) for place in range(self.ends.batch)]
+        samples = [self._sample(results, place) for place in range(self.signature.batch)]
         return [(values[:own], values[own:]) for values in samples]
 
     def _sample(self, results: Sequence[Array], place: int) -> list[Array]:
-        batch = self.ends.batch
+        batch = self.signature.batch
         if batch == 1:
             return [
                 values if values.ndim and len(values) == 1 else values[np.newaxis]
@@ -155,7 +155,7 @@ def logits_of(output: str) -> str:
     return f"{output}//logits"
 
 
-def takes_pixels(end: InputEnd) -> bool:
+def takes_pixels(end: InputSpec) -> bool:
     """Whether an input takes pixels as they are, and scales them itself."""
     return end.dtype in {"uint8", "int8"}
 

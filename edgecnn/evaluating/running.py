@@ -17,10 +17,10 @@ from edgecnn.evaluating.worker import Job
 
 if TYPE_CHECKING:
     from edgecnn.engines.tasks import Engine
-    from edgecnn.evaluating.ends import Ends
     from edgecnn.evaluating.judging import Judge
     from edgecnn.evaluating.options import EvaluateOptions
     from edgecnn.evaluating.pool import Answers
+    from edgecnn.evaluating.signature import Signature
     from edgecnn.evaluating.subjects import Subject
     from edgecnn.evaluating.worker import Data
     from edgecnn.progress import Recorder
@@ -36,13 +36,13 @@ class Opened:
     Attributes:
         subject: what was named.
         job: how it is fed.
-        ends: what it takes and gives.
+        signature: what it takes and gives.
         started: when it was opened, monotonic seconds.
     """
 
     subject: Subject
     job: Job
-    ends: Ends
+    signature: Signature
     started: float
 
 
@@ -80,21 +80,21 @@ class Runner:
             into = Path(tempfile.mkdtemp(dir=self._folder))
             path = keras_float.write_float(subject.path, into, scaling, self.notes)
         self.notes.stage(f"loading {subject.file}")
-        ends: Ends = gate.run(
+        signature: Signature = gate.run(
             "edgecnn.evaluating.worker:look",
             str(path),
             subject.file,
-            subject.ends,
+            subject.signature,
             source=path,
             work=gate.RUN,
             what=f"running {subject.file}",
         )
         if isinstance(data, ArraySet):
-            _check_arrays(subject.file, ends, data)
-        elif not takes_pixels(ends.image(subject.file)) and scaling is None:
+            _check_arrays(subject.file, signature, data)
+        elif not takes_pixels(signature.image(subject.file)) and scaling is None:
             raise _unscaled(subject)
-        job = Job(str(path), subject.file, subject.ends, scaling, self.options.fitted)
-        return Opened(subject, job, ends, started)
+        job = Job(str(path), subject.file, subject.signature, scaling, self.options.fitted)
+        return Opened(subject, job, signature, started)
 
     def run(self, opened: Opened, data: Data, judge: Judge) -> Answers:
         """Answer every sample.
@@ -142,7 +142,7 @@ def of_run(opened: Opened, data: Data, answers: Answers) -> dict[str, Any]:
         "split": data.split,
         "images": answers.count,
         "unusable": len(answers.unusable),
-        "runtime": opened.ends.runtime,
+        "runtime": opened.signature.runtime,
         "processes": answers.processes,
         "seconds": time.monotonic() - opened.started,
     }
@@ -154,10 +154,10 @@ def input_size(opened: Opened, data: Data) -> tuple[int, int]:
     Raises:
         InputError: there is no such input, or several.
     """
-    images = [end for end in opened.ends.inputs if end.is_image]
+    images = [end for end in opened.signature.inputs if end.is_image]
     if isinstance(data, ArraySet) and len(images) == 1:
         return images[0].size
-    return opened.ends.image(opened.subject.file).size
+    return opened.signature.image(opened.subject.file).size
 
 
 def _unscaled(subject: Subject) -> InputError:
@@ -167,11 +167,13 @@ def _unscaled(subject: Subject) -> InputError:
     )
 
 
-def _check_arrays(file: str, ends: Ends, data: ArraySet) -> None:
-    needed = ", ".join(f"{end.name} {end.dtype} (N, {_tail(end.shape)})" for end in ends.inputs)
+def _check_arrays(file: str, signature: Signature, data: ArraySet) -> None:
+    needed = ", ".join(
+        f"{end.name} {end.dtype} (N, {_tail(end.shape)})" for end in signature.inputs
+    )
     recipe = f"numpy.savez(FILE, **{{NAME: array}}, labels=classes) with {needed}"
-    for end in ends.inputs:
-        values = data.of(end.name, len(ends.inputs))
+    for end in signature.inputs:
+        values = data.of(end.name, len(signature.inputs))
         if values is None:
             raise InputError(
                 f"{data.source}: no array for the input {end.name!r} of {file}; it holds"

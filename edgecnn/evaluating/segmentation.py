@@ -129,7 +129,7 @@ def _evaluate(subject: Subject, data: MaskSet | ArraySet, runner: Runner) -> Seg
     samples = data.pictures if isinstance(data, MaskSet) else data
     opened = runner.open(subject, samples)
     size = input_size(opened, samples)
-    choice = map_output(subject.file, opened.ends, runner.options.output, size)
+    choice = map_output(subject.file, opened.signature, runner.options.output, size)
     if isinstance(data, MaskSet):
         judge = Masks(choice, size, data.masks, on_pictures=True, names=data.masks.names)
     else:

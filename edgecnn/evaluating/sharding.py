@@ -85,11 +85,11 @@ def run(
             if outcome.error is not None:
                 raise outcome.error
             share: Share = outcome.value
-            mine = _places(outcome.task.argument.first, data.count, step)
+            part = _places(outcome.task.argument.first, data.count, step)
             for place, result in zip(share.places, share.results, strict=True):
-                results[mine[place]] = result
+                results[part[place]] = result
             unusable += share.unusable
-            progress.advance(len(mine))
+            progress.advance(len(part))
     return Answers(tuple(results), tuple(sorted(unusable)), min(engine.workers, step))
 
 

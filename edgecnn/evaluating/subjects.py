@@ -31,7 +31,7 @@ _COMPUTED_IN = {"int16": "int16x8"}
 
 
 @dataclass(frozen=True)
-class KnownEnds:
+class KnownSignature:
     """What a manifest says of a network's inputs and outputs, and how a file's differ.
 
     Attributes:
@@ -59,7 +59,7 @@ class Subject:
         preprocessing: as its manifest or training record has it; None where neither is there.
         model: of its manifest; None without one.
         classes: names of its outputs, where a training record has them.
-        ends: inputs and outputs as its manifest has them; None without one.
+        signature: inputs and outputs as its manifest has them; None without one.
     """
 
     file: str
@@ -69,7 +69,7 @@ class Subject:
     preprocessing: Preprocessing | None = None
     model: ModelInfo | None = None
     classes: tuple[str, ...] = ()
-    ends: KnownEnds | None = None
+    signature: KnownSignature | None = None
 
 
 @dataclass(frozen=True)
@@ -149,14 +149,14 @@ def _of_manifest(path: Path, named: Path) -> list[Subject]:
                 format=info.format,
                 preprocessing=manifest.preprocessing,
                 model=manifest.model,
-                ends=_ends(manifest, info),
+                signature=_signature(manifest, info),
             )
         )
     return subjects
 
 
-def _ends(manifest: Manifest, info: FileInfo) -> KnownEnds:
-    return KnownEnds(
+def _signature(manifest: Manifest, info: FileInfo) -> KnownSignature:
+    return KnownSignature(
         manifest.inputs,
         manifest.outputs,
         tuple(tensor.layout for tensor in info.inputs),

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
     from edgecnn.datasets.labelled import LabelledSet
     from edgecnn.datasets.pictures import PictureSet
-    from edgecnn.evaluating.ends import Ends
     from edgecnn.evaluating.judging import Judge
-    from edgecnn.evaluating.subjects import KnownEnds
+    from edgecnn.evaluating.signature import Signature
+    from edgecnn.evaluating.subjects import KnownSignature
     from edgecnn.progress import Progress
     from edgecnn.records import Preprocessing
     from edgecnn.tasks.outputs import Output
@@ -44,14 +44,14 @@ class Job:
     Attributes:
         path: of the file that is run.
         name: of it, for messages.
-        known: what its manifest says of its ends.
+        known: what its manifest says of its signature.
         preprocessing: from pixels to inputs; None where no pixels are scaled.
         fit: how pictures are brought to the input's size.
     """
 
     path: str
     name: str
-    known: KnownEnds | None
+    known: KnownSignature | None
     preprocessing: Preprocessing | None
     fit: str
 
@@ -71,19 +71,19 @@ class Share:
     unusable: list[str]
 
 
-def look(path: str, name: str, known: KnownEnds | None) -> Ends:
+def look(path: str, name: str, known: KnownSignature | None) -> Signature:
     """Run a file once, on zeros.
 
     Args:
         path: a .tflite or .onnx file.
         name: what to call it in messages.
-        known: what its manifest says of its ends.
+        known: what its manifest says of its signature.
 
     Raises:
         InputError: it cannot be run, or is not what its manifest says.
         MissingPartError: its runtime is not installed.
     """
-    return Network(path, name, known).ends
+    return Network(path, name, known).signature
 
 
 def answer(job: Job, data: Data, judge: Judge, *, progress: Progress) -> Share:
@@ -134,7 +134,7 @@ def _samples(
         if isinstance(data, ArraySet):
             yield _rows(data, network, places), places.tolist(), [None] * len(places)
             continue
-        end = network.ends.inputs[0]
+        end = network.signature.inputs[0]
         read = data.images.read(places, end.size, end.channels, job.fit)
         unusable += read.unusable
         if len(read.places):
@@ -145,7 +145,7 @@ def _samples(
 
 def _rows(data: ArraySet, network: Network, places: NDArray[np.int64]) -> list[Array]:
     """What each input is fed; that there is an array for it was seen when the file was opened."""
-    inputs = network.ends.inputs
+    inputs = network.signature.inputs
     arrays = [data.of(end.name, len(inputs)) for end in inputs]
     return [values[places] for values in arrays if values is not None]
 

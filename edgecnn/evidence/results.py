@@ -29,7 +29,7 @@ def check_writable(path: Path) -> None:
     Raises:
         InputError: they cannot.
     """
-    with _told(path), _locked(path):
+    with _input_errors(path), _locked(path):
         pass
 
 
@@ -45,7 +45,7 @@ def append(path: Path, results: Iterable[BenchResult]) -> None:
     lines = [_line(result) for result in results]
     if not lines:
         return
-    with _told(path), _locked(path) as descriptor:
+    with _input_errors(path), _locked(path) as descriptor:
         size = os.fstat(descriptor).st_size
         # A killed writer's half line must not swallow ours.
         start = b"" if size == 0 or os.pread(descriptor, 1, size - 1) == _NEWLINE else _NEWLINE
@@ -128,7 +128,7 @@ def _locked(path: Path) -> Generator[int, None, None]:
 
 
 @contextlib.contextmanager
-def _told(path: Path) -> Generator[None, None, None]:
+def _input_errors(path: Path) -> Generator[None, None, None]:
     try:
         yield
     except OSError as error:

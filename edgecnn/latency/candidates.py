@@ -84,9 +84,9 @@ def find_choices(
     choices = [*_of_zoo(named, widths, recipes, input_sizes, progress)]
     if not named.has_width:
         for spec in _siblings(named):
-            able = [size for size in input_sizes if size >= (spec.min_input_size or size)]
-            if able or not input_sizes:
-                choices += _of_zoo(spec, (None,), recipes, able, progress)
+            sizes = [size for size in input_sizes if size >= (spec.min_input_size or size)]
+            if sizes or not input_sizes:
+                choices += _of_zoo(spec, (None,), recipes, sizes, progress)
     return tuple(choices)
 
 

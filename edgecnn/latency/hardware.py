@@ -98,7 +98,7 @@ class _Cpu:
 
 
 @dataclass(frozen=True)
-class _Said:
+class _Answer:
     """All that the script prints."""
 
     cpus: tuple[_Cpu, ...]
@@ -135,7 +135,7 @@ def parse(target: str, text: str) -> Hardware:
         InputError: a core of a design that profiles do not know.
     """
     try:
-        answer = structured(strict.parse(text), _Said)
+        answer = structured(strict.parse(text), _Answer)
         rows = [(_core(target, cpu), cpu.clock_ghz, cpu.l2) for cpu in answer.cpus]
     except UnfitError as error:
         words = printable(text[-_LAST_WORDS:])

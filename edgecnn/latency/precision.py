@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from edgecnn.latency.cost import MULTIPLYING
-
 if TYPE_CHECKING:
     from edgecnn.latency.cost import NetCost, OperatorCost
 
@@ -38,7 +36,7 @@ def _for_recipe(operator: OperatorCost, recipe: str) -> tuple[OperatorCost, ...]
         return (replace(operator, kind="quantize", name="QUANTIZE"),)
     if recipe == "int8" and operator.name == _HARD_SWISH:
         return _decomposed(operator)
-    if recipe == "dynamic" and operator.kind in MULTIPLYING and not _is_dynamic(operator):
+    if recipe == "dynamic" and operator.kind in {"depthwise", "matmul"}:
         return (replace(operator, precision="float32"),)
     return (operator,)
 
@@ -50,7 +48,3 @@ def _decomposed(hard_swish: OperatorCost) -> tuple[OperatorCost, ...]:
         of_constant, name="MUL", input_elements=2 * hard_swish.input_elements, weight_elements=0
     )
     return (replace(of_constant, name="ADD"), replace(of_constant, name="MUL"), gate)
-
-
-def _is_dynamic(operator: OperatorCost) -> bool:
-    return operator.kind not in {"depthwise", "matmul"}

@@ -67,13 +67,9 @@ _PRECISIONS = {"float32", "int8"}
 
 @dataclass(frozen=True)
 class Cluster:
-    """Equal cores of a device.
+    """Equal cores of a device; `core` is a name of `edgecnn.latency.cores`.
 
-    Attributes:
-        core: a name of `edgecnn.latency.cores`.
-        count: how many.
-        clock_ghz: their highest clock.
-        l2_kib: level-2 cache that one of them uses, KiB.
+    `l2_kib` is the level-2 cache that one of them uses, `clock_ghz` their highest clock.
     """
 
     core: str

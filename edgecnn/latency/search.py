@@ -138,9 +138,9 @@ def _take(
     others = [net for net in candidates if net not in named]
     for verdict, why in (("meets", _MEETS), ("likely", _LIKELY)):
         for group in (named, others):
-            able = [net for net in group if net.fits and net.verdict == verdict]
-            if able:
-                return max(able, key=lambda net: (net.macs, -net.latency_ms)), why
+            matches = [net for net in group if net.fits and net.verdict == verdict]
+            if matches:
+                return max(matches, key=lambda net: (net.macs, -net.latency_ms)), why
     return None, _why_none(candidates, budgets)
 
 

@@ -120,7 +120,7 @@ def profile_operators(
 def _ways(path: Path, data: bytes, method: Method | None) -> Sequence[Callable[[Job], Measured]]:
     """How a file of this format can be profiled, the best first."""
     if flatbuffer.is_tflite(data):
-        return _tflite_ways(method)
+        return {"profiler": (_profiled,), "alone": (_alone,), None: (_profiled, _alone)}[method]
     if path.suffix != ".onnx":
         raise InputError(
             f"{path} is neither a .tflite nor a .onnx file.", hint="Name one of those."
@@ -167,10 +167,6 @@ def _unsteady(before_ms: float, after_ms: float) -> list[str]:
         return []
     text = f"The latency was {before_ms:.3g} ms before the profile and {after_ms:.3g} ms after it"
     return [f"{text}: other programs are running, or the clock changes."]
-
-
-def _tflite_ways(method: Method | None) -> tuple[Callable[[Job], Measured], ...]:
-    return {"profiler": (_profiled,), "alone": (_alone,), None: (_profiled, _alone)}[method]
 
 
 def first_that_works(ways: Sequence[Callable[[Job], Measured]], job: Job) -> Measured:

@@ -131,11 +131,11 @@ def row(result: BenchResult, name: str) -> tuple[str, ...]:
     latency = result.latency_ms
     times = (latency.p90, latency.p50, latency.min, result.load_ms)
     headline, *others = (milliseconds_text(time) for time in times)
-    shown = (f"<= {headline}" if "p90" in result.latency_at_most else headline, *others)
+    cells = (f"<= {headline}" if "p90" in result.latency_at_most else headline, *others)
     return (
         printable(name),
         str(result.threads),
-        *((_EMULATED, ABSENT, ABSENT, ABSENT) if result.emulated else shown),
+        *((_EMULATED, ABSENT, ABSENT, ABSENT) if result.emulated else cells),
         size_text(result.peak_rss_bytes),
         _MATCH[result.outputs_match],
         GRADES[result.trust.grade],

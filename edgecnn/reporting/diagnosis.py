@@ -94,10 +94,10 @@ def _output_line(output: ObservedOutput) -> str:
 def basis(diagnosis: Diagnosis, *, every: bool) -> str:
     """What the table's columns mean, and what was left out."""
     observed = diagnosis.observed
-    shown = len(diagnosis.layers) if every else min(WORST, len(diagnosis.layers))
+    count = len(diagnosis.layers) if every else min(WORST, len(diagnosis.layers))
     sentences = [
-        f"{shown} of {len(diagnosis.layers)} layers, in order of execution."
-        + ("" if shown == len(diagnosis.layers) else " --all shows all."),
+        f"{count} of {len(diagnosis.layers)} layers, in order of execution."
+        + ("" if count == len(diagnosis.layers) else " --all shows all."),
         "SNR: of the layer's output, including errors from earlier layers.",
         "Of error: estimated share of the output error that arises in the layer itself.",
     ]

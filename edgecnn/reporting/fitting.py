@@ -55,17 +55,14 @@ def front_table(report: FitReport) -> Table:
         Column("memory", number=True),
     ]
     rows = [("*" if candidate is report.taken else "", *_cells(candidate)) for candidate in front]
-    left_out = {"width"} if _several(report) else {"model"}
-    indices = [index for index, column in enumerate(columns) if column.title not in left_out]
+    # Other networks, where they were looked at, have no width.
+    several = len({candidate.model for candidate in report.candidates}) > 1
+    left_out = "width" if several else "model"
+    indices = [index for index, column in enumerate(columns) if column.title != left_out]
     return Table(
         tuple(columns[index] for index in indices),
         tuple(tuple(row[index] for index in indices) for row in rows),
     )
-
-
-def _several(report: FitReport) -> bool:
-    """Whether other networks were looked at; those have no width."""
-    return len({candidate.model for candidate in report.candidates}) > 1
 
 
 def _near_budget(report: FitReport) -> tuple[Candidate, ...]:
@@ -73,10 +70,10 @@ def _near_budget(report: FitReport) -> tuple[Candidate, ...]:
     front, budget = report.front, report.budgets.latency_ms
     nearest = sorted(front, key=lambda candidate: abs(math.log(candidate.latency_ms / budget)))
     ids = {id(candidate) for candidate in nearest[:_MOST_ROWS]} | {id(report.taken)}
-    shown = [candidate for candidate in front if id(candidate) in ids]
-    if report.taken is not None and not any(candidate is report.taken for candidate in shown):
-        shown.append(report.taken)
-    return tuple(sorted(shown, key=lambda candidate: candidate.latency_ms))
+    selection = [candidate for candidate in front if id(candidate) in ids]
+    if report.taken is not None and not any(candidate is report.taken for candidate in selection):
+        selection.append(report.taken)
+    return tuple(sorted(selection, key=lambda candidate: candidate.latency_ms))
 
 
 def _cells(candidate: Candidate) -> tuple[str, ...]:

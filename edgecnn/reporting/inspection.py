@@ -61,10 +61,10 @@ def _by_dtype_text(counts: dict[str, int]) -> str:
 
 def _macs_text(inspection: Inspection) -> str:
     counted = _by_dtype_text(inspection.graph.macs_by_dtype)
-    left = inspection.uncounted
-    if not left:
+    uncounted = inspection.uncounted
+    if not uncounted:
         return counted
-    what = f"not counted: {tally_text(left)}"
+    what = f"not counted: {tally_text(uncounted)}"
     return f"{counted}; {what}" if inspection.graph.macs_by_dtype else what
 
 

@@ -96,12 +96,12 @@ def verification_object(result: VerifyResult) -> JsonObject:
 
 def evaluate_object(report: EvaluateReport) -> JsonObject:
     """How often each file is right, or agrees with float; what its recipe costs against float32."""
-    shown: JsonObject = {"schema": SCHEMA, **_plain(report)}
+    content: JsonObject = {"schema": SCHEMA, **_plain(report)}
     lists = ("evaluations", "detections", "segmentations", "agreements")
-    runs = [fields for name in lists for fields in shown[name]]
+    runs = [fields for name in lists for fields in content[name]]
     for run, fields in zip(report.runs, runs, strict=True):
         fields["images_per_second"] = run.images_per_second
-    return shown
+    return content
 
 
 def bench_object(report: BenchReport) -> JsonObject:
@@ -109,10 +109,10 @@ def bench_object(report: BenchReport) -> JsonObject:
 
     A sustained result has its onset of throttling and steady state beside its timeline.
     """
-    shown: JsonObject = {"schema": SCHEMA, **_plain(report)}
-    for result, fields in zip(report.results, shown["results"], strict=True):
+    content: JsonObject = {"schema": SCHEMA, **_plain(report)}
+    for result, fields in zip(report.results, content["results"], strict=True):
         fields["sustained"] = _sustained(result)
-    return shown
+    return content
 
 
 def _sustained(result: BenchResult) -> JsonObject | None:

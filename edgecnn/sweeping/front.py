@@ -66,7 +66,8 @@ def _beats(scores: _Scores, rival: _Scores) -> bool:
 
 def _front(place: Place | None, members: list[_Member], budget: Budget) -> Front:
     ordered = [record for _, record in sorted(members, key=_order)]
-    fitting = [record for record in ordered if _fits(record, place, budget, _best(ordered))]
+    best = max(map(_accuracy, ordered), default=-math.inf)
+    fitting = [record for record in ordered if _fits(record, place, budget, best)]
     if not fitting:
         why = "No point is within the budget." if ordered else "No point has a latency there."
         return Front(place, tuple(ordered), None, why)
@@ -74,10 +75,6 @@ def _front(place: Place | None, members: list[_Member], budget: Budget) -> Front
         choice = max(fitting, key=lambda record: (_accuracy(record), -ordered.index(record)))
         return Front(place, tuple(ordered), choice, _most_accurate(budget))
     return Front(place, tuple(ordered), fitting[0], _fastest(place, budget))
-
-
-def _best(records: Iterable[PointRecord]) -> float:
-    return max((_accuracy(record) for record in records), default=-math.inf)
 
 
 def _accuracy(record: PointRecord) -> float:

@@ -36,7 +36,7 @@ class Journal:
             InputError: the file cannot be written.
         """
         size = os.fstat(self._descriptor).st_size
-        with _told(self._path):
+        with _input_errors(self._path):
             try:
                 files.write_all(self._descriptor, line_of(record))
                 os.fsync(self._descriptor)
@@ -53,13 +53,13 @@ def opened(path: Path) -> Generator[Journal, None, None]:
     Raises:
         InputError: it cannot be written, or another sweep is at work on it.
     """
-    with _told(path):
+    with _input_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         # A link may lead to a file that is run, and a model's name may hold $(...).
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         descriptor = os.open(path, flags, 0o666)
     try:
-        with _told(path):
+        with _input_errors(path):
             _lock(descriptor, path)
             _drop_half_line(descriptor)
         yield Journal(path, descriptor)
@@ -138,7 +138,7 @@ def line_of(record: PointRecord) -> bytes:
 
 
 @contextlib.contextmanager
-def _told(path: Path) -> Generator[None, None, None]:
+def _input_errors(path: Path) -> Generator[None, None, None]:
     try:
         yield
     except OSError as error:

@@ -52,12 +52,12 @@ class Meter:
             self._watcher.advance()
 
     def _tell(self) -> None:
-        left = self._count - self._ended
-        if not left:
+        remaining = self._count - self._ended
+        if not remaining:
             return
-        seconds = (self._clock() - self._began) / self._ended * left
+        seconds = (self._clock() - self._began) / self._ended * remaining
         bad = f" ({self._bad} not done)" if self._bad else ""
-        running = min(left, self._workers)
+        running = min(remaining, self._workers)
         self._watcher.stage(
             f"{self._ended} ended{bad}, {running} running, {duration_text(seconds)} left",
             self._count,

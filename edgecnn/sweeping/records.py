@@ -50,13 +50,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Impossible:
-    """A point that cannot be, known before anything runs.
-
-    Attributes:
-        point: which.
-        message: why.
-        hint: what to do.
-    """
+    """A point that cannot be, known before anything runs."""
 
     point: Point
     message: str
@@ -180,10 +174,7 @@ class PointRecord:
 class Budget:
     """What a network may take; None sets no limit.
 
-    Attributes:
-        latency_ms: of one inference.
-        size_bytes: of the file.
-        max_drop: percentage points of accuracy below the best of the sweep.
+    `max_drop` is in percentage points of accuracy below the best of the sweep.
     """
 
     latency_ms: float | None = None

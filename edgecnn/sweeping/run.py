@@ -34,12 +34,7 @@ NAME = "sweep.jsonl"
 
 
 class StoppedError(KeyboardInterrupt):
-    """The user has interrupted: what is done is kept.
-
-    Attributes:
-        message: how far it came.
-        hint: how to go on.
-    """
+    """The user has interrupted: what is done is kept. The message says how far it came."""
 
     def __init__(self, message: str, hint: str) -> None:
         super().__init__(message)
@@ -105,7 +100,8 @@ def sweep(
     _check(chosen, spec)
     watcher = progress or Silent()
     reading = Recorder(watcher)
-    file = _out(chosen, name) / NAME
+    out = Path("artifacts", "sweeps", name) if chosen.out is None else Path(chosen.out)
+    file = out / NAME
     where = _storage(chosen, file)
     survey = take_survey(spec)
     if chosen.dry_run:
@@ -122,10 +118,6 @@ def _spec(source: Path | str | Mapping[str, Any]) -> tuple[Spec, str]:
     if isinstance(source, str | Path):
         return read_spec(Path(source)), Path(source).stem
     return from_tables(source), "sweep"
-
-
-def _out(options: SweepOptions, name: str) -> Path:
-    return Path(options.out) if options.out is not None else Path("artifacts") / "sweeps" / name
 
 
 def _storage(options: SweepOptions, file: Path) -> Path | str:
@@ -196,8 +188,8 @@ def _carry_out(
     watcher: Progress,
 ) -> None:
     """Run the points that are left, and keep each as it ends."""
-    left = survey.points - tally.ended()
-    count = left if options.limit is None else min(left, options.limit)
+    remaining = survey.points - tally.ended()
+    count = remaining if options.limit is None else min(remaining, options.limit)
     if not count:
         return
     rooted = where if isinstance(where, str) else str(where.absolute())

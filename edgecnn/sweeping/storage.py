@@ -108,7 +108,7 @@ class _Address:
         entry = self._entry(kind, key)
         here = caching.find(_STORED, entry)
         if here is None:
-            with _told(self._address):
+            with _input_errors(self._address):
                 if not self._system.exists(f"{self._place(kind, key)}/{caching.SUMS}"):
                     return None
             here = self._fetched(kind, key)
@@ -127,7 +127,7 @@ class _Address:
     def share(self, kind: str, key: str, path: Path) -> None:
         """See `Storage.share`."""
         place = self._place(kind, key)
-        with _told(self._address):
+        with _input_errors(self._address):
             there = self._system.exists(f"{place}/{caching.SUMS}")
         if not there:
             named = _tree(path) if path.is_dir() else {"": path}
@@ -145,7 +145,7 @@ class _Address:
         place = self._place(kind, key)
 
         def fetch(folder: Path) -> None:
-            with _told(self._address):
+            with _input_errors(self._address):
                 for name in self._system.find(place):
                     path = folder / key / name.removeprefix(place).lstrip("/")
                     path.parent.mkdir(parents=True, exist_ok=True)
@@ -161,7 +161,7 @@ class _Address:
 
     def _send(self, named: Mapping[str, Path], place: str) -> None:
         """Every file, then their checksums, by which others know that all are there."""
-        with _told(self._address):
+        with _input_errors(self._address):
             sums = caching.sums_text(named)
             for name, path in named.items():
                 self._system.makedirs(f"{place}/{name}".rpartition("/")[0], exist_ok=True)
@@ -203,7 +203,7 @@ def _file_system(address: str) -> tuple[Any, str]:
 
 
 @contextlib.contextmanager
-def _told(address: str) -> Generator[None, None, None]:
+def _input_errors(address: str) -> Generator[None, None, None]:
     """Say whose fault it is: file systems of the network raise whatever their makers chose."""
     try:
         yield

@@ -152,7 +152,7 @@ def make_report(
     warnings: Sequence[str],
 ) -> SweepReport:
     """What the sweep has come to."""
-    left = survey.points - tally.ended() - len(tally.failed)
+    remaining = survey.points - tally.ended() - len(tally.failed)
     mean_s, mean_bytes = tally.seconds.value, tally.disk_bytes.value
     return SweepReport(
         file=file,
@@ -161,14 +161,14 @@ def make_report(
         networks=survey.networks,
         done=len(tally.done),
         earlier=earlier,
-        left=left,
+        left=remaining,
         refused=_in_order(tally.refused),
         failed=_in_order(tally.failed),
         impossible=survey.impossible,
         fronts=tally.fronts.under(survey.spec.budget),
         budget=survey.spec.budget,
-        seconds_left=None if mean_s is None else mean_s * left,
-        bytes_left=None if mean_bytes is None else round(mean_bytes * left),
+        seconds_left=None if mean_s is None else mean_s * remaining,
+        bytes_left=None if mean_bytes is None else round(mean_bytes * remaining),
         warnings=tuple(warnings),
         notes=_notes(tally),
         done_keys=frozenset(tally.done),

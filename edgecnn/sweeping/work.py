@@ -115,7 +115,7 @@ def _performed(work: Work, storage: Storage, progress: Progress) -> PointRecord:
     local = _with_files_here(work, storage)
     root, manifest = storage.find(ARTIFACTS, work.artifact), None
     if root is not None:
-        manifest = _kept(root / work.point.recipe)
+        manifest = _stored_manifest(root / work.point.recipe)
     reused = manifest is not None
     if root is None or manifest is None:
         root = storage.make(
@@ -161,7 +161,7 @@ def _with_files_here(work: Work, storage: Storage) -> Work:
     )
 
 
-def _kept(folder: Path) -> Manifest | None:
+def _stored_manifest(folder: Path) -> Manifest | None:
     """The manifest of an artifact that is there and is what it says; None: make it."""
     from edgecnn.verifying import check_bytes
 

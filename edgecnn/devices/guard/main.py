@@ -84,15 +84,15 @@ class Guard:
         if not path.is_file():
             raise place.RefusedError("missing", f"there is no file {header['name']!r}")
         with path.open("rb") as file:
-            left = os.fstat(file.fileno()).st_size
-            self._pipe.reply("data", size=left)
+            remaining = os.fstat(file.fileno()).st_size
+            self._pipe.reply("data", size=remaining)
             total = hashlib.sha256()
-            while left:
-                chunk = file.read(min(left, CHUNK))
+            while remaining:
+                chunk = file.read(min(remaining, CHUNK))
                 if not chunk:  # it became shorter: the frame stays whole, its sum does not hold
-                    chunk = bytes(min(left, CHUNK))
+                    chunk = bytes(min(remaining, CHUNK))
                     total = hashlib.sha256(b"changed")
-                left -= len(chunk)
+                remaining -= len(chunk)
                 total.update(chunk)
                 self._pipe.raw(chunk)
         self._pipe.reply("ok", sha256=total.hexdigest())

@@ -164,26 +164,26 @@ def _keeper(locks: list[int], clear: Callable[[], None]) -> Generator[None, None
     It holds the locks with us (flock belongs to the open file, not to a process): nobody measures
     before all is gone.
     """
-    ours, theirs = os.pipe()
+    read_end, write_end = os.pipe()
     keeper = os.fork()
     if keeper == 0:
         os.setsid()
         for number in SIGNALS:
             signal.signal(number, signal.SIG_IGN)
-        for other in set(range(_MAX_DESCRIPTOR)) - {*locks, ours}:  # or the connection stays open
+        for other in {*range(_MAX_DESCRIPTOR)} - {*locks, read_end}:  # or the connection stays open
             with contextlib.suppress(OSError):
                 os.close(other)
         try:
-            if not os.read(ours, 1):
+            if not os.read(read_end, 1):
                 clear()
         finally:
             os._exit(0)
     try:
         yield
     finally:
-        os.write(theirs, b"done")
-        os.close(theirs)
-        os.close(ours)
+        os.write(write_end, b"done")
+        os.close(write_end)
+        os.close(read_end)
         os.waitpid(keeper, 0)
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from edgecnn.reporting.page.figure import Row
     from edgecnn.reporting.page.material import Material
-    from edgecnn.reporting.page.sections import Shown
+    from edgecnn.reporting.page.sections import SectionContent
 
 _HINT = "pip install 'edgecnn[report]'"
 _TEMPLATES = "edgecnn.reporting.page"
@@ -40,7 +40,7 @@ def check_installed() -> None:
         ) from error
 
 
-def render(material: Material, sections: tuple[Shown, ...]) -> str:
+def render(material: Material, sections: tuple[SectionContent, ...]) -> str:
     """Make the whole page.
 
     Args:
@@ -72,11 +72,11 @@ def render(material: Material, sections: tuple[Shown, ...]) -> str:
     )
 
 
-def _section(shown: Shown) -> dict[str, Any]:
-    charts = zip(shown.section.charts, shown.figures, strict=True)
+def _section(content: SectionContent) -> dict[str, Any]:
+    charts = zip(content.section.charts, content.figures, strict=True)
     return {
-        "id": shown.section.id,
-        "title": shown.section.title,
+        "id": content.section.id,
+        "title": content.section.title,
         "figures": [
             _figure(figure, chart.draw(figure)) if isinstance(figure, Figure) else {"gap": figure}
             for chart, figure in charts

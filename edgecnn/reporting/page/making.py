@@ -99,7 +99,7 @@ def report(
     if markdown_out is not None:
         written = _write(Path(markdown_out), markdown.render(material, sections))
     csv_files = () if csv_folder is None else _write_tables(Path(csv_folder), material, sections)
-    figures = [figure for shown in sections for figure in shown.figures]
+    figures = [figure for content in sections for figure in content.figures]
     verdicts = material.verdicts.verdicts if material.verdicts else ()
     return ReportResult(
         page=page,
@@ -122,7 +122,7 @@ def report(
 
 
 def _write_tables(
-    folder: Path, material: materials.Material, sections: tuple[contents.Shown, ...]
+    folder: Path, material: materials.Material, sections: tuple[contents.SectionContent, ...]
 ) -> tuple[Path, ...]:
     files = tables.render(material, sections)
     return tuple(_write(folder / name, content) for name, content in files.items())

@@ -15,25 +15,25 @@ if TYPE_CHECKING:
     from edgecnn.claims.record import Verdict
     from edgecnn.reporting.page.figure import Gap, Source
     from edgecnn.reporting.page.material import Material
-    from edgecnn.reporting.page.sections import Shown
+    from edgecnn.reporting.page.sections import SectionContent
 
 _SPECIAL = str.maketrans({character: f"\\{character}" for character in "\\`*_[]<>|#&"})
 
 
-def render(material: Material, sections: tuple[Shown, ...]) -> str:
+def render(material: Material, sections: tuple[SectionContent, ...]) -> str:
     """Make the document; of each figure the rows that the page shows when it is opened."""
     return "\n".join(_lines(material, sections)) + "\n"
 
 
-def _lines(material: Material, sections: tuple[Shown, ...]) -> Iterator[str]:
+def _lines(material: Material, sections: tuple[SectionContent, ...]) -> Iterator[str]:
     yield "# edgecnn report"
     for verdict in material.verdicts.verdicts if material.verdicts else ():
         yield from _verdict(verdict)
     for problem in material.problems:
         yield from ("", f"> Left out: {escape(problem)}")
-    for shown in sections:
-        yield from ("", f"## {shown.section.title}")
-        for figure in shown.figures:
+    for content in sections:
+        yield from ("", f"## {content.section.title}")
+        for figure in content.figures:
             yield from _figure(figure) if isinstance(figure, Figure) else _gap(figure)
 
 
@@ -65,12 +65,12 @@ def _figure(figure: Figure) -> Iterator[str]:
     yield from ("", f"### {escape(figure.title)}", "", escape(figure.reading))
     if figure.summary:
         yield from _table(figure.summary.titles, figure.summary.rows)
-    shown = [row for row in figure.rows if visible(figure, row)]
+    rows = [row for row in figure.rows if visible(figure, row)]
     choices = (choice for choice in figure.filters if choice.chosen)
     if chosen := [f"{choice.label.lower()} {choice.chosen}" for choice in choices]:
         note = f"Of {len(figure.rows)} rows those of {', '.join(chosen)}; --csv writes all of them."
         yield from ("", escape(note))
-    cells = [tuple(column.text(row[column.key]) for column in figure.columns) for row in shown]
+    cells = [tuple(column.text(row[column.key]) for column in figure.columns) for row in rows]
     yield from _table(tuple(column.title for column in figure.columns), cells)
     for note in figure.notes:
         yield from ("", escape(note))

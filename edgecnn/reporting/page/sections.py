@@ -116,16 +116,16 @@ SECTIONS = (
 
 
 @dataclass(frozen=True)
-class Shown:
+class SectionContent:
     """A section with what its charts gathered."""
 
     section: Section
     figures: tuple[Figure | Gap, ...]
 
 
-def gather(material: Material) -> tuple[Shown, ...]:
+def gather(material: Material) -> tuple[SectionContent, ...]:
     """Every section, its figures in the order of the table."""
     return tuple(
-        Shown(section, tuple(chart.gather(material) for chart in section.charts))
+        SectionContent(section, tuple(chart.gather(material) for chart in section.charts))
         for section in SECTIONS
     )

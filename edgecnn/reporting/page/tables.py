@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from edgecnn.claims.record import Verdict
     from edgecnn.reporting.page.figure import Value
     from edgecnn.reporting.page.material import Material
-    from edgecnn.reporting.page.sections import Shown
+    from edgecnn.reporting.page.sections import SectionContent
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _VERDICTS = ("claim", "outcome", "number", "value", "unit", "provenance", "source")
 
 
-def render(material: Material, sections: tuple[Shown, ...]) -> dict[str, str]:
+def render(material: Material, sections: tuple[SectionContent, ...]) -> dict[str, str]:
     """Make one file for each figure, and one of the verdicts' numbers.
 
     Returns:
@@ -28,7 +28,7 @@ def render(material: Material, sections: tuple[Shown, ...]) -> dict[str, str]:
         empty.
     """
     figures = [
-        figure for shown in sections for figure in shown.figures if isinstance(figure, Figure)
+        figure for content in sections for figure in content.figures if isinstance(figure, Figure)
     ]
     files = {f"{figure.id}.csv": _figure(figure) for figure in figures}
     if material.verdicts:

@@ -21,9 +21,9 @@ from task_nets import (
 import edgecnn
 from edgecnn.errors import InputError
 from edgecnn.evaluating.choosing import Choice, class_output
-from edgecnn.evaluating.ends import Ends, OutputEnd
 from edgecnn.evaluating.judging import class_scores
 from edgecnn.evaluating.options import EvaluateOptions, parse_output
+from edgecnn.evaluating.signature import OutputSpec, Signature
 from edgecnn.records import Endpoint, OutputInfo
 from edgecnn.tasks.outputs import Output
 
@@ -89,9 +89,9 @@ def test_the_output_with_scores_is_scored_or_the_one_that_is_named(
     assert report.evaluations[0].top1 == pytest.approx(4 / 6)
 
 
-def ends(*outputs: tuple[str, tuple[int, ...], Any]) -> Ends:
-    made = (OutputEnd(name, "float32", shape, "", kind) for name, shape, kind in outputs)
-    return Ends((), tuple(made), 1, "")
+def ends(*outputs: tuple[str, tuple[int, ...], Any]) -> Signature:
+    made = (OutputSpec(name, "float32", shape, "", kind) for name, shape, kind in outputs)
+    return Signature((), tuple(made), 1, "")
 
 
 def test_which_output_tells_the_class() -> None:

@@ -54,7 +54,7 @@ def gather(material: Material) -> Figure | Gap:
             choose(rows, "recipe", "Recipe", shared.RECIPE),
             choose(rows, "threads", "Threads", shared.THREADS, every=False),
         ),
-        sources=(source(devices.header, (*_provenances(rows), "published")),),
+        sources=(source(devices.header, (*distinct(rows, "provenance"), "published")),),
         notes=(
             (
                 "Accuracy is what was published for the network in float on ImageNet; networks"
@@ -64,10 +64,6 @@ def gather(material: Material) -> Figure | Gap:
         ),
     )
     return _with_finding(figure)
-
-
-def _provenances(rows: tuple[Row, ...]) -> tuple[str, ...]:
-    return distinct(rows, "provenance")
 
 
 def _marked(rows: Iterable[Row]) -> tuple[Row, ...]:
@@ -93,8 +89,8 @@ def _with_finding(figure: Figure) -> Figure:
     """Say in the title what the chart shows when it is opened."""
     import dataclasses
 
-    shown = [row for row in figure.rows if visible(figure, row)]
-    front = [str(row["label"]) for row in shown if row["front"]]
+    rows = [row for row in figure.rows if visible(figure, row)]
+    front = [str(row["label"]) for row in rows if row["front"]]
     name = shared.subject(figure.rows)
     where = f"{figure.filters[0].chosen}, {figure.filters[1].chosen or 'all recipes'}"
     if name in front or not front:

@@ -71,11 +71,8 @@ def _title(rows: tuple[Row, ...], name: str) -> str:
     met = {rate: sum(ms <= limit for ms in best.values()) for rate, limit in BUDGETS.items()}
     phrases = [f"{rate} on {count}" for rate, count in met.items()]
     how = words.listed(distinct(rows, "provenance"))
-    return f"{_capital(name)} runs at {words.listed(phrases)} of {len(best)} devices ({how})"
-
-
-def _capital(name: str) -> str:
-    return name[:1].upper() + name[1:]
+    text = f"{name} runs at {words.listed(phrases)} of {len(best)} devices ({how})"
+    return text[:1].upper() + text[1:]
 
 
 def draw(figure: Figure) -> drawing.Drawing:

@@ -73,10 +73,10 @@ def filters(rows: tuple[Row, ...]) -> tuple[Filter, ...]:
 
 def medians(rows: Iterable[Row]) -> tuple[float, float]:
     """The median ratio of MACs, and of times."""
-    shown = list(rows)
+    pairs = list(rows)
     return (
-        statistics.median(number(row, "macs_ratio") for row in shown),
-        statistics.median(number(row, "latency_ratio") for row in shown),
+        statistics.median(number(row, "macs_ratio") for row in pairs),
+        statistics.median(number(row, "latency_ratio") for row in pairs),
     )
 
 

@@ -66,7 +66,10 @@ def gather(material: Material) -> Figure | Gap:
     if twins is None or not runs:
         return Gap(ID, "What quantization costs", "No recipe was evaluated.", COMMANDS)
     rows = tuple(map(row, runs))
-    costs = _costs(rows)
+    costs = {
+        recipe: [number(row, "cost") for row in rows if row["recipe"] == recipe]
+        for recipe in distinct(rows, "recipe")
+    }
     means = {recipe: statistics.fmean(losses) for recipe, losses in costs.items()}
     phrases = [f"{recipe} {words.points(mean)}" for recipe, mean in means.items()]
     return Figure(
@@ -81,13 +84,6 @@ def gather(material: Material) -> Figure | Gap:
         notes=(f"Data: {twins.data}.",),
         summary=_summary(costs),
     )
-
-
-def _costs(rows: tuple[Row, ...]) -> dict[str, list[float]]:
-    return {
-        recipe: [number(row, "cost") for row in rows if row["recipe"] == recipe]
-        for recipe in distinct(rows, "recipe")
-    }
 
 
 def _summary(costs: dict[str, list[float]]) -> Grid:

@@ -45,11 +45,11 @@ def gather(material: Material) -> Figure | Gap:
 def _with_title(figure: Figure) -> Figure:
     import dataclasses
 
-    shown = [row for row in figure.rows if visible(figure, row)] or list(figure.rows)
-    macs, time = pairs.medians(shown)
+    rows = [row for row in figure.rows if visible(figure, row)] or list(figure.rows)
+    macs, time = pairs.medians(rows)
     title = (
         f"Separable layers need {words.ratio(macs)} of the MACs and take {words.ratio(time)} of"
-        f" the time (medians, {shown[0]['target']}, {shown[0]['dtype']})"
+        f" the time (medians, {rows[0]['target']}, {rows[0]['dtype']})"
     )
     return dataclasses.replace(figure, title=title)
 

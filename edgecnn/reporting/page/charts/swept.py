@@ -188,11 +188,11 @@ def _source(sweeps: Mapping[str, tuple[PointRecord, ...]], rows: tuple[Row, ...]
 
 def with_finding(figure: Figure) -> Figure:
     """Say in the title what the chart shows when it is opened."""
-    shown = [row for row in figure.rows if visible(figure, row)]
-    front = [row for row in shown if row["front"]]
+    rows = [row for row in figure.rows if visible(figure, row)]
+    front = [row for row in rows if row["front"]]
     sweep, place = (choice.chosen for choice in figure.filters)
     where = f"by {place}" if place == _SIZE else f"on {place}"
-    title = f"{sweep}: {len(front)} of {len(shown)} points are on the front, {where}"
+    title = f"{sweep}: {len(front)} of {len(rows)} points are on the front, {where}"
     return replace(figure, title=title)
 
 

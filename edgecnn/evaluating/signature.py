@@ -14,7 +14,7 @@ from edgecnn.tasks.outputs import Output
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from edgecnn.evaluating.subjects import KnownEnds
+    from edgecnn.evaluating.subjects import KnownSignature
     from edgecnn.records import OutputKind, TensorInfo
 
 _COLOURS = (1, 3)
@@ -23,7 +23,7 @@ _IMAGE = "NHWC"
 
 
 @dataclass(frozen=True)
-class InputEnd:
+class InputSpec:
     """An input of the network.
 
     Attributes:
@@ -60,7 +60,7 @@ class InputEnd:
 
 
 @dataclass(frozen=True)
-class OutputEnd:
+class OutputSpec:
     """An output of the network.
 
     Attributes:
@@ -88,7 +88,7 @@ class OutputEnd:
 
 
 @dataclass(frozen=True)
-class Ends:
+class Signature:
     """What a network takes and gives.
 
     Attributes:
@@ -98,12 +98,12 @@ class Ends:
         runtime: that ran it, with its version.
     """
 
-    inputs: tuple[InputEnd, ...]
-    outputs: tuple[OutputEnd, ...]
+    inputs: tuple[InputSpec, ...]
+    outputs: tuple[OutputSpec, ...]
     batch: int
     runtime: str
 
-    def image(self, name: str) -> InputEnd:
+    def image(self, name: str) -> InputSpec:
         """The one input, which takes pictures.
 
         Raises:
@@ -120,25 +120,25 @@ class Ends:
         )
 
 
-def input_end(info: TensorInfo, place: int, known: KnownEnds | None) -> InputEnd:
+def input_spec(info: TensorInfo, place: int, known: KnownSignature | None) -> InputSpec:
     """Describe an input of a file."""
     if known is not None:
         end = known.inputs[place]
         layout = known.input_layouts[place] or end.layout or guessed(info.shape)
-        return InputEnd(end.name, end.dtype, info.shape, end.layout or layout, layout)
+        return InputSpec(end.name, end.dtype, info.shape, end.layout or layout, layout)
     layout = guessed(info.shape)
     dtype = info.dtype if info.scale is None else "float32"
-    return InputEnd(info.name, dtype, info.shape, layout, layout)
+    return InputSpec(info.name, dtype, info.shape, layout, layout)
 
 
-def output_end(
+def output_spec(
     info: TensorInfo,
     values: np.ndarray[Any, Any],
     place: int,
-    known: KnownEnds | None,
+    known: KnownSignature | None,
     *,
-    ends: bool,
-) -> OutputEnd:
+    bounded: bool,
+) -> OutputSpec:
     """Describe an output of a file.
 
     Args:
@@ -146,14 +146,14 @@ def output_end(
         values: of one sample.
         place: which output it is.
         known: of the manifest.
-        ends: whether it ends in a softmax or a sigmoid.
+        bounded: whether it ends in a softmax or a sigmoid.
     """
     if known is not None:
         end = known.outputs[place]
         layout = known.output_layouts[place] or end.layout
-        return OutputEnd(end.name, values.dtype.name, values.shape, layout, end.kind)
-    kind: OutputKind = "probabilities" if ends else "values"
-    return OutputEnd(info.name, values.dtype.name, values.shape, "", kind)
+        return OutputSpec(end.name, values.dtype.name, values.shape, layout, end.kind)
+    kind: OutputKind = "probabilities" if bounded else "values"
+    return OutputSpec(info.name, values.dtype.name, values.shape, "", kind)
 
 
 def guessed(shape: Sequence[int]) -> str:
@@ -165,7 +165,7 @@ def guessed(shape: Sequence[int]) -> str:
     return "NCHW" if shape[1] in _COLOURS else ""
 
 
-def check_count(name: str, inputs: int, outputs: int, known: KnownEnds | None) -> None:
+def check_count(name: str, inputs: int, outputs: int, known: KnownSignature | None) -> None:
     """Hold that a file has the ends that its manifest lists.
 
     Raises:
@@ -201,6 +201,6 @@ def batch_of(name: str, inputs: Sequence[TensorInfo]) -> int:
     return batches.pop()
 
 
-def arranged(values: np.ndarray[Any, Any], end: InputEnd) -> np.ndarray[Any, Any]:
+def arranged(values: np.ndarray[Any, Any], end: InputSpec) -> np.ndarray[Any, Any]:
     """Samples in the source model's layout in the file's."""
     return layouts.convert(values, end.layout, end.file_layout)
