@@ -81,7 +81,8 @@ def seen(opened: Opened) -> NDArray[np.int32]:
 
 def near(pixels: NDArray[np.int32], wanted: tuple[float, ...]) -> NDArray[np.bool_]:
     """Where the pixels have a colour, as near as JPEG keeps it."""
-    return (np.abs(pixels - np.array(wanted)) < _JPEG).all(axis=-1)
+    found: NDArray[np.bool_] = (np.abs(pixels - np.array(wanted)) < _JPEG).all(axis=-1)
+    return found
 
 
 @contextlib.contextmanager
