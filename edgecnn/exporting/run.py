@@ -323,7 +323,7 @@ def _describe(
         float_places=written.float_places,
         kept=kept,
         float_ops=written.float_ops,
-        constants=_constant_outputs(made, file_format),
+        constants=_constant_outputs(basis, file_format),
     )
     if basis.options.strict and written.integer == "mixed":
         kinds = ", ".join(f"{count} {name}" for name, count in sorted(written.float_ops.items()))
