@@ -215,6 +215,8 @@ def test_a_full_disk_stops_no_service(home: Home, tmp_path: Path) -> None:
         wait_for(home.answers, "for the restart with room")
     folder.rmdir()
     kept.rename(folder)
+    os.kill(unit.process.pid, signal.SIGKILL)  # it wrote its state onto the disk that is gone
+    wait_for(home.answers, "for the restart in its own folder")
 
 
 def test_a_new_release_takes_over_once_it_answers(home: Home) -> None:
