@@ -143,6 +143,7 @@ def _details(
         yield from beside.small_twins(record)
         yield from beside.others(record, usable, reference)
     yield from text.what_it_takes(record, places)
+    yield from text.boards(full)
 
 
 def _numbers(

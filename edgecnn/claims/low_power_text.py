@@ -19,6 +19,7 @@ from edgecnn.claims.standings import (
     reaches,
 )
 from edgecnn.latency.device_names import short_name
+from edgecnn.micro.boards import BOARDS
 from edgecnn.text import count_text, milliseconds_text, size_text
 
 if TYPE_CHECKING:
@@ -202,6 +203,26 @@ def sizes(full: Sequence[Contender], record: Devices) -> Detail:
         "Files",
         f"size and memory, {listed(parts)}; within {_MEMORY}{beneath}: {listed(recipes)}.",
     )
+
+
+def boards(full: Sequence[Contender]) -> Iterator[Detail]:
+    """One class of device further down: the int8 file beside the flash of microcontrollers."""
+    most = max(BOARDS, key=lambda board: board.flash_bytes)
+    for net in full:
+        if net.recipe != "int8":  # TensorFlow Lite Micro has no kernels for dynamic
+            continue
+        file = f"the int8 file takes {size_text(net.size_bytes)} ({net.size_provenance})"
+        able = [board.name for board in BOARDS if board.flash_bytes >= net.size_bytes]
+        held = (
+            f"the flash of {listed(able)} has room for it, whose RAM is not looked at here"
+            if able
+            else f"none of {len(BOARDS)} boards has the flash for it (the most is"
+            f" {size_text(most.flash_bytes)}, {most.name})"
+        )
+        yield Detail(
+            "Microcontrollers",
+            f"{file}: {held}. `edgecnn guide microcontroller` says which networks fit where.",
+        )
 
 
 def what_it_takes(record: Devices, places: Sequence[Standing]) -> Iterator[Detail]:

@@ -112,6 +112,27 @@ def test_a_recipe_over_the_memory_is_a_condition() -> None:
     assert any("int8 23.0 MB and 40.0 MB" in each.text for each in found.details)
 
 
+@pytest.mark.parametrize(
+    ("size_bytes", "said"),
+    [
+        (23_000_000, "none of 5 boards has the flash for it (the most is 8.39 MB"),
+        (8_000_000, "the flash of ESP32-S3-DevKitC-1-N8 and Teensy 4.1 has room for it"),
+    ],
+)
+def test_which_microcontrollers_have_the_flash(size_bytes: int, said: str) -> None:
+    net = replace(contender(), size_bytes=size_bytes)
+    details = low_power.judge(evidence(latency(50), contenders=(net,))).details
+    (text,) = [detail.text for detail in details if detail.label == "Microcontrollers"]
+    assert text.startswith(f"the int8 file takes {size_bytes / 1e6:.3g}".rstrip("0"))
+    assert said in text
+
+
+def test_no_file_for_a_microcontroller_is_no_row() -> None:
+    net = contender("float32")
+    details = low_power.judge(evidence(latency(50, recipe="float32"), contenders=(net,))).details
+    assert "Microcontrollers" not in {detail.label for detail in details}
+
+
 @given(
     times=st.lists(st.floats(1, 5000), min_size=1, max_size=4),
     shrink=st.floats(0.01, 1),
