@@ -182,12 +182,12 @@ def _patches(operation: Any) -> None:  # noqa: ANN401 - a tf.Operation
     fits = all(size % step == 0 for size, step in zip(source.shape[1:3], strides, strict=True))
     with operation.graph.as_default(), tf.name_scope(f"{operation.name}/"):
         if sizes == strides and rates == (1, 1) and (fits or padding == "VALID"):
-            made = _tiles(source, *sizes)
+            patches = _tiles(source, *sizes)
         else:
             count = sizes[0] * sizes[1] * source.shape[3]
             ones = np.eye(count, dtype=np.float32).reshape(*sizes, source.shape[3], count)
-            made = tf.nn.conv2d(source, tf.constant(ones), strides, padding, dilations=rates)
-    _redirect(operation.outputs[0], made)
+            patches = tf.nn.conv2d(source, tf.constant(ones), strides, padding, dilations=rates)
+    _redirect(operation.outputs[0], patches)
 
 
 def _tiles(image: Any, height: int, width: int) -> Any:  # noqa: ANN401 - tensors of TensorFlow

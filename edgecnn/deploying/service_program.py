@@ -150,13 +150,13 @@ class Service:
         digest = hashlib.sha256(str(folder).encode("utf-8", "surrogateescape")).hexdigest()[:8]
         self.unit = f"edgecnn-{safe}-{digest}.service"
 
-    def install(self, asked: dict[str, Any]) -> dict[str, Any]:
+    def install(self, request: dict[str, Any]) -> dict[str, Any]:
         """Make the service, and hold that it answers.
 
         Raises:
             ServiceError: it does not; of a new one nothing is left then.
         """
-        arguments = [str(word) for word in asked["arguments"]]
+        arguments = [str(word) for word in request["arguments"]]
         new = not (self.folder / "service.json").exists()
         self._own.mkdir(exist_ok=True)
         program = self._own / "program.py"
@@ -186,20 +186,20 @@ class Service:
         Raises:
             ServiceError: it did not answer; the one before runs again, if there is one.
         """
-        pending, wanted = read(self.folder / "pending.json"), current(self.folder)
+        pending, release = read(self.folder / "pending.json"), current(self.folder)
         self._start_anew()
-        if self._answers_in_time(wanted):
+        if self._answers_in_time(release):
             return self.status()
         old = pending.get("old", "")
-        if current(self.folder) == wanted:  # else the service has gone back by itself
-            if not old or pending.get("new") != wanted:
+        if current(self.folder) == release:  # else the service has gone back by itself
+            if not old or pending.get("new") != release:
                 raise ServiceError("silent", f"the service gave no answer within {ANSWER_S:g} s")
             go_back(self.folder, pending, f"it gave no answer within {ANSWER_S:g} s")
             self._start_anew()
         again = "answers" if self._answers_in_time(old) else "does not answer either"
         raise ServiceError(
             "rolled back",
-            f"the release {wanted} gave no answer as a service; back to {old}, which {again}",
+            f"the release {release} gave no answer as a service; back to {old}, which {again}",
         )
 
     def _start_anew(self) -> None:
@@ -227,8 +227,8 @@ class Service:
         connection = http.client.HTTPConnection(state.get("host", ""), state["port"], timeout=2)
         try:
             connection.request("GET", "/health.json")
-            told = json.loads(connection.getresponse().read(4096))
-            return bool(told.get("release") == release)
+            answer = json.loads(connection.getresponse().read(4096))
+            return bool(answer.get("release") == release)
         except (OSError, ValueError, http.client.HTTPException):
             return False
         finally:
@@ -272,7 +272,7 @@ class Service:
         """Take all of it away; the releases and the kept frames stay."""
         self.manager.remove(self.unit)
         shutil.rmtree(self._own, ignore_errors=True)
-        names = [self.folder / each for each in ("pending.json", "live-token", "service.json")]
+        names = [self.folder / name for name in ("pending.json", "live-token", "service.json")]
         # What a power cut has left of an update.
         for path in [*names, *self.folder.glob(".*.part"), *self.folder.glob(".current-*")]:
             with contextlib.suppress(FileNotFoundError):
@@ -305,9 +305,9 @@ def go_back(folder: Path, pending: dict[str, Any], why: str) -> None:
     new.replace(folder / "current")
     with contextlib.suppress(FileNotFoundError):
         (folder / "pending.json").unlink()
-    told = {"from": pending["new"], "to": pending["old"], "why": why}
+    note = {"from": pending["new"], "to": pending["old"], "why": why}
     with contextlib.suppress(OSError):  # a full disk: it is back, and only the note is missing
-        _write(folder / "service" / "went-back.json", json.dumps(told))
+        _write(folder / "service" / "went-back.json", json.dumps(note))
     os.sync()
 
 
@@ -322,10 +322,10 @@ def current(folder: Path) -> str:
 def read(path: Path) -> dict[str, Any]:
     """A JSON object; an empty one where there is none that can be read."""
     try:
-        found = json.loads(path.read_bytes())
+        content = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return content if isinstance(content, dict) else {}
 
 
 def _write(path: Path, text: str) -> None:
@@ -353,35 +353,35 @@ def _home() -> str:
     return os.path.expanduser("~")  # noqa: PTH111 - Path.home raises where there is none
 
 
-def done(asked: str, service: Service) -> dict[str, Any]:
+def done(action: str, service: Service) -> dict[str, Any]:
     """Do what is asked.
 
     Raises:
         ServiceError: it was not done.
     """
-    if asked == "install":
+    if action == "install":
         return service.install(json.loads(sys.argv[3]))
     if not (service.folder / "service.json").exists():
         raise ServiceError("none", f"no service is installed for {service.folder}")
     how = {"update": service.update, "status": service.status, "logs": service.logs,
            "stop": service.stop, "remove": service.remove}  # fmt: skip
-    return how[asked]()
+    return how[action]()
 
 
 def main() -> int:
     """Do what is asked, and print one JSON object."""
-    asked, folder = sys.argv[1], Path(_home(), os.path.expanduser(sys.argv[2]))  # noqa: PTH111 - likewise
-    if asked == "before-start":
+    action, folder = sys.argv[1], Path(_home(), os.path.expanduser(sys.argv[2]))  # noqa: PTH111 - likewise
+    if action == "before-start":
         before_start(folder)
         return 0
-    told: dict[str, Any]
+    answer: dict[str, Any]
     try:
-        told = {"ok": True, "service": done(asked, Service(folder, Systemd()))}
+        answer = {"ok": True, "service": done(action, Service(folder, Systemd()))}
     except ServiceError as error:
-        told = {"ok": False, "kind": error.kind, "message": error.message}
+        answer = {"ok": False, "kind": error.kind, "message": error.message}
     except OSError as error:
-        told = {"ok": False, "kind": "place", "message": str(error)}
-    sys.stdout.write(json.dumps(told) + "\n")
+        answer = {"ok": False, "kind": "place", "message": str(error)}
+    sys.stdout.write(json.dumps(answer) + "\n")
     return 0
 
 

@@ -202,8 +202,8 @@ class Judge:
 
     def _is_mask(self, tensor: Tensor, *, one: bool) -> bool:
         """Whether a tensor holds zeros and numbers of nearly one size, or, if that may be, one."""
-        found = self.statistics.get(tensor.name)
-        values = tensor.data if tensor.data is not None else None if found is None else found.sample
+        known = self.statistics.get(tensor.name)
+        values = tensor.data if tensor.data is not None else None if known is None else known.sample
         if values is None or not values.size:
             return False
         sizes = np.abs(values)

@@ -35,8 +35,8 @@ class Collector:
 
     def add(self, outputs: Sequence[Output]) -> None:
         """Keep one run's."""
-        for each in outputs:
-            self._kept.setdefault(each.name, []).append(np.atleast_1d(each.values))
+        for output in outputs:
+            self._kept.setdefault(output.name, []).append(np.atleast_1d(output.values))
 
     def write(self) -> None:
         """Write the file.

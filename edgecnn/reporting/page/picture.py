@@ -44,7 +44,7 @@ def svg(panels: Iterable[Panel]) -> str:
     """
     import vl_convert
 
-    views = [_view(_narrowed(each.figure), each.draw) for each in panels]
+    views = [_view(_narrowed(panel.figure), panel.draw) for panel in panels]
     sheet = {
         "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
         "vconcat": views,
@@ -91,7 +91,9 @@ def _words(figure: Figure) -> dict[str, Any]:
     said = [figure.reading, *figure.notes, *map(source_text, figure.sources)]
     return {
         "text": textwrap.wrap(figure.title, _TITLE_CHARACTERS),
-        "subtitle": [line for each in said for line in textwrap.wrap(each, _TEXT_CHARACTERS)],
+        "subtitle": [
+            line for sentence in said for line in textwrap.wrap(sentence, _TEXT_CHARACTERS)
+        ],
         "anchor": "start",
         "frame": "bounds",
         "offset": 14,

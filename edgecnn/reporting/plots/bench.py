@@ -40,19 +40,19 @@ _READING = (
 
 def panels(report: BenchReport) -> Iterator[Panel]:
     """One figure a device; emulated timings are not representative, and not drawn."""
-    names = shown.short_names(each.file for each in report.results)
+    names = shown.short_names(result.file for result in report.results)
     for results in shown.by_target(report).values():
-        real = tuple(each for each in results if not each.emulated)
+        real = tuple(result for result in results if not result.emulated)
         if real:
             yield Panel(_figure(real, names), _draw)
 
 
 def _figure(results: tuple[BenchResult, ...], names: dict[str, str]) -> Figure:
-    several = len({each.threads for each in results}) > 1
+    several = len({result.threads for result in results}) > 1
     rows = tuple(
         row
-        for each in results
-        for row in _rows(each, _name(each, names[each.file], several=several))
+        for result in results
+        for row in _rows(result, _name(result, names[result.file], several=several))
     )
     first = results[0]
     return Figure(
@@ -67,8 +67,8 @@ def _figure(results: tuple[BenchResult, ...], names: dict[str, str]) -> Figure:
 
 
 def _conditions(results: tuple[BenchResult, ...]) -> str:
-    threads = sorted({each.threads for each in results})
-    counts = f"{words.listed([str(each) for each in threads])} thread{'s' * (threads != [1])}"
+    threads = sorted({result.threads for result in results})
+    counts = f"{words.listed([str(count) for count in threads])} thread{'s' * (threads != [1])}"
     return f"{results[0].plan} plan, {counts}"
 
 
@@ -93,12 +93,12 @@ def _rows(result: BenchResult, name: str) -> Iterator[Row]:
 def _percentiles(result: BenchResult) -> dict[int, float]:
     """Latencies in milliseconds by percentile, 0 to 100; p50 and p90 as they are printed."""
     latency = result.latency_ms
-    told = {_MEDIAN: latency.p50, _HEADLINE: latency.p90}
+    percentiles = {_MEDIAN: latency.p50, _HEADLINE: latency.p90}
     ordered = sorted(result.samples_ms)
     last = len(ordered) - 1
     if last < 0:
-        return {0: latency.min, **told}
-    return {p: ordered[round(p * last / _ALL)] for p in range(_ALL + 1)} | told
+        return {0: latency.min, **percentiles}
+    return {p: ordered[round(p * last / _ALL)] for p in range(_ALL + 1)} | percentiles
 
 
 def _text(result: BenchResult) -> str:

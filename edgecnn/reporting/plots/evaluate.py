@@ -45,8 +45,12 @@ _Values = tuple[float | None, float | None, float | None]
 def _measured(report: EvaluateReport) -> Iterator[tuple[str, Sequence[FileRun], list[_Values]]]:
     """What an axis is called, the files, and of each the value and its interval."""
     if report.evaluations:
-        found = report.evaluations
-        yield "top-1 accuracy", found, [(each.top1, each.low, each.high) for each in found]
+        evaluations = report.evaluations
+        yield (
+            "top-1 accuracy",
+            evaluations,
+            [(evaluation.top1, evaluation.low, evaluation.high) for evaluation in evaluations],
+        )
     if report.detections:
         yield "mAP 50-95", report.detections, [(e.map, None, None) for e in report.detections]
     if report.segmentations:
@@ -56,20 +60,32 @@ def _measured(report: EvaluateReport) -> Iterator[tuple[str, Sequence[FileRun], 
 
 
 def _agreement(report: EvaluateReport) -> tuple[str, Sequence[FileRun], list[_Values]]:
-    found = report.agreements
+    agreements = report.agreements
     if report.task == "classify":
-        return "same top-1 as float", found, [(each.top1, each.low, each.high) for each in found]
+        return (
+            "same top-1 as float",
+            agreements,
+            [(agreement.top1, agreement.low, agreement.high) for agreement in agreements],
+        )
     if report.task == "segment":
-        return "mIoU with float's masks", found, [(each.miou, None, None) for each in found]
-    return "mAP 50-95 against float's boxes", found, [(each.map, None, None) for each in found]
+        return (
+            "mIoU with float's masks",
+            agreements,
+            [(agreement.miou, None, None) for agreement in agreements],
+        )
+    return (
+        "mAP 50-95 against float's boxes",
+        agreements,
+        [(agreement.map, None, None) for agreement in agreements],
+    )
 
 
 def _figure(
     report: EvaluateReport, title: str, runs: Sequence[FileRun], values: list[_Values]
 ) -> Figure:
     rows = tuple(
-        _row(each, name, value, low, high)
-        for each, name, (value, low, high) in zip(runs, _names(report, runs), values, strict=True)
+        _row(run, name, value, low, high)
+        for run, name, (value, low, high) in zip(runs, _names(report, runs), values, strict=True)
         if value is not None
     )
     has_interval = any(row["low"] != row["high"] for row in rows)
@@ -105,24 +121,26 @@ def _row(
 
 
 def _runtimes(report: EvaluateReport) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(each.runtime for each in report.runs))
+    return tuple(dict.fromkeys(run.runtime for run in report.runs))
 
 
 def _names(report: EvaluateReport, runs: Sequence[FileRun | Difference]) -> list[str]:
     """The recipe where it tells a file from the others of its format, else the file."""
-    kinds = [(each.recipe, each.file.rpartition(".")[2]) for each in runs]
+    kinds = [(run.recipe, run.file.rpartition(".")[2]) for run in runs]
     if len(runs) > 1 and len(set(kinds)) == len(kinds):
         return [recipe for recipe, _ in kinds]
-    return [" ".join(shown.file_cells(each, report)) for each in runs]
+    return [" ".join(shown.file_cells(run, report)) for run in runs]
 
 
 def _differences(report: EvaluateReport) -> Figure:
     rows = tuple(
         {
-            **_row(each, name, each.difference, each.low, each.high),
-            "text": words.points(each.difference),
+            **_row(difference, name, difference.difference, difference.low, difference.high),
+            "text": words.points(difference.difference),
         }
-        for each, name in zip(report.differences, _names(report, report.differences), strict=True)
+        for difference, name in zip(
+            report.differences, _names(report, report.differences), strict=True
+        )
     )
     return Figure(
         id="evaluated-difference",

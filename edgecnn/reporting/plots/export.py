@@ -36,7 +36,7 @@ def panels(result: ExportResult) -> Iterator[Panel]:
 
 def _sizes(result: ExportResult, rows: tuple[Row, ...]) -> Figure:
     name = result.artifacts[0].manifest.model.name
-    refused = [f"{each.recipe} .{each.format}" for each in result.refused]
+    refused = [f"{refusal.recipe} .{refusal.format}" for refusal in result.refused]
     rejected = f"Rejected: {words.listed(refused)}." if refused else ""
     return Figure(
         id=exported.ID,
@@ -44,17 +44,17 @@ def _sizes(result: ExportResult, rows: tuple[Row, ...]) -> Figure:
         reading="The size of each file, by recipe and format.",
         columns=exported.COLUMNS,
         rows=rows,
-        sources=(exported.source([each.manifest for each in result.artifacts]),),
+        sources=(exported.source([artifact.manifest for artifact in result.artifacts]),),
         notes=tuple(filter(None, (weights_caution(result), rejected))),
     )
 
 
 def _snrs(result: ExportResult, rows: tuple[Row, ...], distant: tuple[Row, ...]) -> Figure:
-    told = _range([str(row["snr_text"]) for row in _by(distant, "snr_db")])
+    span = _range([str(row["snr_text"]) for row in _by(distant, "snr_db")])
     same = [f"{row['recipe']} {row['file']}" for row in rows if row["snr_db"] is None]
     return Figure(
         id=f"{exported.ID}-snr",
-        title=f"SNR against the float model: {told}",
+        title=f"SNR against the float model: {span}",
         reading=f"To the right is closer to float. {parity_basis(result)}",
         columns=exported.COLUMNS,
         rows=distant,

@@ -39,7 +39,7 @@ def check(path: Path) -> None:
         )
     if path.is_dir():
         raise InputError(f"--plot {path}: this is a folder.", hint="Name a file.")
-    folder = next(each for each in path.absolute().parents if os.path.lexists(each))
+    folder = next(parent for parent in path.absolute().parents if os.path.lexists(parent))
     try:
         with tempfile.TemporaryFile(dir=folder):
             pass

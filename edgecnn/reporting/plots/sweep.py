@@ -25,7 +25,7 @@ def panels(report: SweepReport) -> Iterator[Panel]:
     """One figure a place, of all points of this sweep that are done."""
     # What is wrong with the file the sweep has said.
     records = sweep_records(report.file, [])
-    done = tuple(each for each in records if each.key in report.done_keys)
+    done = tuple(record for record in records if record.key in report.done_keys)
     figure = swept.figure({report.file.parent.name: done})
     if figure is None:
         return
@@ -47,8 +47,10 @@ def _at(figure: Figure, front: Front, budget: Budget) -> Figure:
     )
     star = "" if front.taken is None else f"* {title(front.taken.point)}. "
     notes = (shown.budget_text(budget), f"{star}{front.reason}")
-    found = replace(figure, rows=rows, filters=(of_sweep, chosen), notes=tuple(filter(None, notes)))
-    return swept.with_finding(found)
+    narrowed = replace(
+        figure, rows=rows, filters=(of_sweep, chosen), notes=tuple(filter(None, notes))
+    )
+    return swept.with_finding(narrowed)
 
 
 def _lines(budget: Budget) -> dict[str, float]:

@@ -115,5 +115,5 @@ def _looked_at(file: os.DirEntry[str]) -> _Entry | None:
         return None
 
 
-def _entry(name: str, found: os.stat_result) -> _Entry:
-    return _Entry(name, found.st_ino, found.st_size, found.st_mtime_ns)
+def _entry(name: str, status: os.stat_result) -> _Entry:
+    return _Entry(name, status.st_ino, status.st_size, status.st_mtime_ns)

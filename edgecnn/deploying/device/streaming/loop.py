@@ -29,7 +29,7 @@ _BACKGROUND = 0
 class Listener(Protocol):
     """Who hears of each answer, and must not wait."""
 
-    def __call__(self, made: Answered, /) -> None:
+    def __call__(self, result: Answered, /) -> None:
         """Take one answer."""
 
 
@@ -109,35 +109,35 @@ class Loop:
 
     def _answer(self, frame: Frame) -> None:
         try:
-            made = answered(frame, self._loaded, self._feeder, self.question)
+            result = answered(frame, self._loaded, self._feeder, self.question)
         except UnreadableError as error:
             self._teller.seldom("unreadable", source=frame.shot.name, why=str(error))
             return
         self.answered += 1
         self._times.frame_ended()
-        for stage, ms in made.ms.items():
+        for stage, ms in result.ms.items():
             self._times.add(stage, ms)
         for listener in self._listeners:
-            listener(made)
-        self._print(made)
+            listener(result)
+        self._print(result)
 
-    def _print(self, made: Answered) -> None:
+    def _print(self, result: Answered) -> None:
         now = time.monotonic()
-        if now < self._next_line_s or (self._only_found and not holds_something(made.record)):
+        if now < self._next_line_s or (self._only_found and not holds_something(result.record)):
             return
         self._next_line_s = now + self._every_s
-        line = self._teller.result(result_record(made))
+        line = self._teller.result(result_record(result))
         if self._on_line is not None:
             self._on_line(line)
 
 
-def result_record(made: Answered) -> dict[str, Any]:
+def result_record(result: Answered) -> dict[str, Any]:
     """The object of a result's line."""
     return {
-        "frame": made.frame.number,
-        **made.record,
-        "ms": {stage: round(ms, 3) for stage, ms in made.ms.items()},
-        "age_ms": round(made.age_ms, 3),
+        "frame": result.frame.number,
+        **result.record,
+        "ms": {stage: round(ms, 3) for stage, ms in result.ms.items()},
+        "age_ms": round(result.age_ms, 3),
     }
 
 

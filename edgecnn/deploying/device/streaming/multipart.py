@@ -122,11 +122,11 @@ class Parts:
         return True
 
     def _find(self) -> int:
-        found = self._pending.find(self._delimiter, self._looked)
+        position = self._pending.find(self._delimiter, self._looked)
         self._looked = max(0, len(self._pending) - len(self._delimiter))
-        if found >= 0:
-            self._looked = found
-        return found
+        if position >= 0:
+            self._looked = position
+        return position
 
     def _cut(self, size: int) -> None:
         del self._pending[:size]

@@ -66,11 +66,11 @@ class Painter:
         self._thread = threading.Thread(target=self._run, name="painter", daemon=True)
         self._thread.start()
 
-    def __call__(self, made: Answered) -> None:
+    def __call__(self, result: Answered) -> None:
         """Take an answer; never waits."""
-        self._last = made
+        self._last = result
         if time.monotonic() < self._watched_until:
-            self._mailbox.put(made)
+            self._mailbox.put(result)
 
     def newest(self) -> Answered | None:
         """The last answer, watched or not."""
@@ -87,7 +87,7 @@ class Painter:
     def picture(self, number: int) -> bytes:
         """The picture of a frame; empty where it is no longer kept."""
         with self._changed:
-            return next((each.jpeg for each in self._drawn if each.number == number), b"")
+            return next((drawn.jpeg for drawn in self._drawn if drawn.number == number), b"")
 
     def close(self) -> None:
         """End."""
@@ -107,21 +107,21 @@ class Painter:
 
     def _run(self) -> None:
         while not self._mailbox.ended:
-            made = self._mailbox.take(1.0)
-            if made is not None:
+            result = self._mailbox.take(1.0)
+            if result is not None:
                 start = time.perf_counter()
-                jpeg = painted(made, self._labels)
+                jpeg = painted(result, self._labels)
                 self._times.add("drawing", (time.perf_counter() - start) * 1e3)
                 with self._changed:
-                    self._drawn.append(Drawn(made.frame.number, jpeg, result_record(made)))
+                    self._drawn.append(Drawn(result.frame.number, jpeg, result_record(result)))
                     self._changed.notify_all()
 
 
-def painted(made: Answered, labels: Sequence[str]) -> bytes:
+def painted(result: Answered, labels: Sequence[str]) -> bytes:
     """A JPEG of at most 960 pixels a side, with the answer drawn onto it."""
-    picture = _small(made)
-    scale = picture.width / made.size[1], picture.height / made.size[0]
-    answer = made.answer
+    picture = _small(result)
+    scale = picture.width / result.size[1], picture.height / result.size[0]
+    answer = result.answer
     if answer.detections is not None:
         drawn = draw.boxes(picture, _scaled(answer.detections, scale), labels)
     elif answer.mask is not None:
@@ -133,14 +133,14 @@ def painted(made: Answered, labels: Sequence[str]) -> bytes:
     return stream.getvalue()
 
 
-def _small(made: Answered) -> Image.Image:
-    pixels = made.frame.shot.pixels
+def _small(result: Answered) -> Image.Image:
+    pixels = result.frame.shot.pixels
     if pixels is not None:
         from PIL import Image
 
         picture = Image.fromarray(pixels)
     else:
-        picture = images.whole(made.frame.shot.encoded, _DECODED)
+        picture = images.whole(result.frame.shot.encoded, _DECODED)
     picture.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE))
     return picture
 

@@ -156,8 +156,8 @@ class Handler(BaseHTTPRequestHandler):
         if not self.server.token or trusted.has_token(self.headers, self.server.token):
             return True
         parts = urlsplit(self.path)
-        given = parse_qs(parts.query).get("token", [""])[0]
-        if self.command == "GET" and trusted.same(given, self.server.token):
+        offered = parse_qs(parts.query).get("token", [""])[0]
+        if self.command == "GET" and trusted.same(offered, self.server.token):
             self._let_in()
         else:
             self._refuse(HTTPStatus.UNAUTHORIZED, "The token is missing: open /?token=TOKEN.")
@@ -193,8 +193,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def _next(self) -> None:
         """The state, and the newest picture's number and result once it is another."""
-        given = parse_qs(urlsplit(self.path).query).get("after", ["0"])[0]
-        after = int(given) if given.isdigit() and len(given) < 16 else 0  # noqa: PLR2004 - a number
+        text = parse_qs(urlsplit(self.path).query).get("after", ["0"])[0]
+        after = int(text) if text.isdigit() and len(text) < 16 else 0  # noqa: PLR2004 - a number
         drawn = self.server.actions.wait_for(after, _POLL_S)
         self._json(
             {
@@ -212,17 +212,17 @@ class Handler(BaseHTTPRequestHandler):
         self._end({"Content-Type": "image/jpeg"}, jpeg)
 
     def _pause(self) -> None:
-        asked = self._asked("paused", bool)
-        if asked is not None:
-            self.server.actions.pause(paused=asked)
+        value = self._asked("paused", bool)
+        if value is not None:
+            self.server.actions.pause(paused=value)
             self._state()
 
     def _above(self) -> None:
-        asked = self._asked("above", float)
-        if asked is None or not 0 <= asked <= 1:
+        value = self._asked("above", float)
+        if value is None or not 0 <= value <= 1:
             self._refuse(HTTPStatus.BAD_REQUEST, "A score from 0 to 1 is taken.")
             return
-        self.server.actions.set_above(asked)
+        self.server.actions.set_above(value)
         self._state()
 
     def _keep(self) -> None:

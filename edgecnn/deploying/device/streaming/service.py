@@ -111,15 +111,15 @@ def confirm(folder: Path, release: str, host: str, port: int | None) -> None:
             pending.unlink()
     state = folder / "service" / "state.json"
     state.parent.mkdir(exist_ok=True)
-    told = {"release": release, "pid": os.getpid(), "host": host, "port": port}
+    content = {"release": release, "pid": os.getpid(), "host": host, "port": port}
     part = state.with_name(f".state.{os.getpid()}.part")
-    part.write_text(json.dumps(told), "utf-8")
+    part.write_text(json.dumps(content), "utf-8")
     part.replace(state)
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_bytes())
+        content = json.loads(path.read_bytes())
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return content if isinstance(content, dict) else {}

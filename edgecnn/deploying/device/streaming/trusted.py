@@ -84,9 +84,9 @@ def is_same_origin(headers: Message[str, str]) -> bool:
 
 def has_token(headers: Message[str, str], token: str) -> bool:
     """Whether the token is in the cookie or the Authorization header; compared in constant time."""
-    scheme, _, given = headers.get("Authorization", "").partition(" ")
+    scheme, _, offered = headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer":
-        return same(given.strip(), token)
+        return same(offered.strip(), token)
     try:
         held = cookies.SimpleCookie(headers.get("Cookie", "")).get(COOKIE)
     except cookies.CookieError:
@@ -94,6 +94,6 @@ def has_token(headers: Message[str, str], token: str) -> bool:
     return held is not None and same(held.value, token)
 
 
-def same(given: str, token: str) -> bool:
+def same(offered: str, token: str) -> bool:
     """Compare in a time that does not tell where they differ."""
-    return hmac.compare_digest(given.encode("utf-8", "replace"), token.encode())
+    return hmac.compare_digest(offered.encode("utf-8", "replace"), token.encode())
