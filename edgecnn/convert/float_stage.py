@@ -51,7 +51,7 @@ TENSORFLOW = {
 }
 # What the child starts with. The converter copies the weights several times over, and both
 # allocators keep what is freed: oneDNN's pool, and glibc unless it is told from which size on it
-# has to give it back. Xception's peak: 2.5 GB so, 1.7 with these two.
+# has to give it back. Xception's peak: 2.5 GB before, 1.9 with these two.
 ENVIRONMENT = {
     **TENSORFLOW,
     "TF_ONEDNN_USE_SYSTEM_ALLOCATOR": "1",
