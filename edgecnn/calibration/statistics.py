@@ -42,6 +42,7 @@ _SAMPLED_OF_FEW, _FEW_RUNS = 1 << 19, 32
 _WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 _FILE = "statistics.npz"
 _LARGEST = float(np.float32(LARGEST))
+_ROW = 4096  # values
 # Parts that the runs are dealt out to: a fifth of them can be left out, or each in turn.
 _MOST_PARTS = 20
 
@@ -184,6 +185,23 @@ def _of_parts(
     return TensorStatistics(statistics.lows[parts], statistics.highs[parts], sample)
 
 
+def _reduced(function: np.ufunc, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Smallest or largest of each channel, (C,), of (positions, C).
+
+    numpy goes along one row at a time, and rows of a few channels are mostly overhead: several
+    positions are taken for one long row first, for half the time (a tenth with 3 channels).
+    """
+    positions, channels = rows.shape
+    together = min(max(1, _ROW // channels), positions)
+    whole = positions // together * together
+    wide = function.reduce(rows[:whole].reshape(-1, together * channels), axis=0)
+    values = wide.reshape(together, channels)
+    result: NDArray[np.float32] = function.reduce(values, axis=0)
+    if whole < positions:
+        function(result, function.reduce(rows[whole:], axis=0), out=result)
+    return result
+
+
 class _TensorAccumulator:
     def __init__(self, tensor: Tensor, parts: NDArray[np.int64], seed: tuple[int, int]) -> None:
         runs, extremes = len(parts), (int(parts.max(initial=0)) + 1, tensor.channels)
@@ -206,8 +224,8 @@ class _TensorAccumulator:
             return
         rows = values.reshape(self.positions, self.channels)
         low, high = self.lows[self.parts[self.run]], self.highs[self.parts[self.run]]
-        np.minimum(low, rows.min(axis=0), out=low)
-        np.maximum(high, rows.max(axis=0), out=high)
+        np.minimum(low, _reduced(np.minimum, rows), out=low)
+        np.maximum(high, _reduced(np.maximum, rows), out=high)
         picked = self.random.choice(self.positions, self.per_run, replace=False, shuffle=False)
         self.sample[self.run * self.per_run : (self.run + 1) * self.per_run] = rows[picked]
         self.run += 1

@@ -24,6 +24,7 @@ from edgecnn.quantize.weights import quantize_layers, write_layers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from concurrent.futures import Executor, Future
 
     from numpy.typing import NDArray
 
@@ -152,24 +153,43 @@ def _give_biases(graph: Graph) -> None:
             affine.set_bias(graph, operator, np.zeros(operator.output.channels))
 
 
+@dataclass(frozen=True)
+class Weighing:
+    """A `Weighed` whose weights are being rounded.
+
+    Attributes:
+        begun: what is known already; without layers.
+        layers: by the name of a convolution's output.
+    """
+
+    begun: Weighed
+    layers: Mapping[str, Future[QuantizedLayer]]
+
+    def result(self, progress: Progress | None = None) -> Weighed:
+        """Wait for it; `progress` is told of each layer."""
+        watcher, layers = progress or Silent(), {}
+        for name, layer in self.layers.items():
+            layers[name] = layer.result()
+            watcher.advance()
+        return replace(self.begun, layers=layers)
+
+
 def weigh(
     prepared: Prepared,
     bits: int,
+    pool: Executor,
     *,
     adaptive: bool = True,
     judge: bool = True,
-    threads: int = 1,
-    progress: Progress | None = None,
-) -> Weighed:
-    """Decide what stays float, and the weights of the rest.
+) -> Weighing:
+    """Decide what stays float, and begin with the weights of the rest.
 
     Args:
         prepared: left as it is.
         bits: of an activation, 8 or 16.
+        pool: see `weights.workers`.
         adaptive: as `Settings` has it.
         judge: False to leave float only what has no integer kernel.
-        threads: for the layers.
-        progress: told of each.
     """
     model, known = prepared.graph.copy(), prepared.known
     largest = {o.output.name: _SIX for o in model.operators if _is_relu6(o)}
@@ -178,8 +198,8 @@ def weigh(
     selected = _integer_layers(known, in_float)
     if not adaptive:
         selected = {name: replace(layer, covariance=None) for name, layer in selected.items()}
-    layers = quantize_layers(model, selected, threads=threads, progress=progress or Silent())
-    return Weighed(model, known, layers, in_float, largest, bits)
+    begun = Weighed(model, known, {}, in_float, largest, bits)
+    return Weighing(begun, quantize_layers(model, selected, pool))
 
 
 def _is_relu6(operator: Operator) -> bool:
@@ -243,7 +263,7 @@ def assemble(
     graph = weighed.model.copy()
     kept = {operator.output.name for operator in weighed.in_float}
     twins = [operator for name, operator in graph.by_output().items() if name in kept]
-    layout.lay_out(graph, chosen, weighed.bits, twins)
+    layout.lay_out(graph, chosen, weighed.bits, twins, weighed.layers)
     relu_to_requantize.apply(graph, chosen)  # it may change scales, which the biases depend on
     hard_swish_to_product.apply(graph)
     write_layers(graph, weighed.layers)

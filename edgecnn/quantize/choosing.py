@@ -21,13 +21,14 @@ from edgecnn.quantize.assembly import RangeSource, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from concurrent.futures import Executor
 
     from numpy.typing import NDArray
 
     from edgecnn.calibration.statistics import Statistics
     from edgecnn.formats.tflite_graph import Graph
     from edgecnn.progress import Progress
-    from edgecnn.quantize.assembly import Prepared, Weighed
+    from edgecnn.quantize.assembly import Prepared, Weighed, Weighing
 
     Feed = Sequence[NDArray[Any]]
 
@@ -246,13 +247,14 @@ class Search:
         judged: Sequence[str],
         *,
         judge: bool,
-        threads: int,
+        pool: Executor,
         progress: Progress,
     ) -> None:
         self._plain, self._trial, self._judged = prepared, trial, judged
-        self._judge, self._threads, self._progress = judge, threads, progress
+        self._judge, self._pool, self._progress = judge, pool, progress
         self._noise: dict[Settings, NDArray[np.float64]] = {}
         self._prepared: dict[tuple[bool, bool], Prepared] = {}
+        self._weighing: dict[tuple[bool, bool, bool], Weighing] = {}
         self._weighed: dict[tuple[bool, bool, bool], Weighed] = {}
         self._sources: dict[tuple[bool, bool], list[RangeSource]] = {}
 
@@ -270,19 +272,27 @@ class Search:
 
     def weighed(self, settings: Settings) -> Weighed:
         """Its weights."""
+        key = self._begin(settings)
+        if key not in self._weighed:
+            self._weighed[key] = self._weighing[key].result(self._progress)
+        return self._weighed[key]
+
+    def _begin(self, settings: Settings) -> tuple[bool, bool, bool]:
+        """Have its weights made, beside what is done until they are wanted; what they go by."""
         views = settings.views or not settings.equalized  # weights do not depend on it otherwise
         key = (settings.equalized, views, settings.adaptive)
-        if key not in self._weighed:
-            self._weighed[key] = assembly.weigh(
-                self.prepared(settings), 8, adaptive=settings.adaptive, judge=self._judge,
-                threads=self._threads, progress=self._progress,
+        if key not in self._weighing:
+            self._weighing[key] = assembly.weigh(
+                self.prepared(settings), 8, self._pool,
+                adaptive=settings.adaptive, judge=self._judge,
             )  # fmt: skip
-        return self._weighed[key]
+        return key
 
     def run(self, methods: Sequence[str]) -> Choice:
         """Choose; the first of the methods is the one that others have to beat."""
         few = self._trial.parts < FEW
         best = Settings(method=methods[0], wide=few)
+        self._begin(best)  # wanted whatever comes of the rest
         if not self._trial.folds:
             return Choice(best)
         alone = replace(best, views=False)

@@ -15,6 +15,7 @@ from edgecnn.progress import Progress, Silent
 from edgecnn.quantize import assembly, float_operators
 from edgecnn.quantize.assembly import Decided, RangeSource, Settings
 from edgecnn.quantize.choosing import MOST_IMAGES, Choice, Search, Trial
+from edgecnn.quantize.weights import workers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -121,26 +122,18 @@ def quantize(  # noqa: PLR0913 - all but one have defaults
     Raises:
         InputError: the model has loops, branches or a state.
     """
-    from threadpoolctl import threadpool_limits
-
-    # OpenBLAS's threads spin on the products of a matrix and a vector that equalizing is made of:
-    # with two cores 25 times the time of one thread.
-    with threadpool_limits(1, "blas"):
+    with workers(threads) as pool:
         plain = assembly.prepare(graph, statistics)
         watcher = progress or Silent()
         if activation_bits == _INT8_BITS:
             measuring = Trial(
                 statistics, trial, judged, threads=threads, samples=samples, most=images
             )
-            search = Search(
-                plain, measuring, judged, judge=judge, threads=threads, progress=watcher
-            )
+            search = Search(plain, measuring, judged, judge=judge, pool=pool, progress=watcher)
             prepared, weighed, choice = _by_measuring(search, measuring, method)
         else:
             prepared = _as_predicted(plain, judged)
-            weighed = assembly.weigh(
-                prepared, activation_bits, judge=judge, threads=threads, progress=watcher
-            )
+            weighed = assembly.weigh(prepared, activation_bits, pool, judge=judge).result(watcher)
             # 16 bits have levels to spare, and nothing is worth cutting off.
             ranges = "minmax" if method == AUTO else method
             choice = Choice(Settings(ranges, equalized=prepared is not plain))

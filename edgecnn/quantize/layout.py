@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from edgecnn.formats.tflite_graph import Graph, Tensor
     from edgecnn.quantize.ranges import Range
+    from edgecnn.quantize.weights import QuantizedLayer
 
 _LEAST_WIDTH = 1e-9  # no scale is zero
 _DTYPES = {8: "INT8", 16: "INT16"}
@@ -59,7 +60,11 @@ class _Width:
 
 
 def lay_out(
-    graph: Graph, ranges: Mapping[str, Range], bits: int, in_float: Collection[Operator] = ()
+    graph: Graph,
+    ranges: Mapping[str, Range],
+    bits: int,
+    in_float: Collection[Operator] = (),
+    layers: Mapping[str, QuantizedLayer] | None = None,
 ) -> None:
     """Turn a float graph into an integer one, in place; its ends become integers where they can.
 
@@ -68,18 +73,27 @@ def lay_out(
         ranges: of every float tensor that is no constant, by name.
         bits: of an activation, 8 or 16.
         in_float: operators that keep computing on real numbers.
+        layers: by the name of its output, a convolution's weights where they are decided already;
+            those of the others are rounded to nearest. `write_layers` is to follow: it knows the
+            biases.
 
     Raises:
         EdgeCnnError: a tensor's range is not known.
     """
-    _Layout(graph, ranges, _Width(bits), set(in_float)).apply()
+    _Layout(graph, ranges, _Width(bits), set(in_float), layers or {}).apply()
 
 
 class _Layout:
     def __init__(
-        self, graph: Graph, ranges: Mapping[str, Range], width: _Width, in_float: set[Operator]
+        self,
+        graph: Graph,
+        ranges: Mapping[str, Range],
+        width: _Width,
+        in_float: set[Operator],
+        layers: Mapping[str, QuantizedLayer],
     ) -> None:
         self.graph, self.ranges, self.width = graph, dict(ranges), width
+        self.layers = layers
         self.kernels = {
             operator: kernel
             for operator in graph.operators
@@ -255,15 +269,16 @@ class _Layout:
     def _quantize_weights(
         self, operator: Operator, parts: kernels.Weighted, source: Quantization
     ) -> None:
-        """Weights per output, rounded to nearest; the bias in steps of input times weights."""
+        """Weights per output; the bias in steps of input times weights."""
         weights, bias = operator.inputs[parts.weights], operator.input(parts.bias)
         assert weights is not None  # noqa: S101 - `kernel_of` looked
-        values = np.moveaxis(np.asarray(weights.data), parts.axis, 0)
-        rows = values.reshape(len(values), -1)
-        scale = rounding.symmetric_scale(rows)
-        integers = rounding.nearest(rows, scale).reshape(values.shape)
+        layer = self.layers.get(operator.output.name)
+        if layer is None or layer.axis != parts.axis:
+            integers, scale = _rounded_to_nearest(np.asarray(weights.data), parts.axis)
+        else:
+            integers, scale = layer.weights, layer.scale
         quantized = self._own(weights)
-        quantized.data = np.ascontiguousarray(np.moveaxis(integers, 0, parts.axis))
+        quantized.data = integers
         zeros = np.zeros(len(scale), np.int64)
         quantized.quantization = Quantization(scale.astype(np.float32), zeros, parts.axis)
         operator.inputs[parts.weights] = quantized
@@ -280,3 +295,14 @@ class _Layout:
         zeros = np.zeros(len(steps), np.int64)
         quantized.quantization = Quantization(steps.astype(np.float32), zeros)
         return quantized
+
+
+def _rounded_to_nearest(
+    weights: NDArray[np.floating], axis: int
+) -> tuple[NDArray[np.int8], NDArray[np.float64]]:
+    """Integers as the weights lie, and the scale of each output."""
+    values = np.moveaxis(weights, axis, 0)
+    rows = values.reshape(len(values), -1)
+    scale = rounding.symmetric_scale(rows)
+    integers = rounding.nearest(rows, scale).reshape(values.shape)
+    return np.ascontiguousarray(np.moveaxis(integers, 0, axis)), scale

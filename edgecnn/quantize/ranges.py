@@ -57,25 +57,29 @@ def mse(statistics: TensorStatistics) -> Range:
     # In double precision: between subnormals, or float32's extremes, there is no room for bins.
     values = statistics.sample[statistics.sample != 0].astype(np.float64)
     counts, edges = np.histogram(values, bins=_BINS, range=(low, high))
-    centers = (edges[1:] + edges[:-1]) / 2
-
-    def error(limits: Range) -> float:
-        return _error(counts, centers, *limits)
-
-    best = min(((low * share, high * share) for share in _SHARES), key=error)
+    histogram = counts.astype(np.float64), (edges[1:] + edges[:-1]) / 2
+    lows, highs = low * _SHARES, high * _SHARES
+    best_low, best_high = _best(histogram, lows, highs)
     if low < 0 < high:
-        best = min(((low * share, best[1]) for share in _SHARES), key=error)
-        best = min(((best[0], high * share) for share in _SHARES), key=error)
-    return float(best[0]), float(best[1])
+        best_low, _ = _best(histogram, lows, np.full_like(lows, best_high))
+        _, best_high = _best(histogram, np.full_like(highs, best_low), highs)
+    return best_low, best_high
 
 
-def _error(
-    counts: NDArray[np.int64], centers: NDArray[np.float64], low: float, high: float
-) -> float:
-    step = (high - low) / _LEVELS
-    beyond = centers - np.clip(centers, low, high)
-    squared = np.where(beyond == 0, step * step / 12, _CLIPPING_WEIGHT * np.square(beyond))
-    return float(np.dot(counts, squared))
+def _best(
+    histogram: tuple[NDArray[np.float64], NDArray[np.float64]],
+    lows: NDArray[np.float64],
+    highs: NDArray[np.float64],
+) -> Range:
+    """The limits that lose least, of (N,) and (N,); the first of equals."""
+    counts, centers = histogram
+    steps = (highs - lows) / _LEVELS
+    beyond = centers - np.clip(centers, lows[:, None], highs[:, None])
+    squared = np.where(
+        beyond == 0, (steps * steps / 12)[:, None], _CLIPPING_WEIGHT * np.square(beyond)
+    )
+    least = int(np.argmin([np.dot(counts, row) for row in squared]))
+    return float(lows[least]), float(highs[least])
 
 
 def reached(statistics: TensorStatistics, deviations: float = _REACH) -> Range:

@@ -7,7 +7,8 @@ error that varies from input to input, adaptive rounding makes small (`rounding`
 
 from __future__ import annotations
 
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -18,12 +19,11 @@ from edgecnn.formats.tflite_graph import Quantization
 from edgecnn.quantize import affine, onnx_saturation, rounding
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from numpy.typing import NDArray
 
     from edgecnn.formats.tflite_graph import Graph, Operator, Tensor
-    from edgecnn.progress import Progress
 
 _DEPTHWISE = "DEPTHWISE_CONV_2D"
 _DEPTHWISE_AXIS = 3
@@ -49,32 +49,53 @@ class QuantizedLayer:
     axis: int
 
 
-def quantize_layers(
-    graph: Graph, layers: Mapping[str, LayerInputs], *, threads: int, progress: Progress
-) -> dict[str, QuantizedLayer]:
-    """Every convolution with float32 weights and known inputs, by its output tensor's name."""
+@contextmanager
+def workers(threads: int) -> Iterator[Executor]:
+    """Threads to round layers on; an interrupt waits for none that nobody wants any more.
+
+    OpenBLAS has one thread meanwhile, here and in the caller. Its own spin on the products of a
+    matrix and a vector that equalizing is made of: with two cores 25 times the time of one thread.
+    """
     from threadpoolctl import threadpool_limits
 
+    pool = ThreadPoolExecutor(threads)
+    try:
+        with threadpool_limits(1, "blas"):
+            yield pool
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+    pool.shutdown()
+
+
+def quantize_layers(
+    graph: Graph, layers: Mapping[str, LayerInputs], pool: Executor
+) -> dict[str, Future[QuantizedLayer]]:
+    """Begin with every convolution with float32 weights and known inputs.
+
+    Args:
+        graph: float; left as it is.
+        layers: by the name of a convolution's output, what its kernel sees.
+        pool: see `workers`.
+
+    Returns:
+        By the same names.
+    """
     work = {}
-    with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads) as pool:
-        for operator in graph.operators:
-            if operator.name not in affine.CONVOLUTIONS or operator.output.name not in layers:
-                continue
-            kernel = affine.known_weights(operator)
-            if kernel is not None:
-                inputs = layers[operator.output.name]
-                work[operator.output.name] = pool.submit(
-                    quantize_layer,
-                    kernel,
-                    affine.bias(operator),
-                    _of_any_reader(inputs) if _is_shared(graph, operator) else inputs,
-                    depthwise=operator.name == _DEPTHWISE,
-                )
-        try:
-            return {name: _finished(future, progress) for name, future in work.items()}
-        except BaseException:  # an interrupt must not wait for layers nobody wants any more
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    for operator in graph.operators:
+        if operator.name not in affine.CONVOLUTIONS or operator.output.name not in layers:
+            continue
+        kernel = affine.known_weights(operator)
+        if kernel is not None:
+            inputs = layers[operator.output.name]
+            work[operator.output.name] = pool.submit(
+                quantize_layer,
+                kernel,
+                affine.bias(operator),
+                _of_any_reader(inputs) if _is_shared(graph, operator) else inputs,
+                depthwise=operator.name == _DEPTHWISE,
+            )
+    return work
 
 
 def _is_shared(graph: Graph, operator: Operator) -> bool:
@@ -86,12 +107,6 @@ def _is_shared(graph: Graph, operator: Operator) -> bool:
 def _of_any_reader(inputs: LayerInputs) -> LayerInputs:
     """What decides weights that readers share: nothing that only one of them knows."""
     return replace(inputs, covariance=None, power=np.ones_like(inputs.power))
-
-
-def _finished(future: Future[QuantizedLayer], progress: Progress) -> QuantizedLayer:
-    result = future.result()
-    progress.advance()
-    return result
 
 
 def quantize_layer(

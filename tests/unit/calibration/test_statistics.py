@@ -80,6 +80,17 @@ def test_extremes_samples_and_logits_are_those_of_every_value() -> None:
     np.testing.assert_array_equal(answer, wanted[last_read(data)].reshape(6, 5))
 
 
+@pytest.mark.parametrize("size", [(71, 37), (1, 1366), (9, 9)])  # in long rows, whole ones or not
+def test_extremes_of_large_tensors_are_those_of_every_value(size: tuple[int, int]) -> None:
+    net, data = branching((1, *size, 3))
+    feeds = net.feeds(2)
+    known = gather(data, feeds).tensors
+    for tensor, values in everything(data, feeds).items():
+        rows = values.reshape(-1, values.shape[-1])
+        np.testing.assert_array_equal(known[tensor].low, rows.min(axis=0))
+        np.testing.assert_array_equal(known[tensor].high, rows.max(axis=0))
+
+
 def test_every_convolution_knows_its_inputs() -> None:
     net, data = branching()
     feeds = net.feeds(6)

@@ -17,6 +17,7 @@ from edgecnn.calibration.sampleset import from_arrays
 from edgecnn.calibration.statistics import collect, deal
 from edgecnn.formats.tflite_graph import Graph
 from edgecnn.quantize import affine, assembly, choosing, integer, measured
+from edgecnn.quantize.weights import workers
 from edgecnn.records import Endpoint
 
 if TYPE_CHECKING:
@@ -227,7 +228,8 @@ def test_a_poor_calibration_set_gives_better_files_than_plain_minmax(kind: str) 
             "another kind": images * np.float32(0.3) + np.float32(0.5),
         }[kind]
         known = collect(graph, feeds(spoiled), answers=[SCORES], runs=8, threads=1)
-        weighed = assembly.weigh(assembly.prepare(graph, known), 8)
+        with workers(1) as pool:
+            weighed = assembly.weigh(assembly.prepare(graph, known), 8, pool).result()
         plain = assembly.assemble(
             weighed, assembly.Settings("minmax"), assembly.RangeSource.of(known), [SCORES]
         )

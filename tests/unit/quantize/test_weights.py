@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 from random_nets import Drawn, RandomNet, logits_of, networks, run, snr_db, statistics_of
 
 from edgecnn.formats.tflite_graph import Graph
-from edgecnn.progress import Silent
 from edgecnn.quantize import affine, layout, ranges
-from edgecnn.quantize.weights import QuantizedLayer, quantize_layers, write_layers
+from edgecnn.quantize.weights import QuantizedLayer, quantize_layers, workers, write_layers
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,7 +21,9 @@ if TYPE_CHECKING:
 
 
 def layers_of(data: bytes, known: Statistics, threads: int = 1) -> dict[str, QuantizedLayer]:
-    return quantize_layers(Graph.read(data), known.layers, threads=threads, progress=Silent())
+    with workers(threads) as pool:
+        layers = quantize_layers(Graph.read(data), known.layers, pool)
+        return {name: layer.result() for name, layer in layers.items()}
 
 
 def in_float(data: bytes, layers: dict[str, QuantizedLayer]) -> bytes:
