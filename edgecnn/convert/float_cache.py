@@ -33,6 +33,12 @@ if TYPE_CHECKING:
     from edgecnn.records import Network, Preprocessing
 
 _CHANNELS = 3
+# What is imported while the child process is busy with TensorFlow, by format: a quarter of a second,
+# and two (onnx_ir's sympy). Not SciPy: its 50 MiB would lie beside TensorFlow's peak.
+_AHEAD = {
+    "tflite": ("ai_edge_litert.interpreter", "litert_quantizer.quantizer"),
+    "onnx": ("onnx_ir",),
+}
 
 
 @dataclass(frozen=True)
@@ -90,7 +96,7 @@ def obtain(
         formats: "tflite", "onnx" or both.
         sampling: which samples.
         preprocessing: how pixels become inputs, as the user says; None for the model's own.
-        quantizes: whether a .tflite is quantized afterwards: its libraries are imported while
+        quantizes: whether a file is quantized afterwards: its libraries are imported while
             TensorFlow works.
         progress: told of each step.
 
@@ -107,7 +113,8 @@ def obtain(
     )
     key = _key(identity, feeding)
     if quantizes:
-        Thread(target=_import_ahead, daemon=True).start()
+        ahead = [module for name in formats for module in _AHEAD[name]]
+        Thread(target=_import_ahead, args=(ahead,), daemon=True).start()
     kept = {name: caching.find(_kind(name), key, warn=progress.warn) for name in formats}
     outcome, new = None, dict[str, Path]()
     if missing := tuple(name for name, folder in kept.items() if folder is None):
@@ -229,12 +236,8 @@ def _kind(file_format: str) -> str:
     return f"float-{file_format}"
 
 
-def _import_ahead() -> None:
-    """Import what quantizing needs while the child process is busy with TensorFlow.
-
-    Not SciPy: its 40 MiB would lie beside TensorFlow's peak, for the third of a second they save.
-    """
-    for module in ("ai_edge_litert.interpreter", "litert_quantizer.quantizer"):
+def _import_ahead(modules: Iterable[str]) -> None:
+    for module in modules:
         importlib.import_module(module)
 
 

@@ -51,6 +51,11 @@ class Plan:
         return tuple(f for f in FORMATS if any(f in job.formats for job in self.jobs))
 
     @property
+    def calibrates(self) -> bool:
+        """Whether some file is calibrated."""
+        return any(job.recipe.calibrated for job in self.jobs)
+
+    @property
     def calibrates_tflite(self) -> bool:
         """Whether some .tflite asks for activation statistics."""
         return any(job.recipe.calibrated and "tflite" in job.formats for job in self.jobs)

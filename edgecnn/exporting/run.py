@@ -98,7 +98,7 @@ def _ingredients(plan: Plan, options: ExportOptions, recorder: Recorder) -> Ingr
         plan.formats,
         sampling=_sampling(plan, options),
         preprocessing=options.preprocessing,
-        quantizes=plan.calibrates_tflite,
+        quantizes=plan.calibrates,
         progress=recorder,
     )
     for warning in (*samples.warnings, *samples.split.warnings):
@@ -130,7 +130,7 @@ def _sampling(plan: Plan, options: ExportOptions) -> Sampling:
         options.calibration,
         samples=options.calibration_samples,
         seed=options.seed,
-        calibrated=any(job.recipe.calibrated for job in plan.jobs),
+        calibrated=plan.calibrates,
     )
 
 
