@@ -23,7 +23,6 @@ from edgecnn.progress import Progress, Silent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -40,7 +39,6 @@ _MOST_POSITIONS = 4096
 # 29.8 -> 36.6 dB, of xception 27.9 -> 27.0, a trained Xception 31.8 -> 32.9, vgg 33.1 -> 33.1.)
 _SAMPLED_OF_FEW, _FEW_RUNS = 1 << 19, 32
 _WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
-_FILE = "statistics.npz"
 _LARGEST = float(np.float32(LARGEST))
 _ROW = 4096  # values
 # Parts that the runs are dealt out to: a fifth of them can be left out, or each in turn.
@@ -387,45 +385,3 @@ def _refuse_unusable(result: dict[str, TensorStatistics], ends: Collection[str])
                 hint="Check the weights for NaN, and that the inputs are scaled as the model"
                 " expects; --float32 can be had.",
             )
-
-
-# Raise it when what is collected changes: cached statistics of another version are not read.
-VERSION = 8
-_NAMED = ("tensors", "layers", "answers")
-
-
-def save(statistics: Statistics, folder: Path) -> None:
-    """Write to a folder what `load` reads."""
-    arrays: dict[str, Array] = {
-        f"names/{kind}": np.array(list(vars(statistics)[kind]), np.str_) for kind in _NAMED
-    }
-    arrays["parts"] = statistics.parts
-    for number, tensor in enumerate(statistics.tensors.values()):
-        arrays[f"tensor/{number}/extremes"] = np.stack([tensor.lows, tensor.highs])
-        arrays[f"tensor/{number}/sample"] = tensor.sample
-    for number, layer in enumerate(statistics.layers.values()):
-        arrays[f"layer/{number}/mean"] = layer.mean
-        arrays[f"layer/{number}/power"] = layer.power
-        if layer.covariance is not None:
-            arrays[f"layer/{number}/covariance"] = layer.covariance
-    for number, answer in enumerate(statistics.answers.values()):
-        arrays[f"answer/{number}"] = answer
-    np.savez(folder / _FILE, **arrays)  # type: ignore[arg-type] # names never meet savez's own
-
-
-def load(folder: Path) -> Statistics:
-    """Read what `save` wrote."""
-    with np.load(folder / _FILE, allow_pickle=False) as arrays:
-        names = {kind: arrays[f"names/{kind}"].tolist() for kind in _NAMED}
-        tensors = {}
-        for number, name in enumerate(names["tensors"]):
-            lows, highs = arrays[f"tensor/{number}/extremes"]
-            tensors[name] = TensorStatistics(lows, highs, arrays[f"tensor/{number}/sample"])
-        layers = {}
-        for number, name in enumerate(names["layers"]):
-            key = f"layer/{number}/covariance"
-            covariance = arrays[key] if key in arrays.files else None
-            mean, power = arrays[f"layer/{number}/mean"], arrays[f"layer/{number}/power"]
-            layers[name] = LayerInputs(mean, power, covariance)
-        answers = {name: arrays[f"answer/{n}"] for n, name in enumerate(names["answers"])}
-        return Statistics(tensors, layers, answers, arrays["parts"])

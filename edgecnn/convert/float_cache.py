@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from edgecnn.records import Network, Preprocessing
 
 _CHANNELS = 3
-# What is imported while the child process is busy with TensorFlow, by format: a quarter of a second,
-# and two (onnx_ir's sympy). Not SciPy: its 50 MiB would lie beside TensorFlow's peak.
+# What is imported while the child process is busy with TensorFlow, by format: a quarter of a
+# second, and two (onnx_ir's sympy). Not SciPy: its 50 MiB would lie beside TensorFlow's peak.
 _AHEAD = {
     "tflite": ("ai_edge_litert.interpreter", "litert_quantizer.quantizer"),
     "onnx": ("onnx_ir",),

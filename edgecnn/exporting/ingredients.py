@@ -11,7 +11,7 @@ import numpy as np
 
 from edgecnn import caching, parity
 from edgecnn import reference as references
-from edgecnn.calibration import statistics
+from edgecnn.calibration import statistics, statistics_file
 from edgecnn.convert import float_tflite, proof
 from edgecnn.convert.versions import digest
 from edgecnn.errors import EdgeCnnError, InputError
@@ -297,7 +297,7 @@ def collect_statistics(
         str(preprocessing),
         seed,
         tflite.scores,
-        statistics.VERSION,
+        statistics_file.VERSION,
     )
 
     def make(part: Path) -> None:
@@ -313,6 +313,6 @@ def collect_statistics(
             origin=enlarged.origin,
             progress=progress,
         )
-        statistics.save(measured, part)
+        statistics_file.save(measured, part)
 
-    return statistics.load(caching.cached("statistics", key, make, warn=progress.warn))
+    return statistics_file.load(caching.cached("statistics", key, make, warn=progress.warn))

@@ -85,13 +85,9 @@ def lay_out(
 
 class _Layout:
     def __init__(
-        self,
-        graph: Graph,
-        ranges: Mapping[str, Range],
-        width: _Width,
-        in_float: set[Operator],
+        self, graph: Graph, ranges: Mapping[str, Range], width: _Width, in_float: set[Operator],
         layers: Mapping[str, QuantizedLayer],
-    ) -> None:
+    ) -> None:  # fmt: skip
         self.graph, self.ranges, self.width = graph, dict(ranges), width
         self.layers = layers
         self.kernels = {
@@ -274,7 +270,7 @@ class _Layout:
         assert weights is not None  # noqa: S101 - `kernel_of` looked
         layer = self.layers.get(operator.output.name)
         if layer is None or layer.axis != parts.axis:
-            integers, scale = _rounded_to_nearest(np.asarray(weights.data), parts.axis)
+            integers, scale = rounding.nearest_along(np.asarray(weights.data), parts.axis)
         else:
             integers, scale = layer.weights, layer.scale
         quantized = self._own(weights)
@@ -295,14 +291,3 @@ class _Layout:
         zeros = np.zeros(len(steps), np.int64)
         quantized.quantization = Quantization(steps.astype(np.float32), zeros)
         return quantized
-
-
-def _rounded_to_nearest(
-    weights: NDArray[np.floating], axis: int
-) -> tuple[NDArray[np.int8], NDArray[np.float64]]:
-    """Integers as the weights lie, and the scale of each output."""
-    values = np.moveaxis(weights, axis, 0)
-    rows = values.reshape(len(values), -1)
-    scale = rounding.symmetric_scale(rows)
-    integers = rounding.nearest(rows, scale).reshape(values.shape)
-    return np.ascontiguousarray(np.moveaxis(integers, 0, axis)), scale

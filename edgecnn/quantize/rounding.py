@@ -44,6 +44,17 @@ def nearest(weights: NDArray[np.floating], scale: NDArray[np.float64]) -> NDArra
     return np.clip(rounded, -INT8_MAX, INT8_MAX).astype(np.int8)
 
 
+def nearest_along(
+    weights: NDArray[np.floating], axis: int
+) -> tuple[NDArray[np.int8], NDArray[np.float64]]:
+    """Weights of any shape rounded on their own, and the scale of each output along the axis."""
+    values = np.moveaxis(weights, axis, 0)
+    rows = values.reshape(len(values), -1)
+    scale = symmetric_scale(rows)
+    integers = nearest(rows, scale).reshape(values.shape)
+    return np.ascontiguousarray(np.moveaxis(integers, 0, axis)), scale
+
+
 def gptq(
     weights: NDArray[np.floating],
     scale: NDArray[np.float64],

@@ -12,7 +12,7 @@ from hypothesis import assume, given, settings
 from random_nets import Drawn, RandomNet, networks, run
 from tiny_tflite import TinyModel
 
-from edgecnn.calibration import statistics
+from edgecnn.calibration import statistics_file
 from edgecnn.calibration.statistics import (
     Statistics,
     TensorStatistics,
@@ -230,8 +230,8 @@ def test_any_network_is_described_whole_and_survives_the_disk(
         assert (known.low <= known.sample).all()
         assert (known.sample <= known.high).all()
     folder = tmp_path_factory.mktemp("statistics")
-    statistics.save(found, folder)
-    assert same(statistics.load(folder), found)
+    statistics_file.save(found, folder)
+    assert same(statistics_file.load(folder), found)
 
 
 def test_a_layer_without_covariance_survives_the_disk(tmp_path: Path) -> None:
@@ -240,8 +240,8 @@ def test_a_layer_without_covariance_survives_the_disk(tmp_path: Path) -> None:
     found = gather(data, net.feeds(2))
     (layer,) = found.layers.values()
     assert layer.covariance is None
-    statistics.save(found, tmp_path)
-    assert same(statistics.load(tmp_path), found)
+    statistics_file.save(found, tmp_path)
+    assert same(statistics_file.load(tmp_path), found)
 
 
 def several_ends() -> Graph:
@@ -301,8 +301,8 @@ def test_inputs_and_answers_of_any_number_rank_and_dtype() -> None:
 
 def test_answers_of_any_rank_and_dtype_survive_the_disk(tmp_path: Path) -> None:
     found = collect(several_ends(), several_feeds(2), answers=["total", "best"], runs=2, threads=1)
-    statistics.save(found, tmp_path)
-    assert same(statistics.load(tmp_path), found)
+    statistics_file.save(found, tmp_path)
+    assert same(statistics_file.load(tmp_path), found)
 
 
 def test_a_part_of_the_runs_left_out_is_as_if_it_had_not_been_there() -> None:
