@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgecnn import layouts
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Ends:
-    """The ends of a network and of its .tflite files.
+    """The ends of a network and of its files of one format.
 
     Attributes:
         inputs: of the source model, in its layout.
@@ -63,3 +64,13 @@ class Ends:
                 layouts.convert(values, end.layout, there)
                 for values, end, there in zip(feed, self.inputs, self.layouts.inputs, strict=True)
             )
+
+
+def of_float_onnx(path: str) -> Ends:
+    """As a float .onnx has them that nobody described; call it in a child process."""
+    from edgecnn.convert import onnx_source
+    from edgecnn.formats import onnx_file
+
+    inputs, outputs = onnx_source.ends(onnx_file.load(Path(path)).graph)
+    own = EndLayouts(tuple(e.layout for e in inputs), tuple(e.layout for e in outputs))
+    return Ends(inputs, outputs, own)
