@@ -103,7 +103,7 @@ def plain(model: ir.Model, what: str) -> Plain:
         if value.shape is not None and not all(shape_of(value)):
             raise InputError(
                 f"{what}: the size of {name_of(value)!r} is open.",
-                hint="Diagnose files with fixed sizes, such as `edgecnn export` writes.",
+                hint="Diagnose files of fixed sizes, such as `edgecnn export` writes.",
             )
     return result
 

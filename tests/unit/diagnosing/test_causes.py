@@ -198,12 +198,12 @@ class OnnxLayer(FirstLayer):
             self._set(node.input[2], zero)
             if one_scale:
                 del node.attribute[:]
-        return self.model.SerializeToString()
+        return bytes(self.model.SerializeToString())
 
     def scale_input(self, factor: float) -> bytes:
         """Of the QuantizeLinear behind the input, and of its DequantizeLinear."""
         self._set(self.source.input[1], np.asarray(self.input_scale * np.float32(factor)))
-        return self.model.SerializeToString()
+        return bytes(self.model.SerializeToString())
 
 
 @pytest.fixture(scope="module")
