@@ -92,7 +92,7 @@ def measured_row(floats: Float, samples: int, folder: Path) -> Row:
     files, errors = make_files(floats, calibration, folder)
     pictures = save(folder / "evaluation.npz", evaluation)
     measured: dict[str, Measured] = isolation.run(
-        "board_measuring:measure", str(floats.artifact), str(pictures), files,
+        "compare.board_measuring:measure", str(floats.artifact), str(pictures), files,
         what=f"measuring {network.name}",
     )  # fmt: skip
     failed = {tool: Measured(error=error) for tool, error in errors.items()}
