@@ -21,7 +21,14 @@ from compare.board_measuring import Measured
 from compare.board_networks import BoardNetwork, named, source
 from compare.board_table import Row, cells, markdown, targets
 from compare.reference_images import digest
-from measure.measuring import BENCHMARKS, checkout, print_table, print_targets, write_report
+from measure.measuring import (
+    BENCHMARKS,
+    checkout,
+    describe_machine,
+    print_table,
+    print_targets,
+    write_report,
+)
 
 from edgecnn import isolation
 
@@ -52,7 +59,7 @@ class Board:
         """Keep a row and write all of them."""
         self.rows[row.key] = row
         ordered = list(self.rows.values())
-        facts = {"measure": MEASURE, "vnni": has_vnni(), "rows": [asdict(r) for r in ordered]}
+        facts = {"measure": MEASURE, "rows": [asdict(r) for r in ordered]}
         write_report(self.path, facts, targets(ordered))
 
 
@@ -63,6 +70,13 @@ def row_from_json(fields: dict[str, Any]) -> Row:
         for name, values in fields["tools"].items()
     }
     return Row(**{**fields, "tools": tools})
+
+
+def machine_text() -> str:
+    """This computer as a row names it."""
+    machine = describe_machine()
+    extension = "VNNI" if has_vnni() else "no VNNI"
+    return f"{machine.cpu}, {machine.cores} cores, {extension}"
 
 
 def has_vnni() -> bool:
@@ -78,7 +92,7 @@ def measured_row(floats: Float, samples: int, folder: Path) -> Row:
     files, errors = make_files(floats, calibration, folder)
     pictures = save(folder / "evaluation.npz", evaluation)
     measured: dict[str, Measured] = isolation.run(
-        "board_measuring:measure", str(floats.artifact), str(pictures), files,
+        "compare.board_measuring:measure", str(floats.artifact), str(pictures), files,
         what=f"measuring {network.name}",
     )  # fmt: skip
     failed = {tool: Measured(error=error) for tool, error in errors.items()}
@@ -91,6 +105,7 @@ def measured_row(floats: Float, samples: int, folder: Path) -> Row:
         evaluation_sha256=digest(evaluation),
         date=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         commit=checkout(),
+        machine=machine_text(),
         tools={tool: (measured | failed)[tool] for tool in TOOLS if tool in measured | failed},
     )
 

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -200,6 +201,32 @@ def _reduced(function: np.ufunc, rows: NDArray[np.float32]) -> NDArray[np.float3
     return result
 
 
+class Taps(Protocol):
+    """A graph that gives chosen tensors."""
+
+    def run_in_place(self, inputs: Sequence[Array]) -> list[Array]:
+        """Run once; no view of what it gives may outlive the next run."""
+
+
+@dataclass(frozen=True)
+class Means:
+    """How a graph is run.
+
+    Attributes:
+        tap: loads it so that it gives these tensors, with so many threads.
+        geometry: where an operator's kernel looks; None where the file does not say.
+    """
+
+    tap: Callable[[Sequence[Tensor], int], Taps]
+    geometry: Callable[[Operator], Geometry | None] = Geometry.of
+
+
+def _litert(graph: Graph, tensors: Sequence[Tensor], threads: int) -> Taps:
+    from edgecnn.runtime.litert import LiteRTSession
+
+    return LiteRTSession(graph.tapped(tensors), threads=threads)
+
+
 class _TensorAccumulator:
     def __init__(self, tensor: Tensor, parts: NDArray[np.int64], seed: tuple[int, int]) -> None:
         runs, extremes = len(parts), (int(parts.max(initial=0)) + 1, tensor.channels)
@@ -237,7 +264,7 @@ class _TensorAccumulator:
         return TensorStatistics(self.lows, self.highs, sample)
 
 
-def collect(
+def collect(  # noqa: PLR0913 - one call does it all
     graph: Graph,
     feeds: Iterable[Sequence[Array]],
     *,
@@ -247,6 +274,7 @@ def collect(
     seed: int = 0,
     origin: NDArray[np.int64] | None = None,
     progress: Progress | None = None,
+    means: Means | None = None,
 ) -> Statistics:
     """Run the float model on every feed and describe each of its float32 tensors.
 
@@ -260,6 +288,7 @@ def collect(
         origin: of each run, the run it is a view of, or its own number. Views have parts of their
             own, see `parts_of`.
         progress: advanced by one for each run.
+        means: how the graph is run, where it is no .tflite that LiteRT runs.
 
     Raises:
         InputError: a tensor is NaN, so no range can be told; or an end reaches what no integer
@@ -267,8 +296,7 @@ def collect(
     """
     from threadpoolctl import threadpool_limits
 
-    from edgecnn.runtime.litert import LiteRTSession
-
+    how = means or Means(partial(_litert, graph))
     places = {tensor: place for place, tensor in enumerate(graph.tensors)}
     computed = {tensor for operator in graph.operators for tensor in operator.outputs}
     watched = [tensor for tensor in graph.tensors if tensor in computed and _is_described(tensor)]
@@ -277,10 +305,10 @@ def collect(
     unwatched = computed.difference(watched)
     tapped = [*watched, *(tensor for tensor in ends if tensor in unwatched)]
     constants = {tensor: tensor.data for tensor in ends if tensor.data is not None}
-    session = LiteRTSession(graph.tapped(tapped), threads=threads)
+    session = how.tap(tapped, threads)
     parts = deal(runs, seed) if origin is None else parts_of(origin, seed)
     tensors = {t: _TensorAccumulator(t, parts, (seed, places[t])) for t in (*entries, *watched)}
-    layers = _layer_accumulators(graph, tensors, runs, seed, places)
+    layers = _layer_accumulators(graph, tensors, runs, seed, places, how.geometry)
     kept: dict[str, list[Array]] = {tensor.name: [] for tensor in ends}
     # Between two products OpenBLAS's own threads wait spinning, which costs XNNPACK a third of its
     # speed; the pool keeps all cores busy without them.
@@ -348,16 +376,20 @@ def _layer_accumulators(
     runs: int,
     seed: int,
     places: dict[Tensor, int],
+    geometry_of: Callable[[Operator], Geometry | None],
 ) -> dict[Tensor, tuple[Tensor, LayerAccumulator]]:
     """By output tensor: the tensor a convolution reads, and what gathers its inputs."""
     accumulators = {}
     for operator in graph.operators:
-        if operator.name in _WEIGHTED and operator.source in tensors:
+        if operator.name not in _WEIGHTED or operator.source not in tensors:
+            continue
+        geometry = geometry_of(operator)
+        if geometry is not None:
             depthwise = operator.name == "DEPTHWISE_CONV_2D"
             accumulators[operator.output] = (
                 operator.source,
                 LayerAccumulator(
-                    Geometry.of(operator),
+                    geometry,
                     _features(operator),
                     depthwise=depthwise,
                     images=runs,

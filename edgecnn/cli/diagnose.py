@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 class _Flags(ScalingFlags):
     """The parsed command line, as click hands it over."""
 
+    file_format: str | None
     against: Path | None
     data: str | None
     samples: int
@@ -34,10 +35,17 @@ class _Flags(ScalingFlags):
 @click.command(short_help="Find the layers where quantization loses accuracy, and why.")
 @click.argument("path", metavar="DIR", type=click.Path(path_type=Path))
 @click.option(
+    "--format",
+    "file_format",
+    type=click.Choice(["tflite", "onnx"]),
+    help="Which file of DIR; default: the .tflite where there is one.",
+)
+@click.option(
     "--against",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Float .tflite to compare with; default: ../float32/model.tflite, else the cached one.",
+    help="Float file of the same format to compare with; default: ../float32/model.*, else the"
+    " cached one.",
 )
 @click.option(
     "--data",
@@ -60,15 +68,16 @@ class _Flags(ScalingFlags):
 @quiet_option
 @common_options
 def diagnose(path: Path, **flags: Unpack[_Flags]) -> None:
-    """Find the layers where a quantized .tflite departs from float, and the likely causes.
+    """Find the layers where a quantized .tflite or .onnx departs from float, and the likely causes.
 
-    DIR is an artifact folder, or any .tflite (with --against and --data). Each cause comes with a
-    command that fixes it. Works without TensorFlow.
+    DIR is an artifact folder, or any .tflite or .onnx (with --against and --data). Each cause comes
+    with a command that fixes it. Works without TensorFlow.
     """
     scaling = preprocessing(flags)
     with watching(quiet=flags["quiet"]) as progress:
         diagnosis = edgecnn.diagnose(
             path,
+            file_format=flags["file_format"],
             float_file=flags["against"],
             data=flags["data"],
             samples=flags["samples"],

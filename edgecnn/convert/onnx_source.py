@@ -158,7 +158,7 @@ def prepare_model(
     _refuse_open_outputs(working.graph)
     result = to_proto(working)
     check_same(original, result)
-    inputs, outputs = _ends(working.graph)
+    inputs, outputs = ends(working.graph)
     return OnnxSource(result, Network(inputs, outputs, parameters, trainable))
 
 
@@ -196,14 +196,15 @@ def _refuse_open_outputs(graph: ir.Graph) -> None:
         )
 
 
-def _ends(graph: ir.Graph) -> tuple[tuple[Endpoint, ...], tuple[Endpoint, ...]]:
+def ends(graph: ir.Graph) -> tuple[tuple[Endpoint, ...], tuple[Endpoint, ...]]:
+    """A graph's inputs and outputs; of an open size 0 stands in the shape."""
     layouts = onnx_layout.layouts(graph)
     inputs, outputs = (
         tuple(
             Endpoint(
                 name_of(value),
                 dtype_name(value.dtype or 0),
-                tuple(size for size in value.shape or () if isinstance(size, int)),
+                shape_of(value),
                 layouts.get(name_of(value), ""),
             )
             for value in values

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 _CLIPPED = 0.01
 _CLIPPING_DB = 30.0
 _FEWEST_VALUES = 8
-# Their range is fixed by TFLite's quantization specification, whatever calibration saw.
-_FIXED_RANGE = {"SOFTMAX", "LOGISTIC", "TANH"}
+# Their range is fixed by TFLite's quantization specification, whatever calibration saw, and by what
+# they compute.
+_FIXED_RANGE = {"SOFTMAX", "LOGISTIC", "TANH", "Softmax", "Sigmoid", "Tanh"}
 # Of a trained net's tensors on photographs hardly one has a range four times what others show.
 _TOO_WIDE = 4.0
 _MOST_LEVELS = 255
@@ -146,8 +147,7 @@ def lost_channels(observed: Observations, context: Context) -> list[Cause]:
             f" ({_count(lost, 'tensor')} like it): they are smaller than the step"
             f" ({worst.step or 0:.3g}) that louder channels set."
         )
-        more = context.export("int16x8")
-        return [Cause("dead channels", worst.layer, finding, more)]
+        return [Cause("dead channels", worst.layer, finding, context.export_wider())]
     return _silent(observed, context)
 
 
@@ -179,7 +179,7 @@ def uneven_sums(observed: Observations, context: Context) -> list[Cause]:
         f" ranges: here {max(worst.widths):.3g} against {min(worst.widths):.3g}, and the sum's step"
         f" is {worst.step:.2g}: the smaller branch has {steps:.1f} steps left."
     )
-    return [Cause("uneven branches", worst.layer, finding, context.export("int16x8"))]
+    return [Cause("uneven branches", worst.layer, finding, context.export_wider())]
 
 
 def per_tensor_weights(observed: Observations, context: Context) -> list[Cause]:

@@ -23,18 +23,19 @@ class Context:
 
     Attributes:
         folder: the artifact's folder, or the file that was diagnosed.
-        float_file: the float .tflite; an export starts from it, which needs no TensorFlow.
+        float_file: the float file; an export starts from it, which needs no TensorFlow.
         preprocessing: how pixels become inputs.
         data: the user's --data; None where the reference's samples were used.
         calibration: what the manifest says it was calibrated on; "" where it is not known.
         calibration_samples: likewise; 0 where it is not known.
         pixel_high: largest pixel of the samples; None where they are arrays fed as they are.
-        origin: what an export fed arrays starts from: the float .tflite, or where that has its
-            inputs in another layout than the source model a file that has not.
+        origin: what an export fed arrays starts from: the float file, or where that has its inputs
+             in another layout than the source model a file that has not.
         reference: an artifact's reference.npz, where it can stand in for samples that are not at
             hand; else None.
         takes_pictures: whether the artifact was compared on pictures.
         recorded: whether there is a manifest.
+        is_tflite: whether the file is a .tflite, and not an .onnx.
     """
 
     folder: Path
@@ -48,6 +49,7 @@ class Context:
     reference: Path | None
     takes_pictures: bool
     recorded: bool
+    is_tflite: bool = True
 
     def export(self, recipe: str = "int8", *, more: str = "") -> str:
         """Export the float file again, beside the artifact.
@@ -60,8 +62,8 @@ class Context:
         arrays = source is not None and source.lower().endswith(".npz")
         start = self.origin if arrays else self.float_file
         parts = ["edgecnn export", shlex.quote(str(start)), f"--{recipe}"]
-        if start.suffix != ".tflite":
-            parts.append("--format tflite")
+        if not (self.is_tflite and start.suffix == ".tflite"):
+            parts.append(f"--format {'tflite' if self.is_tflite else 'onnx'}")
         if source is not None:
             parts.append(f"--calibration {shlex.quote(source)}")
         if not arrays:
@@ -78,12 +80,17 @@ class Context:
         samples = max(_MORE_SAMPLES * self.calibration_samples, 100)
         return self.export(more=f"--calibration-samples {samples} --calibration-method minmax")
 
+    def export_wider(self) -> str:
+        """Store what 8 bits are too few for in 16: an .onnx in floats, as it has no int16x8."""
+        return self.export("int16x8" if self.is_tflite else "float16")
+
     def diagnose(self) -> str:
         """Diagnose again, on the samples that the artifact was made with, where it has any."""
         if not self.recorded:
             return self.export()
         against = f"--against {shlex.quote(str(self.float_file))}"
-        return f"edgecnn diagnose {shlex.quote(str(self.folder))} {against}"
+        chosen = "" if self.is_tflite or not self.folder.is_dir() else " --format onnx"
+        return f"edgecnn diagnose {shlex.quote(str(self.folder))}{chosen} {against}"
 
     def _source(self) -> str | None:
         """The user's data; else what the artifact was calibrated on, where that is at hand.

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgecnn import layouts
+from edgecnn.errors import InputError
 from edgecnn.records import EndLayouts
 
 if TYPE_CHECKING:
@@ -20,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Ends:
-    """The ends of a network and of its .tflite files.
+    """The ends of a network and of its files of one format.
 
     Attributes:
         inputs: of the source model, in its layout.
@@ -63,3 +66,23 @@ class Ends:
                 layouts.convert(values, end.layout, there)
                 for values, end, there in zip(feed, self.inputs, self.layouts.inputs, strict=True)
             )
+
+
+def of_float_onnx(path: str) -> Ends:
+    """As a float .onnx has them that nobody described; call it in a child process.
+
+    Raises:
+        InputError: a size is open.
+    """
+    from edgecnn.convert import onnx_source
+    from edgecnn.formats import onnx_file
+
+    inputs, outputs = onnx_source.ends(onnx_file.load(Path(path)).graph)
+    if open_ends := [end.name for end in (*inputs, *outputs) if not all(end.shape)]:
+        raise InputError(
+            f"{path}: the size of {open_ends[0]!r} is open.",
+            hint=f"Fix it first: edgecnn export {shlex.quote(path)} --float32 --format onnx"
+            " --input-shape ..., and name that file.",
+        )
+    own = EndLayouts(tuple(e.layout for e in inputs), tuple(e.layout for e in outputs))
+    return Ends(inputs, outputs, own)

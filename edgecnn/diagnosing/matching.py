@@ -6,15 +6,48 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from edgecnn.formats.tflite_graph import Operator
 from edgecnn.quantize import affine
 from edgecnn.quantize.passes import keep_float
 
 if TYPE_CHECKING:
-    from edgecnn.formats.tflite_graph import Graph, Operator, Tensor
+    from collections.abc import Iterable
+    from typing import Any
+
+    from edgecnn.formats.tflite_graph import Graph, Tensor
 
 # What passes call the tensor behind an end whose dtype changed, and a float one beside an end.
 _SUFFIXES = ("", "_inner", keep_float.SUFFIX)
 _BORDER = {"QUANTIZE", "DEQUANTIZE"}
+
+
+class Named(Operator):
+    """An operator that its file calls otherwise.
+
+    Args:
+        name: what a .tflite calls it.
+        inputs: tensors it reads; None for one that is left out.
+        outputs: tensors it makes.
+        options: as `Operator` has them.
+        shown: what its file calls it.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        inputs: Iterable[Tensor | None],
+        outputs: Iterable[Tensor],
+        options: Any,  # noqa: ANN401 - as of any operator
+        *,
+        shown: str,
+    ) -> None:
+        super().__init__(name, inputs, outputs, options)
+        self.shown = shown
+
+
+def shown(operator: Operator) -> str:
+    """What an operator's file calls it."""
+    return operator.shown if isinstance(operator, Named) else operator.name
 
 
 @dataclass(frozen=True)
@@ -25,7 +58,7 @@ class Pair:
         index: place of the operator in the quantized file.
         made_by: the operator; a RELU that is written as a QUANTIZE is a QUANTIZE.
         twin: its counterpart in the float file.
-        matched_by: "name" or "order".
+        matched_by: "name", "structure" or "order".
     """
 
     index: int

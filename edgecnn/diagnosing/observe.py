@@ -7,54 +7,40 @@ user's files: call `observe` in a child process.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgecnn import files, layouts, parity
+from edgecnn import parity
 from edgecnn.calibration import statistics
 from edgecnn.diagnosing import observed
-from edgecnn.diagnosing.matching import Pair, match
 from edgecnn.diagnosing.record import Observations, ObservedOutput
+from edgecnn.diagnosing.sides import OTHER_NETWORK, open_sides
 from edgecnn.diagnosing.sums import LayerSums
 from edgecnn.errors import InputError
-from edgecnn.formats import tflite_logits
-from edgecnn.formats.tflite_graph import Graph
 from edgecnn.quantize import affine, contributions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
     from edgecnn.calibration.sampleset import SampleSet
-    from edgecnn.calibration.statistics import Statistics
     from edgecnn.diagnosing.ends import Ends
+    from edgecnn.diagnosing.matching import Pair
+    from edgecnn.diagnosing.sides import Sides
     from edgecnn.progress import Progress
     from edgecnn.records import Endpoint, Preprocessing
 
 _RELU6 = 3  # schema.fbs: ActivationFunctionType
 # Rounding, even with one scale for a whole tensor, moves weights by less; equalizing by more.
 _ROUNDING_AT_MOST = 0.2
-_OTHER_NETWORK = "Name the float file it was made from: --against FILE."
-
-
-@dataclass(frozen=True)
-class Files:
-    """Both files, unpacked, and how their tensors pair up."""
-
-    quantized_data: bytes
-    real_data: bytes
-    quantized: Graph
-    real: Graph
-    pairs: list[Pair]
-    skipped: int
 
 
 def observe(
     quantized: str,
-    real: bytes,
+    real: bytes | Path,
     samples: SampleSet,
     ends: Ends,
     preprocessing: Preprocessing,
@@ -65,8 +51,8 @@ def observe(
     """Compare the two files layer by layer.
 
     Args:
-        quantized: path of the quantized .tflite.
-        real: the float .tflite.
+        quantized: path of the quantized file.
+        real: the float .tflite's bytes, or the float .onnx's path.
         samples: to run them on.
         ends: of the network and of both files.
         preprocessing: how pixels become inputs.
@@ -77,23 +63,24 @@ def observe(
         InputError: the runtime refuses a file, the two take different inputs or give different
             outputs, or no tensor has a counterpart.
     """
-    files = _read(quantized, real)
-    judged = [files.real.tensors[end.tensor].name for end in tflite_logits.find(real)]
+    sides = open_sides(quantized, real, ends)
     progress.stage("float statistics", samples.samples)
     known = statistics.collect(
-        files.real,
-        ends.feeds(samples, preprocessing),
-        answers=[*dict.fromkeys([*judged, *(tensor.name for tensor in files.real.outputs)])],
+        sides.real,
+        _feeds(sides, ends, samples, preprocessing),
+        answers=[*dict.fromkeys([*sides.judged, *(tensor.name for tensor in sides.real.outputs)])],
         runs=samples.samples,
         threads=threads,
         progress=progress,
+        means=sides.real_means,
     )
-    pairs = [pair for pair in files.pairs if pair.real.name in known.tensors]
+    pairs = [pair for pair in sides.pairs if pair.real.name in known.tensors]
     progress.stage("comparing layers", samples.samples)
-    sums = _compare(files, pairs, ends.feeds(samples, preprocessing), threads, progress)
+    feeds = _feeds(sides, ends, samples, preprocessing)
+    sums = _compare(sides, pairs, feeds, threads, progress)
     progress.stage("comparing outputs", samples.samples)
     measured = parity.answers(
-        files.quantized_data,
+        quantized,
         samples.feeds(ends.inputs, preprocessing),
         inputs=ends.inputs,
         outputs=ends.outputs,
@@ -101,58 +88,26 @@ def observe(
         threads=threads,
         progress=progress,
     )
-    equalized = scales_channels(files)
-    graphs = files.quantized, files.real
-    comparison = observed.Comparison(*graphs, pairs, sums, known, equalized, tuple(judged))
+    equalized = scales_channels(sides.pairs)
+    graphs = sides.quantized, sides.real
+    comparison = observed.Comparison(*graphs, pairs, sums, known, equalized, sides.judged)
+    expected = sides.answers(known, samples, preprocessing, threads)
     return Observations(
-        outputs=_outputs(_float_answers(files, known, ends, samples.samples), measured, ends),
+        outputs=_outputs(expected, measured, ends),
         equalized=equalized,
         layers=observed.layers(comparison),
-        skipped=files.skipped + len(files.pairs) - len(pairs),
+        skipped=sides.skipped + len(sides.pairs) - len(pairs),
         inputs=observed.inputs(comparison),
-        per_tensor=observed.per_tensor(files.quantized),
+        per_tensor=observed.per_tensor(sides.quantized),
         adds=observed.adds(comparison),
     )
 
 
-def _read(quantized: str, real: bytes) -> Files:
-    data = files.read_bytes(quantized)
-    graphs = Graph.read(data), Graph.read(real)
-    ours, theirs = ([tensor.shape for tensor in graph.inputs] for graph in graphs)
-    counts = [len(graph.outputs) for graph in graphs]
-    if ours != theirs or counts[0] != counts[1]:
-        raise InputError(
-            f"{quantized} takes {_listed(ours)} and gives {counts[0]} outputs, its float file"
-            f" takes {_listed(theirs)} and gives {counts[1]}.",
-            hint=_OTHER_NETWORK,
-        )
-    pairs, skipped = match(*graphs)
-    if len(pairs) <= skipped:
-        raise InputError(
-            f"Most tensors of {quantized} have no counterpart in the float file"
-            f" ({skipped} of {len(pairs) + skipped}): they are not of one network.",
-            hint=_OTHER_NETWORK,
-        )
-    return Files(data, real, *graphs, pairs, skipped)
-
-
-def _listed(shapes: list[tuple[int, ...]]) -> str:
-    return " and ".join(map(str, shapes))
-
-
-def _float_answers(files: Files, known: Statistics, ends: Ends, runs: int) -> parity.Answers:
-    """What the float file gave while its statistics were collected, in the source's layouts."""
-    outputs = tuple(
-        layouts.convert(known.answers[tensor.name], there, end.layout)
-        for tensor, there, end in zip(
-            files.real.outputs, ends.layouts.outputs, ends.outputs, strict=True
-        )
-    )
-    logits = tuple(
-        known.answers[files.real.tensors[end.tensor].name] if end.has_softmax else None
-        for end in tflite_logits.find(files.real_data)
-    )
-    return parity.Answers(outputs, logits, runs)
+def _feeds(
+    sides: Sides, ends: Ends, samples: SampleSet, preprocessing: Preprocessing
+) -> Iterator[tuple[NDArray[Any], ...]]:
+    """What each run feeds, as the graphs have it."""
+    return map(sides.fed, ends.feeds(samples, preprocessing))
 
 
 def _outputs(
@@ -169,28 +124,24 @@ def _output(
         raise InputError(
             f"The two files give {actual.shape} and {real.shape} for the output {end.name}: they"
             " are not of one network.",
-            hint=_OTHER_NETWORK,
+            hint=OTHER_NETWORK,
         )
     ratio_db = parity.snr_db(real, actual)
     return ObservedOutput(end.name, ratio_db, "logits" if on_logits else "values")
 
 
 def _compare(
-    files: Files,
+    sides: Sides,
     pairs: list[Pair],
-    feeds: Iterator[tuple[NDArray[Any], ...]],
+    feeds: Iterable[tuple[NDArray[Any], ...]],
     threads: int,
     progress: Progress,
 ) -> list[LayerSums]:
-    from edgecnn.runtime.litert import LiteRTSession
-    from edgecnn.runtime.session import quantize_input
-
     sums = [_sums(pair) for pair in pairs]
-    ours = LiteRTSession(files.quantized.tapped([p.quantized for p in pairs]), threads)
-    theirs = LiteRTSession(files.real.tapped([p.real for p in pairs]), threads)
+    ours = sides.quantized_means.tap([pair.quantized for pair in pairs], threads)
+    theirs = sides.real_means.tap([pair.real for pair in pairs], threads)
     for feed in feeds:
-        taken = [quantize_input(v, info) for v, info in zip(feed, ours.inputs, strict=True)]
-        values = ours.run_in_place(taken)
+        values = ours.run_in_place(feed)
         references = theirs.run_in_place(feed)
         for layer_sums, value, reference in zip(sums, values, references, strict=True):
             layer_sums.add(value, reference)
@@ -213,9 +164,9 @@ def _sums(pair: Pair) -> LayerSums:
     )
 
 
-def scales_channels(files: Files) -> bool:
+def scales_channels(pairs: Sequence[Pair]) -> bool:
     """Whether the quantized file's weights are other than rounding makes them: it was equalized."""
-    for pair in files.pairs:
+    for pair in pairs:
         if pair.operator not in affine.CONVOLUTIONS or pair.twin.name != pair.operator:
             continue
         scaled = contributions.real_values(pair.made_by.inputs[1])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edgecnn.diagnosing.factors import of_channels
+from edgecnn.diagnosing.matching import shown
 from edgecnn.diagnosing.record import Layer, ObservedAdd, ObservedInput, ObservedWeights
 from edgecnn.quantize import affine, contributions, noise_flow
 
@@ -116,7 +117,7 @@ def _layer(pair: Pair, sums: LayerSums, comparison: Comparison, share: float) ->
     return Layer(
         index=pair.index,
         layer=pair.name,
-        operator=pair.operator,
+        operator=shown(pair.made_by),
         snr_db=sums.snr_db(comparison.taken_out(pair.real.name)),
         share=share,
         matched_by=pair.matched_by,
@@ -228,7 +229,9 @@ def per_tensor(graph: Graph) -> tuple[ObservedWeights, ...]:
         largest = np.abs(np.moveaxis(values, axis, 0).reshape(channels, -1)).max(axis=1)
         alive = largest[largest > 0]
         spread = float(largest.max() / np.median(alive)) if len(alive) else 1.0
-        convolutions.append(ObservedWeights(operator.output.name, operator.name, channels, spread))
+        convolutions.append(
+            ObservedWeights(operator.output.name, shown(operator), channels, spread)
+        )
     return tuple(convolutions)
 
 

@@ -12,14 +12,16 @@ class Layer:
     """One operator's output in the quantized file, beside the float network's.
 
     Attributes:
-        index: the operator's place in the quantized file's order of execution, from 0.
+        index: the operator's place in the quantized file's order of execution, from 0; of an .onnx
+            QuantizeLinear and DequantizeLinear do not count.
         layer: the tensor's name in the quantized file.
-        operator: that computes it.
+        operator: that computes it, as the file calls it.
         snr_db: of the tensor, with all error that came before it; None: identical.
         share: of the outputs' squared error, what arises in this layer: the rounding and cutting
             off of its output, and its rounded weights where the file is not equalized
             (`quantize.noise_flow`); 0..1.
-        matched_by: "name", or "order" where the two files name it differently.
+        matched_by: "name"; "order" where the two files name it differently; "structure" of an
+            .onnx, by what it reads and does.
         channels: size of the last axis.
         low: smallest value in the float network on the samples, as the quantized file scales it.
         high: largest likewise.
@@ -168,8 +170,9 @@ class Diagnosis:
     """Where a quantized file departs from float, and why.
 
     Attributes:
-        file: the quantized .tflite.
-        against: the float .tflite it was compared with.
+        file: the quantized .tflite or .onnx.
+        format: "tflite" or "onnx".
+        against: the float file it was compared with, of the same format.
         recipe: as the manifest says; "" for a file without one.
         source: where the samples come from.
         samples: how many.
@@ -179,6 +182,7 @@ class Diagnosis:
     """
 
     file: str
+    format: Literal["tflite", "onnx"]
     against: str
     recipe: str
     source: str

@@ -17,6 +17,7 @@ from edgecnn.diagnosing.ends import Ends
 from edgecnn.diagnosing.record import Diagnosis
 from edgecnn.diagnosing.twin import Artifact
 from edgecnn.errors import InputError
+from edgecnn.formats.onnx_graph import require_onnx
 from edgecnn.formats.tflite_graph import Graph
 from edgecnn.inspection import inspect
 from edgecnn.progress import Progress, Silent
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
     from edgecnn.diagnosing.record import Observations
     from edgecnn.records import Manifest, Preprocessing
 
-_FILE = "model.tflite"
+_STEM = "model"
+FORMATS = ("tflite", "onnx")
 DEFAULT_SAMPLES = 64
 _WORTH_DB = 3.0
 _FEWEST_RUNS = 2  # that calibration takes
@@ -37,6 +39,7 @@ _FEWEST_RUNS = 2  # that calibration takes
 def diagnose(
     folder: Path | str,
     *,
+    file_format: str | None = None,
     float_file: Path | str | None = None,
     data: str | None = None,
     samples: int = DEFAULT_SAMPLES,
@@ -44,12 +47,14 @@ def diagnose(
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> Diagnosis:
-    """Find out layer by layer where a quantized .tflite departs from float, and why.
+    """Find out layer by layer where a quantized file departs from float, and why.
 
     Args:
-        folder: an artifact folder, or a quantized .tflite.
-        float_file: the float .tflite it was made from, or a folder with one; None for
-            ../float32/model.tflite, else the float stage in edgecnn's cache.
+        folder: an artifact folder, or a quantized .tflite or .onnx.
+        file_format: "tflite" or "onnx", of the folder's file; None for the .tflite where there is
+            one.
+        float_file: the float file of the same format it was made from, or a folder with one; None
+            for the one in ../float32, else the float stage in edgecnn's cache.
         data: samples to run: a folder of images, an .npz with an array for each input,
             "fashion-mnist"; None for the artifact's reference.npz.
         samples: how many, at most.
@@ -60,8 +65,9 @@ def diagnose(
     Raises:
         InputError: there is no such file, float twin or sample, or the two files are not of one
             network.
+        MissingPartError: an .onnx, and onnx or onnxruntime is not installed.
     """
-    file, artifact = _locate(Path(folder))
+    file, artifact = _locate(Path(folder), file_format)
     scaling = _preprocessing(file, artifact, preprocessing, data)
     watcher = progress or Silent()
     path, real = twin.find(file, artifact, None if float_file is None else Path(float_file))
@@ -80,10 +86,12 @@ def diagnose(
         threads=threads or os.cpu_count() or 1,
         progress=watcher,
     )
-    context = _context(Path(folder), path, scaling, data, artifact, ends, fed)
+    is_tflite = file.suffix == ".tflite"
+    context = _context(Path(folder), path, scaling, data, artifact, ends, fed, is_tflite=is_tflite)
     likely = causes.find(observed, context)
     return Diagnosis(
         file=str(file),
+        format="onnx" if file.suffix == ".onnx" else "tflite",
         against=str(path),
         recipe="" if artifact is None else artifact.manifest.recipe,
         source=fed.source,
@@ -94,21 +102,27 @@ def diagnose(
     )
 
 
-def _foreign_ends(file: Path, float_file: Path, real: bytes) -> Ends:
+def _foreign_ends(file: Path, float_file: Path, real: bytes | Path) -> Ends:
     """What two files take and give that nobody described; damaged ones are found out first."""
     inspect(file)
     inspect(float_file)
-    return Ends.of_float_file(Graph.read(real))
+    if isinstance(real, bytes):
+        return Ends.of_float_file(Graph.read(real))
+    ends: Ends = gate.run(
+        "edgecnn.diagnosing.ends:of_float_onnx",
+        str(real),
+        source=real,
+        work=gate.READ,
+        what=f"reading {real}",
+    )
+    return ends
 
 
-def _locate(path: Path) -> tuple[Path, Artifact | None]:
+def _locate(path: Path, file_format: str | None) -> tuple[Path, Artifact | None]:
     """The quantized file, and what `export` wrote beside it, if it did."""
-    file = path / _FILE if path.is_dir() else path
-    if file.suffix != ".tflite" or not file.is_file():
-        raise InputError(
-            f"{path}: there is no .tflite to diagnose.",
-            hint="Name a folder that `edgecnn export` wrote with a .tflite, or a .tflite.",
-        )
+    file = _file_of(path, file_format)
+    if file.suffix == ".onnx":
+        require_onnx()
     beside = file.parent / manifests.NAME
     if not beside.is_file():
         return file, None
@@ -120,6 +134,20 @@ def _locate(path: Path) -> tuple[Path, Artifact | None]:
         raise InputError(f"{problems[0]}.", hint="Export again; the folder is not what it was.")
     expected = reference.read(file.parent, manifest)
     return file, Artifact(manifest, Ends.recorded(manifest, info), expected)
+
+
+def _file_of(path: Path, file_format: str | None) -> Path:
+    """The file that is meant: of a folder with both formats the .tflite, unless one is named."""
+    formats = FORMATS if file_format is None else (file_format,)
+    files = [path / f"{_STEM}.{name}" for name in formats] if path.is_dir() else [path]
+    for file in files:
+        if file.suffix.removeprefix(".") in formats and file.is_file():
+            return file
+    wanted = " or ".join(f".{name}" for name in formats)
+    raise InputError(
+        f"{path}: there is no {wanted} to diagnose.",
+        hint="Name a folder that `edgecnn export` wrote, or a .tflite or .onnx.",
+    )
 
 
 def _preprocessing(
@@ -176,6 +204,8 @@ def _context(
     artifact: Artifact | None,
     ends: Ends,
     fed: SampleSet,
+    *,
+    is_tflite: bool,
 ) -> Context:
     manifest = None if artifact is None else artifact.manifest
     calibration = None if manifest is None else manifest.calibration
@@ -198,6 +228,7 @@ def _context(
         reference=stand_in,
         takes_pictures=pictures,
         recorded=artifact is not None,
+        is_tflite=is_tflite,
     )
 
 
@@ -209,5 +240,7 @@ def _next_command(observed: Observations, context: Context) -> str:
     worst_db = observed.worst.snr_db
     if worst_db is None:
         return ""
+    if not context.is_tflite:  # --min-snr is not for it
+        return context.export_wider()
     target_db = 5 * math.ceil((max(worst_db, 0.0) + _WORTH_DB) / 5)
     return context.export(more=f"--min-snr {target_db}dB --io float32")

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from edgecnn.records import Manifest, Network
     from edgecnn.reference import Reference
 
-_FILE, _ONNX = "model.tflite", "model.onnx"
+_FILES = {".tflite": "model.tflite", ".onnx": "model.onnx"}
+_OTHER = {".tflite": ".onnx", ".onnx": ".tflite"}
 _FAITHFUL_DB = 60.0
 _CACHE_KINDS = {"tflite": "float-tflite", "onnx": "float-onnx"}
 _PROBES = 4
@@ -44,32 +45,32 @@ class Artifact:
     reference: Reference
 
 
-def find(file: Path, artifact: Artifact | None, named: Path | None) -> tuple[Path, bytes]:
+def find(file: Path, artifact: Artifact | None, named: Path | None) -> tuple[Path, bytes | Path]:
     """Find the float twin of a quantized file.
 
     Args:
-        file: the quantized .tflite.
+        file: the quantized .tflite or .onnx; its twin is of the same format.
         artifact: what lies beside it: a twin has to give what its reference holds.
-        named: what the user named: a float .tflite, or a folder with one.
+        named: what the user named: a float file, or a folder with one.
 
     Returns:
-        Where it lies, and the bytes to compare with (a file of the cache with its normalizations
-        folded, as the exported float file has them).
+        Where it lies, and what to compare with: of a .tflite the bytes (a file of the cache with
+        its normalizations folded, as the exported float file has them), of an .onnx the path.
 
     Raises:
         InputError: there is none; the hint is a command that makes it.
     """
     if named is not None:
-        return _named(named, artifact)
-    beside = file.parent.parent / "float32" / _FILE
+        return _named(named, artifact, file.suffix)
+    beside = file.parent.parent / "float32" / _FILES[file.suffix]
     about = f"no float file beside it to be compared with ({beside})"
     if beside.is_file() and beside.resolve() != file.resolve():
-        data = files.read_bytes(beside)
+        data = _compared(beside)
         if artifact is None or _faithful(data, artifact) >= _FAITHFUL_DB:
             return beside, data
         about = f"a float file beside it that is of another network or other weights ({beside})"
     if artifact is not None:
-        cached = next(_in_cache(artifact), None)
+        cached = next(_in_cache(artifact, file.suffix), None)
         if cached is not None:
             return cached
     raise InputError(
@@ -77,43 +78,54 @@ def find(file: Path, artifact: Artifact | None, named: Path | None) -> tuple[Pat
     )
 
 
-def _named(named: Path, artifact: Artifact | None) -> tuple[Path, bytes]:
-    path = next((place for place in _places(named) if place.is_file()), named)
+def _compared(path: Path) -> bytes | Path:
+    """What `find` returns of a file as it is."""
+    return path if path.suffix == ".onnx" else files.read_bytes(path)
+
+
+def _named(named: Path, artifact: Artifact | None, suffix: str) -> tuple[Path, bytes | Path]:
+    path = next((place for place in _places(named, suffix) if place.is_file()), named)
     if not path.is_file():
-        raise InputError(f"--against: {path} does not exist.", hint="Name a float .tflite.")
-    data = files.read_bytes(path)
+        raise InputError(f"--against: {path} does not exist.", hint=f"Name a float {suffix}.")
+    if (path.suffix == ".onnx") != (suffix == ".onnx"):
+        raise InputError(
+            f"--against: {path} is no {suffix}, and only files of one format are compared.",
+            hint=f"Name the float {suffix} that the file was made from.",
+        )
+    data = _compared(path)
     if artifact is not None and (ratio := _faithful(data, artifact)) < _FAITHFUL_DB:
         how = "cannot run it" if ratio == _NOT_ITS_NETWORK else f"{ratio:.1f} dB SNR"
         raise InputError(
             f"--against: {path} does not give what the float network gave on reference.npz"
             f" ({how}, {_FAITHFUL_DB:.0f} at least): they are not of one network.",
-            hint="Name the float .tflite that the artifact was made from.",
+            hint=f"Name the float {suffix} that the artifact was made from.",
         )
     return path, data
 
 
-def _places(named: Path) -> tuple[Path, ...]:
+def _places(named: Path, suffix: str) -> tuple[Path, ...]:
     """Where the float file may be: what the user named, its folder, or the one above that."""
-    return named, named / _FILE, named / "float32" / _FILE
+    return named, named / _FILES[suffix], named / "float32" / _FILES[suffix]
 
 
 def origin(twin: Path, ends: Ends, manifest: Manifest | None) -> Path:
     """What an export starts from that is fed arrays in the source model's layouts.
 
-    The float .tflite where it has those itself; else the float .onnx that was made with it, or the
-    user's model by its name.
+    The float file where it has those itself; else that of the other format that was made with it,
+    or the user's model by its name.
     """
     if ends.are_the_files or manifest is None:
         return twin
-    if (twin.parent / _ONNX).is_file():
-        return twin.parent / _ONNX
-    entry = caching.find(_CACHE_KINDS["onnx"], twin.parent.name)
-    return Path(manifest.model.weights) if entry is None else entry / _ONNX
+    other = _FILES[_OTHER[twin.suffix]]
+    if (twin.parent / other).is_file():
+        return twin.parent / other
+    entry = caching.find(_CACHE_KINDS[_OTHER[twin.suffix][1:]], twin.parent.name)
+    return Path(manifest.model.weights) if entry is None else entry / other
 
 
 def _how_to_make(file: Path, artifact: Artifact | None) -> str:
     if artifact is None:
-        return "Name the float file it was made from: --against FLOAT.tflite"
+        return f"Name the float file it was made from: --against FLOAT{file.suffix}"
     manifest = artifact.manifest
     out = shlex.quote(str(file.parent.parent))
     image = manifest.inputs[0] if layouts.is_image(manifest.inputs[0]) else None
@@ -126,21 +138,26 @@ def _how_to_make(file: Path, artifact: Artifact | None) -> str:
         model = shlex.quote(manifest.model.weights)
         model += "" if image is None else f" {scaling(manifest.preprocessing)}"
     return (
-        f"edgecnn export {model} --float32 --format tflite --out {out}  (with --width, and the"
-        " path of your own model, if it has them); or name a float file: --against FLOAT.tflite"
+        f"edgecnn export {model} --float32 --format {file.suffix[1:]} --out {out}  (with --width,"
+        " and the path of your own model, if it has them); or name a float file: --against"
+        f" FLOAT{file.suffix}"
     )
 
 
-def _in_cache(artifact: Artifact) -> Iterator[tuple[Path, bytes]]:
+def _in_cache(artifact: Artifact, suffix: str) -> Iterator[tuple[Path, bytes | Path]]:
     """The float stages of the same ends whose answers on the reference are the same."""
-    folder = caching.cache_folder() / _CACHE_KINDS["tflite"]
+    file_format = suffix.removeprefix(".")
+    folder = caching.cache_folder() / _CACHE_KINDS[file_format]
     for info in sorted(folder.glob(f"*/{float_stage.INFO}")):
-        model = _of_cache(info.parent, artifact.manifest)
-        if model is not None and _faithful(_read(model), artifact) >= _FAITHFUL_DB:
-            yield model.path("tflite"), float_tflite.read(model).data
+        model = _of_cache(info.parent, artifact.manifest, file_format)
+        if model is None:
+            continue
+        path = model.path(file_format)
+        if _faithful(path if suffix == ".onnx" else _read(path), artifact) >= _FAITHFUL_DB:
+            yield path, path if suffix == ".onnx" else float_tflite.read(model).data
 
 
-def _of_cache(folder: Path, manifest: Manifest) -> FloatModel | None:
+def _of_cache(folder: Path, manifest: Manifest, file_format: str) -> FloatModel | None:
     """What a folder of the cache holds; None where that is another network."""
     import cattrs
 
@@ -150,12 +167,12 @@ def _of_cache(folder: Path, manifest: Manifest) -> FloatModel | None:
         return None  # another version's, or being removed
     if not _is_of(info.network, manifest) or caching.problem_of(folder):
         return None
-    return FloatModel(info.network, {"tflite": folder}, info.layouts)
+    return FloatModel(info.network, {file_format: folder}, info.layouts)
 
 
-def _read(model: FloatModel) -> bytes:
+def _read(path: Path) -> bytes:
     try:
-        return model.path("tflite").read_bytes()
+        return path.read_bytes()
     except OSError:  # being removed
         return b""
 
@@ -169,7 +186,7 @@ def _is_of(network: Network, manifest: Manifest) -> bool:
     )
 
 
-def _faithful(data: bytes, artifact: Artifact) -> float:
+def _faithful(data: bytes | Path, artifact: Artifact) -> float:
     """How close a float file is to an artifact's reference on some of its samples, in dB."""
     manifest, ends = artifact.manifest, artifact.ends
     samples = artifact.reference.inputs.first(_PROBES, ends.inputs)

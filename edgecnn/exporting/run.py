@@ -40,6 +40,7 @@ RANDOM_WEIGHTS = (
 # Below these a file is written, and the user told.
 _POOR_DB = 20.0
 _POOR_AGREEMENT = 0.95
+_MIXED = "; --min-snr 25dB keeps the layers that cost most in float32"
 
 
 def _is_file(model: str) -> bool:
@@ -285,10 +286,10 @@ def _tell_of_poor_files(artifacts: tuple[Artifact, ...], recorder: Recorder) -> 
             for info in file.parities:
                 if reason := poor(info):
                     path = artifact.folder / file.path
+                    further = _MIXED if file.format == "tflite" else ""
                     recorder.warn(
                         f"{path}: output {info.output} {reason}. `edgecnn diagnose"
-                        f" {shlex.quote(str(artifact.folder))}` shows where accuracy is lost;"
-                        " --min-snr 25dB keeps the layers that cost most in float32."
+                        f" {shlex.quote(str(path))}` shows where accuracy is lost{further}."
                     )
 
 

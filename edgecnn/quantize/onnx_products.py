@@ -160,7 +160,7 @@ def patches(graph: ir.Graph, runs: int, decided: Collection[str] = ()) -> dict[s
             continue
         if name_of(node.outputs[0]) in decided:
             continue
-        geometry = _geometry(node, shape, shape_of(node.outputs[0]))
+        geometry = geometry_of(node, shape, shape_of(node.outputs[0]))
         if geometry is None:
             continue
         convolution = node.op_type == "Conv"
@@ -186,7 +186,7 @@ def layer_inputs(watched: Iterable[Iterable[Patches]]) -> dict[str, LayerInputs]
     }
 
 
-def _geometry(node: ir.Node, source: tuple[int, ...], result: tuple[int, ...]) -> Geometry | None:
+def geometry_of(node: ir.Node, source: tuple[int, ...], result: tuple[int, ...]) -> Geometry | None:
     """Where the kernel looks; None where the file does not say."""
     if node.op_type != "Conv":
         rows = (int(np.prod(source[:-1])), 1)

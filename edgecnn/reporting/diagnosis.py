@@ -132,6 +132,7 @@ def diagnosis_object(diagnosis: Diagnosis) -> dict[str, Any]:
     fields = {
         "schema": SCHEMA,
         "file": diagnosis.file,
+        "format": diagnosis.format,
         "against": diagnosis.against,
         "recipe": diagnosis.recipe,
         "source": diagnosis.source,

@@ -216,10 +216,10 @@ def next_commands(result: ExportResult) -> tuple[str, ...]:
         return ()
     last = result.artifacts[-1]
     folder = shlex.quote(str(last.folder))
-    formats = {file.format for file in last.manifest.files}
+    formats = [file.format for file in last.manifest.files]
+    diagnose = _diagnoses(last)
     if "tflite" not in formats:
-        return (f"edgecnn bench {folder} --format onnx",)
-    diagnose = (f"edgecnn diagnose {folder}",) if _is_poor(last) else ()
+        return (*diagnose, f"edgecnn bench {folder} --format onnx")
     return (
         *diagnose,
         f"edgecnn bench {folder}",
@@ -227,11 +227,15 @@ def next_commands(result: ExportResult) -> tuple[str, ...]:
     )
 
 
-def _is_poor(artifact: Artifact) -> bool:
-    """Whether `diagnose` has something to explain: a quantized .tflite far from float."""
+def _diagnoses(artifact: Artifact) -> tuple[str, ...]:
+    """What has something to explain: each quantized file that is far from float."""
     from edgecnn.exporting.run import poor
 
-    return any(
-        file.format == "tflite" and file.integer and any(map(poor, file.parities))
+    formats = [file.format for file in artifact.manifest.files]
+    folder = shlex.quote(str(artifact.folder))
+    return tuple(
+        f"edgecnn diagnose {folder}"
+        + (" --format onnx" if file.format == "onnx" and "tflite" in formats else "")
         for file in artifact.manifest.files
+        if file.integer and any(map(poor, file.parities))
     )

@@ -48,6 +48,8 @@ class Row:
         evaluation_sha256: likewise.
         date: when it was measured.
         commit: of edgecnn.
+        machine: the one that every file was run on: integers that saturate without VNNI make
+            onnxruntime's files worse there.
         tools: each tool's file.
     """
 
@@ -59,6 +61,7 @@ class Row:
     evaluation_sha256: str
     date: str
     commit: str
+    machine: str
     tools: dict[str, Measured]
 
     @staticmethod

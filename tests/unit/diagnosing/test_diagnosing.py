@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import shlex
 import shutil
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,12 +17,8 @@ import edgecnn
 from edgecnn import caching
 from edgecnn.cli.app import run
 from edgecnn.errors import InputError
-from edgecnn.formats.tflite_graph import Graph, Quantization
 from edgecnn.records import Preprocessing
 from edgecnn.reporting.diagnosis import worst
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 pytestmark = pytest.mark.usefixtures("warm_children")
 
@@ -149,68 +144,6 @@ def test_pixels_that_were_scaled_before_they_were_saved(artifact: Path, tmp_path
     assert kinds(found)[0] == "double normalization"
     assert "0..1 already" in found.causes[0].finding
     assert "--input-range 0,255" in found.causes[0].command
-
-
-def test_an_input_scale_that_is_off(floats: Path, artifact: Path, tmp_path: Path) -> None:
-    graph = Graph.read((artifact / "model.tflite").read_bytes())
-    image = graph.inputs[0]
-    assert image.quantization is not None
-    scale = image.quantization.scale * np.float32(0.4)
-    image.quantization = replace(image.quantization, scale=scale)
-    spoilt = tmp_path / "spoilt.tflite"
-    spoilt.write_bytes(graph.write())
-    found = edgecnn.diagnose(
-        spoilt, float_file=artifact.parent / "float32", data=str(floats / "right.npz")
-    )
-    assert "input scale" in kinds(found)
-    assert "60%" in next(each for each in found.causes if each.kind == "input scale").finding
-
-
-def one_scale_for_all_weights(data: bytes) -> bytes:
-    """A file whose first convolution's weights were quantized per tensor, rows of unlike sizes."""
-    graph = Graph.read(data)
-    operator = next(o for o in graph.operators if o.name == "CONV_2D")
-    _, weights, bias = operator.read
-    assert weights.data is not None
-    assert weights.quantization is not None
-    assert bias.data is not None
-    assert bias.quantization is not None
-    scale, before = weights.quantization.scale, bias.quantization.scale
-    real: NDArray[Any] = weights.data * scale.reshape(-1, 1, 1, 1)
-    real[0] *= 20
-    step = np.abs(real).max() / 127
-    after = before[0] / scale[0] * step
-    weights.data = np.rint(real / step).astype(np.int8)
-    bias.data = np.rint(bias.data * before / after).astype(np.int32)
-    weights.quantization, bias.quantization = Quantization.of(step), Quantization.of(after)
-    return graph.write()
-
-
-def test_weights_with_one_scale_for_all_channels(
-    floats: Path, artifact: Path, tmp_path: Path
-) -> None:
-    spoilt = tmp_path / "spoilt.tflite"
-    spoilt.write_bytes(one_scale_for_all_weights((artifact / "model.tflite").read_bytes()))
-    found = edgecnn.diagnose(
-        spoilt, float_file=artifact.parent / "float32", data=str(floats / "right.npz")
-    )
-    cause = next(each for each in found.causes if each.kind == "per-tensor weights")
-    assert "1 convolution" in cause.finding
-
-
-def test_a_branch_that_vanishes_in_its_sum(tmp_path: Path) -> None:
-    net = RandomNet(1, (1, 8, 8, 3))
-    trunk = net.conv(net.image, 4)
-    small = net.mul(net.conv(trunk, 4), np.full(4, 1e-3, np.float32))
-    total = net.sum_of(net.add(net.mul(trunk)), net.add(small, np.full(4, 1e-4, np.float32)))
-    (tmp_path / "net.tflite").write_bytes(net.finish(net.dense(net.flatten(total), 5)))
-    inputs = np.random.default_rng(0).normal(size=(40, 8, 8, 3)).astype(np.float32)
-    np.savez(tmp_path / "right.npz", inputs)
-    found = edgecnn.diagnose(
-        exported(tmp_path, "right", tmp_path / "out"), float_file=tmp_path / "net.tflite"
-    )
-    cause = next(each for each in found.causes if each.kind == "uneven branches")
-    assert "--int16x8" in cause.command
 
 
 def test_without_a_float_twin_it_says_how_to_make_one(

@@ -162,15 +162,29 @@ def test_commands_to_paste_are_quoted() -> None:
     assert export.next_commands(export_result(Path("out"))) == ()
 
 
+def far_off(result: ExportResult, *formats: str) -> ExportResult:
+    """The result with files of these formats alone, each far from float."""
+    (artifact,) = result.artifacts
+    files = tuple(
+        replace(file, integer="full", parity=far, parities=(far,))
+        for file in artifact.manifest.files
+        if file.format in formats
+        for far in (replace(file.parity, snr_db=8.5),)
+    )
+    manifest = replace(artifact.manifest, files=files)
+    return replace(result, artifacts=(replace(artifact, manifest=manifest),))
+
+
 def test_a_poor_file_is_diagnosed_before_anything_else() -> None:
     result = export_result(Path("out"), "int8")
-    (artifact,) = result.artifacts
-    file = artifact.manifest.files[0]
-    far = replace(file.parity, snr_db=8.5)
-    file = replace(file, integer="full", parity=far, parities=(far,))
-    far_off = replace(artifact, manifest=replace(artifact.manifest, files=(file,)))
-    commands = export.next_commands(replace(result, artifacts=(far_off,)))
-    assert commands[0] == "edgecnn diagnose out/int8"
+    diagnose = "edgecnn diagnose out/int8"
+    assert export.next_commands(far_off(result, "tflite"))[0] == diagnose
+    assert export.next_commands(far_off(result, "onnx")) == (
+        diagnose,
+        "edgecnn bench out/int8 --format onnx",
+    )
+    both = export.next_commands(far_off(result, "tflite", "onnx"))
+    assert both[:2] == (diagnose, f"{diagnose} --format onnx")
 
 
 def test_what_has_no_tflite_is_not_offered_for_a_device() -> None:

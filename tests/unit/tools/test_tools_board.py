@@ -42,7 +42,7 @@ def row(samples: int = 100, network: str = "net", **decibels: float) -> Row:
              "runtime": RUNTIME, "advised": ADVISED, "strict": STRICT,
              "strict_onnx": STRICT_ONNX}  # fmt: skip
     tools = {names[key]: Measured(snr_db=value) for key, value in decibels.items()}
-    return Row(network, "task", samples, 9, "a", "b", "2026-11-28", "c", tools)
+    return Row(network, "task", samples, 9, "a", "b", "2026-11-28", "c", "a machine", tools)
 
 
 def test_a_gain_is_over_the_better_tool_of_the_same_format() -> None:

@@ -22,3 +22,16 @@ def test_what_stands_beside_the_folders_is_run() -> None:
         if 'if __name__ == "__main__":' not in path.read_text("utf-8")
     ]
     assert modules == []
+
+
+def test_what_runs_in_a_child_is_where_it_is_said_to_be() -> None:
+    named = [
+        found
+        for path in TOOLS.rglob("*.py")
+        for found in re.findall(r'isolation\.run\(\s*"([\w.]+):(\w+)"', path.read_text("utf-8"))
+    ]
+    assert named
+    for module, function in named:
+        base = TOOLS.parent if module.startswith("edgecnn.") else TOOLS
+        text = (base / module.replace(".", "/")).with_suffix(".py").read_text("utf-8")
+        assert f"def {function}(" in text, f"{module}:{function}"
