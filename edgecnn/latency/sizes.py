@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 _STORED = {"float32": 4, "float16": 2, "dynamic": 1, "int8": 1, "int16x8": 1}
 _CHANNEL_BYTES = {"float32": 0, "float16": 0, "dynamic": 15, "int8": 15, "int16x8": 19}
 _OPERATOR_BYTES = 600
+TOLERANCE = 0.05
+"""Share of an estimated file size that it may be off by."""
 # Fitted on 24 exported files of the zoo, each run by the bench runner with ai-edge-litert 2.3 on
 # x86-64: every one within 5% of its measured peak, and nearly all within 2%.
 _RUNTIME_BYTES = 53_000_000
