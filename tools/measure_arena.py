@@ -22,6 +22,7 @@ from measure.measuring import write_json
 
 import edgecnn
 from edgecnn import manifest as manifests
+from edgecnn.errors import EdgeCnnError
 from edgecnn.latency import micro_memory, sizes
 from edgecnn.latency.candidates import TINY
 from edgecnn.latency.subjects import Shape, find_subjects
@@ -87,8 +88,8 @@ def of_zoo(path: Path) -> tuple[str, Shape] | None:
 def source_of(row: dict[str, Any], folder: Path) -> Path | None:
     """The file or folder an artifact was made from, by its name."""
     name = str(row["file"]).partition("/")[0]
-    found = sorted(path for path in folder.glob(f"{name}*") if path.stem == name
-                   and path.suffix != ".npz")  # fmt: skip
+    found = sorted(path for path in folder.glob(f"{name}*")
+                   if path.name.partition(".")[0] == name and path.suffix != ".npz")  # fmt: skip
     return found[0] if found else None
 
 
@@ -130,7 +131,11 @@ def main() -> None:
         print(json.dumps(row), flush=True)
     for row in rows.values() if options.sources else ():
         if source := source_of(row, options.sources):
-            print(json.dumps(before_export(str(source), Shape(), row)), flush=True)
+            try:
+                before_export(str(source), Shape(), row)
+            except EdgeCnnError as error:
+                row["fit_problem"] = error.message
+            print(json.dumps(row), flush=True)
     total = summary(rows.values())
     print(json.dumps(total))
     if options.out is not None:
