@@ -97,7 +97,9 @@ if TYPE_CHECKING:
     from edgecnn.inspection import Inspection, Operator
     from edgecnn.isolation import CrashedError
     from edgecnn.latency.listing import KnownProfile, list_profiles
-    from edgecnn.latency.options import FitOptions, PredictOptions
+    from edgecnn.latency.micro_reports import MicroCandidate, MicroFitReport
+    from edgecnn.latency.micro_search import fit_micro
+    from edgecnn.latency.options import FitOptions, MicroFitOptions, PredictOptions
     from edgecnn.latency.prediction import predict
     from edgecnn.latency.profiles import DeviceProfile
     from edgecnn.latency.reports import Candidate, FitReport, PredictedRun, PredictReport
@@ -112,7 +114,7 @@ if TYPE_CHECKING:
         Latency,
         Trust,
     )
-    from edgecnn.micro.record import ArenaEstimate, ArenaMeasurement, BoardFit, MicroReport
+    from edgecnn.micro.record import ArenaMeasurement, BoardFit, MicroReport
     from edgecnn.micro.run import mcu
     from edgecnn.profiling.operator_record import OperatorProfile
     from edgecnn.profiling.operators import profile_operators
@@ -132,6 +134,7 @@ if TYPE_CHECKING:
     from edgecnn.reporting.page.making import ReportResult, report
     from edgecnn.sweeping.records import PointRecord, SweepReport
     from edgecnn.sweeping.run import SweepOptions, sweep
+    from edgecnn.tflm.arena import ArenaEstimate
     from edgecnn.training import Epoch, TrainingRecord, TrainOptions, TrainResult, train
     from edgecnn.verifying import VerifiedFile, VerifyResult, verify
 
@@ -192,6 +195,9 @@ __all__ = [
     "LiveOptions",
     "LiveRun",
     "Manifest",
+    "MicroCandidate",
+    "MicroFitOptions",
+    "MicroFitReport",
     "MicroReport",
     "MissingPartError",
     "ModelInfo",
@@ -242,6 +248,7 @@ __all__ = [
     "export",
     "export_within",
     "fit",
+    "fit_micro",
     "inspect",
     "list_devices",
     "list_profiles",
@@ -327,7 +334,9 @@ _HOMES = {
     "edgecnn.inspection": ("Inspection", "Operator"),
     "edgecnn.isolation": ("CrashedError",),
     "edgecnn.latency.listing": ("KnownProfile", "list_profiles"),
-    "edgecnn.latency.options": ("FitOptions", "PredictOptions"),
+    "edgecnn.latency.micro_reports": ("MicroCandidate", "MicroFitReport"),
+    "edgecnn.latency.micro_search": ("fit_micro",),
+    "edgecnn.latency.options": ("FitOptions", "MicroFitOptions", "PredictOptions"),
     "edgecnn.benchmark.own_profile": ("CalibratedDevice", "calibrate_device"),
     "edgecnn.latency.prediction": ("predict",),
     "edgecnn.latency.profiles": ("DeviceProfile",),
@@ -343,7 +352,7 @@ _HOMES = {
         "Latency",
         "Trust",
     ),
-    "edgecnn.micro.record": ("ArenaEstimate", "ArenaMeasurement", "BoardFit", "MicroReport"),
+    "edgecnn.micro.record": ("ArenaMeasurement", "BoardFit", "MicroReport"),
     "edgecnn.micro.run": ("mcu",),
     "edgecnn.progress": ("Progress", "Silent"),
     "edgecnn.recipes": ("RECIPES", "Recipe"),
@@ -361,6 +370,7 @@ _HOMES = {
     "edgecnn.reporting.page.making": ("ReportResult", "report"),
     "edgecnn.sweeping.records": ("PointRecord", "SweepReport"),
     "edgecnn.sweeping.run": ("SweepOptions", "sweep"),
+    "edgecnn.tflm.arena": ("ArenaEstimate",),
     "edgecnn.verifying": ("VerifiedFile", "VerifyResult", "verify"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

@@ -19,8 +19,8 @@ from edgecnn.claims.standings import (
     reaches,
 )
 from edgecnn.latency.device_names import short_name
-from edgecnn.micro.boards import BOARDS
 from edgecnn.text import count_text, milliseconds_text, size_text
+from edgecnn.tflm.boards import BOARDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -67,6 +67,16 @@ def _any_path(incomplete: str) -> list[CompletionItem[str]]:
     return [CompletionItem(incomplete, type="file")]
 
 
+def complete_fit_device(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem[str]]:
+    """The device profiles, and the boards of microcontrollers."""
+    from edgecnn.tflm.boards import BOARDS
+
+    boards = tuple(board.option for board in BOARDS)
+    return [*complete_profile(context, parameter, incomplete), *_words(boards, incomplete)]
+
+
 def complete_profile(
     _context: click.Context, _parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem[str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 import click
 
@@ -17,19 +17,27 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from edgecnn.exporting import ExportResult
+    from edgecnn.latency.micro_reports import MicroCandidate, MicroFitReport
     from edgecnn.latency.reports import Candidate, FitReport
     from edgecnn.progress import Progress
 
 _NONE_FITS = 1
+_NOT_OF_MICROCONTROLLERS: dict[Literal["memory", "size", "threads"], str] = {
+    "memory": "Its RAM is for the arena: --arena.",
+    "size": "The file lies in its flash: --flash.",
+    "threads": "It has one core for this; leave --threads out.",
+}
 
 
 class _Flags(TypedDict):
     """The parsed command line, as click hands it over; budgets as text."""
 
-    device: str
-    latency: str
+    device: str | None
+    latency: str | None
     memory: str | None
     size: str | None
+    arena: str | None
+    flash: str | None
     threads: int | None
     recipes: str | None
     input_sizes: str | None
@@ -40,23 +48,26 @@ class _Flags(TypedDict):
     as_json: bool
 
 
-@click.command(short_help="Search for a network that meets a latency budget on a device.")
+@click.command(short_help="Search for a network that meets budgets on a device.")
 @click.argument("model", shell_complete=completers.complete_model)
 @click.option(
     "--device",
-    required=True,
     metavar="NAME",
-    shell_complete=completers.complete_profile,
-    help="A profile from `edgecnn devices`, or your own .toml.",
+    shell_complete=completers.complete_fit_device,
+    help="A profile from `edgecnn devices`, your own .toml, or a microcontroller's board.",
 )
-@click.option(
-    "--latency", required=True, metavar="TIME", help="Latency budget per inference, e.g. 40ms."
-)
+@click.option("--latency", metavar="TIME", help="Latency budget per inference, e.g. 40ms.")
 @click.option("--memory", metavar="SIZE", help="Budget for peak process memory, e.g. 64MB.")
 @click.option("--size", metavar="SIZE", help="Budget for file size, e.g. 6MB.")
+@click.option(
+    "--arena", metavar="SIZE", help="Budget for TensorFlow Lite Micro's arena, e.g. 256kB."
+)
+@click.option("--flash", metavar="SIZE", help="Budget for the file on a microcontroller, e.g. 1MB.")
 @threads_option("all cores of the device")
 @click.option(
-    "--recipes", metavar="R[,R]", help="Recipes to search.  [default: float32,dynamic,int8]"
+    "--recipes",
+    metavar="R[,R]",
+    help="Recipes to search.  [default: float32,dynamic,int8; on a microcontroller: int8]",
 )
 @click.option("--input-sizes", metavar="N[,N]", help="Input sizes to search, in pixels.")
 @INPUT_SHAPE
@@ -71,7 +82,10 @@ class _Flags(TypedDict):
 @common_options
 @click.pass_context
 def fit(context: click.Context, model: str, **flags: Unpack[_Flags]) -> None:
-    """Search for the variant of MODEL that meets a latency budget on a device.
+    """Search for the variant of MODEL that meets budgets on a device or a microcontroller.
+
+    A device needs --latency. For a microcontroller give --arena and --flash, or a board, such as
+    raspberry-pi-pico-2, as --device, with --latency only where its latency is predicted.
 
     Nothing is run. For xception the search covers width, input size and recipe; for another name
     from `edgecnn models`, input size, recipe, and the other networks for the same images; for
@@ -80,10 +94,13 @@ def fit(context: click.Context, model: str, **flags: Unpack[_Flags]) -> None:
     """
     if flags["out"] is not None and not flags["export"]:
         raise HintedUsageError("--out has no effect without --export.", hint="Add --export.")
-    options = _api_options(flags)
+    is_micro = _is_for_microcontroller(flags)
+    search = edgecnn.fit_micro if is_micro else edgecnn.fit
+    options = _micro_options(flags) if is_micro else _api_options(flags)
     exported = None
+    report: FitReport | MicroFitReport
     with watching(quiet=flags["quiet"]) as progress:
-        report = edgecnn.fit(model, progress=progress, **options)
+        report = search(model, progress=progress, **options)
         if flags["export"] and report.taken is not None:
             exported = _export(report.taken, flags, progress)
     if flags["as_json"]:
@@ -96,17 +113,55 @@ def fit(context: click.Context, model: str, **flags: Unpack[_Flags]) -> None:
         context.exit(_NONE_FITS)
 
 
+def _is_for_microcontroller(flags: _Flags) -> bool:
+    from edgecnn.tflm.boards import find
+
+    if flags["arena"] is not None or flags["flash"] is not None:
+        return True
+    return flags["device"] is not None and find(flags["device"]) is not None
+
+
 def _api_options(flags: _Flags) -> dict[str, Any]:
     from edgecnn.benchmark import units
 
+    device, latency = flags["device"], flags["latency"]
     memory, size = flags["memory"], flags["size"]
+    if device is None or latency is None:
+        missing = "--device" if device is None else "--latency"
+        raise HintedUsageError(
+            f"{missing} is missing.",
+            hint="--device raspberry-pi-4b --latency 40ms; or, for a microcontroller,"
+            " --arena 256kB --flash 1MB.",
+        )
     options: dict[str, Any] = {
-        "device": flags["device"],
+        "device": device,
         "threads": flags["threads"],
-        "latency_ms": units.milliseconds("--latency", flags["latency"]),
+        "latency_ms": units.milliseconds("--latency", latency),
         "memory_bytes": None if memory is None else units.size_bytes("--memory", memory),
         "size_bytes": None if size is None else units.size_bytes("--size", size),
     }
+    return {**options, **_searched(flags)}
+
+
+def _micro_options(flags: _Flags) -> dict[str, Any]:
+    from edgecnn.benchmark import units
+
+    for option, instead in _NOT_OF_MICROCONTROLLERS.items():
+        if flags[option] is not None:
+            raise HintedUsageError(f"--{option} is not of a microcontroller.", hint=instead)
+    latency, arena, flash = flags["latency"], flags["arena"], flags["flash"]
+    options: dict[str, Any] = {
+        "board": flags["device"],
+        "latency_ms": None if latency is None else units.milliseconds("--latency", latency),
+        "arena_bytes": None if arena is None else units.size_bytes("--arena", arena),
+        "flash_bytes": None if flash is None else units.size_bytes("--flash", flash),
+    }
+    return {**options, **_searched(flags)}
+
+
+def _searched(flags: _Flags) -> dict[str, Any]:
+    """What the search is narrowed to."""
+    options: dict[str, Any] = {}
     if flags["recipes"] is not None:
         options["recipes"] = _parts(flags["recipes"])
     if flags["input_sizes"] is not None:
@@ -130,7 +185,9 @@ def _pixels(text: str) -> tuple[int, ...]:
     return tuple(dict.fromkeys(map(int, parts)))
 
 
-def _export(candidate: Candidate, flags: _Flags, progress: Progress) -> ExportResult:
+def _export(
+    candidate: Candidate | MicroCandidate, flags: _Flags, progress: Progress
+) -> ExportResult:
     shapes: dict[str, Any] = (
         {"input_shapes": flags["input_shapes"]} if flags["input_shapes"] else {}
     )
@@ -151,26 +208,33 @@ def _shape_options(flags: _Flags) -> str:
     return Given(flags["input_shapes"]).words
 
 
-def _print(report: FitReport, exported: ExportResult | None, options: str, *, quiet: bool) -> None:
-    from edgecnn.reporting import fitting as shown
+def _print(
+    report: FitReport | MicroFitReport,
+    exported: ExportResult | None,
+    options: str,
+    *,
+    quiet: bool,
+) -> None:
+    from edgecnn.reporting import fitting
 
+    shown = fitting.shown(report)
     if not quiet:
-        console.print_paragraph(shown.heading(report), "bold")
-        console.print_table(shown.front_table(report))
-        for line in shown.legend(report):
+        console.print_paragraph(shown.heading, "bold")
+        console.print_table(shown.table)
+        for line in shown.legend:
             console.print_paragraph(line, "dim")
         console.print_line()
     candidate = report.taken
     if candidate is None:
-        for line in shown.taken_lines(report):
+        for line in shown.taken:
             console.say("none fits", line, style="bold red")
         return
     if quiet:
         return
-    for line, style in zip(shown.taken_lines(report), ("bold green", ""), strict=False):
+    for line, style in zip(shown.taken, ("bold green", ""), strict=False):
         console.print_paragraph(line, style)
     for artifact in exported.artifacts if exported is not None else ():
         console.print_line(f"Wrote {artifact.folder}")
     if exported is None:
         console.print_line("Next:")
-        console.print_line(f"  {shown.export_command(candidate, options)}", "bold")
+        console.print_line(f"  {fitting.export_command(candidate, options)}", "bold")

@@ -19,10 +19,25 @@ if TYPE_CHECKING:
     from edgecnn.progress import Progress
     from edgecnn.records import ModelSpec
 
-_WIDTHS = (0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1.0, 1.25)
-# Input sizes lie between these shares of the network's own.
-_SMALLEST, _LARGEST = 0.3, 1.25
+_LARGEST = 1.25
 _LARGE_INPUT, _LARGE_STEP, _STEP = 128, 32, 8
+
+
+@dataclass(frozen=True)
+class Range:
+    """What is varied of a network of the zoo.
+
+    Attributes:
+        widths: width multipliers.
+        smallest: share of the network's own input size that is the smallest to look at.
+    """
+
+    widths: tuple[float, ...]
+    smallest: float
+
+
+USUAL = Range((0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1.0, 1.25), 0.3)
+TINY = Range((0.0625, 0.125, 0.1875, *USUAL.widths), 0.1)
 
 
 @dataclass(frozen=True)
@@ -48,6 +63,7 @@ def find_choices(
     *,
     input_sizes: Sequence[int] = (),
     input_shapes: Mapping[str, tuple[int, ...]] | None = None,
+    varied: Range = USUAL,
     progress: Progress,
 ) -> tuple[Choice, ...]:
     """The networks to choose from.
@@ -61,6 +77,7 @@ def find_choices(
         recipes: to choose from.
         input_sizes: instead of the usual ones, pixels.
         input_shapes: of inputs that a file leaves open, by name.
+        varied: of a network of the zoo.
         progress: told of what takes long.
 
     Raises:
@@ -80,13 +97,15 @@ def find_choices(
             hint="--input-sizes says what to choose from.",
         )
     named = find(model)
-    widths = _WIDTHS if named.has_width else (None,)
-    choices = [*_of_zoo(named, widths, recipes, input_sizes, progress)]
+    widths = varied.widths if named.has_width else (None,)
+    sizes = input_sizes or _usual_sizes(named, varied)
+    choices = [*_of_zoo(named, widths, recipes, sizes, progress)]
     if not named.has_width:
         for spec in _siblings(named):
             sizes = [size for size in input_sizes if size >= (spec.min_input_size or size)]
-            if sizes or not input_sizes:
-                choices += _of_zoo(spec, (None,), recipes, sizes, progress)
+            if not input_sizes:
+                sizes = [*_usual_sizes(spec, varied)]
+            choices += _of_zoo(spec, (None,), recipes, sizes, progress)
     return tuple(choices)
 
 
@@ -102,20 +121,19 @@ def _of_zoo(
     spec: ModelSpec,
     widths: Sequence[float | None],
     recipes: Sequence[str],
-    input_sizes: Sequence[int],
+    sizes: Sequence[int],
     progress: Progress,
 ) -> Iterator[Choice]:
-    sizes = input_sizes or _usual_sizes(spec)
     for width, size in itertools.product(widths, sizes):
         for subject in find_subjects(spec.name, recipes, Shape(size, width), progress):
             yield Choice(spec.name, size, width, subject)
 
 
-def _usual_sizes(spec: ModelSpec) -> tuple[int, ...]:
+def _usual_sizes(spec: ModelSpec, varied: Range) -> tuple[int, ...]:
     """Multiples of 32 (or 8, of small inputs) about the network's own size, and that one."""
     own, smallest = spec.input_size, spec.min_input_size or spec.input_size
     step = _LARGE_STEP if own >= _LARGE_INPUT else _STEP
-    lowest = max(math.ceil(own * _SMALLEST / step) * step, step)
+    lowest = max(math.ceil(own * varied.smallest / step) * step, step)
     usual = range(lowest, math.floor(own * _LARGEST) + 1, step)
     return tuple(sorted({own, *(size for size in usual if size >= smallest)}))
 

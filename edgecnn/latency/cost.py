@@ -38,9 +38,12 @@ MULTIPLYING: frozenset[str] = frozenset(
     {"convolution", "pointwise", "depthwise", "grouped", "transposed", "dense", "matmul"}
 ) | {"recurrent"}
 PRECISIONS: tuple[Precision, ...] = ("float32", "float16", "dynamic", "int8", "int16x8")
+INPUT = -1
+"""Among the sources of an operator: the network's input."""
+
 # Bytes of an activation and of a weight, in memory while the network runs: XNNPACK unpacks
 # float16 weights to float32 when it loads a file.
-_ACTIVATION_BYTES = {"float32": 4, "float16": 4, "dynamic": 4, "int8": 1, "int16x8": 2}
+ACTIVATION_BYTES = {"float32": 4, "float16": 4, "dynamic": 4, "int8": 1, "int16x8": 2}
 _WEIGHT_BYTES = {"float32": 4, "float16": 4, "dynamic": 1, "int8": 1, "int16x8": 1}
 
 
@@ -79,12 +82,12 @@ class OperatorCost:
     @property
     def bytes_read(self) -> int:
         """Bytes of the activations it reads; weights are apart, in `weight_bytes`."""
-        return self.input_elements * _ACTIVATION_BYTES[self.precision]
+        return self.input_elements * ACTIVATION_BYTES[self.precision]
 
     @property
     def bytes_written(self) -> int:
         """Bytes of what it writes."""
-        return self.output_elements * _ACTIVATION_BYTES[self.precision]
+        return self.output_elements * ACTIVATION_BYTES[self.precision]
 
     @property
     def weight_bytes(self) -> int:
@@ -103,6 +106,9 @@ class NetCost:
         notes: what else a reader of a prediction should know; one sentence each.
         size_bytes: of the file; None where there is none.
         shapes: those of the inputs, where the user gave what the file leaves open: a sentence.
+        sources: of each operator, the places of those whose results it reads, `INPUT` for the
+            network's input; () where nobody wrote them down.
+        input_elements: of all inputs of the network.
     """
 
     name: str
@@ -111,6 +117,8 @@ class NetCost:
     notes: tuple[str, ...] = ()
     size_bytes: int | None = None
     shapes: str = ""
+    sources: tuple[tuple[int, ...], ...] = ()
+    input_elements: int = 0
 
     @property
     def macs(self) -> int:

@@ -6,9 +6,11 @@ What the converter fuses is fused here too: biases, normalizations behind a conv
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal
 
 from edgecnn.latency.cost import (
+    INPUT,
     Kind,
     NetCost,
     OperatorCost,
@@ -23,12 +25,21 @@ if TYPE_CHECKING:
 Padding = Literal["same", "valid"]
 
 
-class FeatureMap(NamedTuple):
-    """The shape of an activation, without the batch."""
+@dataclass(frozen=True)
+class FeatureMap:
+    """The shape of an activation, without the batch.
+
+    Attributes:
+        height: rows.
+        width: columns.
+        channels: of every position.
+        source: the place of the operator that wrote it; `INPUT` for the network's input.
+    """
 
     height: int
     width: int
     channels: int
+    source: int = field(default=INPUT, compare=False)
 
     @property
     def elements(self) -> int:
@@ -51,10 +62,27 @@ class CostBuilder:
 
     def __init__(self) -> None:
         self.operators: list[OperatorCost] = []
+        self._sources: list[tuple[int, ...]] = []
+        self._input_elements = 0
 
     def cost(self, name: str) -> NetCost:
         """What was written down."""
-        return NetCost(name, tuple(self.operators), {})
+        return NetCost(
+            name,
+            tuple(self.operators),
+            {},
+            sources=tuple(self._sources),
+            input_elements=self._input_elements,
+        )
+
+    def _written(self, cost: OperatorCost, out: FeatureMap, *inputs: FeatureMap) -> FeatureMap:
+        """Add an operator; returns its result."""
+        self._sources.append(tuple(x.source for x in inputs))
+        self._input_elements = max(
+            self._input_elements, *(x.elements for x in inputs if x.source == INPUT), 0
+        )
+        self.operators.append(cost)
+        return replace(out, source=len(self.operators) - 1)
 
     def conv(
         self,
@@ -68,54 +96,49 @@ class CostBuilder:
     ) -> FeatureMap:
         """A convolution with its bias, and whatever ReLU is fused to it."""
         out = self._window(x, filters, kernel, stride, padding)
-        self.operators.append(
-            of_convolution(
-                name="CONV_2D",
-                pixels=out.pixels,
-                in_channels=x.channels,
-                out_channels=filters,
-                taps=kernel * kernel,
-                groups=groups,
-                input_elements=x.elements,
-            )
+        cost = of_convolution(
+            name="CONV_2D",
+            pixels=out.pixels,
+            in_channels=x.channels,
+            out_channels=filters,
+            taps=kernel * kernel,
+            groups=groups,
+            input_elements=x.elements,
         )
-        return out
+        return self._written(cost, out, x)
 
     def depthwise(
         self, x: FeatureMap, kernel: int = 3, *, stride: int = 1, padding: Padding = "same"
     ) -> FeatureMap:
         """A depthwise convolution with its bias."""
         out = self._window(x, x.channels, kernel, stride, padding)
-        self.operators.append(
-            of_depthwise(
-                name="DEPTHWISE_CONV_2D",
-                pixels=out.pixels,
-                in_channels=x.channels,
-                out_channels=x.channels,
-                taps=kernel * kernel,
-                input_elements=x.elements,
-            )
+        cost = of_depthwise(
+            name="DEPTHWISE_CONV_2D",
+            pixels=out.pixels,
+            in_channels=x.channels,
+            out_channels=x.channels,
+            taps=kernel * kernel,
+            input_elements=x.elements,
         )
-        return out
+        return self._written(cost, out, x)
 
-    def dense(self, inputs: int, outputs: int) -> FeatureMap:
-        """A fully connected layer with its bias."""
-        self.operators.append(
-            OperatorCost(
-                kind="dense",
-                name="FULLY_CONNECTED",
-                pixels=1,
-                in_channels=inputs,
-                out_channels=outputs,
-                taps=1,
-                groups=1,
-                macs=inputs * outputs,
-                input_elements=inputs,
-                output_elements=outputs,
-                weight_elements=(inputs + 1) * outputs,
-            )
+    def dense(self, x: FeatureMap, outputs: int) -> FeatureMap:
+        """A fully connected layer with its bias, on a vector."""
+        inputs = x.elements
+        cost = OperatorCost(
+            kind="dense",
+            name="FULLY_CONNECTED",
+            pixels=1,
+            in_channels=inputs,
+            out_channels=outputs,
+            taps=1,
+            groups=1,
+            macs=inputs * outputs,
+            input_elements=inputs,
+            output_elements=outputs,
+            weight_elements=(inputs + 1) * outputs,
         )
-        return FeatureMap(1, 1, outputs)
+        return self._written(cost, FeatureMap(1, 1, outputs), x)
 
     def pool(
         self,
@@ -141,7 +164,7 @@ class CostBuilder:
     def affine(self, x: FeatureMap, names: Sequence[str] = ("MUL", "ADD")) -> FeatureMap:
         """A normalization no convolution absorbs: a product and a sum with constants."""
         for name in names:
-            self.non_multiplying("elementwise", name, x, x, weight_elements=x.channels)
+            x = self.non_multiplying("elementwise", name, x, x, weight_elements=x.channels)
         return x
 
     def activation(self, x: FeatureMap, name: str) -> FeatureMap:
@@ -150,7 +173,7 @@ class CostBuilder:
 
     def concat(self, inputs: Sequence[FeatureMap]) -> FeatureMap:
         """Joins channels."""
-        out = inputs[0]._replace(channels=sum(x.channels for x in inputs))
+        out = replace(inputs[0], channels=sum(x.channels for x in inputs))
         return self.non_multiplying("copy", "CONCATENATION", out, *inputs)
 
     def pad(self, x: FeatureMap, before: int, after: int | None = None) -> FeatureMap:
@@ -160,10 +183,9 @@ class CostBuilder:
             "copy", "PAD", FeatureMap(x.height + more, x.width + more, x.channels), x
         )
 
-    def flatten(self, x: FeatureMap) -> int:
-        """A change of shape; returns the number of elements."""
-        self.non_multiplying("free", "RESHAPE", FeatureMap(1, 1, x.elements), x)
-        return x.elements
+    def flatten(self, x: FeatureMap) -> FeatureMap:
+        """A change of shape, to a vector."""
+        return self.non_multiplying("free", "RESHAPE", FeatureMap(1, 1, x.elements), x)
 
     def softmax(self, x: FeatureMap) -> FeatureMap:
         """The classifier's last operator."""
@@ -179,17 +201,15 @@ class CostBuilder:
         weight_elements: int = 0,
     ) -> FeatureMap:
         """Any operator without weights to multiply."""
-        self.operators.append(
-            of_non_multiplying(
-                kind,
-                name,
-                output_shape=out,
-                input_elements=sum(x.elements for x in inputs),
-                taps=taps,
-                weight_elements=weight_elements,
-            )
+        cost = of_non_multiplying(
+            kind,
+            name,
+            output_shape=(out.height, out.width, out.channels),
+            input_elements=sum(x.elements for x in inputs),
+            taps=taps,
+            weight_elements=weight_elements,
         )
-        return out
+        return self._written(cost, out, *inputs)
 
     def _window(
         self, x: FeatureMap, channels: int, kernel: int, stride: int, padding: Padding

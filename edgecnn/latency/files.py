@@ -12,7 +12,7 @@ from edgecnn.convert import inspecting
 from edgecnn.errors import InputError
 from edgecnn.inspection import shapes
 from edgecnn.inspection.shapes import Given
-from edgecnn.latency.cost import MULTIPLYING, NetCost, OperatorCost
+from edgecnn.latency.cost import INPUT, MULTIPLYING, NetCost, OperatorCost
 from edgecnn.latency.fusion import Nodes
 from edgecnn.latency.kinds import kind_of
 
@@ -76,16 +76,40 @@ def costs_of_inspection(name: str, file: Inspection) -> NetCost:
     _refuse_uncounted(name, file)
     nodes = Nodes(file)
     recipe = _float_precision(nodes)
-    operators = [
-        cost
-        for place, fused in enumerate(nodes.fused)
-        if not fused
-        for cost in _costs(nodes, place, recipe)
-    ]
+    operators, sources = _flow(nodes, recipe)
     unknown = Counter(operator.name for operator in operators if operator.kind == "unknown")
     notes = tuple(note for note in file.notes if "Shapes" in note)
     counted_at = "".join(note for note in file.notes if note.startswith(inspecting.COUNTED_AT))
-    return NetCost(name, tuple(operators), dict(unknown), notes, file.size_bytes, shapes=counted_at)
+    return NetCost(
+        name,
+        tuple(operators),
+        dict(unknown),
+        notes,
+        file.size_bytes,
+        shapes=counted_at,
+        sources=tuple(sources),
+        input_elements=sum(_elements(tensor.shape) for tensor in file.inputs),
+    )
+
+
+def _flow(nodes: Nodes, recipe: Precision) -> tuple[list[OperatorCost], list[tuple[int, ...]]]:
+    """What runs, and what of it each operator reads: of a fused one, what that one reads."""
+    operators: list[OperatorCost] = []
+    sources: list[tuple[int, ...]] = []
+    results: list[int] = []
+    for place, fused in enumerate(nodes.fused):
+        read = tuple(
+            results[source] if 0 <= source < place else INPUT for source in nodes.sources(place)
+        )
+        if fused:
+            results.append(read[0] if read else INPUT)
+            continue
+        for cost in _costs(nodes, place, recipe):
+            sources.append(read)
+            read = (len(operators),)
+            operators.append(cost)
+        results.append(len(operators) - 1)
+    return operators, sources
 
 
 def _refuse_uncounted(name: str, file: Inspection) -> None:

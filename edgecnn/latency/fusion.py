@@ -64,6 +64,11 @@ class Nodes:
             if source < 0 or not self.constant[source]
         ]
 
+    def sources(self, place: int) -> list[int]:
+        """Who made the activations an operator reads, in the order of `inputs`."""
+        sources = self.operators[place].sources
+        return [source for source in sources if source < 0 or not self.constant[source]]
+
     def unpacked(self, place: int) -> list[tuple[int, ...]]:
         """Shapes of the constants an operator reads that another one unpacks."""
         operator = self.operators[place]
@@ -75,8 +80,7 @@ class Nodes:
 
     def producer(self, place: int) -> Producer | None:
         """Who made an operator's one activation; None where several did, or the graph's input."""
-        operator = self.operators[place]
-        sources = [source for source in operator.sources if source < 0 or not self.constant[source]]
+        sources = self.sources(place)
         if len(sources) != 1 or sources[0] < 0:
             return None
         source = sources[0]

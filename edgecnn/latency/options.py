@@ -88,3 +88,26 @@ class FitOptions:
     recipes: Sequence[str] = RECIPES
     input_sizes: Sequence[int] = ()
     input_shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MicroFitOptions:
+    """What a network on a microcontroller may take; a board sets what is not said.
+
+    Attributes:
+        board: name of one, as `tflm.boards` has it; None for any that has room.
+        arena_bytes: of RAM, for TensorFlow Lite Micro's arena.
+        flash_bytes: for the file as an array.
+        latency_ms: what one inference may take; for boards whose latency is predicted.
+        recipes: to choose from: int8, float32.
+        input_sizes: to choose from, pixels, in place of the usual ones.
+        input_shapes: of inputs that a file leaves open, by name, or under "" for the only one.
+    """
+
+    board: str | None = None
+    arena_bytes: int | None = None
+    flash_bytes: int | None = None
+    latency_ms: float | None = None
+    recipes: Sequence[str] = ("int8",)
+    input_sizes: Sequence[int] = ()
+    input_shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)

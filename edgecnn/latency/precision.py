@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from edgecnn.latency.cost import INPUT
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from edgecnn.latency.cost import NetCost, OperatorCost
 
 _RELUS = {"RELU", "RELU6"}
@@ -27,8 +32,30 @@ def for_recipe(cost: NetCost, recipe: str) -> NetCost:
         InputError: there is no such recipe.
     """
     changed = cost.at(recipe)
-    operators = (part for operator in changed.operators for part in _for_recipe(operator, recipe))
-    return replace(changed, operators=tuple(operators))
+    parts = [_for_recipe(operator, recipe) for operator in changed.operators]
+    return replace(
+        changed,
+        operators=tuple(part for group in parts for part in group),
+        sources=_sources(changed.sources, [len(group) for group in parts]),
+    )
+
+
+def _sources(
+    sources: Sequence[tuple[int, ...]], counts: Sequence[int]
+) -> tuple[tuple[int, ...], ...]:
+    """Those of operators of which each became so many, one behind the other.
+
+    The last of several also reads what the first one does.
+    """
+    ends = list(itertools.accumulate(counts))
+    moved: list[tuple[int, ...]] = []
+    for read, count in zip(sources, counts, strict=False):
+        first = tuple(ends[place] - 1 if place != INPUT else INPUT for place in read)
+        start = len(moved)
+        moved += [first, *((place,) for place in range(start, start + count - 1))]
+        if count > 1:
+            moved[-1] = (*moved[-1], *first)
+    return tuple(moved)
 
 
 def _for_recipe(operator: OperatorCost, recipe: str) -> tuple[OperatorCost, ...]:

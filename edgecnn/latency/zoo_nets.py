@@ -17,7 +17,7 @@ from edgecnn.zoo.twins import NORMAL, SEPARABLE, check_convolution, twin_name
 from edgecnn.zoo.width import check_width, scale_channels
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from edgecnn.latency.cost import NetCost
     from edgecnn.records import ModelSpec
@@ -64,17 +64,16 @@ class _Net(CostBuilder):
         """A normalization behind a ReLU: what of it the next layer cannot take up."""
         return self.affine(x, remaining if self.folds else ("MUL", "ADD"))
 
-    def requantize(self, tensors: Iterable[FeatureMap]) -> None:
+    def requantize(self, x: FeatureMap) -> FeatureMap:
         """In integers: to the scale of what a tensor is joined to."""
-        for x in tensors if self.requantizes else ():
-            self.non_multiplying("quantize", "QUANTIZE", x, x)
+        return self.non_multiplying("quantize", "QUANTIZE", x, x) if self.requantizes else x
 
     def classify(self, x: FeatureMap, classes: int, hidden: int = 0) -> None:
         """Dense layers and the softmax, on a flattened plane; one pixel is flat as it is."""
-        inputs = self.flatten(x) if x.pixels > 1 else x.channels
+        x = self.flatten(x) if x.pixels > 1 else x
         if hidden:
-            inputs = self.dense(inputs, hidden).channels
-        self.softmax(self.dense(inputs, classes))
+            x = self.dense(x, hidden)
+        self.softmax(self.dense(x, classes))
 
 
 def costs_of_zoo(
@@ -160,9 +159,10 @@ def _densenet(net: _Net, size: int, classes: int) -> None:
         for layer in range(2, _DENSE_LAYERS):
             # Each concatenation has a scale of its own, and all but the last input are shared. How
             # many really differ, the calibration decides; this is the most there can be.
-            is_last = layer == _DENSE_LAYERS - 1
-            net.requantize(outputs[:-1] if is_last else outputs)
-            outputs.append(net.conv(net.concat(outputs), filters))
+            own = int(layer == _DENSE_LAYERS - 1)
+            shared = len(outputs) - own
+            joined = [*map(net.requantize, outputs[:shared]), *outputs[shared:]]
+            outputs.append(net.conv(net.concat(joined), filters))
         x = outputs[-1]
     x = net.normalize(net.pool(x, 2, stride=2))
     x = net.normalize(net.conv(x, 96, 1), "MUL", "ADD")  # a pooling follows: nothing folds
@@ -199,9 +199,11 @@ def _halve(net: _Net, x: FeatureMap) -> FeatureMap:
 
 def _xception_mini(net: _Net, size: int, classes: int) -> None:
     x = net.normalize(net.conv(_image(size), net.scaled(32), stride=2), "ADD")
-    x = net.normalize(net.conv(x, net.scaled(64)), "ADD")
+    skip = net.conv(x, net.scaled(64))
+    x = net.normalize(skip, "ADD")
     branch = net.per_channel(net.per_channel(x))
-    x = _join(net, branch, x, net.scaled(64), normalizations=2)
+    # The skip's convolution does not pad: it takes up the whole normalization.
+    x = _join(net, branch, skip if net.folds else x, net.scaled(64), normalizations=2)
     branch = net.conv(net.activation(x, "RELU"), net.scaled(256))
     branch = net.per_channel(net.per_channel(branch))
     # The second block's branch reads what its skip does, before the ReLU.
@@ -216,9 +218,9 @@ def _join(
 ) -> FeatureMap:
     branch = net.pool(branch, 2)
     for _ in range(normalizations):
-        net.normalize(skip)
+        skip = net.normalize(skip)
     skip = net.conv(skip, filters, 2, padding="valid")
-    net.requantize([skip])  # the branch's scale is its pooling's, which cannot change
+    branch = net.requantize(branch)  # its scale is its pooling's, which cannot change
     return net.concat([branch, skip])
 
 

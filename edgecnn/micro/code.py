@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from edgecnn.errors import InputError
 from edgecnn.micro.naming import camel
-from edgecnn.micro.operators import METHODS
 from edgecnn.text import shape_text
+from edgecnn.tflm.operators import METHODS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edgecnn.micro import latency
 from edgecnn.micro.record import BoardFit
 from edgecnn.text import size_text
+from edgecnn.tflm import cycles
 
 if TYPE_CHECKING:
-    from edgecnn.micro.boards import Board
     from edgecnn.micro.record import MicroReport
+    from edgecnn.tflm.boards import Board
 
 
 def board_fit(report: MicroReport, board: Board, int8_macs: int) -> BoardFit:
@@ -22,7 +22,7 @@ def board_fit(report: MicroReport, board: Board, int8_macs: int) -> BoardFit:
         int8_macs: multiply-accumulates, for the time; 0 where it does not compute in int8.
     """
     lacks = room(report.size_bytes, report.arena_bytes, board)
-    expected = None if lacks else latency.expect(int8_macs, board)
+    expected = None if lacks else cycles.expect(int8_macs, board)
     fit = BoardFit(
         board=board.name,
         flash_bytes=board.flash_bytes,
@@ -35,7 +35,7 @@ def board_fit(report: MicroReport, board: Board, int8_macs: int) -> BoardFit:
         return fit
     return BoardFit(
         fit.board, fit.flash_bytes, fit.ram_bytes, fit.fits, fit.reason,
-        expected.latency_ms, expected.low_ms, expected.high_ms, f"predicted from {latency.SOURCE}",
+        expected.latency_ms, expected.low_ms, expected.high_ms, f"predicted from {cycles.SOURCE}",
     )  # fmt: skip
 
 

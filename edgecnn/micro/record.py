@@ -9,26 +9,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from edgecnn.records import TensorInfo
-
-
-@dataclass(frozen=True)
-class ArenaEstimate:
-    """The arena's size, reckoned from the file alone.
-
-    Attributes:
-        planned_bytes: of activations, by the greedy plan.
-        persistent_bytes: of TFLM's own records of the graph and its operators.
-        preparing_bytes: what allocating needs beyond those two before the first inference.
-    """
-
-    planned_bytes: int
-    persistent_bytes: int
-    preparing_bytes: int
-
-    @property
-    def arena_bytes(self) -> int:
-        """All of it."""
-        return self.planned_bytes + self.persistent_bytes + self.preparing_bytes
+    from edgecnn.tflm.arena import ArenaEstimate
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 
 from edgecnn import gate, isolation
 from edgecnn.errors import EdgeCnnError, InputError
-from edgecnn.micro import arena, interpreter, operators, subject, writing
-from edgecnn.micro.boards import BOARDS
+from edgecnn.micro import arena, interpreter, subject, writing
 from edgecnn.micro.compare import compare
 from edgecnn.micro.fitting import board_fit
 from edgecnn.micro.naming import identifier
-from edgecnn.micro.planner import ALIGNMENT
 from edgecnn.micro.record import ArenaMeasurement, MicroReport
 from edgecnn.progress import Progress, Silent
+from edgecnn.tflm import operators
+from edgecnn.tflm.boards import BOARDS
+from edgecnn.tflm.planner import ALIGNMENT
 
 if TYPE_CHECKING:
     from typing import Any
@@ -23,8 +24,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edgecnn.inspection import Inspection
-    from edgecnn.micro.record import ArenaEstimate, Comparison
+    from edgecnn.micro.record import Comparison
     from edgecnn.micro.subject import Subject
+    from edgecnn.tflm.arena import ArenaEstimate
 
     Runs = list[list[NDArray[Any]]]
 

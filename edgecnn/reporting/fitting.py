@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shlex
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edgecnn.reporting.prediction import energy_text, interval_text
@@ -18,9 +19,37 @@ from edgecnn.text import (
 )
 
 if TYPE_CHECKING:
+    from edgecnn.latency.micro_reports import MicroCandidate, MicroFitReport
     from edgecnn.latency.reports import Candidate, FitReport
 
 _MOST_ROWS = 12
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What is printed of a search.
+
+    Attributes:
+        heading: what was asked.
+        table: the front about the budget; the one that would be taken is marked.
+        legend: what the words of the table mean, a sentence each.
+        taken: which would be taken, and why; else why none.
+    """
+
+    heading: str
+    table: Table
+    legend: tuple[str, ...]
+    taken: tuple[str, ...]
+
+
+def shown(report: FitReport | MicroFitReport) -> Shown:
+    """What is printed of a search, whatever for."""
+    from edgecnn.latency.reports import FitReport
+    from edgecnn.reporting import micro_fitting
+
+    if isinstance(report, FitReport):
+        return Shown(heading(report), front_table(report), legend(report), taken_lines(report))
+    return micro_fitting.shown(report)
 
 
 def heading(report: FitReport) -> str:
@@ -57,12 +86,7 @@ def front_table(report: FitReport) -> Table:
     rows = [("*" if candidate is report.taken else "", *_cells(candidate)) for candidate in front]
     # Other networks, where they were looked at, have no width.
     several = len({candidate.model for candidate in report.candidates}) > 1
-    left_out = "width" if several else "model"
-    indices = [index for index, column in enumerate(columns) if column.title != left_out]
-    return Table(
-        tuple(columns[index] for index in indices),
-        tuple(tuple(row[index] for index in indices) for row in rows),
-    )
+    return without_column(Table(tuple(columns), tuple(rows)), "width" if several else "model")
 
 
 def _near_budget(report: FitReport) -> tuple[Candidate, ...]:
@@ -78,11 +102,7 @@ def _near_budget(report: FitReport) -> tuple[Candidate, ...]:
 
 def _cells(candidate: Candidate) -> tuple[str, ...]:
     return (
-        printable(candidate.model),
-        candidate.recipe,
-        str(candidate.input_size or ABSENT),
-        ABSENT if candidate.width is None else f"{candidate.width:g}",
-        count_text(candidate.macs),
+        *variant_cells(candidate),
         milliseconds_text(candidate.latency_ms),
         interval_text(candidate),
         candidate.verdict,
@@ -115,20 +135,45 @@ def taken_lines(report: FitReport) -> tuple[str, ...]:
     if candidate is None:
         return (report.reason,)
     energy = f", {energy_text(candidate.energy_mj)} an inference" if candidate.energy_mj else ""
-    parts = [
-        f"input {candidate.input_size}" if candidate.input_size else "",
-        f"width {candidate.width:g}" if candidate.width is not None else "",
-    ]
-    shape = "".join(f", {part}" for part in parts if part)
     line = (
-        f"{printable(candidate.model)} {candidate.recipe}{shape}: predicted"
+        f"{shape_text(candidate)}: predicted"
         f" {milliseconds_text(candidate.latency_ms)} ms ({interval_text(candidate)}),"
         f" {candidate.basis}{energy}."
     )
     return (line, report.reason)
 
 
-def export_command(candidate: Candidate, options: str = "") -> str:
+def shape_text(candidate: Candidate | MicroCandidate) -> str:
+    """Which variant it is."""
+    parts = [
+        f"input {candidate.input_size}" if candidate.input_size else "",
+        f"width {candidate.width:g}" if candidate.width is not None else "",
+    ]
+    shape = "".join(f", {part}" for part in parts if part)
+    return f"{printable(candidate.model)} {candidate.recipe}{shape}"
+
+
+def variant_cells(candidate: Candidate | MicroCandidate) -> tuple[str, ...]:
+    """Which variant it is, cell by cell: model, recipe, input, width, MACs."""
+    return (
+        printable(candidate.model),
+        candidate.recipe,
+        str(candidate.input_size or ABSENT),
+        ABSENT if candidate.width is None else f"{candidate.width:g}",
+        count_text(candidate.macs),
+    )
+
+
+def without_column(table: Table, title: str) -> Table:
+    """The table less one of its columns."""
+    indices = [index for index, column in enumerate(table.columns) if column.title != title]
+    return Table(
+        tuple(table.columns[index] for index in indices),
+        tuple(tuple(row[index] for index in indices) for row in table.rows),
+    )
+
+
+def export_command(candidate: Candidate | MicroCandidate, options: str = "") -> str:
     """The command that makes it; `options` are those that fix open shapes."""
     size = f" --input-size {candidate.input_size}" if candidate.input_size else ""
     width = f" --width {candidate.width:g}" if candidate.width is not None else ""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from edgecnn.exporting import ExportResult
     from edgecnn.inspection import Inspection
     from edgecnn.latency.listing import KnownProfile
+    from edgecnn.latency.micro_reports import MicroFitReport
     from edgecnn.latency.reports import FitReport, PredictReport
     from edgecnn.measurements import BenchResult
     from edgecnn.records import ModelSpec
@@ -146,7 +147,9 @@ def predict_object(report: PredictReport) -> JsonObject:
     return {"schema": SCHEMA, **_plain(report)}
 
 
-def fit_object(report: FitReport, exported: ExportResult | None = None) -> JsonObject:
+def fit_object(
+    report: FitReport | MicroFitReport, exported: ExportResult | None = None
+) -> JsonObject:
     """Every candidate, the front, and the one that would be taken (and was exported)."""
     fields = {"schema": SCHEMA, **_plain(report), "front": _plain(report.front)}
     if exported is not None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def micro_object(report: MicroReport) -> dict[str, Any]:
     """The one object of `--json`."""
-    from edgecnn.micro.operators import SOURCE
+    from edgecnn.tflm.operators import SOURCE
 
     fields = dataclasses.asdict(report)
     fields.update(

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import edgecnn
+from edgecnn.latency.cost import INPUT
 from edgecnn.latency.files import costs_of_file
 from edgecnn.latency.zoo_nets import costs_of_zoo
 from edgecnn.recipes import RECIPES
@@ -175,6 +176,20 @@ def test_the_costs_written_down_are_the_files_operator_by_operator(
     assert _comparable(found) == _comparable(written)
     # Which concatenations need another scale, the calibration decides: written are all that may.
     assert found.counts().get("quantize", 0) <= written.counts().get("quantize", 0)
+    if recipe in {"float32", "int8"}:  # what a microcontroller's arena is asked about
+        assert _flow(found) == _flow(written)
+
+
+def _flow(cost: NetCost) -> list[tuple[str, list[int]]]:
+    """What each operator reads, as if nothing were requantized."""
+    results, flow = {INPUT: INPUT}, list[tuple[str, list[int]]]()
+    for place, (operator, sources) in enumerate(zip(cost.operators, cost.sources, strict=True)):
+        if operator.kind == "quantize":
+            results[place] = results[sources[0]]
+        else:
+            results[place] = len(flow)
+            flow.append((operator.name, sorted(results[source] for source in sources)))
+    return flow
 
 
 def _comparable(cost: NetCost) -> list[OperatorCost]:

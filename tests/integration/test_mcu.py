@@ -18,7 +18,8 @@ from without_packages import run_without
 import edgecnn
 from edgecnn.cli.app import run
 from edgecnn.errors import InputError
-from edgecnn.micro import interpreter, operators
+from edgecnn.micro import interpreter
+from edgecnn.tflm import operators
 
 if TYPE_CHECKING:
     from collections.abc import Callable

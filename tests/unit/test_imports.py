@@ -25,7 +25,7 @@ PACKAGE = Path(edgecnn.__file__).parent
 LAYERS = (
     {"files"},
     {"digests", "errors", "held", "progress", "recipes", "records", "tasks"},
-    {"guides", "isolation", "layouts", "measurements", "store", "strict", "text", "zoo"},
+    {"guides", "isolation", "layouts", "measurements", "store", "strict", "text", "tflm", "zoo"},
     {"caching", "engines", "gate"},
     {"manifest", "formats", "runtime", "devices", "building"},
     {"evidence", "inspection", "calibration", "parity"},

@@ -60,7 +60,7 @@ def test_vgg16_from_its_paper() -> None:
             x = net.conv(x, channels)
         x = net.pool(x, 2, stride=2)
     for outputs in (4096, 4096, 1000):
-        x = net.dense(x.elements, outputs)
+        x = net.dense(x, outputs)
     cost = net.cost("vgg16")
     assert cost.macs == 15_470_264_320  # arXiv:1409.1556: 15.5 G
     assert cost.weight_elements == 138_357_544

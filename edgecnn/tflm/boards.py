@@ -33,6 +33,20 @@ class Board:
     flash_place: Literal["chip", "beside"]
     source: str
 
+    @property
+    def option(self) -> str:
+        """Its name on the command line.
+
+        >>> BOARDS[2].option
+        'raspberry-pi-pico-2'
+        """
+        return self.name.lower().replace(" ", "-")
+
+    @property
+    def spellings(self) -> tuple[str, str]:
+        """What it may be called, in lower case."""
+        return (self.name.lower(), self.option)
+
 
 BOARDS = (
     Board(
@@ -61,3 +75,8 @@ BOARDS = (
         " tightly coupled (pjrc.com/store/teensy41.html)",
     ),
 )  # fmt: skip
+
+
+def find(name: str) -> Board | None:
+    """The board of that name, as its maker or the command line has it; None where it is none."""
+    return next((board for board in BOARDS if name.lower() in board.spellings), None)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from edgecnn.micro.boards import Board
+    from edgecnn.tflm.boards import Board
 
 SOURCE = "MLPerf Tiny v1.0, CMSIS-NN on a Cortex-M4 at 120 MHz (NUCLEO-L4R5ZI), four networks"
 _CLOCK_HZ = 120e6

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgecnn.micro.planner import Buffer, aligned, planned_bytes
+from edgecnn.tflm.planner import Buffer, aligned, planned_bytes
 
 buffers = st.lists(
     st.tuples(st.integers(1, 500), st.integers(0, 9), st.integers(0, 9)).map(
