@@ -36,8 +36,8 @@ class MicroCandidate:
         missing_operators: those TensorFlow Lite Micro has not: it does not run this network.
         unheld_operators: those of which no estimate was ever held against a measured arena.
         verdict: on all budgets: "meets" when the estimates are within them even if they are off by
-            as much as they may be, "likely" when the estimates are, "unlikely" when only their
-            lower ends are.
+            as much as they may be, "likely" when the estimates are (or whenever layers of a model
+            of the user's own may stay in float), "unlikely" when only their lower ends are.
         latency_ms: predicted middle; None where it is not predicted.
         low_ms: lower end of the interval.
         high_ms: upper end.

@@ -16,6 +16,7 @@ from edgecnn.latency.search import PROXY, SEVERAL
 from edgecnn.progress import Progress, Silent
 from edgecnn.text import size_text
 from edgecnn.tflm import arena, boards, cycles, operators
+from edgecnn.zoo import MODELS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -28,6 +29,10 @@ NO_LATENCY = "Latency is not predicted: no published rows of such a core with su
 ESTIMATED = (
     "Arena and flash are estimates; after the export `edgecnn mcu` measures both. The program's own"
     " memory is not counted."
+)
+MAY_STAY_FLOAT = (
+    "Which layers of a model of your own stay in float is decided when it is exported to int8; of"
+    " those the arena is larger than estimated."
 )
 _RECIPES = ("int8", "float32")
 _VERDICTS: tuple[Verdict, ...] = ("meets", "likely", "unlikely", "misses")
@@ -145,7 +150,7 @@ def _candidate(choice: Choice, board: Board | None, budgets: MicroBudgets) -> Mi
     verdicts: list[Verdict] = [
         _within(arena_bytes, arena.TOLERANCE).verdict(budgets.arena_bytes),
         _within(flash_bytes, sizes.TOLERANCE).verdict(budgets.flash_bytes),
-        "misses" if missing else "likely" if unheld else "meets",
+        "misses" if missing else "likely" if unheld or not _is_of_zoo(choice.model) else "meets",
     ]
     if expected is not None:
         times = _Range(expected.low_ms, expected.latency_ms, expected.high_ms)
@@ -166,6 +171,10 @@ def _candidate(choice: Choice, board: Board | None, budgets: MicroBudgets) -> Mi
         low_ms=None if expected is None else expected.low_ms,
         high_ms=None if expected is None else expected.high_ms,
     )
+
+
+def _is_of_zoo(model: str) -> bool:
+    return model.lower() in MODELS
 
 
 def _within(value: float, share: float) -> _Range:
@@ -226,6 +235,8 @@ def _notes(candidates: Sequence[MicroCandidate], board: Board | None) -> Iterato
         yield SEVERAL
     if unheld := sorted({name for net in candidates for name in net.unheld_operators}):
         yield f"No estimate with {', '.join(unheld)} was held against a measured arena."
+    if not all(_is_of_zoo(net.model) for net in candidates):
+        yield MAY_STAY_FLOAT
     yield ESTIMATED
     if board is None:
         yield "Latency is predicted for a board only: --device NAME."

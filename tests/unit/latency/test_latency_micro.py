@@ -147,6 +147,15 @@ def test_a_network_with_an_operator_that_is_missing_never_fits(tmp_path: Path) -
     assert "has no TILE" in report.reason
 
 
+def test_a_file_of_ones_own_likely_fits_at_most(tmp_path: Path) -> None:
+    path = tmp_path / "net.tflite"
+    path.write_bytes(int8_net().to_bytes())
+    report = edgecnn.fit_micro(path, arena_bytes=1 << 20, flash_bytes=1 << 20)
+    assert report.taken is not None
+    assert report.taken.verdict == "likely"
+    assert any("stay in float" in note for note in report.notes)
+
+
 @pytest.mark.parametrize(
     ("options", "match"),
     [
