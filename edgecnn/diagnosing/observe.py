@@ -65,15 +65,8 @@ def observe(
     """
     sides = open_sides(quantized, real, ends)
     progress.stage("float statistics", samples.samples)
-    known = statistics.collect(
-        sides.real,
-        _feeds(sides, ends, samples, preprocessing),
-        answers=[*dict.fromkeys([*sides.judged, *(tensor.name for tensor in sides.real.outputs)])],
-        runs=samples.samples,
-        threads=threads,
-        progress=progress,
-        means=sides.real_means,
-    )
+    known = _of_floats(sides, _feeds(sides, ends, samples, preprocessing), samples.samples,
+                       threads, progress)  # fmt: skip
     pairs = [pair for pair in sides.pairs if pair.real.name in known.tensors]
     progress.stage("comparing layers", samples.samples)
     feeds = _feeds(sides, ends, samples, preprocessing)
@@ -100,6 +93,20 @@ def observe(
         inputs=observed.inputs(comparison),
         per_tensor=observed.per_tensor(sides.quantized),
         adds=observed.adds(comparison),
+    )
+
+
+def _of_floats(
+    sides: Sides, feeds: Iterable[Sequence[NDArray[Any]]], runs: int, threads: int, told: Progress
+) -> statistics.Statistics:
+    return statistics.collect(
+        sides.real,
+        feeds,
+        answers=[*dict.fromkeys([*sides.judged, *(tensor.name for tensor in sides.real.outputs)])],
+        runs=runs,
+        threads=threads,
+        progress=told,
+        means=sides.real_means,
     )
 
 

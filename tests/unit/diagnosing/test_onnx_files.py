@@ -17,8 +17,11 @@ from onnxruntime.quantization import CalibrationDataReader, QuantFormat, quantiz
 import edgecnn
 from edgecnn.cli.app import run
 from edgecnn.errors import InputError
+from edgecnn.quantize.onnx_dynamic import to_dynamic
+from edgecnn.quantize.onnx_float16 import to_float16
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -133,6 +136,23 @@ def test_a_file_of_onnxruntimes_quantizer(source: Path, tmp_path: Path, form: st
     low, high = diagnosis.observed.inputs[0].range_low, diagnosis.observed.inputs[0].range_high
     assert low == 0
     assert high == pytest.approx(1, abs=0.01)
+
+
+@pytest.mark.parametrize(("write", "least_db"), [(to_dynamic, 25), (to_float16, 40)])
+def test_other_recipes(
+    source: Path, tmp_path: Path, write: Callable[[Path, Path], None], least_db: float
+) -> None:
+    write(source / "net.onnx", tmp_path / "other.onnx")
+    diagnosis = edgecnn.diagnose(
+        tmp_path / "other.onnx",
+        float_file=source / "net.onnx",
+        data=str(source / "right.npz"),
+    )
+    assert diagnosis.causes == ()
+    assert diagnosis.observed.skipped == 0
+    assert all(layer.step is None for layer in diagnosis.layers)
+    assert diagnosis.observed.worst.snr_db is not None
+    assert diagnosis.observed.worst.snr_db > least_db
 
 
 def test_another_network_and_open_sizes_are_refused(
