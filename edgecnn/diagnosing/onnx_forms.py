@@ -65,6 +65,9 @@ def forms_of(graph: ir.Graph, layouts: Sequence[str]) -> dict[ir.Value, Form]:
         known = "C" in layout and len(layout) == rank
         forms[value] = Form(layout.index("C")) if known else _usual(rank)
     for node in graph:
+        source = node.inputs[0] if node.inputs else None
+        if node.op_type in _CHANNELS_FIRST and source in forms:
+            forms[source] = _usual(len(shape_of(source)))
         for value in node.outputs:
             forms[value] = _form(node, value, forms)
     return forms
@@ -102,6 +105,5 @@ def _shaped_anew(form: Form, shape: tuple[int, ...], result: tuple[int, ...]) ->
         return Form(1)
     if shape == result:
         return form
-    if rank > _MATRIX and form.axis == 1 and result[1] == channels:
-        return Form(1)
-    return Form(max(rank - 1, 0))
+    places = [axis for axis in (form.axis, 1) if axis < rank and result[axis] == channels]
+    return Form(places[0] if places and rank > _MATRIX else max(rank - 1, 0))
