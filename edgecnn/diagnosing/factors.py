@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from edgecnn.calibration.layer_inputs import LayerInputs
     from edgecnn.calibration.statistics import Statistics
     from edgecnn.diagnosing.matching import Pair
     from edgecnn.diagnosing.sums import LayerSums
@@ -91,20 +92,29 @@ def _of_outputs(pair: Pair, factors: dict[str, Floats], known: Statistics) -> Fl
     if ours is None or theirs is None or before is None or ours.shape != theirs.shape:
         return None
     scaled = affine.scale_inputs(ours.astype(np.float32), pair.operator, 1 / before)
-    rows, real = (_rows(kernel, pair.operator) for kernel in (scaled, theirs.astype(np.float64)))
-    layer = known.layers.get(pair.real.name)
-    weight = np.ones(1)
-    if layer is not None:
-        multiplier = len(rows) // len(layer.power) if layer.power.ndim > 1 else 1
-        weight = np.repeat(layer.power, multiplier, axis=0) if multiplier > 1 else layer.power
+    rows, real = (rows_of(kernel, pair.operator) for kernel in (scaled, theirs.astype(np.float64)))
+    weight = powers(known.layers.get(pair.real.name), len(rows))
     products = (rows * real * weight).sum(axis=1)
-    powers = (np.square(rows) * weight).sum(axis=1)
-    safe = (products > 0) & (powers > 0)
-    return np.where(safe, products / np.where(safe, powers, 1.0), 1.0)
+    squares = (np.square(rows) * weight).sum(axis=1)
+    safe = (products > 0) & (squares > 0)
+    return np.where(safe, products / np.where(safe, squares, 1.0), 1.0)
 
 
-def _rows(kernel: Floats, name: str) -> Floats:
-    """(outputs, inputs)."""
+def powers(layer: LayerInputs | None, outputs: int) -> Floats:
+    """What rows of weights are multiplied by, mean squares that fit them; 1 where it is not known.
+
+    Args:
+        layer: what is known of a convolution's inputs.
+        outputs: how many rows there are.
+    """
+    if layer is None:
+        return np.ones(1)
+    multiplier = outputs // len(layer.power) if layer.power.ndim > 1 else 1
+    return np.repeat(layer.power, multiplier, axis=0) if multiplier > 1 else layer.power
+
+
+def rows_of(kernel: Floats, name: str) -> Floats:
+    """Weights as (outputs, inputs)."""
     if name == "DEPTHWISE_CONV_2D":
         taps: Floats = kernel[0].reshape(-1, kernel.shape[-1]).T
         return taps

@@ -13,7 +13,7 @@ import numpy as np
 
 from edgecnn import parity
 from edgecnn.calibration import statistics
-from edgecnn.diagnosing import observed
+from edgecnn.diagnosing import factors, observed
 from edgecnn.diagnosing.record import Observations, ObservedOutput
 from edgecnn.diagnosing.sides import OTHER_NETWORK, open_sides
 from edgecnn.diagnosing.sums import LayerSums
@@ -21,11 +21,12 @@ from edgecnn.errors import InputError
 from edgecnn.quantize import affine, contributions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
+    from edgecnn.calibration.layer_inputs import LayerInputs
     from edgecnn.calibration.sampleset import SampleSet
     from edgecnn.diagnosing.ends import Ends
     from edgecnn.diagnosing.matching import Pair
@@ -65,15 +66,8 @@ def observe(
     """
     sides = open_sides(quantized, real, ends)
     progress.stage("float statistics", samples.samples)
-    known = statistics.collect(
-        sides.real,
-        _feeds(sides, ends, samples, preprocessing),
-        answers=[*dict.fromkeys([*sides.judged, *(tensor.name for tensor in sides.real.outputs)])],
-        runs=samples.samples,
-        threads=threads,
-        progress=progress,
-        means=sides.real_means,
-    )
+    known = _of_floats(sides, _feeds(sides, ends, samples, preprocessing), samples.samples,
+                       threads, progress)  # fmt: skip
     pairs = [pair for pair in sides.pairs if pair.real.name in known.tensors]
     progress.stage("comparing layers", samples.samples)
     feeds = _feeds(sides, ends, samples, preprocessing)
@@ -88,7 +82,7 @@ def observe(
         threads=threads,
         progress=progress,
     )
-    equalized = scales_channels(sides.pairs)
+    equalized = scales_channels(pairs, known.layers)
     graphs = sides.quantized, sides.real
     comparison = observed.Comparison(*graphs, pairs, sums, known, equalized, sides.judged)
     expected = sides.answers(known, samples, preprocessing, threads)
@@ -100,6 +94,20 @@ def observe(
         inputs=observed.inputs(comparison),
         per_tensor=observed.per_tensor(sides.quantized),
         adds=observed.adds(comparison),
+    )
+
+
+def _of_floats(
+    sides: Sides, feeds: Iterable[Sequence[NDArray[Any]]], runs: int, threads: int, told: Progress
+) -> statistics.Statistics:
+    return statistics.collect(
+        sides.real,
+        feeds,
+        answers=[*dict.fromkeys([*sides.judged, *(tensor.name for tensor in sides.real.outputs)])],
+        runs=runs,
+        threads=threads,
+        progress=told,
+        means=sides.real_means,
     )
 
 
@@ -164,8 +172,16 @@ def _sums(pair: Pair) -> LayerSums:
     )
 
 
-def scales_channels(pairs: Sequence[Pair]) -> bool:
-    """Whether the quantized file's weights are other than rounding makes them: it was equalized."""
+def scales_channels(pairs: Sequence[Pair], layers: Mapping[str, LayerInputs]) -> bool:
+    """Whether the quantized file's weights are other than rounding makes them: it was equalized.
+
+    Weights of inputs that never stir do not count: rounding that makes up for errors leaves them
+    where they fell.
+
+    Args:
+        pairs: of both files.
+        layers: what the float network's convolutions see, by name of what they make.
+    """
     for pair in pairs:
         if pair.operator not in affine.CONVOLUTIONS or pair.twin.name != pair.operator:
             continue
@@ -173,6 +189,15 @@ def scales_channels(pairs: Sequence[Pair]) -> bool:
         unscaled = contributions.real_values(pair.twin.inputs[1])
         if scaled is None or unscaled is None or scaled.shape != unscaled.shape:
             continue
-        if np.linalg.norm(scaled - unscaled) > _ROUNDING_AT_MOST * np.linalg.norm(unscaled):
+        rows, real = (factors.rows_of(kernel, pair.operator) for kernel in (scaled, unscaled))
+        weight = np.sqrt(factors.powers(_fitting(layers.get(pair.real.name), rows), len(rows)))
+        if np.linalg.norm((rows - real) * weight) > _ROUNDING_AT_MOST * np.linalg.norm(
+            real * weight
+        ):
             return True
     return False
+
+
+def _fitting(layer: LayerInputs | None, rows: NDArray[Any]) -> LayerInputs | None:
+    """What a convolution sees; None of a grouped one, whose rows see a part of it."""
+    return layer if layer is not None and layer.power.shape[-1] == rows.shape[-1] else None

@@ -13,7 +13,7 @@ import numpy as np
 
 from edgecnn.diagnosing import onnx_qoperator
 from edgecnn.errors import InputError
-from edgecnn.formats.onnx_graph import array_of, name_of, shape_of
+from edgecnn.formats.onnx_graph import array_of, float32, name_of, shape_of
 from edgecnn.formats.onnx_inference import infer_shapes
 from edgecnn.formats.onnx_rewrites import constant
 
@@ -98,6 +98,8 @@ def plain(model: ir.Model, what: str) -> Plain:
     onnx_qoperator.expand(model.graph)
     for node in list(model.graph):
         _take_out(result, node, what)
+    for node in [n for n in model.graph if n.op_type == "Cast" and not _is_read(n)]:
+        model.graph.remove(node, safe=True)
     infer_shapes(model, strict=False)
     for value in (*model.graph.inputs, *model.graph.outputs):
         if value.shape is not None and not all(shape_of(value)):
@@ -112,26 +114,30 @@ def _take_out(known: Plain, node: ir.Node, what: str) -> None:
     graph, source = known.model.graph, node.inputs[0] if node.inputs else None
     if source is None or len(node.outputs) == 0:
         return
-    if node.op_type == _QUANTIZE:
-        steps = _steps(node, what)
-        values = array_of(source)
+    if node.op_type in {_QUANTIZE, _DEQUANTIZE}:
+        steps, values = _steps(node, what), array_of(source)
         if values is None:
             known.tensors.setdefault(source, steps)
             _pass_on(graph, node, source)
-        else:
+        elif node.op_type == _QUANTIZE:
             _pass_on(graph, node, constant(graph, "steps", steps.stored(values)))
-    elif node.op_type == _DEQUANTIZE:
-        steps = _steps(node, what)
-        values = array_of(source)
-        if values is None:
-            known.tensors.setdefault(source, steps)
-            _pass_on(graph, node, source)
         else:
             _store(known, node, values, steps)
     elif node.op_type in _PASSING or _casts_floats(node):
         _pass_on(graph, node, source)
     elif node.op_type == "Mul":
         _weights_only(known, node)
+    elif node.op_type == "Cast" and _is_half(array_of(source)):
+        _pass_on(graph, node, constant(graph, "real", float32(np.asarray(array_of(source)))))
+
+
+def _is_read(node: ir.Node) -> bool:
+    return any(value.uses() or value.is_graph_output() for value in node.outputs)
+
+
+def _is_half(values: Array | None) -> bool:
+    """Whether a constant is stored as float16."""
+    return values is not None and values.dtype == np.float16
 
 
 def _pass_on(graph: ir.Graph, node: ir.Node, value: ir.Value) -> None:

@@ -57,12 +57,9 @@ class OnnxSides:
         twin, matches, self.skipped = _best_match(plain, real)
         check_ends(quantized, _counts(plain), _counts(twin))
         check_pairs(quantized, len(matches), self.skipped)
-        activations = {m.twin: m.activation for m in matches if m.activation is not None}
-        fused = {
-            m.node: onnx_view.activation_of(m.activation)
-            for m in matches
-            if m.activation is not None
-        }
+        behind = [(m, m.activation) for m in matches if m.activation is not None]
+        activations = {m.twin: activation for m, activation in behind}
+        fused = {m.node: onnx_view.activation_of(activation) for m, activation in behind}
         known = ends.layouts.inputs
         ours = onnx_view.view(plain, known, {}, fused)
         theirs = replace(

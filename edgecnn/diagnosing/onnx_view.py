@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgecnn.diagnosing.matching import Named
+from edgecnn.diagnosing.onnx_forms import forms_of
 from edgecnn.diagnosing.onnx_matching import makes_reals
 from edgecnn.formats import tflite_schema as schema
 from edgecnn.formats.onnx_graph import array_of, is_float, name_of, shape_of
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edgecnn.calibration.layer_inputs import Geometry
+    from edgecnn.diagnosing.onnx_forms import Form
     from edgecnn.diagnosing.onnx_plain import Plain, Steps
     from edgecnn.formats.tflite_graph import Operator
     from edgecnn.quantize.onnx_products import Product
@@ -41,39 +43,7 @@ _KINDS = {
     "Tanh": "TANH", "Unsqueeze": "RESHAPE",
 }  # fmt: skip
 _RELU, _RELU6 = 1, 3  # schema.fbs: ActivationFunctionType
-_SHAPES_ANEW = {"Flatten", "Reshape"}
-_CHANNELS_FIRST = {"AveragePool", "Conv", "ConvTranspose", "GlobalAveragePool", "MaxPool"}
 _MATRIX = 2
-
-
-@dataclass(frozen=True)
-class Form:
-    """How the axes of a tensor lie in the file.
-
-    Attributes:
-        axis: of the channels.
-        unfolded: of a flattened map the (channels, positions...) that its last axis counts.
-    """
-
-    axis: int
-    unfolded: tuple[int, ...] = ()
-
-    def channels_last(self, values: Array) -> Array:
-        """A tensor of the file as the view has it."""
-        if self.unfolded:
-            split = values.reshape(*values.shape[:-1], *self.unfolded)
-            return np.moveaxis(split, values.ndim - 1, -1).reshape(values.shape)
-        return np.moveaxis(values, self.axis, -1) if values.ndim else values
-
-    def as_in_file(self, values: Array) -> Array:
-        """A tensor of the view, not of a flattened map, as the file has it."""
-        return np.ascontiguousarray(np.moveaxis(values, -1, self.axis)) if values.ndim else values
-
-    def shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Of the view, from that in the file."""
-        if self.unfolded or not shape:
-            return shape
-        return (*shape[: self.axis], *shape[self.axis + 1 :], shape[self.axis])
 
 
 @dataclass(frozen=True)
@@ -146,7 +116,7 @@ class _Viewing:
         fused: Mapping[ir.Node, int],
     ) -> None:
         self.plain, self.activations, self.fused = plain, activations, fused
-        self.forms = _forms(plain.model.graph, layouts)
+        self.forms = forms_of(plain.model.graph, layouts)
         self.known: dict[ir.Value, Tensor] = {}
         self.constants: list[Tensor] = []
         self.geometries: dict[Operator, Geometry] = {}
@@ -284,53 +254,3 @@ def _kind_of(product: Product) -> str:
     if product.node.op_type != "Conv":
         return "FULLY_CONNECTED"
     return "DEPTHWISE_CONV_2D" if product.depthwise else "CONV_2D"
-
-
-def _forms(graph: ir.Graph, layouts: Sequence[str]) -> dict[ir.Value, Form]:
-    """Where the channels of each tensor are."""
-    forms: dict[ir.Value, Form] = {}
-    for value, layout in zip(graph.inputs, layouts, strict=True):
-        rank = len(shape_of(value))
-        known = "C" in layout and len(layout) == rank
-        forms[value] = Form(layout.index("C")) if known else _usual(rank)
-    for node in graph:
-        for value in node.outputs:
-            forms[value] = _form(node, value, forms)
-    return forms
-
-
-def _usual(rank: int) -> Form:
-    return Form(1 if rank > _MATRIX else max(rank - 1, 0))
-
-
-def _form(node: ir.Node, value: ir.Value, forms: Mapping[ir.Value, Form]) -> Form:
-    rank = len(shape_of(value))
-    read = [v for v in node.inputs if v is not None and v in forms and len(shape_of(v))]
-    if node.op_type in _CHANNELS_FIRST or not read:
-        return _usual(rank)
-    if node.op_type in {"Gemm", "MatMul"}:
-        return Form(max(rank - 1, 0))
-    source = max(read, key=lambda v: len(shape_of(v)))
-    form, shape = forms[source], shape_of(source)
-    if node.op_type == "Transpose":
-        order = node.attributes.get_ints("perm") or list(range(rank))[::-1]
-        return Form(list(order).index(form.axis))
-    if node.op_type in _SHAPES_ANEW:
-        return _shaped_anew(form, shape, shape_of(value))
-    if len(shape) != rank:
-        return _usual(rank)
-    return Form(form.axis) if node.op_type == "Concat" else form
-
-
-def _shaped_anew(form: Form, shape: tuple[int, ...], result: tuple[int, ...]) -> Form:
-    """Of a Flatten or Reshape: channels that stay an axis, or are counted with the positions."""
-    channels, rank = shape[form.axis], len(result)
-    if len(shape) > _MATRIX and form.axis == 1 and rank == _MATRIX:
-        if result[-1] == np.prod(shape[1:]) != channels:
-            return Form(1, tuple(shape[1:]))
-        return Form(1)
-    if shape == result:
-        return form
-    if rank > _MATRIX and form.axis == 1 and result[1] == channels:
-        return Form(1)
-    return Form(max(rank - 1, 0))

@@ -11,14 +11,18 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
-from onnx_nets import Net
+from onnx_nets import Net, classifier
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, quantize_static
 
 import edgecnn
 from edgecnn.cli.app import run
 from edgecnn.errors import InputError
+from edgecnn.quantize import onnx_qdq
+from edgecnn.quantize.onnx_dynamic import to_dynamic
+from edgecnn.quantize.onnx_float16 import to_float16
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -133,6 +137,54 @@ def test_a_file_of_onnxruntimes_quantizer(source: Path, tmp_path: Path, form: st
     low, high = diagnosis.observed.inputs[0].range_low, diagnosis.observed.inputs[0].range_high
     assert low == 0
     assert high == pytest.approx(1, abs=0.01)
+
+
+def grey() -> onnx.ModelProto:
+    """One channel, last: what brings it to the front only reshapes."""
+    net = Net((1, 8, 8, 1))
+    image = net.node("Reshape", "input", net.constant(np.array([1, 1, 8, 8])))
+    maps = net.node("Relu", net.conv(image, 1, 6, pads=[1] * 4))
+    flat = net.node("Flatten", net.node("GlobalAveragePool", net.conv(maps, 6, 8)))
+    scores = net.node("Gemm", flat, net.normal(8, 5, scale=1.0), net.normal(5))
+    return net.model(net.node("Softmax", scores), (1, 5))
+
+
+@pytest.mark.parametrize("network", [classifier, grey])
+def test_channels_last_and_rewritten_layers(
+    tmp_path: Path, network: Callable[[], onnx.ModelProto]
+) -> None:
+    model = network()
+    onnx.save(model, tmp_path / "net.onnx")
+    shape = [size.dim_value for size in model.graph.input[0].type.tensor_type.shape.dim]
+    inputs = np.random.default_rng(0).uniform(0, 1, (RUNS, *shape[1:])).astype(np.float32)
+    np.savez(tmp_path / "right.npz", inputs)
+    onnx_qdq.to_int8(tmp_path / "net.onnx", tmp_path / "int8.onnx", inputs[:, None], runs=RUNS)
+    diagnosis = edgecnn.diagnose(
+        tmp_path / "int8.onnx",
+        float_file=tmp_path / "net.onnx",
+        data=str(tmp_path / "right.npz"),
+    )
+    assert diagnosis.observed.skipped == 0
+    assert all(layer.snr_db is None or layer.snr_db > 15 for layer in diagnosis.layers)
+    assert all(layer.clipped_share < 0.01 for layer in diagnosis.layers)
+    assert sum(layer.share for layer in diagnosis.layers) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(("write", "least_db"), [(to_dynamic, 25), (to_float16, 40)])
+def test_other_recipes(
+    source: Path, tmp_path: Path, write: Callable[[Path, Path], None], least_db: float
+) -> None:
+    write(source / "net.onnx", tmp_path / "other.onnx")
+    diagnosis = edgecnn.diagnose(
+        tmp_path / "other.onnx",
+        float_file=source / "net.onnx",
+        data=str(source / "right.npz"),
+    )
+    assert diagnosis.causes == ()
+    assert diagnosis.observed.skipped == 0
+    assert all(layer.step is None for layer in diagnosis.layers)
+    assert diagnosis.observed.worst.snr_db is not None
+    assert diagnosis.observed.worst.snr_db > least_db
 
 
 def test_another_network_and_open_sizes_are_refused(
