@@ -204,18 +204,11 @@ def _costs(record: Twins) -> Iterator[Detail]:
             for run in record.recipes
             if (run.network, run.convolution, run.match) == (network, convolution, match)
         ]
-        parts = [
-            f"{recipe} {100 * _cost(of):+.2f}"
-            for recipe in dict.fromkeys(run.recipe for run in runs)
-            if recipe != "float32" and (of := [run for run in runs if run.recipe == recipe])
-        ]
         twin = "" if match == "itself" else f" ({match})"
-        if parts:
-            yield Detail(
-                "Recipes",
-                f"{network}, {convolution}{twin}, points of accuracy against float:"
-                f" {listed(parts)}.",
-            )
+        for recipe in dict.fromkeys(run.recipe for run in runs if run.recipe != "float32"):
+            cost = 100 * _cost([run for run in runs if run.recipe == recipe])
+            label = f"{network}, {convolution}{twin}, {recipe}"
+            yield Detail("Recipes against float", label, cost, "points", kind="measured")
 
 
 def _costlier(record: Twins) -> Iterator[str]:

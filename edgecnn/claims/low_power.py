@@ -135,9 +135,9 @@ def _details(
     record: Devices, places: list[Standing], usable: tuple[Row, ...], reference: Row | None
 ) -> Iterator[Detail]:
     full = xceptions(record)
-    yield text.network(full, record)
+    yield from text.network(full, record)
     yield from text.basis(places)
-    yield text.sizes(full, record)
+    yield from text.sizes(full, record)
     if reference is not None:
         yield from beside.twin(twins(record), full, usable, reference)
         yield from beside.small_twins(record)

@@ -70,7 +70,7 @@ def test_json_is_one_object_with_every_number(
     assert [each["claim"]["id"] for each in found["verdicts"]] == [e.claim.id for e in TABLE]
     main = found["verdicts"][0]
     assert main["outcome"] == "holds with conditions"
-    assert set(main["numbers"][0]) == {"name", "value", "unit", "provenance", "source"}
+    assert set(main["numbers"][0]) == {"name", "value", "unit", "provenance", "source", "where"}
     assert {each["experiment"] for each in found["headers"]} >= {"devices", "kernels"}
 
 
