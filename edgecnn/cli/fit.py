@@ -146,9 +146,9 @@ def _export(candidate: Candidate, flags: _Flags, progress: Progress) -> ExportRe
 
 
 def _shape_options(flags: _Flags) -> str:
-    from edgecnn.inspection.shapes import Given
+    from edgecnn.inspection.shapes import InputSizes
 
-    return Given(flags["input_shapes"]).words
+    return InputSizes(flags["input_shapes"]).words
 
 
 def _print(report: FitReport, exported: ExportResult | None, options: str, *, quiet: bool) -> None:
