@@ -93,15 +93,15 @@ SCENES = (
     Scene(
         "accuracy",
         "edgecnn evaluate artifacts/xception-mini --data fashion-mnist",
-        before=(f"edgecnn export {_MINI} --format tflite --all --calibration fashion-mnist",),
+        before=(f"edgecnn export {_MINI} --all --calibration fashion-mnist",),
         timed=True,
     ),
     Scene(
         "accuracy",
         "edgecnn diagnose artifacts/xception-mini/int8 --data fashion-mnist",
         before=(
-            f"edgecnn export {_MINI} --format tflite --float32",
-            f"edgecnn export {_MINI} --format tflite --int8 --calibration dark.npz",
+            f"edgecnn export {_MINI} --float32",
+            f"edgecnn export {_MINI} --int8 --calibration dark.npz",
         ),
     ),
     Scene(
