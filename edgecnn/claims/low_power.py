@@ -14,6 +14,7 @@ from edgecnn.claims.standings import (
     MEMORY_BYTES,
     fastest,
     of_contender,
+    of_predictor,
     order,
     reaches,
     rows,
@@ -159,8 +160,8 @@ def _numbers(
         yield from _contender_numbers(record, index, net)
     for index, fit in enumerate(record.fits):
         name = f"latency, xception x{fit.width:g} at {fit.input_size}, {fit.recipe}, {fit.device}"
-        entry = f"fits[{index}]"
-        yield number(name, fit.latency_ms, "ms", "predicted", record.header, entry)
+        source = of_predictor(record, f"fits[{index}]")
+        yield Number(name, fit.latency_ms, "ms", "predicted", source)
 
 
 def _row_numbers(row: Row) -> Iterator[Number]:

@@ -20,6 +20,7 @@ from edgecnn.evidence.words import Source
 from edgecnn.measurements import Trust
 from edgecnn.micro.boards import BOARDS
 from edgecnn.reporting import verdict_details
+from edgecnn.reporting.page.figure import devices_source
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -371,8 +372,20 @@ def test_every_number_says_where_it_is_from() -> None:
     assert found.numbers
     for each in found.numbers:
         assert each.source.file == "devices.json"
-        of_predictor = each.source.entry.startswith("latencies")
+        of_predictor = each.source.entry.startswith(("latencies", "fits"))
         on = standings.PREDICTOR if of_predictor else "made-up CPU"
         assert (each.source.date, each.source.machine) == ("2026-11-22", on)
     predicted = [each for each in found.numbers if each.name.startswith("latency, Xception int8")]
     assert {each.provenance for each in predicted} == {"predicted"}
+
+
+def test_predictions_that_were_renewed_have_a_date_of_their_own() -> None:
+    record = replace(sample.devices(), predicted_on="2026-11-28T10:00:00+00:00")
+    numbers = low_power.judge(Evidence(devices=record)).numbers
+    dates = {number.provenance: number.source.date for number in numbers if number.unit == "ms"}
+    assert dates["predicted"] == "2026-11-28"
+    renewed = devices_source(record, ("predicted",))
+    assert (renewed.date, renewed.machine) == (record.predicted_on, "")
+    assert renewed.command.endswith(" --predictions-only")
+    mixed = devices_source(record, ("measured", "predicted"))
+    assert (mixed.date, mixed.command) == (record.header.date, record.header.command)
