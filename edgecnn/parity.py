@@ -201,7 +201,8 @@ def worst_group(expected: Array, actual: Array, layout: str = "") -> tuple[float
     the samples is passed over, since nothing can be told of it.
     """
     ratios = {
-        name: _ratio(snr_db(part, other)) for name, part, other in _groups(expected, actual, layout)
+        name: _ratio(snr_db(part, actual_part))
+        for name, part, actual_part in _groups(expected, actual, layout)
     }
     if not ratios:
         return None, ""
@@ -224,8 +225,8 @@ def worst_noise(expected: Array, actual: Array, layout: str = "") -> Array:
     import numpy as np
 
     parts = [("", expected, actual), *_groups(expected, actual, layout)]
-    _, part, other = min(parts, key=lambda group: _ratio(snr_db(group[1], group[2])))
-    squares = np.square(part.astype(np.float64) - other).reshape(len(part), -1).sum(axis=1)
+    _, part, actual_part = min(parts, key=lambda group: _ratio(snr_db(group[1], group[2])))
+    squares = np.square(part.astype(np.float64) - actual_part).reshape(len(part), -1).sum(axis=1)
     signal = _signal(part.astype(np.float64))
     shares: Array = squares / signal if signal > 0 else np.where(squares > 0, np.inf, 0.0)
     return shares
@@ -237,9 +238,9 @@ def _groups(expected: Array, actual: Array, layout: str) -> Iterator[tuple[str, 
 
     for axis in _group_axes(expected.shape, layout):
         for group in range(expected.shape[axis]):
-            part, other = np.take(expected, group, axis), np.take(actual, group, axis)
+            part, actual_part = np.take(expected, group, axis), np.take(actual, group, axis)
             if _varies(part) > _CONSTANT * float(np.square(part).sum()):
-                yield f"axis {axis}, group {group}", part, other
+                yield f"axis {axis}, group {group}", part, actual_part
 
 
 def _group_axes(shape: tuple[int, ...], layout: str) -> tuple[int, ...]:
@@ -382,10 +383,10 @@ def _fed(
     from edgecnn.runtime.session import quantize_input
 
     own = [endpoint.layout for endpoint in inputs]
-    theirs = own if file_layouts is None else file_layouts.inputs
+    of_file = own if file_layouts is None else file_layouts.inputs
     return [
         quantize_input(layouts.convert(values, source, target), info)
-        for values, source, target, info in zip(feed, own, theirs, session.inputs, strict=True)
+        for values, source, target, info in zip(feed, own, of_file, session.inputs, strict=True)
     ]
 
 
@@ -400,7 +401,7 @@ def _real(
     from edgecnn.runtime.session import dequantize_output
 
     own = [endpoint.layout for endpoint in outputs]
-    theirs = own if file_layouts is None else file_layouts.outputs
+    of_file = own if file_layouts is None else file_layouts.outputs
     real = [
         dequantize_output(result, info)
         for result, info in zip(results, session.outputs, strict=True)
@@ -410,6 +411,6 @@ def _real(
     shaped = [values.reshape(real[k].shape) for k, values in zip(taps, real[count:], strict=True)]
     places = [*range(count), *taps]
     return [
-        layouts.convert(values, theirs[place], own[place])
+        layouts.convert(values, of_file[place], own[place])
         for place, values in zip(places, [*real[:count], *shaped], strict=True)
     ]

@@ -93,10 +93,10 @@ def _not_ours(final: Path, record: str, listed: Callable[[dict[str, Any]], Itera
     if path.is_symlink() or not path.is_file() or path.stat().st_size > _MOST_RECORD_BYTES:
         return f"it holds {names[0]}, and no {record} of edgecnn's"
     try:
-        ours = {record, *listed(json.loads(path.read_bytes()))}
+        written = {record, *listed(json.loads(path.read_bytes()))}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return f"its {record} is not one of edgecnn's"
-    foreign = next((name for name in names if name not in ours), "")
+    foreign = next((name for name in names if name not in written), "")
     return f"it holds {foreign}, which edgecnn did not write" if foreign else ""
 
 
@@ -186,20 +186,20 @@ def _put_in_place(part: Path, final: Path) -> None:
         os.close(descriptor)
 
 
-def _exchange(first: Path, other: Path) -> bool:
+def _exchange(first: Path, second: Path) -> bool:
     """Swap two names in one step; False where the system or the file system cannot."""
     if sys.platform != "linux":
         return False
     libc = ctypes.CDLL(None, use_errno=True)
     if not hasattr(libc, "renameat2"):
         return False
-    names = os.fsencode(first), os.fsencode(other)
+    names = os.fsencode(first), os.fsencode(second)
     if libc.renameat2(_AT_FDCWD, names[0], _AT_FDCWD, names[1], _RENAME_EXCHANGE) == 0:
         return True
     code = ctypes.get_errno()
     if code in {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP}:
         return False
-    raise OSError(code, os.strerror(code), str(other))
+    raise OSError(code, os.strerror(code), str(second))
 
 
 def _step_aside(part: Path, final: Path) -> None:

@@ -57,6 +57,15 @@ def milliseconds_text(value_ms: float) -> str:
     return f"{value_ms:.4f}"
 
 
+def threads_text(threads: int) -> str:
+    """How many threads.
+
+    >>> threads_text(1), threads_text(4)
+    ('1 thread', '4 threads')
+    """
+    return f"{threads} thread{'s' if threads > 1 else ''}"
+
+
 def duration_text(seconds: float) -> str:
     """How long something may take, roughly.
 

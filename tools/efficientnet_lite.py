@@ -10,21 +10,20 @@ so on (Apache-2.0), read without PyTorch. `fetch_models.py` runs it with the pac
 
 from __future__ import annotations
 
-import argparse
 import math
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from compare.torch_checkpoint import read_checkpoint
+from published_nets.answers import arguments, print_answers
 
 from edgecnn.errors import InputError
 from edgecnn.records import Preprocessing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -210,28 +209,12 @@ def load_network(checkpoint: Path) -> Any:  # noqa: ANN401 - a keras.Model
     return model
 
 
-def print_answers(model: Any, files: list[Path]) -> None:  # noqa: ANN401 - a keras.Model
-    """Print the three best ImageNet classes of each photograph's central square."""
-    from PIL import Image, ImageOps
-
-    for file in files:
-        size = model.input_shape[1:3]
-        pixels = ImageOps.fit(Image.open(file).convert("RGB"), size, Image.Resampling.BICUBIC)
-        x = (np.asarray(pixels, np.float32) - PREPROCESSING.mean[0]) / PREPROCESSING.std[0]
-        probabilities = model.predict(x[None], verbose=0)[0]
-        best = np.argsort(-probabilities)[:3]
-        print(file.name, " ".join(f"{k}:{probabilities[k]:.2f}" for k in best))
-
-
 def main() -> None:
     """Write the network of the package that lies in FOLDER/site as FOLDER/<name>.keras."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--check", type=Path, nargs="*", default=[], help="photographs to name")
-    options = parser.parse_args()
+    options = arguments(main.__doc__)
     (checkpoint,) = options.folder.glob(CHECKPOINTS)
     model = load_network(checkpoint)
-    print_answers(model, options.check)
+    print_answers(model, options.check, PREPROCESSING)
     model.save(options.folder / f"{'-'.join(checkpoint.stem.split('-')[:2])}.keras")
 
 

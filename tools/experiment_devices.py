@@ -13,6 +13,7 @@ The record is `artifacts/experiments/devices.json`. Needs TensorFlow, and `param
 from __future__ import annotations
 
 import itertools
+from datetime import datetime, timezone
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -123,7 +124,12 @@ def run(targets: Sequence[str], measured: Measured, source: Header) -> Devices:
         latencies += on_profiles(entry, costs)
     runtime = round(median(measured.runtime_bytes)) if measured.runtime_bytes else None
     return Devices(
-        source, tuple(rows), (*latencies, *measured.latencies), tuple(fits), runtime_bytes=runtime
+        source,
+        tuple(rows),
+        (*latencies, *measured.latencies),
+        tuple(fits),
+        runtime_bytes=runtime,
+        predicted_on=datetime.now(timezone.utc).isoformat(timespec="seconds"),
     )
 
 

@@ -6,7 +6,8 @@
 
 All commands run in one fresh folder, in the order of `SCENES`, so that samples of one file show one
 file; `ssh://pi@raspberrypi.local` is the emulated Raspberry Pi 4. Numbers may differ when samples
-are compared, and what differs is printed. A sample of times is taken on a quiet machine alone.
+are compared, and what differs is printed. A sample of times is taken on a quiet machine alone, and
+the line after it says on which and when; so are those with `--busy`, which the line says too.
 """
 
 from __future__ import annotations
@@ -19,20 +20,23 @@ import subprocess
 import sys
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from measure.emulated import EmulatedPi
-from measure.measuring import ROOT, child_environment, edgecnn_command
+from measure.measuring import ROOT, child_environment, describe_machine, edgecnn_command
 from samples import documents, samples_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MACHINE, HOST = "raspberry-pi-4b", "raspberrypi.local"
-_WEIGHTS = "artifacts/trained/xception-mini-itself/weights.npz"
-_MINI = "--classes 10 --width 0.5 --input-size 32 --format tflite --calibration fashion-mnist"
+_WEIGHTS = "artifacts/xception-mini/trained/weights.npz"
+_MINI = (
+    f"xception-mini --weights {_WEIGHTS} --classes 10 --width 0.5 --input-size 32 --format tflite"
+)
 _COLUMNS = "100"
 # Beyond, other programs take part in what is timed.
 _QUIET_LOAD = 0.3
@@ -47,7 +51,7 @@ class Scene:
         command: the one above it.
         run: what is run in its place; "" for the command itself.
         before: commands that it needs, run first.
-        timed: whether it shows times of this machine.
+        timed: whether it shows times of this machine; the line after it says when and where.
         on_pi: whether it needs the emulated Raspberry Pi.
         by_hand: why it is not run here; "" for one that is.
     """
@@ -72,10 +76,10 @@ class Scene:
 
 
 _INT8 = "artifacts/xception/int8"
-_TRAINED = f"edgecnn export xception-mini --weights {{root}}/{_WEIGHTS} --all {_MINI} --out trained"
 SCENES = (
     Scene("README", "make export", run="edgecnn export xception --int8"),
     Scene("bench", f"edgecnn bench {_INT8} --threads 1,2", timed=True),
+    Scene("bench", f"edgecnn bench {_INT8} --on ssh://pi@{HOST}", on_pi=True),
     Scene("bench", f"edgecnn bench {_INT8} --threads 2 --operators", timed=True),
     Scene("bench", f"edgecnn compare {_INT8}/model.tflite {_INT8}/model.onnx", timed=True),
     Scene(
@@ -89,14 +93,16 @@ SCENES = (
     Scene(
         "accuracy",
         "edgecnn evaluate artifacts/xception-mini --data fashion-mnist",
-        run="edgecnn evaluate trained --data fashion-mnist",
-        before=(_TRAINED,),
+        before=(f"edgecnn export {_MINI} --all --calibration fashion-mnist",),
         timed=True,
     ),
     Scene(
         "accuracy",
-        "edgecnn diagnose artifacts/xception-mini/int8",
-        by_hand="of a model whose calibration images were made too dark",
+        "edgecnn diagnose artifacts/xception-mini/int8 --data fashion-mnist",
+        before=(
+            f"edgecnn export {_MINI} --float32",
+            f"edgecnn export {_MINI} --int8 --calibration dark.npz",
+        ),
     ),
     Scene(
         "predict",
@@ -107,7 +113,7 @@ SCENES = (
     Scene(
         "sweep",
         "edgecnn sweep SPEC.toml --ray auto --storage /mnt/shared",
-        by_hand="of a Ray cluster, and of an hour",
+        by_hand="four trainings and a Ray cluster; its line above says when and where",
     ),
 )
 
@@ -122,6 +128,10 @@ class Stage:
         (folder / "artifacts").mkdir()
         for name in ("experiments", "benchmarks"):
             (folder / "artifacts" / name).symlink_to(ROOT / "artifacts" / name)
+        weights = folder / _WEIGHTS
+        weights.parent.mkdir(parents=True)
+        shutil.copy(ROOT / "artifacts" / "trained" / "xception-mini-itself" / weights.name, weights)
+        save_dark_pictures(folder / "dark.npz")
         if exported is not None:
             shutil.copytree(exported / "xception", folder / "artifacts" / "xception")
 
@@ -134,7 +144,7 @@ class Stage:
         if scene.on_pi:
             self._reach_pi()
         for text in scene.before:
-            self._run(tuple(shlex.split(text.format(root=ROOT))))
+            self._run(tuple(shlex.split(text)))
         return self._run(scene.words)
 
     def _reach_pi(self) -> None:
@@ -163,26 +173,49 @@ class Stage:
         return f"{done.stdout}\n{done.stderr}"
 
 
+def save_dark_pictures(path: Path) -> None:
+    """A hundred pictures of Fashion-MNIST at a fifth of their light, as a network takes them."""
+    import numpy as np
+
+    from edgecnn.calibration import fashion_mnist
+
+    images = fashion_mnist.load("train")[0][:100]
+    padded = np.pad(images, ((0, 0), (2, 2), (2, 2)))[..., None].repeat(3, axis=-1)
+    np.savez(path, input=(padded / (5 * 255)).astype(np.float32))
+
+
 def is_quiet() -> bool:
     """Whether times taken now are this machine's alone."""
     return os.getloadavg()[0] <= _QUIET_LOAD
 
 
-def compare(scene: Scene, printed: str, *, write: bool) -> bool:
-    """Say whether a sample is what was printed, and write it if asked; False where it is not."""
-    document = path_of(scene)
-    sample = sample_of(scene)
-    fresh = samples_text.renewed(sample, printed)
+def dateline(*, quiet: bool) -> str:
+    """The line after a sample of times: when, on which machine, and whether that was quiet."""
+    today, machine = datetime.now(timezone.utc).date(), describe_machine()
+    busy = "" if quiet else ", other programs running"
+    return f"Run on {today}: {machine.cpu}, {machine.cores} cores{busy}."
+
+
+def compare(scene: Scene, printed: str, *, write: bool, dated: str = "") -> bool:
+    """Say whether a sample is what was printed, and write it if asked; False where it is not.
+
+    Args:
+        scene: whose.
+        printed: by its command.
+        write: the sample into its document where it differs.
+        dated: the line that is written after it; "" for none.
+    """
+    document, sample = path_of(scene), sample_of(scene)
+    fresh = samples_text.renewed(sample.printed, printed)
     if fresh is None:
         print(f"NOT PRINTED  {scene.label}\n{printed}")
         return False
-    changes = samples_text.changes(sample, fresh)
+    changes = samples_text.changes(sample.printed, fresh)
     print(f"{'numbers' if changes else 'same':11}  {scene.label}")
     for before, after in changes:
         print(f"             {before} -> {after}")
-    if write and changes:
-        text = document.read_text("utf-8")
-        document.write_text(text.replace(sample, fresh, 1), "utf-8")
+    if write and (changes or dated):
+        document.write_text(sample.rewritten(document.read_text("utf-8"), fresh, dated), "utf-8")
     return True
 
 
@@ -191,10 +224,10 @@ def path_of(scene: Scene) -> Path:
     return next(path for path in documents.DOCUMENTS if path.stem == scene.document)
 
 
-def sample_of(scene: Scene) -> str:
-    """The text of a scene's sample, as the document has it."""
+def sample_of(scene: Scene) -> documents.Sample:
+    """A scene's sample, as the document has it."""
     words = tuple(shlex.split(scene.command))
-    return next(s.printed for s in documents.samples(path_of(scene)) if s.command == words)
+    return next(s for s in documents.samples(path_of(scene)) if s.command == words)
 
 
 def chosen(only: str, *, exported: bool = False) -> Iterator[Scene]:
@@ -220,10 +253,13 @@ def main() -> None:
         for scene in chosen(options.only, exported=options.exported is not None):
             if scene.by_hand:
                 print(f"{'by hand':11}  {scene.label}: {scene.by_hand}")
-            elif scene.timed and not (options.busy or is_quiet()):
+                continue
+            quiet = is_quiet()
+            if scene.timed and not (options.busy or quiet):
                 print(f"{'busy':11}  {scene.label}: other programs are running; not compared")
-            else:
-                good &= compare(scene, stage.play(scene), write=options.write)
+                continue
+            line = dateline(quiet=quiet) if scene.timed else ""
+            good &= compare(scene, stage.play(scene), write=options.write, dated=line)
     if not good:
         raise SystemExit(1)
 

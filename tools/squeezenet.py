@@ -8,16 +8,17 @@ channels and expand to twice as many as 1x1 and 3x3. The weights are those of th
 
 from __future__ import annotations
 
-import argparse
 import pickle  # the restricted subclass below admits numpy's arrays and nothing else
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
+from published_nets.answers import arguments, print_answers
 
 from edgecnn.records import Preprocessing
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
     from numpy.typing import NDArray
 
 INPUT_SIZE = 227
@@ -81,31 +82,13 @@ def build_network() -> Any:  # noqa: ANN401 - a keras.Model; Keras is untyped
     return keras.Model(inputs, outputs, name="squeezenet")
 
 
-def print_answers(model: Any, files: list[Path]) -> None:  # noqa: ANN401 - a keras.Model
-    """Print the three best ImageNet classes of each photograph's central square."""
-    from PIL import Image, ImageOps
-
-    from edgecnn.calibration.preprocessing import preprocess
-
-    for file in files:
-        size = (INPUT_SIZE, INPUT_SIZE)
-        picture = ImageOps.fit(Image.open(file).convert("RGB"), size, Image.Resampling.BICUBIC)
-        fed = preprocess(np.asarray(picture, np.uint8), PREPROCESSING)
-        probabilities = model.predict(fed[None], verbose=0)[0]
-        best = np.argsort(-probabilities)[:3]
-        print(file.name, " ".join(f"{k}:{probabilities[k]:.2f}" for k in best))
-
-
 def main() -> None:
     """Write the network of the package that lies in FOLDER/site as FOLDER/squeezenet.keras."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--check", type=Path, nargs="*", default=[], help="photographs to name")
-    options = parser.parse_args()
+    options = arguments(main.__doc__)
     model = build_network()
     for name, arrays in read_weights(options.folder / WEIGHTS).items():
         model.get_layer(name.replace("/", ".")).set_weights(arrays)
-    print_answers(model, options.check)
+    print_answers(model, options.check, PREPROCESSING)
     model.save(options.folder / "squeezenet.keras")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edgecnn.text import milliseconds_text, printable
+from edgecnn.text import milliseconds_text, printable, threads_text
 
 if TYPE_CHECKING:
     from edgecnn.measurements import BenchResult, Grade
@@ -15,7 +15,7 @@ GRADES: dict[Grade, str] = {"trusted": "valid", "warned": "suspect", "void": "in
 
 def result_text(result: BenchResult) -> str:
     """Where, what and how fast; of an emulator no time, as in the tables."""
-    threads = f"{result.threads} thread{'s' if result.threads > 1 else ''}"
+    threads = threads_text(result.threads)
     p90 = f"p90 {milliseconds_text(result.latency_ms.p90)} ms"
     differ = ", outputs DIFFER" if result.outputs_match is False else ""
     return (

@@ -11,7 +11,7 @@ from edgecnn import digests, gate
 from edgecnn import manifest as manifests
 from edgecnn.errors import InputError
 from edgecnn.inspection import inspect
-from edgecnn.inspection.shapes import Given, leaves_open, resolve
+from edgecnn.inspection.shapes import InputSizes, leaves_open, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -60,7 +60,9 @@ class BenchFile:
 
 @gate.guarded("Reading")
 def collect(
-    paths: Iterable[Path | str], formats: Sequence[str] = ("tflite",), shapes: Given | None = None
+    paths: Iterable[Path | str],
+    formats: Sequence[str] = ("tflite",),
+    shapes: InputSizes | None = None,
 ) -> tuple[BenchFile, ...]:
     """The files that are meant, each once, in the order they are named.
 
@@ -80,10 +82,10 @@ def collect(
             files.setdefault(file.path.resolve(), file)
     if not files:
         raise InputError("No file is named.", hint="Name an artifact folder, or a model file.")
-    return shaped(tuple(files.values()), shapes or Given())
+    return shaped(tuple(files.values()), shapes or InputSizes())
 
 
-def shaped(files: Sequence[BenchFile], shapes: Given) -> tuple[BenchFile, ...]:
+def shaped(files: Sequence[BenchFile], shapes: InputSizes) -> tuple[BenchFile, ...]:
     """The files with what they leave open said; beside such a file, fixed ones stay as they are.
 
     Raises:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from edgecnn.devices import farm
 from edgecnn.errors import InputError
 from edgecnn.evidence.results import DEFAULT
-from edgecnn.inspection.shapes import Given
+from edgecnn.inspection.shapes import InputSizes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -73,18 +73,18 @@ class BenchOptions:
         return tuple(dict.fromkeys(threads))
 
     @property
-    def shapes(self) -> Given:
+    def shapes(self) -> InputSizes:
         """What is said of the files' inputs.
 
         Raises:
             InputError: something, beside an option that takes files as they are.
         """
-        shapes = Given(dict(self.input_shapes), self.input_size)
+        shapes = InputSizes(dict(self.input_shapes), self.input_size)
         if shapes and (self.operators or self.benchmark_model is not None):
-            other = "--operators" if self.operators else "--benchmark-model"
+            option = "--operators" if self.operators else "--benchmark-model"
             raise InputError(
-                f"{other} takes files as they are, without {shapes.option}.",
-                hint=f"Leave {other} out, or export the file at that shape.",
+                f"{option} takes files as they are, without {shapes.option}.",
+                hint=f"Leave {option} out, or export the file at that shape.",
             )
         return shapes
 

@@ -189,8 +189,8 @@ def agree(
     exact = here.runtime == there.runtime and not mixed
     least = _FLOAT_DB if recipe in _FLOAT_RECIPES else _rounded_db(kept_db)
     return all(
-        _close(value, other, least, exact=exact)
-        for value, other in zip(here.values, there.values, strict=True)
+        _close(value, expected, least, exact=exact)
+        for value, expected in zip(here.values, there.values, strict=True)
     )
 
 

@@ -178,8 +178,8 @@ def _home(node: dict[str, Any], kind: str) -> dict[str, Any]:
         return {"module": "keras.src.models.functional", "registered_name": "Functional"}
     if kind == "Sequential":
         return {"module": "keras", "registered_name": None}
-    ours = str(node.get("module") or "keras").partition(".")[0] in {"keras", "tf_keras"}
-    if ours and "name" in node["config"]:
+    of_keras = str(node.get("module") or "keras").partition(".")[0] in {"keras", "tf_keras"}
+    if of_keras and "name" in node["config"]:
         return {"module": "keras.layers", "registered_name": None}
     return {}
 

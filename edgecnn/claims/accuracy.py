@@ -70,20 +70,22 @@ def comparisons(record: Twins) -> Iterator[Comparison]:
     """Every separable network of several seeds with every twin of several."""
     names = dict.fromkeys(run.network for run in record.runs)
     for name in names:
-        ours = [run for run in record.runs if run.network == name and run.match == "itself"]
+        separable_runs = [
+            run for run in record.runs if run.network == name and run.match == "itself"
+        ]
         for match in dict.fromkeys(run.match for run in record.runs if run.match != "itself"):
-            theirs = [run for run in record.runs if run.network == name and run.match == match]
-            if min(len(ours), len(theirs)) < _SEEDS:
+            normal_runs = [run for run in record.runs if run.network == name and run.match == match]
+            if min(len(separable_runs), len(normal_runs)) < _SEEDS:
                 continue
-            separable = tuple(run.accuracy for run in ours)
-            normal = tuple(run.accuracy for run in theirs)
+            separable = tuple(run.accuracy for run in separable_runs)
+            normal = tuple(run.accuracy for run in normal_runs)
             yield Comparison(
                 network=name,
                 match=match,
                 separable=separable,
                 normal=normal,
-                macs_ratio=ours[0].macs / theirs[0].macs,
-                parameters_ratio=ours[0].parameters / theirs[0].parameters,
+                macs_ratio=separable_runs[0].macs / normal_runs[0].macs,
+                parameters_ratio=separable_runs[0].parameters / normal_runs[0].parameters,
                 difference=statistics.welch(separable, normal),
             )
 
@@ -204,18 +206,11 @@ def _costs(record: Twins) -> Iterator[Detail]:
             for run in record.recipes
             if (run.network, run.convolution, run.match) == (network, convolution, match)
         ]
-        parts = [
-            f"{recipe} {100 * _cost(of):+.2f}"
-            for recipe in dict.fromkeys(run.recipe for run in runs)
-            if recipe != "float32" and (of := [run for run in runs if run.recipe == recipe])
-        ]
         twin = "" if match == "itself" else f" ({match})"
-        if parts:
-            yield Detail(
-                "Recipes",
-                f"{network}, {convolution}{twin}, points of accuracy against float:"
-                f" {listed(parts)}.",
-            )
+        for recipe in dict.fromkeys(run.recipe for run in runs if run.recipe != "float32"):
+            cost = 100 * _cost([run for run in runs if run.recipe == recipe])
+            label = f"{network}, {convolution}{twin}, {recipe}"
+            yield Detail("Recipes against float", label, cost, "points", kind="measured")
 
 
 def _costlier(record: Twins) -> Iterator[str]:

@@ -1,50 +1,39 @@
-"""Xception beside its twins and beside other networks, under equal treatment, in sentences."""
+"""Xception beside its twins and beside other networks, under equal treatment."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edgecnn.claims.low_power_text import interval, ms
 from edgecnn.claims.record import Detail
-from edgecnn.claims.standings import FRAME_MS, grade, of_contender, reaches
+from edgecnn.claims.standings import FRAME_MS, of_contender, reaches
 from edgecnn.latency.device_names import short_name
-from edgecnn.text import milliseconds_text
+from edgecnn.text import threads_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from edgecnn.claims.standings import Grade, Row
+    from edgecnn.claims.standings import Row
     from edgecnn.evidence.records import Contender, Devices
 
 _XCEPTIONS = {"xception", "keras:Xception"}
-
-_MAKES: dict[Grade, str] = {
-    "meets": "does too",
-    "likely": "likely does too",
-    "unlikely": "probably does not",
-    "misses": "does not",
-}
 
 
 def twin(
     twins: Sequence[Contender], full: Sequence[Contender], usable: Iterable[Row], reference: Row
 ) -> Iterator[Detail]:
     """The same network with normal convolutions, on the same device under the same recipe."""
-    usable = tuple(usable)
-    recipe = reference.latency.recipe
-    other = next((net for net in twins if net.recipe == recipe), None)
-    row = None if other is None else _find_place(of_contender(usable, other), reference)
-    if other is None or row is None:
+    recipe, topic = reference.latency.recipe, "Normal twin"
+    normal = next((net for net in twins if net.recipe == recipe), None)
+    row = None if normal is None else _find_place(of_contender(usable, normal), reference)
+    if normal is None or row is None:
         return
     xception = next(net for net in full if net.recipe == recipe)
+    yield Detail(topic, "multiplications", normal.macs / xception.macs, "times", kind="counted")
+    ratio = normal.parameters / xception.parameters
+    yield Detail(topic, "parameters", ratio, "times", kind="counted")
+    yield _time(topic, _place(reference), row)
     times = row.latency.latency_ms / reference.latency.latency_ms
-    yield Detail(
-        "Twin",
-        f"with normal convolutions of the same widths it has {other.macs / xception.macs:.1f} times"
-        f" the multiplications and {other.parameters / xception.parameters:.1f} times the"
-        f" parameters; {_place(reference)} it takes {ms(row.latency)} ms ({row.latency.provenance},"
-        f" {interval(row.latency)}), {times:.1f} times as long.",
-    )
+    yield Detail(topic, "the time there", times, "times", kind=row.latency.provenance)
 
 
 def small_twins(record: Devices) -> Iterator[Detail]:
@@ -59,15 +48,18 @@ def small_twins(record: Devices) -> Iterator[Detail]:
         for net in record.contenders:
             same = (net.model, net.width, net.input_size, net.recipe) == key
             if same and net.convolution != "normal" and net.local_latency_ms is not None:
-                ratio = (twin.local_latency_ms or 0) / net.local_latency_ms
-                cpu = record.header.machine.cpu
-                yield Detail(
-                    "Small twin",
-                    f"measured on {cpu}, one thread, {net.recipe}:"
-                    f" {net.label} {milliseconds_text(net.local_latency_ms)} ms; its twin with"
-                    f" normal convolutions takes {ratio:.1f} times as long for"
-                    f" {twin.macs / net.macs:.1f} times the multiplications.",
-                )
+                yield from _small_twin(twin, net, record.header.machine.cpu)
+
+
+def _small_twin(twin: Contender, net: Contender, cpu: str) -> Iterator[Detail]:
+    topic, note = "Small twin", f"on {cpu}, one thread"
+    for contender in (net, twin):
+        label, value_ms = (
+            f"{contender.label} in {contender.recipe}",
+            contender.local_latency_ms or 0,
+        )
+        yield Detail(topic, label, value_ms, "ms", kind="measured", note=note)
+    yield Detail(topic, "multiplications", twin.macs / net.macs, "times", kind="counted")
 
 
 def others(record: Devices, usable: Iterable[Row], reference: Row) -> Iterator[Detail]:
@@ -82,38 +74,23 @@ def others(record: Devices, usable: Iterable[Row], reference: Row) -> Iterator[D
     ]
     if not rivals:
         return
+    topic = f"Others {_place(reference)}"
     rivals.sort(key=lambda pair: pair[1].latency.latency_ms)
-    parts = [_rival(net, row, reference) for net, row in rivals]
-    yield Detail(
-        "Others",
-        f"under equal treatment ({_place(reference)}, each at its own input size; Xception"
-        f" {ms(reference.latency)} ms): {'; '.join(parts)}.",
-    )
-    yield from _best(rivals, reference)
+    yield _time(topic, "Xception", reference, FRAME_MS[10])
+    for net, row in rivals:
+        yield _time(topic, net.label, row, FRAME_MS[10])
+    known = {net.label: net.published_top1 for net, _ in rivals if net.published_top1 is not None}
+    fast = [net.label for net, row in rivals if reaches(row.latency, FRAME_MS[10])]
+    best = max(known.keys() & fast, key=known.__getitem__, default="")
+    for label, top1 in known.items():
+        note = "the most at 10 frames a second" if label == best else ""
+        yield Detail(topic, f"{label}, top-1", top1, "1", kind="published", note=note)
 
 
-def _rival(net: Contender, row: Row, reference: Row) -> str:
-    top1 = "" if net.published_top1 is None else f", {net.published_top1:.3f} top-1 published"
-    share = row.latency.latency_ms / reference.latency.latency_ms
-    source = row.latency.provenance
-    return f"{net.label} {share:.2f} of the time ({source} {ms(row.latency)} ms){top1}"
-
-
-def _best(rivals: Sequence[tuple[Contender, Row]], reference: Row) -> Iterator[Detail]:
-    """The most accurate of those that make 10 frames a second where Xception is compared."""
-    candidates = [
-        (net.published_top1, net.label)
-        for net, row in rivals
-        if net.published_top1 is not None and reaches(row.latency, FRAME_MS[10])
-    ]
-    does = _MAKES[grade(reference.latency, FRAME_MS[10])]
-    if candidates:
-        top1, label = max(candidates)
-        yield Detail(
-            "Best",
-            f"of the networks that make 10 frames a second there, {label} has the highest published"
-            f" top-1, {top1:.3f}; Xception itself {does}.",
-        )
+def _time(topic: str, label: str, row: Row, limit_ms: float | None = None) -> Detail:
+    time = row.latency
+    ends = time.low_ms, time.high_ms
+    return Detail(topic, label, time.latency_ms, "ms", *ends, time.provenance, limit_ms)
 
 
 def same_place(row: Row, reference: Row | None) -> bool:
@@ -132,5 +109,5 @@ def _find_place(rows: Iterable[Row], reference: Row) -> Row | None:
 
 def _place(reference: Row) -> str:
     latency = reference.latency
-    threads = f"{latency.threads} thread{'s' if latency.threads > 1 else ''}"
-    return f"on a {short_name(latency.device)} in {latency.recipe} with {threads}"
+    where = f"on a {short_name(latency.device)} in {latency.recipe}"
+    return f"{where} with {threads_text(latency.threads)}"

@@ -6,10 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from edgecnn.claims.record import Detail
-from edgecnn.claims.sources import listed
-from edgecnn.claims.standings import FRAME_MS, MEMORY_BYTES, POWER_W, devices_text, is_phone
+from edgecnn.claims.standings import FRAME_MS, MEMORY_BYTES, POWER_W, is_phone
 from edgecnn.latency.device_names import short_name
-from edgecnn.text import milliseconds_text, size_text
+from edgecnn.text import threads_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     Judge = Callable[[tuple[Row, ...]], Outcome]
 
 _LOW, _HIGH = "low_ms", "high_ms"
-_NAMED = 5
 
 
 def rate_at(latency_ms: float) -> str:
@@ -52,7 +50,7 @@ def _is_open(best: DeviceLatency) -> bool:
 def details(
     places: Sequence[Standing], full: Sequence[Contender], usable: tuple[Row, ...], judge: Judge
 ) -> Iterator[Detail]:
-    """Which devices are open, which are settled, and what would give another verdict.
+    """Which latencies would give another verdict, and what else it would take to hold.
 
     Args:
         places: full xception on every device.
@@ -60,80 +58,46 @@ def details(
         usable: every row.
         judge: from rows to the outcome.
     """
-    unsettled = [place for place in places if _is_open(place.rows[0].latency)]
-    if unsettled:
-        yield Detail(
-            "Open",
-            f"by the ends of its interval Xception makes {'; '.join(_open(places))}. One"
-            f" measurement settles each: `{deciding(unsettled[0])}`.",
-        )
-    if len(unsettled) < len(places):
-        yield Detail("Settled", f"{'; '.join(_settled(places))}, at both ends of the interval.")
-    yield Detail("Would change it", _change(places, full, usable, judge))
-
-
-def _open(places: Sequence[Standing]) -> Iterator[str]:
-    rates: dict[str, list[str]] = {}
-    for place in places:
-        best = place.rows[0].latency
-        if _is_open(best):
-            ends = f"{rate_at(best.low_ms)} or {rate_at(best.high_ms)}"
-            rates.setdefault(ends, []).append(short_name(place.device))
-    for ends, devices in rates.items():
-        yield f"{ends} on {listed(devices)}"
-
-
-def _settled(places: Sequence[Standing]) -> Iterator[str]:
-    rates: dict[str, list[str]] = {}
-    for place in places:
-        best = place.rows[0].latency
-        if not _is_open(best):
-            rates.setdefault(rate_at(best.latency_ms), []).append(place.device)
-    every = [place.device for place in places]
-    for rate, devices in rates.items():
-        yield f"{rate} on {devices_text(devices, every)}"
-
-
-def _change(
-    places: Sequence[Standing], full: Sequence[Contender], usable: tuple[Row, ...], judge: Judge
-) -> str:
-    now = judge(usable)
-    alone = [
-        f"{short_name(place.device)} at {milliseconds_text(value)} ms ({outcome})"
-        for place in places
-        if _is_open(place.rows[0].latency)
-        for end in (_LOW, _HIGH)
-        if (outcome := judge(at_end(usable, end, place.device))) != now
-        for value in (getattr(place.rows[0].latency, end),)
-    ]
+    topic = "Would change it"
+    alone = list(_alone(places, usable, judge))
     if alone:
-        return f"one measurement can: {listed(alone)}."
-    best, worst = judge(at_end(usable, _LOW)), judge(at_end(usable, _HIGH))
-    if best == worst == now:
-        return f"no latency within these intervals does. {_barriers(places, full)}"
-    ends = [f"{end}: {outcome}" for end, outcome in
-            (("all at their lower ends", best), ("all at their upper ends", worst))
-            if outcome != now]  # fmt: skip
-    return f"no single measurement does; together they can ({listed(ends)})."
+        yield from alone
+        return
+    for end, words in ((_LOW, "lower"), (_HIGH, "upper")):
+        outcome = judge(at_end(usable, end))
+        label = f"every latency at its {words} end"
+        yield Detail(topic, label, outcome)
+    if judge(at_end(usable, _LOW)) != "holds":
+        yield from _barriers(places, full)
 
 
-def _barriers(places: Sequence[Standing], full: Sequence[Contender]) -> str:
+def _alone(places: Sequence[Standing], usable: tuple[Row, ...], judge: Judge) -> Iterator[Detail]:
+    """Measurements within the intervals each of which would do by itself."""
+    now = judge(usable)
+    for place in places:
+        best = place.rows[0].latency
+        for end in (_LOW, _HIGH) if _is_open(best) else ():
+            outcome = judge(at_end(usable, end, place.device))
+            if outcome != now:
+                label = f"{short_name(place.device)} alone, measured at"
+                value_ms = getattr(best, end)
+                yield Detail("Would change it", label, value_ms, "ms", note=f"it then {outcome}")
+
+
+def _barriers(places: Sequence[Standing], full: Sequence[Contender]) -> Iterator[Detail]:
     """What keeps it from holding, whatever is measured within the intervals."""
-    every = [place.device for place in places]
-    parts = []
-    least = min(full, key=lambda net: net.memory_bytes)
+    topic, least = "To hold", min(full, key=lambda net: net.memory_bytes)
     if least.memory_bytes > MEMORY_BYTES:
-        needed = size_text(least.memory_bytes)
-        parts.append(f"no more than {MEMORY_BYTES / 1e6:g} MB ({least.recipe} takes {needed})")
-    fast = [place for place in places if _could_reach(place)]
-    slow = [place.device for place in places if place not in fast]
-    if slow:
-        where = devices_text(slow, every)
-        parts.append(f"10 frames a second on {where} (even the lower ends are slower)")
-    hungry = [place.device for place in fast if not place.rows[0].within_power()]
-    if hungry:
-        parts.append(f"that rate within {POWER_W:g} W on {devices_text(hungry, every)}")
-    return f"To hold it would have to take {listed(parts)}." if parts else ""
+        label, kind = f"memory in {least.recipe}", least.memory_provenance
+        yield Detail(topic, label, least.memory_bytes, "bytes", kind=kind, limit=MEMORY_BYTES)
+    for place in places:
+        if not _could_reach(place):
+            row = min(place.rows, key=lambda row: row.latency.low_ms).latency
+            label = f"{short_name(place.device)}, lower end"
+            yield Detail(topic, label, row.low_ms, "ms", kind=row.provenance, limit=FRAME_MS[10])
+        elif not place.rows[0].within_power() and (watts := place.rows[0].latency.power_w):
+            label = f"{short_name(place.device)}, power"
+            yield Detail(topic, label, watts, "W", kind="published", limit=POWER_W)
 
 
 def _could_reach(place: Standing) -> bool:
@@ -162,27 +126,10 @@ def _measured_at(row: Row, value_ms: float) -> Row:
 
 
 def left_out(results: Sequence[LeftOut]) -> Iterator[Detail]:
-    """Results of `bench` that decide nothing, with the reason, alike ones in one clause."""
-    grouped: dict[tuple[str, str], list[LeftOut]] = {}
-    for result in results:
-        grouped.setdefault((result.device, result.why), []).append(result)
-    parts = [_clause(device, why, alike) for (device, why), alike in grouped.items()]
-    if len(parts) > _NAMED:
-        parts[_NAMED:] = [f"and {len(parts) - _NAMED} more devices or reasons"]
-    if parts:
-        files = listed(list(dict.fromkeys(result.source.file for result in results)))
-        yield Detail(
-            "Left out", f"measurements in {files} that decide nothing: {'; '.join(parts)}."
-        )
-
-
-def _clause(device: str, why: str, alike: Sequence[LeftOut]) -> str:
-    latest = {(result.what, result.threads): result for result in alike}
-    texts = [
-        f"{result.what} {milliseconds_text(result.latency_ms)} ms with {result.threads}"
-        f" thread{'s' if result.threads > 1 else ''}"
-        for result in latest.values()
-    ]
-    if len(texts) > _NAMED:
-        texts[_NAMED:] = [f"{len(texts) - _NAMED} more"]
-    return f"{device}: {listed(texts)} ({why})"
+    """Results of `bench` that decide nothing, with the reason; of alike ones the latest."""
+    latest = {
+        (result.device, result.why, result.what, result.threads): result for result in results
+    }
+    for result in sorted(latest.values(), key=lambda result: (result.device, result.why)):
+        label = f"{result.device}: {result.what}, {threads_text(result.threads)}"
+        yield Detail("Left out", label, result.latency_ms, "ms", kind="measured", note=result.why)

@@ -14,6 +14,7 @@ from edgecnn.claims.standings import (
     MEMORY_BYTES,
     fastest,
     of_contender,
+    of_predictor,
     order,
     reaches,
     rows,
@@ -135,9 +136,9 @@ def _details(
     record: Devices, places: list[Standing], usable: tuple[Row, ...], reference: Row | None
 ) -> Iterator[Detail]:
     full = xceptions(record)
-    yield text.network(full, record)
+    yield from text.network(full, record)
     yield from text.basis(places)
-    yield text.sizes(full, record)
+    yield from text.sizes(full, record)
     if reference is not None:
         yield from beside.twin(twins(record), full, usable, reference)
         yield from beside.small_twins(record)
@@ -159,8 +160,8 @@ def _numbers(
         yield from _contender_numbers(record, index, net)
     for index, fit in enumerate(record.fits):
         name = f"latency, xception x{fit.width:g} at {fit.input_size}, {fit.recipe}, {fit.device}"
-        entry = f"fits[{index}]"
-        yield number(name, fit.latency_ms, "ms", "predicted", record.header, entry)
+        source = of_predictor(record, f"fits[{index}]")
+        yield Number(name, fit.latency_ms, "ms", "predicted", source)
 
 
 def _row_numbers(row: Row) -> Iterator[Number]:

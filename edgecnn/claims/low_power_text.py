@@ -19,7 +19,7 @@ from edgecnn.claims.standings import (
     reaches,
 )
 from edgecnn.latency.device_names import short_name
-from edgecnn.text import count_text, milliseconds_text, size_text
+from edgecnn.text import size_text, threads_text
 from edgecnn.tflm.boards import BOARDS
 
 if TYPE_CHECKING:
@@ -133,18 +133,16 @@ def conditions(places: Sequence[Standing], full: Sequence[Contender]) -> Iterato
         yield f"more than {POWER_W:g} W with all cores on {devices_text(hungry, every)}"
 
 
-def network(full: Sequence[Contender], record: Devices) -> Detail:
+def network(full: Sequence[Contender], record: Devices) -> Iterator[Detail]:
     """What is put to the test."""
-    first = full[0]
-    published = [net.published_top1 for net in (first, *record.contenders)
-                 if net.published_top1 is not None
-                 and net.model in {"xception", "keras:Xception"}]  # fmt: skip
-    top1 = f", {published[0]:.3f} top-1 (published)" if published else ""
-    return Detail(
-        "Network",
-        f"Xception at {first.input_size}x{first.input_size}: {count_text(first.macs)} MACs and"
-        f" {count_text(first.parameters)} parameters (counted){top1}.",
-    )
+    first, topic = full[0], "Network"
+    yield Detail(topic, "input, each side", first.input_size, "px", kind="counted")
+    yield Detail(topic, "multiplications", first.macs, "MACs", kind="counted")
+    yield Detail(topic, "parameters", first.parameters, "parameters", kind="counted")
+    named = (net for net in record.contenders if net.model in {"xception", "keras:Xception"})
+    top1 = next((net.published_top1 for net in named if net.published_top1 is not None), None)
+    if top1 is not None:
+        yield Detail(topic, "top-1 on ImageNet", top1, "1", kind="published")
 
 
 def device(place: Standing, full: Sequence[Contender]) -> DeviceSpeed:
@@ -165,6 +163,7 @@ def device(place: Standing, full: Sequence[Contender]) -> DeviceSpeed:
         energy_mj=best.energy_mj,
         frugal=max((row.frames for row in frugal), default=None),
         enough_for=speed(best),
+        basis=best.basis,
         at_low=changing.rate_at(best.low_ms),
         at_high=changing.rate_at(best.high_ms),
         decided_by=changing.deciding(place),
@@ -179,50 +178,30 @@ def speed(latency: DeviceLatency) -> str:
     return "below 1/s"
 
 
-def ms(latency: DeviceLatency | Fitted) -> str:
-    """The latency, milliseconds."""
-    return milliseconds_text(latency.latency_ms)
-
-
-def interval(latency: DeviceLatency | Fitted) -> str:
-    """Both ends of its interval, milliseconds."""
-    return f"{milliseconds_text(latency.low_ms)}-{milliseconds_text(latency.high_ms)}"
-
-
-def sizes(full: Sequence[Contender], record: Devices) -> Detail:
+def sizes(full: Sequence[Contender], record: Devices) -> Iterator[Detail]:
     """File and memory of every recipe against the budget."""
-    parts = [
-        f"{net.recipe} {size_text(net.size_bytes)} and {size_text(net.memory_bytes)}"
-        f" ({net.memory_provenance})"
-        for net in full
-    ]
-    recipes = [net.recipe for net in full if net.memory_bytes <= MEMORY_BYTES]
-    runtime = record.runtime_bytes
-    beneath = "" if runtime is None else f", on top of {size_text(runtime)} for Python and runtime"
-    return Detail(
-        "Files",
-        f"size and memory, {listed(parts)}; within {_MEMORY}{beneath}: {listed(recipes)}.",
-    )
+    topic = "Files"
+    for net in full:
+        size, memory = float(net.size_bytes), float(net.memory_bytes)
+        yield Detail(topic, f"{net.recipe}, file", size, "bytes", kind=net.size_provenance)
+        yield Detail(topic, f"{net.recipe}, memory", memory, "bytes", kind=net.memory_provenance,
+                     limit=MEMORY_BYTES)  # fmt: skip
+    if record.runtime_bytes is not None:
+        label, size = "Python and runtime", record.runtime_bytes
+        yield Detail(topic, label, size, "bytes", kind="measured", note="comes on top")
 
 
 def boards(full: Sequence[Contender]) -> Iterator[Detail]:
     """One class of device further down: the int8 file beside the flash of microcontrollers."""
-    most = max(BOARDS, key=lambda board: board.flash_bytes)
+    topic, most = "Microcontrollers", max(BOARDS, key=lambda board: board.flash_bytes)
     for net in full:
         if net.recipe != "int8":  # TensorFlow Lite Micro has no kernels for dynamic
             continue
-        file = f"the int8 file takes {size_text(net.size_bytes)} ({net.size_provenance})"
+        yield Detail(topic, "int8, file", net.size_bytes, "bytes", kind=net.size_provenance,
+                     limit=most.flash_bytes, note=f"flash of {most.name}")  # fmt: skip
         able = [board.name for board in BOARDS if board.flash_bytes >= net.size_bytes]
-        held = (
-            f"the flash of {listed(able)} has room for it, whose RAM is not looked at here"
-            if able
-            else f"none of {len(BOARDS)} boards has the flash for it (the most is"
-            f" {size_text(most.flash_bytes)}, {most.name})"
-        )
-        yield Detail(
-            "Microcontrollers",
-            f"{file}: {held}. `edgecnn guide microcontroller` says which networks fit where.",
-        )
+        label, unit = "boards with the flash for it", f"of {len(BOARDS)}"
+        yield Detail(topic, label, len(able), unit, kind="counted", note=", ".join(able))
 
 
 def what_it_takes(record: Devices, places: Sequence[Standing]) -> Iterator[Detail]:
@@ -233,48 +212,36 @@ def what_it_takes(record: Devices, places: Sequence[Standing]) -> Iterator[Detai
             for place in places
             if not is_phone(place.device) and not reaches(place.rows[0].latency, budget_ms)
         }
-        fits = [fit for fit in record.fits if fit.budget_ms == budget_ms and fit.device in short]
-        parts = [_fitted(fit) for fit in fits if fit.found]
-        none = [short_name(fit.device) for fit in fits if not fit.found]
-        if none:
-            parts.append(f"nothing was found for {listed(none)}")
-        if parts:
-            yield Detail(
-                f"For {frames} a second",
-                f"`edgecnn fit` on all cores (predicted; the cost in accuracy is not known):"
-                f" {'; '.join(parts)}.",
-            )
+        for fit in record.fits:
+            if fit.budget_ms == budget_ms and fit.device in short:
+                yield _fitted(fit, f"For {frames} a second")
 
 
-def _fitted(fit: Fitted) -> str:
-    return (
-        f"{short_name(fit.device)} width {fit.width:g} at {fit.input_size}x{fit.input_size} in"
-        f" {fit.recipe}, {fit.threads} thread{'s' if fit.threads > 1 else ''} ({ms(fit)} ms,"
-        f" {interval(fit)}: {grade(fit, fit.budget_ms)})"
-    )
+def _fitted(fit: Fitted, topic: str) -> Detail:
+    name = short_name(fit.device)
+    if not fit.found:
+        return Detail(topic, name, "nothing was found", kind="predicted")
+    label = f"{name}: width {fit.width:g} at {fit.input_size}, {fit.recipe}"
+    ends, note = (fit.low_ms, fit.high_ms), threads_text(fit.threads)
+    return Detail(topic, label, fit.latency_ms, "ms", *ends, "predicted", fit.budget_ms, note)
 
 
 def basis(places: Sequence[Standing]) -> Iterator[Detail]:
-    """What the predictions rest on."""
+    """How many latencies are predicted, what their intervals promise, and on what they rest."""
     latencies = [row.latency for place in places for row in place.rows]
     predictions = [latency for latency in latencies if latency.provenance == "predicted"]
     if not predictions:
         return
+    topic = "Basis"
+    unit = f"of {len(latencies)}"
+    yield Detail(topic, "predicted latencies", len(predictions), unit, kind="counted")
     rates = [latency.interval for latency in predictions if latency.interval is not None]
-    share = (
-        f", whose intervals hold for {100 * min(rates):.0f}% of what left-out sources measured"
-        if rates
-        else ""
-    )
-    parts = []
+    if rates:
+        yield Detail(topic, "share within the intervals", min(rates), "1", kind="predicted",
+                     note="of what left-out sources measured")  # fmt: skip
     for kind in dict.fromkeys(latency.basis for latency in predictions):
-        names = listed([*_of_basis(predictions, kind)])
-        parts.append(f"{names}: {_BASES.get(kind, kind)}")
-    yield Detail(
-        "Basis",
-        f"{len(predictions)} of {len(latencies)} latencies are predicted{share}."
-        f" {'. '.join(parts)}.",
-    )
+        for name in _of_basis(predictions, kind):
+            yield Detail(topic, name, _BASES.get(kind, kind), kind="predicted")
 
 
 def _of_basis(predictions: Sequence[DeviceLatency], kind: str) -> Iterator[str]:
@@ -288,9 +255,9 @@ def _of_basis(predictions: Sequence[DeviceLatency], kind: str) -> Iterator[str]:
 
 
 _BASES = {
-    "interpolated": "similar networks were measured there",
-    "extrapolated": "only other kinds of networks were measured there",
-    "no rows": "no latencies are published, predicted from the type of its cores",
+    "interpolated": "similar networks measured",
+    "extrapolated": "other kinds measured",
+    "no rows": "none published, from its type of cores",
 }
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from edgecnn.claims.sources import number, span
+from edgecnn.text import threads_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -53,7 +54,7 @@ class PairRow:
     def where(self) -> str:
         """The tensor, the precision and the place: "56x56, 64 to 128 channels, int8, local"."""
         pair = self.pair
-        threads = f"{pair.threads} thread{'s' if pair.threads > 1 else ''}"
+        threads = threads_text(pair.threads)
         return f"{self.tensor}, {pair.dtype}, {pair.target}, {threads}"
 
 

@@ -44,10 +44,13 @@ def judge_parameters(evidence: Evidence) -> Verdict:
     record = evidence.parameters
     if record is None:
         return missing("parameters")
-    ours, theirs = _find(record, XCEPTION), _find(record, INCEPTION_V3)
-    if ours is None or theirs is None:
-        return _lacks(XCEPTION if ours is None else INCEPTION_V3)
-    xception, inception = ours[1].trainable_parameters, theirs[1].trainable_parameters
+    xception_entry, inception_entry = _find(record, XCEPTION), _find(record, INCEPTION_V3)
+    if xception_entry is None or inception_entry is None:
+        return _lacks(XCEPTION if xception_entry is None else INCEPTION_V3)
+    xception, inception = (
+        xception_entry[1].trainable_parameters,
+        inception_entry[1].trainable_parameters,
+    )
     off = [
         f"{name} has {value / 1e6:.2f} million, not {stated / 1e6:.1f}"
         for name, value, stated in (
@@ -62,7 +65,7 @@ def judge_parameters(evidence: Evidence) -> Verdict:
         f" {inception / 1e6:.2f} million (the document: 22.8 and 23.6), a ratio of"
         f" {xception / inception:.3f}.",
         conditions=tuple(off) if xception < inception else (),
-        numbers=(*_sizes(record.header, *ours), *_sizes(record.header, *theirs)),
+        numbers=(*_sizes(record.header, *xception_entry), *_sizes(record.header, *inception_entry)),
     )
 
 
@@ -127,16 +130,19 @@ def judge_outperforms(evidence: Evidence) -> Verdict:
     record = evidence.parameters
     if record is None:
         return missing("parameters")
-    ours, theirs = _find(record, XCEPTION), _find(record, INCEPTION_V3)
-    if ours is None or theirs is None:
-        return _lacks(XCEPTION if ours is None else INCEPTION_V3)
+    xception_entry, inception_entry = _find(record, XCEPTION), _find(record, INCEPTION_V3)
+    if xception_entry is None or inception_entry is None:
+        return _lacks(XCEPTION if xception_entry is None else INCEPTION_V3)
     known = _find(record, KERAS_XCEPTION)
-    if ours[1].published_top1 is None and known is not None:
-        ours = known  # the same architecture, for which the weights were published
-    xception, inception = ours[1].published_top1, theirs[1].published_top1
+    if xception_entry[1].published_top1 is None and known is not None:
+        xception_entry = known  # the same architecture, for which the weights were published
+    xception, inception = xception_entry[1].published_top1, inception_entry[1].published_top1
     if xception is None or inception is None:
         return untestable("parameters.json lacks the published top-1 of both.", "parameters")
-    entries = ((ours[0], "Xception", xception), (theirs[0], "Inception v3", inception))
+    entries = (
+        (xception_entry[0], "Xception", xception),
+        (inception_entry[0], "Inception v3", inception),
+    )
     return Verdict(
         outcome="holds" if xception > inception else "fails",
         summary=f"Published, not measured: top-1 on ImageNet {xception:.3f} against"

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from edgecnn.evidence.words import Source
 
 Outcome = Literal["holds", "fails", "holds with conditions", "not testable here"]
+Kind = Literal["counted", "measured", "emulated", "predicted", "published", "judged"]
+"""`Provenance`, or "judged"."""
 
 ANSWERS: dict[Outcome, str] = {
     "holds": "Yes",
@@ -71,10 +73,29 @@ class Number:
 
 @dataclass(frozen=True)
 class Detail:
-    """One paragraph of a verdict: what it is about, and sentences."""
+    """One fact of a verdict.
 
+    Attributes:
+        topic: what it belongs to; facts of one topic follow one another.
+        label: what it is, or of whom.
+        value: a number in `unit`, or words.
+        unit: "ms", "bytes", "MACs", "parameters", "1" for a share, "times", ...; "" of words.
+        low: lower end of its interval; None: none is known.
+        high: upper end.
+        kind: how it came about; "judged" of what follows from others.
+        limit: the most it may be; None: nothing is asked of it.
+        note: what else there is to say of it.
+    """
+
+    topic: str
     label: str
-    text: str
+    value: float | str
+    unit: str = ""
+    low: float | None = None
+    high: float | None = None
+    kind: Kind = "judged"
+    limit: float | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -94,6 +115,7 @@ class DeviceSpeed:
         energy_mj: of one frame.
         frugal: the most frames a second within the power budget; None: none, or power not known.
         enough_for: the highest rate it is fast enough for, and how sure that is.
+        basis: what the prediction rests on, "measured" where it is none.
         at_low: the rate at the interval's lower end: "10/s", "1/s" or "below 1/s".
         at_high: at its upper end.
         decided_by: the measurement that would settle which of the two it is; "" where they agree.
@@ -111,6 +133,7 @@ class DeviceSpeed:
     energy_mj: float | None
     frugal: float | None
     enough_for: str
+    basis: str = ""
     at_low: str = ""
     at_high: str = ""
     decided_by: str = ""
@@ -126,7 +149,7 @@ class Verdict:
         conditions: under what it holds, where it does so with conditions.
         numbers: the evidence in full.
         caveats: what else a reader should know.
-        details: empty where the summary says it all.
+        details: facts, topic by topic; empty where the summary says it all.
         headline: the answer in one plain sentence; empty where the summary is one.
         devices: how fast the network is where; empty where the claim is about something else.
         claim: what is judged; a judge knows the evidence only, and `judging` fills it in.

@@ -120,10 +120,15 @@ def rows(evidence: Evidence) -> tuple[Row, ...]:
 def _recorded(evidence: Evidence) -> Iterator[Row]:
     if (record := evidence.devices) is not None:
         for index, latency in enumerate(record.latencies):
-            source = where(record.header, f"latencies[{index}]")
-            if latency.provenance == "predicted":
-                source = replace(source, machine=PREDICTOR)
+            entry, predicted = f"latencies[{index}]", latency.provenance == "predicted"
+            source = of_predictor(record, entry) if predicted else where(record.header, entry)
             yield Row(latency, source)
+
+
+def of_predictor(record: Devices, entry: str) -> Source:
+    """Where a prediction stands: of its own date, and run on no machine."""
+    date = record.predicted_on or record.header.date
+    return replace(where(record.header, entry), date=date[:10], machine=PREDICTOR)
 
 
 def _measured(row: Row | None) -> bool:

@@ -54,29 +54,29 @@ def spread(values: Sequence[float]) -> float:
     return math.sqrt(math.fsum((value - centre) ** 2 for value in values) / (len(values) - 1))
 
 
-def welch(ours: Sequence[float], theirs: Sequence[float]) -> Difference:
-    """The difference of means, ours less theirs, without assuming equal spreads.
+def welch(first: Sequence[float], second: Sequence[float]) -> Difference:
+    """The difference of means, first less second, without assuming equal spreads.
 
     Args:
-        ours: two values or more, such as accuracies of several seeds.
-        theirs: likewise.
+        first: two values or more, such as accuracies of several seeds.
+        second: likewise.
     """
-    return _interval(Group.of(ours), Group.of(theirs))
+    return _interval(Group.of(first), Group.of(second))
 
 
-def foreseen(ours: Sequence[float], theirs: Sequence[float], seeds: int) -> Difference:
+def foreseen(first: Sequence[float], second: Sequence[float], seeds: int) -> Difference:
     """The difference that so many seeds each would show, were means and spreads those of today."""
-    groups = (replace(Group.of(values), size=seeds) for values in (ours, theirs))
+    groups = (replace(Group.of(values), size=seeds) for values in (first, second))
     return _interval(*groups)
 
 
-def seeds_to_decide(ours: Sequence[float], theirs: Sequence[float], margin: float) -> int | None:
+def seeds_to_decide(first: Sequence[float], second: Sequence[float], margin: float) -> int | None:
     """The fewest seeds each that would rule a loss of the margin in or out; None: over 1,000.
 
     Means and spreads are taken to stay what they are, which of few seeds is a guess.
     """
     for seeds in range(2, _MOST_SEEDS + 1):
-        if foreseen(ours, theirs, seeds).standing(margin) not in {"undecided", "no better"}:
+        if foreseen(first, second, seeds).standing(margin) not in {"undecided", "no better"}:
             return seeds
     return None
 
@@ -95,12 +95,12 @@ class Group:
         return cls(mean(values), spread(values), len(values))
 
 
-def _interval(ours: Group, theirs: Group) -> Difference:
-    a, b = ours.spread**2 / ours.size, theirs.spread**2 / theirs.size
-    centre = ours.mean - theirs.mean
+def _interval(first: Group, second: Group) -> Difference:
+    a, b = first.spread**2 / first.size, second.spread**2 / second.size
+    centre = first.mean - second.mean
     if a + b == 0:
         return Difference(centre, centre, centre)
-    freedom = (a + b) ** 2 / (a**2 / (ours.size - 1) + b**2 / (theirs.size - 1))
+    freedom = (a + b) ** 2 / (a**2 / (first.size - 1) + b**2 / (second.size - 1))
     # Rounded down: a wider interval than need be, never a narrower one.
     half = _T_95[min(max(int(freedom), 1), len(_T_95)) - 1] * math.sqrt(a + b)
     return Difference(centre, centre - half, centre + half)

@@ -71,16 +71,16 @@ def bench(
         console.print_json(bench_object(report))
     elif not flags["quiet"]:
         _print(report, _shape_options(flags))
-    draw("bench", report, plot, told=not (flags["as_json"] or flags["quiet"]))
+    draw("bench", report, plot, announced=not (flags["as_json"] or flags["quiet"]))
     print_failures(report.failures)
     if report.failures:
         context.exit(DEVICE_FAILED)
 
 
 def _shape_options(flags: bench_options.Flags) -> str:
-    from edgecnn.inspection.shapes import Given
+    from edgecnn.inspection.shapes import InputSizes
 
-    return Given(flags["input_shapes"], flags["input_size"]).words
+    return InputSizes(flags["input_shapes"], flags["input_size"]).words
 
 
 def _print(report: BenchReport, options: str) -> None:

@@ -189,7 +189,7 @@ def evaluate(path: Path, **flags: Unpack[_Flags]) -> None:
         console.print_json(evaluate_object(report))
     elif not flags["quiet"]:
         _print(report, classes=flags["classes"])
-    draw("evaluate", report, flags["plot"], told=not (flags["as_json"] or flags["quiet"]))
+    draw("evaluate", report, flags["plot"], announced=not (flags["as_json"] or flags["quiet"]))
 
 
 def _print(report: EvaluateReport, *, classes: bool) -> None:

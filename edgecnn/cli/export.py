@@ -219,7 +219,7 @@ def export(model: str, **flags: Unpack[export_request.Flags]) -> None:
         console.print_json(export_object(result, budgeted))
     elif not flags["quiet"]:
         _print(result, budgeted)
-    draw("export", result, flags["plot"], told=not (flags["as_json"] or flags["quiet"]))
+    draw("export", result, flags["plot"], announced=not (flags["as_json"] or flags["quiet"]))
     for refusal in result.refused:
         console.say("rejected", report.refusal_text(refusal), style="bold red")
     if result.refused:

@@ -203,9 +203,9 @@ def _export(
 
 
 def _shape_options(flags: _Flags) -> str:
-    from edgecnn.inspection.shapes import Given
+    from edgecnn.inspection.shapes import InputSizes
 
-    return Given(flags["input_shapes"]).words
+    return InputSizes(flags["input_shapes"]).words
 
 
 def _print(

@@ -33,14 +33,14 @@ def _checked(context: click.Context, _parameter: click.Parameter, path: Path | N
     return path
 
 
-def draw(command: str, result: object, path: Path | None, *, told: bool) -> None:
+def draw(command: str, result: object, path: Path | None, *, announced: bool) -> None:
     """Draw the result where a picture was asked for.
 
     Args:
         command: whose result it is.
         result: of the command.
         path: of the picture; None draws none.
-        told: whether results are printed for a person.
+        announced: whether results are printed for a person.
     """
     if path is None:
         return
@@ -48,5 +48,5 @@ def draw(command: str, result: object, path: Path | None, *, told: bool) -> None
 
     if not files.draw(command, result, path):
         console.say("note", f"{path} was not written: there is nothing to draw.", style="bold")
-    elif told:
+    elif announced:
         console.print_line(f"Drew {path}")

@@ -137,7 +137,7 @@ def sweep(context: click.Context, spec: Path, **flags: Unpack[_Flags]) -> None:
         console.print_json(sweep_object(report))
     elif not flags["quiet"]:
         _print(report, dry_run=flags["dry_run"])
-    draw("sweep", report, flags["plot"], told=not (flags["as_json"] or flags["quiet"]))
+    draw("sweep", report, flags["plot"], announced=not (flags["as_json"] or flags["quiet"]))
     for note in report.notes:
         console.say("note", note, style="bold")
     if not flags["dry_run"] and _is_wanting(report):

@@ -88,13 +88,14 @@ def _print_all(report: VerdictReport) -> None:
     console.print_line()
     console.print_paragraph(
         f"{len(report.verdicts)} claims: {shown.tally(report.verdicts)}. Their evidence:"
-        " `edgecnn verdict CLAIM`.",
+        f" `edgecnn verdict CLAIM`. {shown.records_text(report.headers)}",
         "dim",
     )
 
 
 def _print_answer(verdict: Verdict) -> None:
     from edgecnn.reporting import verdict as shown
+    from edgecnn.reporting import verdict_details as details
 
     console.print_paragraph(*shown.heading(verdict))
     for text in shown.paragraphs(verdict):
@@ -104,8 +105,14 @@ def _print_answer(verdict: Verdict) -> None:
         console.print_table(shown.devices_table(verdict))
         console.print_paragraph(shown.devices_legend(verdict), "dim")
         console.print_line()
-    if verdict.details:
-        console.print_pairs(shown.detail_pairs(verdict))
+    if pairs := details.word_pairs(verdict):
+        console.print_pairs(pairs)
+        console.print_line()
+    if command := details.settling(verdict):
+        console.print_paragraph(f"One measurement settles each that is open: `{command}`.")
+        console.print_line()
+    if (table := details.details_table(verdict)).rows:
+        console.print_table(table)
         console.print_line()
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from edgecnn import gate, inspection
 from edgecnn.inspection import shapes
-from edgecnn.inspection.shapes import Given
+from edgecnn.inspection.shapes import InputSizes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -55,12 +55,12 @@ def inspect(
         CrashedError: native code crashed on it, or ran out of time.
         MissingPartError: an ONNX file, and the onnx package is not installed.
     """
-    path, request = Path(path), Given(dict(input_shapes or {}), input_size)
+    path, request = Path(path), InputSizes(dict(input_shapes or {}), input_size)
     record = inspection.inspect(path, delegate=delegate)
     return at(path, record, request) if request else record
 
 
-def at(path: Path, record: Inspection, request: Given) -> Inspection:
+def at(path: Path, record: Inspection, request: InputSizes) -> Inspection:
     """The inspection of a file with the sizes that it leaves open fixed.
 
     Args:

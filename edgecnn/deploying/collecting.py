@@ -149,7 +149,7 @@ def _is_of(name: str, content: bytes) -> bool:
 def _batches(frames: Sequence[KeptFrame]) -> Iterator[list[KeptFrame]]:
     batch: list[KeptFrame] = []
     for frame in frames:
-        full = sum(each.bytes for each in batch) + frame.bytes > _BATCH_BYTES
+        full = sum(kept.bytes for kept in batch) + frame.bytes > _BATCH_BYTES
         if batch and (full or len(batch) == _BATCH_FRAMES):
             yield batch
             batch = []

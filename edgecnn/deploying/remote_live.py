@@ -99,25 +99,25 @@ def live(
     """
     wanted, watcher = options or LiveOptions(), progress or Silent()
     device, folder = place.opened(where)
-    heard = _Heard(device, wanted.local_port, on_page, on_line)
+    listener = LineListener(device, wanted.local_port, on_page, on_line)
     interrupted = False
     try:
         watcher.stage(f"looking for the network on {device.target}")
         network = place.network(device, folder)
         watcher.stage(f"starting {network.model} ({network.recipe}) on {device.target}")
         with contextlib.ExitStack() as stack:
-            heard.tunnels = stack
-            _run(device, network, wanted, heard)
+            listener.tunnels = stack
+            _run(device, network, wanted, listener)
     except KeyboardInterrupt:
-        if not heard.started:
+        if not listener.started:
             raise
         interrupted = True
     finally:
         device.close()
-    return LiveRun(device.target, network.folder, network.release, heard.results, interrupted)
+    return LiveRun(device.target, network.folder, network.release, listener.results, interrupted)
 
 
-class _Heard:
+class LineListener:
     """Takes the lines that come, and opens the way to the page with the first."""
 
     def __init__(
@@ -156,16 +156,18 @@ class _Heard:
             self._on_page(f"http://127.0.0.1:{here}/")
 
 
-def _run(device: ShellDevice, network: Network, options: LiveOptions, heard: _Heard) -> None:
+def _run(
+    device: ShellDevice, network: Network, options: LiveOptions, listener: LineListener
+) -> None:
     program = f"{network.folder}/current/live"
     with device.workspace() as workspace:
         done = workspace.run(
             ["sh", "-c", _AT_HOME, program, *arguments(options)],
-            on_error_line=heard.line,
+            on_error_line=listener.line,
             limits=_LIMITS,
         )
     if done.exit_code != 0:
-        raise _failure(device.target, done, heard.words)
+        raise _failure(device.target, done, listener.words)
 
 
 def arguments(options: LiveOptions) -> list[str]:
@@ -181,7 +183,7 @@ def arguments(options: LiveOptions) -> list[str]:
 
 
 @dataclass(frozen=True)
-class _Error:
+class ErrorReply:
     """What went wrong over there."""
 
     message: str
@@ -189,15 +191,15 @@ class _Error:
 
 
 @dataclass(frozen=True)
-class _Failed:
+class FailureReply:
     """The one object that a program prints that fails."""
 
-    error: _Error
+    error: ErrorReply
 
 
 def _failure(target: str, done: Completed, words: str) -> DeviceError:
     try:
-        error = strict.structured(strict.parse(done.stdout.encode()), _Failed).error
+        error = strict.structured(strict.parse(done.stdout.encode()), FailureReply).error
     except UnfitError:
         said = printable_lines(words.strip().rpartition("\n")[2])
         return DeviceError(

@@ -66,16 +66,16 @@ class InstallReply:
 
 
 @dataclass(frozen=True)
-class _Refused:
-    """Why nothing was changed."""
+class Refusal:
+    """Why a program on the device did nothing."""
 
     kind: str
     message: str
 
 
 @dataclass(frozen=True)
-class _Outcome:
-    """Whether it was installed."""
+class Outcome:
+    """Whether a program on the device did what it was sent for."""
 
     ok: bool
 
@@ -103,8 +103,8 @@ def parse_reply(
             hint=_HINTS["proof"],
         ) from None
     try:
-        if not structured(parsed, _Outcome).ok:
-            raise _refusal(target, structured(parsed, _Refused))
+        if not structured(parsed, Outcome).ok:
+            raise _refusal(target, structured(parsed, Refusal))
         reply = structured(parsed, InstallReply)
         refuse(_problems(reply, deployable, release))
     except UnfitError as error:
@@ -120,9 +120,9 @@ def proof(reply: ProofReply) -> Proof:
     return Proof(reply.images, outputs, reply.output_sha256)
 
 
-def _refusal(target: str, refused: _Refused) -> DeviceError:
-    message = _words(refused.message).rstrip(".")
-    return DeviceError(f"{target}: {message}.", hint=_HINTS.get(refused.kind, UNCHANGED))
+def _refusal(target: str, refusal: Refusal) -> DeviceError:
+    message = _words(refusal.message).rstrip(".")
+    return DeviceError(f"{target}: {message}.", hint=_HINTS.get(refusal.kind, UNCHANGED))
 
 
 def _words(text: str) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from edgecnn import strict
 from edgecnn.deploying import place
+from edgecnn.deploying.reply import Outcome, Refusal
 from edgecnn.errors import DeviceError, InputError
 from edgecnn.strict import UnfitError, structured
 from edgecnn.text import printable_lines
@@ -85,23 +86,10 @@ class ServiceReport:
 
 
 @dataclass(frozen=True)
-class _Told:
+class ServiceReply:
     """What the program prints of what it did."""
 
     service: ServiceReport
-
-
-@dataclass(frozen=True)
-class _Refused:
-    """Why it did not."""
-
-    kind: str
-    message: str
-
-
-@dataclass(frozen=True)
-class _Outcome:
-    ok: bool
 
 
 def service(where: str, action: Action = "status") -> ServiceReport:
@@ -154,23 +142,23 @@ def move_over(
     """
     progress.stage("waiting for the service's answer")
     workspace.send({_PROGRAM: program()})
-    asked: Sequence[str] = ("update", folder)
+    action: Sequence[str] = ("update", folder)
     if options is not None:
-        asked = ("install", folder, json.dumps({"arguments": options.arguments()}))
-    done = workspace.run([workspace.python, _PROGRAM, *asked], timeout_s=_TIMEOUT_S)
+        action = ("install", folder, json.dumps({"arguments": options.arguments()}))
+    done = workspace.run([workspace.python, _PROGRAM, *action], timeout_s=_TIMEOUT_S)
     return _understood(target, done.stdout or done.stderr)
 
 
 def _understood(target: str, said: str) -> ServiceReport:
     try:
         parsed = strict.parse(said.encode())
-        if not structured(parsed, _Outcome).ok:
-            refused = structured(parsed, _Refused)
+        if not structured(parsed, Outcome).ok:
+            refusal = structured(parsed, Refusal)
             raise DeviceError(
-                f"{target}: {printable_lines(refused.message[:1000])}.",
-                hint=_HINTS.get(refused.kind, "`edgecnn service logs` has its own words."),
+                f"{target}: {printable_lines(refusal.message[:1000])}.",
+                hint=_HINTS.get(refusal.kind, "`edgecnn service logs` has its own words."),
             )
-        report = structured(parsed, _Told).service
+        report = structured(parsed, ServiceReply).service
     except UnfitError as error:
         raise DeviceError(
             f"{target}: what the service's program printed is damaged:"

@@ -200,6 +200,8 @@ class Devices:
     Attributes:
         runtime_bytes: measured peak of a process with a tiny network, on the header's machine:
             Python, numpy and the runtime, which every contender's `memory_bytes` comes on top of.
+        predicted_on: date and time of the predictions, which are renewed without measuring again;
+            "" where they are of the header's.
     """
 
     header: Header
@@ -208,6 +210,7 @@ class Devices:
     fits: tuple[Fitted, ...] = ()
     schema: int = 1
     runtime_bytes: int | None = None
+    predicted_on: str = ""
 
 
 @dataclass(frozen=True)

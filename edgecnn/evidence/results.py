@@ -29,7 +29,7 @@ def check_writable(path: Path) -> None:
     Raises:
         InputError: they cannot.
     """
-    with _input_errors(path), _locked(path):
+    with input_errors("Results", path, _OTHER_FILE), _locked(path):
         pass
 
 
@@ -45,7 +45,7 @@ def append(path: Path, results: Iterable[BenchResult]) -> None:
     lines = [_line(result) for result in results]
     if not lines:
         return
-    with _input_errors(path), _locked(path) as descriptor:
+    with input_errors("Results", path, _OTHER_FILE), _locked(path) as descriptor:
         size = os.fstat(descriptor).st_size
         # A killed writer's half line must not swallow ours.
         start = b"" if size == 0 or os.pread(descriptor, 1, size - 1) == _NEWLINE else _NEWLINE
@@ -127,13 +127,18 @@ def _locked(path: Path) -> Generator[int, None, None]:
         os.close(descriptor)  # and the lock with it
 
 
+_OTHER_FILE = "Name another file with --results FILE, or keep none with --no-results."
+
+
 @contextlib.contextmanager
-def _input_errors(path: Path) -> Generator[None, None, None]:
+def input_errors(what: str, path: Path, hint: str) -> Generator[None, None, None]:
+    """Say of a file that cannot be written what cannot be kept in it, and why.
+
+    Raises:
+        InputError: an OSError came out of the block.
+    """
     try:
         yield
     except OSError as error:
         why = "it is a symbolic link" if error.errno == errno.ELOOP else error.strerror
-        raise InputError(
-            f"Results cannot be kept in {path}: {why}.",
-            hint="Name another file with --results FILE, or keep none with --no-results.",
-        ) from error
+        raise InputError(f"{what} cannot be kept in {path}: {why}.", hint=hint) from error

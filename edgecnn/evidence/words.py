@@ -25,7 +25,3 @@ class Source:
     entry: str
     date: str
     machine: str
-
-    def __str__(self) -> str:
-        """All of it in a line."""
-        return f"{self.file} {self.entry}; {self.date}, {self.machine}"

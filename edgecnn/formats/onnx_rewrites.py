@@ -99,8 +99,8 @@ def as_affine(node: ir.Node) -> Affine | None:
     """The node as scale and shift, when it is a Mul or an Add with a constant per channel."""
     if node.op_type not in {"Mul", "Add"}:
         return None
-    for source, other in (node.inputs, node.inputs[::-1]):
-        value = array_of(other)
+    for source, operand in (node.inputs, node.inputs[::-1]):
+        value = array_of(operand)
         if value is None or not _per_channel(value):
             continue
         if source is None or source.const_value is not None:

@@ -14,8 +14,8 @@ def copy(graph: Graph) -> Graph:
     new = Graph(description=graph.description)
     known: dict[Tensor, Tensor] = {}
     _fill(new, graph, known)
-    for other in graph.others:
-        new.others.append(_fill(Subgraph(), other, known))
+    for subgraph in graph.others:
+        new.others.append(_fill(Subgraph(), subgraph, known))
     new.metadata, new.files, new.model = list(graph.metadata), list(graph.files), graph.model
     places = dict(zip(map(id, graph.subgraphs), new.subgraphs, strict=True))
     new.signatures = [_signature(signature, known, places) for signature in graph.signatures]

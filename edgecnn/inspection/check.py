@@ -173,12 +173,12 @@ def _touches(operator: Operator, dtypes: set[str]) -> bool:
 
 def _float32(inspection: Inspection) -> list[str]:
     stored = sorted(set(inspection.graph.parameters_by_dtype) - {"float32"})
-    other = {"int8", "uint8", "int16", "float16", "bfloat16", "int4", "int2"}
+    not_float32 = {"int8", "uint8", "int16", "float16", "bfloat16", "int4", "int2"}
     working = [op for op in inspection.operators if op.name.upper() not in _MOVES]
     return [
         *([f"parameters are stored in {', '.join(stored)}"] if stored else []),
         *_check_compute(inspection, "float32"),
-        *_named((op for op in working if _touches(op, other)), "that are not float32"),
+        *_named((op for op in working if _touches(op, not_float32)), "that are not float32"),
     ]
 
 

@@ -26,7 +26,7 @@ _EXAMPLE = 320
 
 
 @dataclass(frozen=True)
-class Given:
+class InputSizes:
     """What the user says of a file's inputs.
 
     Attributes:
@@ -67,7 +67,7 @@ def leaves_open(inputs: Sequence[TensorInfo]) -> bool:
 
 def resolve(
     inputs: Sequence[TensorInfo],
-    request: Given,
+    request: InputSizes,
     file_format: str,
     what: str,
     *,
@@ -103,7 +103,7 @@ def resolve(
     return closed
 
 
-def _refuse_needless(inputs: Sequence[TensorInfo], request: Given, what: str) -> None:
+def _refuse_needless(inputs: Sequence[TensorInfo], request: InputSizes, what: str) -> None:
     if request and not leaves_open(inputs):
         raise InputError(
             f"{request.option} cannot change {what}: it fixes the sizes of its inputs,"
@@ -112,7 +112,9 @@ def _refuse_needless(inputs: Sequence[TensorInfo], request: Given, what: str) ->
         )
 
 
-def _named(inputs: Sequence[TensorInfo], sizes: Given, what: str) -> list[tuple[TensorInfo, Shape]]:
+def _named(
+    inputs: Sequence[TensorInfo], sizes: InputSizes, what: str
+) -> list[tuple[TensorInfo, Shape]]:
     by_name = {tensor.name: tensor for tensor in inputs}
     if "" in sizes.shapes and "" not in by_name:
         if len(inputs) != 1:
@@ -163,7 +165,7 @@ def _check_sizes(name: str, shape: Shape) -> None:
 
 
 def _sized(
-    inputs: Sequence[TensorInfo], request: Given, file_format: str, what: str
+    inputs: Sequence[TensorInfo], request: InputSizes, file_format: str, what: str
 ) -> dict[str, Shape]:
     """Shapes of the image inputs that leave height and width open."""
     assert request.size is not None  # noqa: S101 - for the type checker

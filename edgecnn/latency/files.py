@@ -11,7 +11,7 @@ from edgecnn import inspection
 from edgecnn.convert import inspecting
 from edgecnn.errors import InputError
 from edgecnn.inspection import shapes
-from edgecnn.inspection.shapes import Given
+from edgecnn.inspection.shapes import InputSizes
 from edgecnn.latency.cost import INPUT, MULTIPLYING, NetCost, OperatorCost
 from edgecnn.latency.fusion import Nodes
 from edgecnn.latency.kinds import kind_of
@@ -30,7 +30,7 @@ _HEAVY_WEIGHTS_RANK = 4
 _LOOPS = {"WHILE", "Loop", "Scan"}
 
 
-def costs_of_file(path: Path, sizes: Given | None = None) -> NetCost:
+def costs_of_file(path: Path, sizes: InputSizes | None = None) -> NetCost:
     """The cost of a .tflite or .onnx file, anybody's, at batch 1.
 
     An ONNX file is costed as the .tflite of the same network (see `fusion`).
@@ -46,7 +46,7 @@ def costs_of_file(path: Path, sizes: Given | None = None) -> NetCost:
         MissingPartError: an ONNX file, and the onnx package is not installed.
     """
     file = inspection.inspect(path, delegate=False)
-    sizes = sizes or Given()
+    sizes = sizes or InputSizes()
     if sizes or any(map(shapes.is_open, file.inputs)) or not _is_shaped(file):
         file = inspecting.at(path, file, sizes)
     return costs_of_inspection(path.name, file)

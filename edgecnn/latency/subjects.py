@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from edgecnn import manifest as manifests
 from edgecnn.errors import InputError
-from edgecnn.inspection.shapes import Given
+from edgecnn.inspection.shapes import InputSizes
 from edgecnn.latency.cost import MULTIPLYING
 from edgecnn.latency.files import costs_of_file
 from edgecnn.latency.precision import for_recipe
@@ -56,9 +56,9 @@ class Shape:
         return [name for name, value in options.items() if value is not None]
 
     @property
-    def of_inputs(self) -> Given:
+    def of_inputs(self) -> InputSizes:
         """What is said of a file's inputs."""
-        return Given(self.input_shapes, self.input_size)
+        return InputSizes(self.input_shapes, self.input_size)
 
     @property
     def side(self) -> int | None:

@@ -78,8 +78,8 @@ def align(
 def _owner(entry: int, kernel: str, pairs: dict[int, int]) -> int:
     if entry in pairs:
         return pairs[entry]
-    before = [other for other in pairs if other < entry]
-    after = [other for other in pairs if other > entry]
+    before = [paired for paired in pairs if paired < entry]
+    after = [paired for paired in pairs if paired > entry]
     if before and (not after or _base(kernel) in _TRAILING):
         return pairs[max(before)]
     return pairs[min(after)]

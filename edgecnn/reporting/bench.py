@@ -15,6 +15,7 @@ from edgecnn.text import (
     milliseconds_text,
     printable,
     size_text,
+    threads_text,
 )
 
 if TYPE_CHECKING:
@@ -149,7 +150,7 @@ def reason_lines(results: Iterable[BenchResult]) -> tuple[str, ...]:
     for result in results:
         every += 1
         for reason in result.trust.reasons:
-            about = f"{printable(result.file)} at {_threads(result.threads)}"
+            about = f"{printable(result.file)} at {threads_text(result.threads)}"
             rows.setdefault((GRADES[result.trust.grade], reason), []).append(about)
     return tuple(
         f"{grade}: {reason.rstrip('.')}."
@@ -159,14 +160,10 @@ def reason_lines(results: Iterable[BenchResult]) -> tuple[str, ...]:
     )
 
 
-def _threads(count: int) -> str:
-    return f"{count} thread{'s' if count > 1 else ''}"
-
-
 def mismatch_lines(report: BenchReport) -> tuple[str, ...]:
     """Devices that compute something else than this machine."""
     return tuple(
-        f"{result.target}: outputs of {printable(result.file)} at {_threads(result.threads)}"
+        f"{result.target}: outputs of {printable(result.file)} at {threads_text(result.threads)}"
         " differ from this machine's: do not rely on them."
         for result in report.results
         if result.outputs_match is False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edgecnn.text import printable
+from edgecnn.text import printable, threads_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,7 +20,7 @@ def comparison_lines(comparisons: Iterable[Comparison]) -> tuple[str, ...]:
 def comparison_line(comparison: Comparison) -> str:
     """Say which file is faster, or that nothing shows that one is."""
     threads = comparison.threads
-    where = f"{comparison.target}, {threads} thread{'s' if threads > 1 else ''}"
+    where = f"{comparison.target}, {threads_text(threads)}"
     a, b = printable(comparison.a), printable(comparison.b)
     if comparison.emulated:
         return f"{where}: emulated: its timings do not show which of {a} and {b} is faster."

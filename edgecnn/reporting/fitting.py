@@ -16,6 +16,7 @@ from edgecnn.text import (
     percent_text,
     printable,
     size_text,
+    threads_text,
 )
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def heading(report: FitReport) -> str:
         limits.append(f"{size_text(budgets.memory_bytes)} of memory")
     if budgets.size_bytes is not None:
         limits.append(f"a file of {size_text(budgets.size_bytes)}")
-    threads = f"{report.threads} thread{'s' if report.threads > 1 else ''}"
+    threads = threads_text(report.threads)
     return (
         f"{printable(report.model)} on {printable(report.device)}, {threads}, within"
         f" {' and '.join(limits)}: {len(report.candidates)} candidates, predicted."

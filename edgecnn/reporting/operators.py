@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edgecnn.reporting.table import Column, Table
-from edgecnn.text import ABSENT, count_text, percent_text, printable, size_text
+from edgecnn.text import ABSENT, count_text, percent_text, printable, size_text, threads_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,7 +40,7 @@ def operator_facts(profile: OperatorProfile) -> tuple[tuple[str, str], ...]:
         f"{small[1] / _GIGA:.0f} GB/s up to {size_text(small[0])},"
         f" {large[1] / _GIGA:.0f} GB/s at {size_text(large[0])}"
     )
-    threads = f"{profile.threads} thread{'s' if profile.threads > 1 else ''}"
+    threads = threads_text(profile.threads)
     facts = [
         ("file", printable(profile.file)),
         ("runtime", f"{profile.runtime}, {threads}"),

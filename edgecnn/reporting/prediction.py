@@ -12,6 +12,7 @@ from edgecnn.text import (
     percent_text,
     printable,
     size_text,
+    threads_text,
 )
 
 if TYPE_CHECKING:
@@ -175,7 +176,7 @@ def kinds_table(run: PredictedRun) -> Table:
 
 def title(run: PredictedRun) -> str:
     """Which prediction it is, in a line."""
-    threads = f"{run.threads} thread{'s' if run.threads > 1 else ''}"
+    threads = threads_text(run.threads)
     return f"{printable(run.model)} {run.recipe} on {printable(run.device)}, {threads}"
 
 

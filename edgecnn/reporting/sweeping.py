@@ -16,6 +16,7 @@ from edgecnn.text import (
     percent_text,
     printable,
     size_text,
+    threads_text,
 )
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def place_text(place: Place | None) -> str:
     """Where latencies hold, in a line."""
     if place is None:
         return "Accuracy and size"
-    threads = f"{place.threads} thread{'s' if place.threads > 1 else ''}"
+    threads = threads_text(place.threads)
     how = "measured" if place.measured else "predicted for TFLite with XNNPACK"
     return f"{printable(place.device)}, {threads}, {how}"
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgecnn.claims.standings import POWER_W
 from edgecnn.records import SCHEMA
+from edgecnn.reporting import verdict_details
 from edgecnn.reporting.table import Column, Table
 from edgecnn.text import ABSENT, milliseconds_text, printable
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from edgecnn.claims.record import DeviceSpeed, Number, Outcome, Verdict, VerdictReport
+    from edgecnn.evidence.records import Header
+    from edgecnn.evidence.words import Source
 
 _STYLES: dict[Outcome, str] = {
     "holds": "bold green",
@@ -69,11 +72,6 @@ def paragraphs(verdict: Verdict) -> tuple[str, ...]:
     if verdict.conditions:
         texts.append(f"Conditions: {'; '.join(verdict.conditions)}.")
     return tuple(texts)
-
-
-def detail_pairs(verdict: Verdict) -> tuple[tuple[str, str], ...]:
-    """The details, each with its label."""
-    return tuple((detail.label, detail.text) for detail in verdict.details)
 
 
 def devices_table(verdict: Verdict) -> Table:
@@ -182,11 +180,27 @@ def _entry(number: Number) -> str:
     return printable(f"{number.source.file} {number.source.entry}", 80)
 
 
+def source_text(source: Source) -> str:
+    """Where a number stands, in a line."""
+    return f"{source.file} {source.entry}; {source.date}, {source.machine}"
+
+
 def sources(verdict: Verdict) -> tuple[str, ...]:
     """Date and machine of each file the numbers come from, once."""
     every = (number.source for number in verdict.numbers)
     lines = (f"{source.file}: {source.date}, {source.machine}" for source in every)
     return tuple(printable(line, 200) for line in dict.fromkeys(lines))
+
+
+def records_text(headers: Iterable[Header]) -> str:
+    """When, where and by which version the records were made, alike ones together."""
+    groups: dict[str, list[str]] = {}
+    for header in headers:
+        version, cpu = header.versions.get("edgecnn", "?"), header.machine.cpu
+        origin = f"{header.date[:10]} by edgecnn {version} on {cpu}"
+        groups.setdefault(printable(origin, 200), []).append(header.experiment)
+    parts = [f"{', '.join(names)} of {origin}" for origin, names in groups.items()]
+    return f"Records: {'; '.join(parts)}." if parts else ""
 
 
 def tally(verdicts: Iterable[Verdict]) -> str:
@@ -198,10 +212,14 @@ def tally(verdicts: Iterable[Verdict]) -> str:
 
 
 def _object(verdict: Verdict) -> dict[str, Any]:
-    """Details and sources as text, which is what scripts were given from the start."""
-    numbers = [{**asdict(number), "source": str(number.source)} for number in verdict.numbers]
-    details = [f"{detail.label}: {detail.text}" for detail in verdict.details]
-    return {**asdict(verdict), "numbers": numbers, "details": details}
+    """Details and sources as text, which is what scripts were given from the start, and as data."""
+    numbers = [
+        {**asdict(number), "source": source_text(number.source), "where": asdict(number.source)}
+        for number in verdict.numbers
+    ]
+    facts = [asdict(detail) for detail in verdict_details.facts(verdict)]
+    details = list(verdict_details.sentences(verdict))
+    return {**asdict(verdict), "numbers": numbers, "details": details, "facts": facts}
 
 
 def verdicts_object(report: VerdictReport) -> dict[str, Any]:

@@ -35,7 +35,7 @@ class Fronts:
             return
         for place, members in self._members.items():
             scores = _scores(record, place)
-            if scores is None or any(_beats(other, scores) for other, _ in members):
+            if scores is None or any(_beats(best, scores) for best, _ in members):
                 continue
             members[:] = [member for member in members if not _beats(scores, member[0])]
             members.append((scores, record))

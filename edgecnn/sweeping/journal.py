@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import json
 import os
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from edgecnn import files, strict
 from edgecnn.errors import InputError
+from edgecnn.evidence.results import input_errors
 from edgecnn.records import SCHEMA
 from edgecnn.sweeping.records import PointRecord
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _NEWLINE = b"\n"
 _BLOCK_BYTES = 1 << 16
+_WHAT, _HINT = "The sweep", "Free some space, or choose another folder with --out."
 
 
 class Journal:
@@ -36,7 +37,7 @@ class Journal:
             InputError: the file cannot be written.
         """
         size = os.fstat(self._descriptor).st_size
-        with _input_errors(self._path):
+        with input_errors(_WHAT, self._path, _HINT):
             try:
                 files.write_all(self._descriptor, line_of(record))
                 os.fsync(self._descriptor)
@@ -53,13 +54,13 @@ def opened(path: Path) -> Generator[Journal, None, None]:
     Raises:
         InputError: it cannot be written, or another sweep is at work on it.
     """
-    with _input_errors(path):
+    with input_errors(_WHAT, path, _HINT):
         path.parent.mkdir(parents=True, exist_ok=True)
         # A link may lead to a file that is run, and a model's name may hold $(...).
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         descriptor = os.open(path, flags, 0o666)
     try:
-        with _input_errors(path):
+        with input_errors(_WHAT, path, _HINT):
             _lock(descriptor, path)
             _drop_half_line(descriptor)
         yield Journal(path, descriptor)
@@ -135,15 +136,3 @@ def line_of(record: PointRecord) -> bytes:
     ordered = {"schema": fields.pop("schema"), **fields}
     text = json.dumps(ordered, separators=(",", ":"), allow_nan=False)
     return text.encode("ascii") + _NEWLINE
-
-
-@contextlib.contextmanager
-def _input_errors(path: Path) -> Generator[None, None, None]:
-    try:
-        yield
-    except OSError as error:
-        why = "it is a symbolic link" if error.errno == errno.ELOOP else error.strerror
-        raise InputError(
-            f"The sweep cannot be kept in {path}: {why}.",
-            hint="Free some space, or choose another folder with --out.",
-        ) from error

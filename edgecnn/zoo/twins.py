@@ -5,10 +5,24 @@ Document 000 claims that accuracy is similar either way; the twins put that to t
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from edgecnn.errors import InputError
+from edgecnn.zoo.width import scale_channels
 
 SEPARABLE, NORMAL = "separable", "normal"
 CONVOLUTIONS = (SEPARABLE, NORMAL)
+
+
+class Style(NamedTuple):
+    """What the variants of a network with a twin differ in."""
+
+    width: float
+    convolution: str
+
+    def filters(self, channels: int) -> int:
+        """The document's channels, scaled."""
+        return scale_channels(channels, self.width)
 
 
 def check_convolution(convolution: str, name: str, *, has_twin: bool) -> None:

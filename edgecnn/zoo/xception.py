@@ -8,28 +8,14 @@ normalization.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import keras
 from keras import layers
 
-from edgecnn.zoo.twins import NORMAL, SEPARABLE
-from edgecnn.zoo.width import scale_channels
+from edgecnn.zoo.twins import NORMAL, SEPARABLE, Style
 
 _ENTRY_FILTERS = (128, 256, 728)
 _MIDDLE_BLOCKS = 8
 _EXIT_FILTERS = (728, 1024, 1536, 2048)
-
-
-class _Style(NamedTuple):
-    """What its variants differ in."""
-
-    width: float
-    convolution: str
-
-    def filters(self, channels: int) -> int:
-        """The document's channels, scaled."""
-        return scale_channels(channels, self.width)
 
 
 def build(
@@ -49,7 +35,7 @@ def build(
         float32 (N, input_size, input_size, 3) to class probabilities (N, classes).
     """
     image = keras.Input((input_size, input_size, 3), name="image")
-    style = _Style(width, convolution)
+    style = Style(width, convolution)
     x = _entry_flow(image, style)
     for number in range(1, _MIDDLE_BLOCKS + 1):
         x = _middle_block(x, style, f"middle{number}")
@@ -59,7 +45,7 @@ def build(
     return keras.Model(image, x, name="xception")
 
 
-def _entry_flow(image: keras.KerasTensor, style: _Style) -> keras.KerasTensor:
+def _entry_flow(image: keras.KerasTensor, style: Style) -> keras.KerasTensor:
     x = _conv_bn(image, style.filters(32), 3, "entry_conv1", strides=2)
     x = _relu(x, "entry_conv1")
     x = _conv_bn(x, style.filters(64), 3, "entry_conv2")
@@ -75,7 +61,7 @@ def _entry_flow(image: keras.KerasTensor, style: _Style) -> keras.KerasTensor:
     return x
 
 
-def _middle_block(x: keras.KerasTensor, style: _Style, name: str) -> keras.KerasTensor:
+def _middle_block(x: keras.KerasTensor, style: Style, name: str) -> keras.KerasTensor:
     branch = x
     for number in (1, 2, 3):
         branch = _relu(branch, f"{name}_sep{number}")
@@ -83,7 +69,7 @@ def _middle_block(x: keras.KerasTensor, style: _Style, name: str) -> keras.Keras
     return layers.Add(name=f"{name}_add")([x, _relu(branch, f"{name}_end")])
 
 
-def _exit_flow(x: keras.KerasTensor, style: _Style) -> keras.KerasTensor:
+def _exit_flow(x: keras.KerasTensor, style: Style) -> keras.KerasTensor:
     middle, wide, wider, widest = _EXIT_FILTERS
     branch = _sep_pair(_relu(x, "exit_sep1"), (middle, wide), style, "exit")
     skip = _conv_bn(x, style.filters(wide), 1, "exit_skip", strides=2)
@@ -93,7 +79,7 @@ def _exit_flow(x: keras.KerasTensor, style: _Style) -> keras.KerasTensor:
 
 
 def _sep_pair(
-    x: keras.KerasTensor, channels: tuple[int, int], style: _Style, name: str
+    x: keras.KerasTensor, channels: tuple[int, int], style: Style, name: str
 ) -> keras.KerasTensor:
     x = _sep_bn(x, channels[0], style, f"{name}_sep1")
     x = _sep_bn(_relu(x, f"{name}_sep2"), channels[1], style, f"{name}_sep2")
@@ -109,7 +95,7 @@ def _conv_bn(
     return layers.BatchNormalization(name=f"{name}_bn")(x)
 
 
-def _sep_bn(x: keras.KerasTensor, channels: int, style: _Style, name: str) -> keras.KerasTensor:
+def _sep_bn(x: keras.KerasTensor, channels: int, style: Style, name: str) -> keras.KerasTensor:
     filters = style.filters(channels)
     if style.convolution == NORMAL:
         return _conv_bn(x, filters, 3, name)

@@ -6,26 +6,12 @@ code assigns those to the skip instead of the branch. The quirk is part of the m
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import keras
 from keras import layers
 
-from edgecnn.zoo.twins import NORMAL, SEPARABLE
-from edgecnn.zoo.width import scale_channels
+from edgecnn.zoo.twins import NORMAL, SEPARABLE, Style
 
 _DROPOUT = 0.4
-
-
-class _Style(NamedTuple):
-    """What its variants differ in."""
-
-    width: float
-    convolution: str
-
-    def filters(self, channels: int) -> int:
-        """The document's channels, scaled."""
-        return scale_channels(channels, self.width)
 
 
 def build(
@@ -47,7 +33,7 @@ def build(
         float32 (N, input_size, input_size, 3) to class probabilities (N, classes).
     """
     image = keras.Input((input_size, input_size, 3), name="image")
-    style = _Style(width, convolution)
+    style = Style(width, convolution)
     x = _normalize(_conv(image, style.filters(32), "stem_conv1", strides=2), "stem_conv1")
     x = _normalize(_conv(x, style.filters(64), "stem_conv2"), "stem_conv2")
     x = _block1(x, style, "block1")
@@ -60,7 +46,7 @@ def build(
     return keras.Model(image, x, name="xception-mini")
 
 
-def _block1(skip: keras.KerasTensor, style: _Style, name: str) -> keras.KerasTensor:
+def _block1(skip: keras.KerasTensor, style: Style, name: str) -> keras.KerasTensor:
     branch = _depthwise(skip, style, f"{name}_depthwise1")
     skip = _normalize(skip, f"{name}_skip1")
     branch = _depthwise(branch, style, f"{name}_depthwise2")
@@ -68,7 +54,7 @@ def _block1(skip: keras.KerasTensor, style: _Style, name: str) -> keras.KerasTen
     return _join(branch, skip, style.filters(64), name)
 
 
-def _block2(skip: keras.KerasTensor, style: _Style, name: str) -> keras.KerasTensor:
+def _block2(skip: keras.KerasTensor, style: Style, name: str) -> keras.KerasTensor:
     branch = layers.Activation("relu", name=f"{name}_relu")(skip)
     branch = _conv(branch, style.filters(256), f"{name}_conv")
     skip = _normalize(skip, f"{name}_skip1")
@@ -95,7 +81,7 @@ def _conv(x: keras.KerasTensor, filters: int, name: str, strides: int = 1) -> ke
 
 
 def _depthwise(
-    x: keras.KerasTensor, style: _Style, name: str, activation: str | None = "relu"
+    x: keras.KerasTensor, style: Style, name: str, activation: str | None = "relu"
 ) -> keras.KerasTensor:
     if style.convolution == NORMAL:
         return layers.Conv2D(x.shape[-1], 3, padding="same", activation=activation, name=name)(x)

@@ -20,14 +20,31 @@ _INLINE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 _NUMBER = re.compile(r"\b[0-9a-f]{12,64}\b|\d[\d,.]*")
 _RULE = re.compile(r"-{3,}")
 _LEFT_OUT = re.compile(r"\[\.\.\.\]|^\.\.\.$", re.MULTILINE)
+_DATELINE = re.compile(r"\n(Run on \d{4}-\d\d-\d\d: [^\n]+\.)\n")
 
 
 @dataclass(frozen=True)
 class Sample:
-    """What a command is said to print."""
+    """What a command is said to print.
+
+    Attributes:
+        command: the last one of the shell block before it; empty where there is none, or where
+            another sample of that command comes first.
+        printed: the block.
+        dateline: the line after it that says when and where it was run; "" where there is none.
+    """
 
     command: tuple[str, ...]
     printed: str
+    dateline: str = ""
+
+    def rewritten(self, text: str, printed: str, dateline: str) -> str:
+        """The text of its document with another output, and another line after it."""
+        return text.replace(_closed(self.printed, self.dateline), _closed(printed, dateline), 1)
+
+
+def _closed(printed: str, dateline: str) -> str:
+    return f"{printed}```\n" + (f"\n{dateline}\n" if dateline else "")
 
 
 def blocks(document: Path) -> list[tuple[str, str]]:
@@ -77,11 +94,14 @@ def samples(document: Path) -> list[Sample]:
     """Every output block with the last command of the shell block before it."""
     result: list[Sample] = []
     command: tuple[str, ...] = ()
-    for language, body in blocks(document):
+    text = document.read_text("utf-8")
+    for block in _FENCE.finditer(text):
+        language, body = block.groups()
         if language == "sh":
             command = lines(body)[-1]
-        elif language == "text" and command:
-            result.append(Sample(command, body))
+        elif language == "text":
+            dated = _DATELINE.match(text, block.end() + 1)
+            result.append(Sample(command, body, dated.group(1) if dated else ""))
             command = ()
     return result
 

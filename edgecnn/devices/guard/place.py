@@ -170,9 +170,12 @@ def _keeper(locks: list[int], clear: Callable[[], None]) -> Generator[None, None
         os.setsid()
         for number in SIGNALS:
             signal.signal(number, signal.SIG_IGN)
-        for other in {*range(_MAX_DESCRIPTOR)} - {*locks, read_end}:  # or the connection stays open
+        for descriptor in {*range(_MAX_DESCRIPTOR)} - {
+            *locks,
+            read_end,
+        }:  # or the connection stays open
             with contextlib.suppress(OSError):
-                os.close(other)
+                os.close(descriptor)
         try:
             if not os.read(read_end, 1):
                 clear()

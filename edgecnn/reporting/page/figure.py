@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from edgecnn.evidence.records import Header
+    from edgecnn.evidence.records import Devices, Header
 
 Value: TypeAlias = str | int | float | bool | None
 Row: TypeAlias = Mapping[str, Value]
@@ -142,6 +142,15 @@ def source(header: Header, provenance: tuple[str, ...], packages: tuple[str, ...
         versions=tuple(f"{name} {versions[name]}" for name in named if name in versions),
         command=header.command,
     )
+
+
+def devices_source(record: Devices, provenance: tuple[str, ...]) -> Source:
+    """The record of devices as a figure's source; predictions alone have a date of their own."""
+    of_record = source(record.header, provenance)
+    if set(provenance) != {"predicted"} or not record.predicted_on:
+        return of_record
+    command = f"{of_record.command} --predictions-only"
+    return replace(of_record, date=record.predicted_on, machine="", versions=(), command=command)
 
 
 def number(row: Row, key: str) -> float:

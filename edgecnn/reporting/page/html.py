@@ -9,7 +9,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from edgecnn.errors import MissingPartError
-from edgecnn.reporting import verdict
+from edgecnn.reporting import verdict, verdict_details
 from edgecnn.reporting.page import badges, drawing, vega, words
 from edgecnn.reporting.page.figure import Figure, visible
 
@@ -123,6 +123,9 @@ def _environment() -> jinja2.Environment:
         path=badges.PATHS.__getitem__,
         frames=verdict.frames_text,
         interval=verdict.interval_text,
+        word_pairs=verdict_details.word_pairs,
+        details_table=verdict_details.details_table,
+        settling=verdict_details.settling,
     )
     return environment
 

@@ -76,5 +76,5 @@ def _marks(group: dict[str, Any]) -> Iterator[tuple[dict[str, Any], dict[str, An
 
 def _size(group: dict[str, Any], side: str) -> str:
     """The signal of a chart's width or height: its own where it is one of several."""
-    given = group.get("encode", {}).get("update", {}).get(side, {})
-    return str(given.get("signal", given.get("value", side)))
+    signal = group.get("encode", {}).get("update", {}).get(side, {})
+    return str(signal.get("signal", signal.get("value", side)))

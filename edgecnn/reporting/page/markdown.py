@@ -8,6 +8,7 @@ from edgecnn.reporting import verdict as shown_verdict
 from edgecnn.reporting.page import words
 from edgecnn.reporting.page.badges import BADGES
 from edgecnn.reporting.page.figure import Figure, visible
+from edgecnn.reporting.verdict_details import details_table, word_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -48,15 +49,20 @@ def _verdict(verdict: Verdict) -> Iterator[str]:
         table = shown_verdict.devices_table(verdict)
         yield from _table(tuple(column.title for column in table.columns), table.rows)
         yield from ("", escape(shown_verdict.devices_legend(verdict)))
-    for detail in verdict.details:
-        yield from ("", escape(f"{detail.label}: {detail.text}"))
+    for topic, said in word_pairs(verdict):
+        yield from ("", escape(f"{topic}: {said}"))
+    if (details := details_table(verdict)).rows:
+        yield from _table(tuple(column.title for column in details.columns), details.rows)
     if verdict.conditions:
         yield ""
         yield from (f"- {escape(condition)}" for condition in verdict.conditions)
     for caveat in verdict.caveats:
         yield from ("", f"Note: {escape(caveat)}")
     if verdict.numbers:
-        rows = [(n.name, words.quantity(n), n.provenance, str(n.source)) for n in verdict.numbers]
+        rows = [
+            (n.name, words.quantity(n), n.provenance, shown_verdict.source_text(n.source))
+            for n in verdict.numbers
+        ]
         yield from _table(("number", "value", "provenance", "source"), rows)
     yield from ("", f"Made again with {_code(claim.command)}")
 

@@ -7,6 +7,7 @@ import io
 from typing import TYPE_CHECKING
 
 from edgecnn.reporting.page.figure import Figure
+from edgecnn.reporting.verdict import source_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -51,7 +52,7 @@ def _numbers(verdicts: Iterable[Verdict]) -> Iterable[Sequence[Value]]:
                 number.value,
                 number.unit,
                 number.provenance,
-                str(number.source),
+                source_text(number.source),
             )
 
 

@@ -17,9 +17,9 @@ def compiled(specification: dict[str, Any]) -> dict[str, Any]:
     """Compile a chart with the look of all charts, its names laid out."""
     import vl_convert
 
-    given = json.dumps(specification, ensure_ascii=False)
+    text = json.dumps(specification, ensure_ascii=False)
     spec: dict[str, Any] = vl_convert.vegalite_to_vega(
-        _HALVES.sub(lambda half: f"\\\\u{ord(half[0]):04x}", given),
+        _HALVES.sub(lambda half: f"\\\\u{ord(half[0]):04x}", text),
         config=drawing.config(),
         vl_version=VEGA_LITE,
         show_warnings=False,  # it warns that rows of a fixed height fit the width alone: intended

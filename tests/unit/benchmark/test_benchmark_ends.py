@@ -21,7 +21,7 @@ from edgecnn.benchmark.files import collect
 from edgecnn.benchmark.session import Job, request
 from edgecnn.errors import InputError
 from edgecnn.inspection import inspect
-from edgecnn.inspection.shapes import Given
+from edgecnn.inspection.shapes import InputSizes
 from edgecnn.measurements import BenchPlan
 from edgecnn.records import (
     Endpoint,
@@ -88,7 +88,7 @@ def test_open_sizes_are_asked_for_and_taken(tmp_path: Path, model: Any) -> None:
     path = saved(tmp_path, model)
     with pytest.raises(runner.OpenError, match=r"leaves sizes open: 1x"):
         runner.load(job(path))
-    (file,) = collect([path], shapes=Given(size=(16, 24)))
+    (file,) = collect([path], shapes=InputSizes(size=(16, 24)))
     assert file.shapes is not None
     net, facts = runner.load(job(path, shapes=file.shapes))
     assert net.inputs[0].shape == file.shapes[0]
@@ -118,18 +118,20 @@ def test_a_fixed_file_is_compared_with_an_open_one(tmp_path: Path) -> None:
     report = edgecnn.compare(opened, fixed, results=None, input_shapes={"images": (1, 3, 16, 24)})
     assert report.failures == ()
     assert [each.outputs_match for each in report.results] == [True, True]
-    by_name = {file.path: file.shapes for file in collect([fixed, opened], shapes=Given(size=16))}
+    by_name = {
+        file.path: file.shapes for file in collect([fixed, opened], shapes=InputSizes(size=16))
+    }
     assert by_name == {fixed: None, opened: ((1, 3, 16, 16),)}
 
 
 def test_a_size_that_the_file_fixes_is_not_a_runtimes_to_change(tmp_path: Path) -> None:
     path = saved(tmp_path, detector(16, "width", 1))
     with pytest.raises(InputError, match="only what is open"):
-        collect([path], shapes=Given({"": (1, 3, 24, 24)}))
+        collect([path], shapes=InputSizes({"": (1, 3, 24, 24)}))
 
 
 def test_what_a_device_is_told_of_an_open_file(tmp_path: Path) -> None:
-    (file,) = collect([saved(tmp_path, detector())], shapes=Given({"": (1, 3, 16, 24)}))
+    (file,) = collect([saved(tmp_path, detector())], shapes=InputSizes({"": (1, 3, 16, 24)}))
     told = json.loads(json.dumps(request(Job((file,), (1,), QUICK, keep=False))))
     assert told["files"][0]["shapes"] == [[1, 3, 16, 24]]
     (pair,) = runner.pairs_of({**told, "pin": False}, tmp_path)

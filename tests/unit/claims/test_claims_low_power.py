@@ -16,12 +16,16 @@ from edgecnn.claims.measured import with_measurements
 from edgecnn.evidence import results
 from edgecnn.evidence.files import Evidence
 from edgecnn.evidence.records import Contender, DeviceLatency, Devices, Fitted
+from edgecnn.evidence.words import Source
 from edgecnn.measurements import Trust
+from edgecnn.reporting import verdict_details
+from edgecnn.reporting.page.figure import devices_source
+from edgecnn.tflm.boards import BOARDS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from edgecnn.claims.record import Outcome
+    from edgecnn.claims.record import Outcome, Verdict
     from edgecnn.measurements import BenchResult
 
 GOODNESS: dict[Outcome, int] = {"fails": 0, "holds with conditions": 1, "holds": 2}
@@ -109,28 +113,28 @@ def test_a_recipe_over_the_memory_is_a_condition() -> None:
     rows = latency(90), latency(400, recipe="float32")
     found = low_power.judge(evidence(*rows, latency(2000, ZERO), contenders=both))
     assert "more than 64 MB of memory in float32" in found.conditions
-    assert any("int8 23.0 MB and 40.0 MB" in each.text for each in found.details)
+    files = {fact.label: fact for fact in found.details if fact.topic == "Files"}
+    assert files["int8, file"].value == 23_000_000
+    memory = files["float32, memory"]
+    assert (memory.value, memory.unit, memory.limit) == (130_000_000, "bytes", 64_000_000)
 
 
 @pytest.mark.parametrize(
-    ("size_bytes", "said"),
-    [
-        (23_000_000, "none of 5 boards has the flash for it (the most is 8.39 MB"),
-        (8_000_000, "the flash of ESP32-S3-DevKitC-1-N8 and Teensy 4.1 has room for it"),
-    ],
+    ("size_bytes", "able"),
+    [(23_000_000, ""), (8_000_000, "ESP32-S3-DevKitC-1-N8, Teensy 4.1")],
 )
-def test_which_microcontrollers_have_the_flash(size_bytes: int, said: str) -> None:
+def test_which_microcontrollers_have_the_flash(size_bytes: int, able: str) -> None:
     net = replace(contender(), size_bytes=size_bytes)
     details = low_power.judge(evidence(latency(50), contenders=(net,))).details
-    (text,) = [detail.text for detail in details if detail.label == "Microcontrollers"]
-    assert text.startswith(f"the int8 file takes {size_bytes / 1e6:.3g}".rstrip("0"))
-    assert said in text
+    file, boards = [fact for fact in details if fact.topic == "Microcontrollers"]
+    assert (file.value, file.limit) == (size_bytes, max(b.flash_bytes for b in BOARDS))
+    assert (boards.value, boards.note) == (len(list(filter(None, able.split(", ")))), able)
 
 
 def test_no_file_for_a_microcontroller_is_no_row() -> None:
     net = contender("float32")
     details = low_power.judge(evidence(latency(50, recipe="float32"), contenders=(net,))).details
-    assert "Microcontrollers" not in {detail.label for detail in details}
+    assert "Microcontrollers" not in {fact.topic for fact in details}
 
 
 @given(
@@ -185,7 +189,8 @@ def benched(tmp_path: Path, *found: BenchResult, predicted_ms: float = 5000) -> 
 def left_out(found: Evidence) -> str:
     """What the verdict says of results that decide nothing; "" where it says nothing."""
     details = low_power.judge(found).details
-    return "".join(each.text for each in details if each.label == "Left out")
+    facts = (fact for fact in details if fact.topic == "Left out")
+    return "".join(f"{fact.label} {fact.value} {fact.unit}: {fact.note}\n" for fact in facts)
 
 
 def on(model: str, **changes: Any) -> BenchResult:  # noqa: ANN401 - any field
@@ -203,8 +208,9 @@ def test_a_result_of_bench_takes_the_place_of_its_prediction(tmp_path: Path) -> 
     judged = low_power.judge(found)
     assert judged.outcome == "holds"
     assert judged.headline.endswith("These latencies were measured.")
-    sources = {str(each.source) for each in judged.numbers if each.provenance == "measured"}
-    assert "results.jsonl #1; 2025-01-02, Raspberry Pi 4 Model B Rev 1.1" in sources
+    sources = {each.source for each in judged.numbers if each.provenance == "measured"}
+    pi = Source("results.jsonl", "#1", "2025-01-02", "Raspberry Pi 4 Model B Rev 1.1")
+    assert pi in sources
     assert left_out(found) == ""
     assert with_measurements(evidence(latency(5000)), None).measurements == ()
 
@@ -247,18 +253,20 @@ def test_a_measurement_that_decides_nothing_is_said_with_its_reason(tmp_path: Pa
     )  # fmt: skip
     assert found.measurements == ()
     text = left_out(found)
-    assert text.startswith("measurements in results.jsonl that decide nothing: OnePlus 9: ")
-    assert "xception int8 38.0 ms with 4 threads and xception int8 38.0 ms with 1 thread" in text
-    assert "(no device profile has that name)" in text
-    assert "(void: it throttled)" in text
-    assert "(an emulator's time)" in text
+    assert "OnePlus 9: xception int8, 1 thread 38.05 ms: no device profile has that name\n" in text
+    assert "OnePlus 9: xception int8, 4 threads 38.05 ms" in text
+    assert "void: it throttled\n" in text
+    assert "an emulator's time\n" in text
     assert "NVIDIA Jetson Nano Developer Kit" in text
     assert low_power.judge(found).outcome == "fails"
 
 
 def test_many_measurements_that_decide_nothing_are_told_shortly(tmp_path: Path) -> None:
-    found = benched(tmp_path, *(on(f"Phone {number}") for number in range(9)))
-    assert left_out(found).endswith("; and 4 more devices or reasons.")
+    found = benched(tmp_path, *(on(f"Phone {number}") for number in range(30)))
+    assert left_out(found).count("Phone") == 30
+    rows = verdict_details.details_table(low_power.judge(found)).rows
+    assert sum("Phone" in row[0] for row in rows) == 20
+    assert ("  and 10 more", "", "", "", "") in rows
 
 
 def test_the_ends_of_an_interval_and_the_measurement_that_settles_it() -> None:
@@ -271,21 +279,29 @@ def test_the_ends_of_an_interval_and_the_measurement_that_settles_it() -> None:
     assert five.decided_by == command
     assert pixel.decided_by == command.replace("ssh://pi@HOST", "adb://SERIAL")
     assert (four.at_low, four.at_high, four.decided_by) == ("1/s", "1/s", "")
-    text = {each.label: each.text for each in found.details}
-    assert "10/s or 1/s on Pi 5 and Pixel 4. One measurement settles each" in text["Open"]
-    assert text["Settled"] == "1/s on Pi 4, at both ends of the interval."
-    assert text["Would change it"].startswith("no latency within these intervals does.")
-    assert "10 frames a second on Pi 4 (even the lower ends are slower)" in text["Would change it"]
+    pairs = dict(verdict_details.word_pairs(found))
+    assert pairs["Open"] == "10/s or 1/s: Pi 5, Pixel 4"
+    assert pairs["Settled"] == "1/s: Pi 4"
+    assert pairs["Would change it"].startswith("holds with conditions: every latency at its lower")
+    assert verdict_details.settling(found) == five.decided_by
+    barriers = {fact.label: fact for fact in found.details if fact.topic == "To hold"}
+    four_slow = barriers["Pi 4, lower end"]
+    assert (four_slow.limit, four_slow.unit) == (100, "ms")
+    assert float(four_slow.value) > 100
 
 
 def test_one_measurement_that_would_give_another_verdict_is_named() -> None:
     found = low_power.judge(evidence(latency(50), latency(90, PI_5, high_ms=120)))
     assert found.outcome == "holds"
-    (text,) = [each.text for each in found.details if each.label == "Would change it"]
-    assert text == "one measurement can: Pi 5 at 120 ms (holds with conditions)."
+    assert changes(found) == [("Pi 5 alone, measured at", 120, "it then holds with conditions")]
     slow = low_power.judge(evidence(latency(1100, low_ms=900)))
-    (text,) = [each.text for each in slow.details if each.label == "Would change it"]
-    assert text == "one measurement can: Pi 4 at 900 ms (holds with conditions)."
+    assert changes(slow) == [("Pi 4 alone, measured at", 900, "it then holds with conditions")]
+
+
+def changes(found: Verdict) -> list[tuple[str, float | str, str]]:
+    """What would give another verdict: label, value and note."""
+    facts = (fact for fact in found.details if fact.topic == "Would change it")
+    return [(fact.label, fact.value, fact.note) for fact in facts]
 
 
 @given(
@@ -301,12 +317,12 @@ def test_a_verdict_that_no_latency_changes_is_the_same_at_both_ends(
         for ms, device in zip(middles, (PI_4, PI_5, ZERO), strict=False)
     ]
     found = low_power.judge(evidence(*rows))
-    (text,) = [each.text for each in found.details if each.label == "Would change it"]
     ends = [
         outcome(*(latency(getattr(row, end), row.device) for row in rows))
         for end in ("low_ms", "high_ms")
     ]
-    fixed = text.startswith("no latency within these intervals does")
+    said = changes(found)
+    fixed = all(outcome == found.outcome for _, outcome, _ in said)
     assert fixed == (set(ends) == {found.outcome})
 
 
@@ -323,11 +339,16 @@ def test_twin_and_others_are_compared_in_one_place() -> None:
             contenders=(contender(), twin, mobile),
         )
     )
-    text = "\n".join(each.text for each in found.details)
-    assert "on a Pi 4 in int8 with 4 threads it takes 1000 ms" in text
-    assert "4.0 times as long" in text
-    assert "MobileNetV2 0.10 of the time (predicted 25.0 ms), 0.713 top-1 published" in text
-    assert "MobileNetV2 has the highest published top-1, 0.713" in text
+    facts = {(fact.topic, fact.label): fact for fact in found.details}
+    assert facts["Normal twin", "on a Pi 4 in int8 with 4 threads"].value == 1000
+    assert facts["Normal twin", "the time there"].value == pytest.approx(4)
+    topic = "Others on a Pi 4 in int8 with 4 threads"
+    assert facts[topic, "MobileNetV2"].value == 25
+    assert facts[topic, "Xception"].value == 250
+    best = facts[topic, "MobileNetV2, top-1"]
+    assert (best.value, best.kind, best.note) == (
+        0.713, "published", "the most at 10 frames a second"
+    )  # fmt: skip
 
 
 def test_what_it_takes_is_told_where_it_is_too_slow() -> None:
@@ -339,10 +360,11 @@ def test_what_it_takes_is_told_where_it_is_too_slow() -> None:
     found = evidence(latency(250), latency(900, ZERO), latency(90, PI_5)).devices
     assert found is not None
     judged = low_power.judge(Evidence(devices=replace(found, fits=fits)))
-    (text,) = [each.text for each in judged.details if each.label == "For 10 a second"]
-    assert "Pi 4 width 0.375 at 160x160 in int8, 4 threads (95.0 ms, 80.0-99.0: meets)" in text
-    assert "nothing was found for Pi Zero 2 W" in text
-    assert "Pi 5" not in text
+    facts = [fact for fact in judged.details if fact.topic == "For 10 a second"]
+    (four, zero) = sorted(facts, key=lambda fact: fact.label)
+    assert (four.label, four.note) == ("Pi 4: width 0.375 at 160, int8", "4 threads")
+    assert (four.value, four.low, four.high, four.limit) == (95, 80, 99, 100)
+    assert (zero.label, zero.value) == ("Pi Zero 2 W", "nothing was found")
 
 
 def test_every_number_says_where_it_is_from() -> None:
@@ -350,8 +372,20 @@ def test_every_number_says_where_it_is_from() -> None:
     assert found.numbers
     for each in found.numbers:
         assert each.source.file == "devices.json"
-        of_predictor = each.source.entry.startswith("latencies")
+        of_predictor = each.source.entry.startswith(("latencies", "fits"))
         on = standings.PREDICTOR if of_predictor else "made-up CPU"
-        assert str(each.source).endswith(f"; 2026-11-22, {on}")
+        assert (each.source.date, each.source.machine) == ("2026-11-22", on)
     predicted = [each for each in found.numbers if each.name.startswith("latency, Xception int8")]
     assert {each.provenance for each in predicted} == {"predicted"}
+
+
+def test_predictions_that_were_renewed_have_a_date_of_their_own() -> None:
+    record = replace(sample.devices(), predicted_on="2026-11-28T10:00:00+00:00")
+    numbers = low_power.judge(Evidence(devices=record)).numbers
+    dates = {number.provenance: number.source.date for number in numbers if number.unit == "ms"}
+    assert dates["predicted"] == "2026-11-28"
+    renewed = devices_source(record, ("predicted",))
+    assert (renewed.date, renewed.machine) == (record.predicted_on, "")
+    assert renewed.command.endswith(" --predictions-only")
+    mixed = devices_source(record, ("measured", "predicted"))
+    assert (mixed.date, mixed.command) == (record.header.date, record.header.command)

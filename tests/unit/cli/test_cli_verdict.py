@@ -29,6 +29,21 @@ def test_the_main_verdict_is_first_and_all_are_listed(
     for entry in TABLE:
         assert f"\n{entry.claim.id} " in shown
     assert f"{len(TABLE)} claims: " in shown
+    assert "devices" in shown.rpartition("Records: ")[2]
+    assert "of 2026-11-22 by edgecnn" in shown
+
+
+def test_details_are_data_and_say_the_same_in_words(
+    records: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["verdict", "low-power", "--json", "--records", records]) == 0
+    (main,) = json.loads(capsys.readouterr().out)["verdicts"]
+    memory = next(fact for fact in main["facts"] if fact["label"] == "int8, memory")
+    assert (memory["topic"], memory["unit"], memory["limit"]) == ("Files", "bytes", 64_000_000)
+    assert any(text.startswith("Files: ") and "at most 64.0 MB" in text for text in main["details"])
+    where = main["numbers"][0]["where"]
+    assert set(where) == {"file", "entry", "date", "machine"}
+    assert main["numbers"][0]["source"].startswith(f"{where['file']} {where['entry']}; ")
 
 
 @pytest.mark.parametrize("claim", [entry.claim.id for entry in TABLE])
@@ -70,7 +85,7 @@ def test_json_is_one_object_with_every_number(
     assert [each["claim"]["id"] for each in found["verdicts"]] == [e.claim.id for e in TABLE]
     main = found["verdicts"][0]
     assert main["outcome"] == "holds with conditions"
-    assert set(main["numbers"][0]) == {"name", "value", "unit", "provenance", "source"}
+    assert set(main["numbers"][0]) == {"name", "value", "unit", "provenance", "source", "where"}
     assert {each["experiment"] for each in found["headers"]} >= {"devices", "kernels"}
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _MOST_README_BYTES = 9_000
 # Those that need no model file, no device and no TensorFlow: a second or two.
 _CHEAP = {"devices", "fit", "guide", "models", "operators", "predict", "verdict"}
-_PROGRAMS = {"edgecnn", "make", "pip", "python"}
+_PROGRAMS = {"edgecnn", "make", "pip", "python", "ray"}
 
 each_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.stem)
 

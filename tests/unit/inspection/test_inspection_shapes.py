@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from edgecnn.errors import InputError
-from edgecnn.inspection.shapes import Given, resolve
+from edgecnn.inspection.shapes import InputSizes, resolve
 from edgecnn.records import TensorInfo
 
 IMAGE = TensorInfo("images", "float32", (-1, 3, -1, -1))
@@ -18,8 +18,8 @@ LAST = TensorInfo("picture", "float32", (1, -1, -1, 3))
 ODD = TensorInfo("a=b 'c'\n", "float32", (1, -1))
 
 
-def shapes(*inputs: TensorInfo, file_format: str = "onnx", **given: Any) -> tuple[object, ...]:  # noqa: ANN401 - fields of Given
-    return resolve(inputs, Given(**given), file_format, "net")
+def shapes(*inputs: TensorInfo, file_format: str = "onnx", **given: Any) -> tuple[object, ...]:  # noqa: ANN401 - fields of InputSizes
+    return resolve(inputs, InputSizes(**given), file_format, "net")
 
 
 def test_an_open_batch_is_one_unless_it_is_said() -> None:
@@ -43,10 +43,10 @@ def test_a_name_may_be_anything() -> None:
 
 
 def test_what_is_said_can_be_pasted() -> None:
-    given = Given({"images": (1, 3, 8, 8), "": (2,), "a b": (1, 4)}, (50, 150))
+    given = InputSizes({"images": (1, 3, 8, 8), "": (2,), "a b": (1, 4)}, (50, 150))
     words = " --input-size 50,150 --input-shape images=1x3x8x8 --input-shape 2"
     assert given.words == f"{words} --input-shape 'a b=1x4'"
-    assert Given().words == ""
+    assert InputSizes().words == ""
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_what_cannot_be_is_told(
 
 
 def test_an_onnx_file_that_is_converted_may_get_another_shape() -> None:
-    given = Given({"": (1, 3, 9, 9)})
+    given = InputSizes({"": (1, 3, 9, 9)})
     assert resolve((FIXED,), given, "onnx", "net", overrides=True) == ((1, 3, 9, 9),)
     with pytest.raises(InputError, match="--input-size cannot change"):
-        resolve((FIXED,), Given(size=9), "onnx", "net", overrides=True)
+        resolve((FIXED,), InputSizes(size=9), "onnx", "net", overrides=True)

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 from edgecnn.reporting.page import drawing, words
 from edgecnn.reporting.page.charts import device_rows as shared
 from edgecnn.reporting.page.charts import scatter
-from edgecnn.reporting.page.figure import Column, Figure, choose, distinct, number, source, visible
+from edgecnn.reporting.page.figure import (
+    Column,
+    Figure,
+    choose,
+    devices_source,
+    distinct,
+    number,
+    visible,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -54,7 +62,7 @@ def gather(material: Material) -> Figure | Gap:
             choose(rows, "recipe", "Recipe", shared.RECIPE),
             choose(rows, "threads", "Threads", shared.THREADS, every=False),
         ),
-        sources=(source(devices.header, (*distinct(rows, "provenance"), "published")),),
+        sources=(devices_source(devices, (*distinct(rows, "provenance"), "published")),),
         notes=(
             (
                 "Accuracy is what was published for the network in float on ImageNet; networks"

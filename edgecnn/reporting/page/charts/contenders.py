@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from edgecnn.reporting.page import drawing, words
 from edgecnn.reporting.page.charts import device_rows as shared
 from edgecnn.reporting.page.charts import dots
-from edgecnn.reporting.page.figure import Column, Figure, choose, distinct, source
+from edgecnn.reporting.page.figure import Column, Figure, choose, devices_source, distinct
 
 if TYPE_CHECKING:
     from edgecnn.evidence.records import Contender
@@ -52,7 +52,7 @@ def gather(material: Material, quantity: Quantity) -> Figure | Gap:
         ),
         rows=rows,
         filters=(choose(rows, "recipe", "Recipe", shared.RECIPE),),
-        sources=(source(devices.header, distinct(rows, "provenance")),),
+        sources=(devices_source(devices, distinct(rows, "provenance")),),
         notes=quantity.notes,
     )
 

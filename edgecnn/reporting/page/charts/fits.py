@@ -8,7 +8,7 @@ from edgecnn.reporting.page import drawing, words
 from edgecnn.reporting.page.charts import device_rows as shared
 from edgecnn.reporting.page.charts import dots
 from edgecnn.reporting.page.charts.latency import BUDGETS
-from edgecnn.reporting.page.figure import Column, Figure, choose, distinct, source
+from edgecnn.reporting.page.figure import Column, Figure, choose, devices_source, distinct
 
 if TYPE_CHECKING:
     from edgecnn.evidence.records import Fitted
@@ -47,7 +47,7 @@ def gather(material: Material) -> Figure | Gap:
         columns=_COLUMNS,
         rows=rows,
         filters=(choose(rows, "budget", "Budget"),),
-        sources=(source(devices.header, distinct(rows, "provenance")),),
+        sources=(devices_source(devices, distinct(rows, "provenance")),),
         notes=("Smaller networks are less accurate; how much is not part of this search.",),
     )
 

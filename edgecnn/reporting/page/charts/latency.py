@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from edgecnn.reporting.page import drawing, words
 from edgecnn.reporting.page.charts import device_rows as shared
 from edgecnn.reporting.page.charts import dots
-from edgecnn.reporting.page.figure import Column, Figure, choose, distinct, number, source
+from edgecnn.reporting.page.figure import Column, Figure, choose, devices_source, distinct, number
 
 if TYPE_CHECKING:
     from edgecnn.reporting.page.figure import Gap, Row
@@ -51,7 +51,7 @@ def gather(material: Material) -> Figure | Gap:
             choose(rows, "recipe", "Recipe", shared.RECIPE),
             choose(rows, "threads", "Threads", shared.THREADS, every=False),
         ),
-        sources=(source(devices.header, distinct(rows, "provenance")),),
+        sources=(devices_source(devices, distinct(rows, "provenance")),),
         notes=(
             (
                 "The interval of a prediction holds for the given share of what sources left out"
