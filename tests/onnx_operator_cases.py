@@ -422,8 +422,19 @@ RECURRENT = [
     _recurrent("RNN", 1),
 ]
 
+WAVE = {"x": (2, 40, 1)}
+SPECTRA = [
+    one("STFT", {"step": np.int64(6), "w": np.hanning(16).astype(np.float32), "n": np.int64(16)},
+        inputs=WAVE, more=PLAIN),
+    one("STFT", {"step": np.int64(6), "n": np.int64(15)}, operands="x step  n", onesided=0,
+        inputs=WAVE, name="plain", more=PLAIN),
+    one("DFT", inputs=WAVE, onesided=1, more=PLAIN),
+    one("DFT", {"axis": np.int64(-2)}, operands="x  axis", inputs=WAVE, name="newer",
+        more={**PLAIN, "opset": 20}),
+]  # fmt: skip
+
 CASES = [
     *CONVOLUTIONS, *TRANSPOSED, *POOLS, *NORMALIZATIONS, *UNARY, *BINARY, *SHAPES, *GATHERS,
-    *REDUCTIONS, *PRODUCTS, *RESIZES, *RECURRENT,
+    *REDUCTIONS, *PRODUCTS, *RESIZES, *RECURRENT, *SPECTRA,
     *(after_conv(case) for case in (*UNARY[:4], *SHAPES[:4], *GATHERS[:2], *REDUCTIONS[:1])),
 ]  # fmt: skip
