@@ -30,6 +30,7 @@ _MATRIX = 2
 _PICTURES = ("uint8", "int8")
 # What varies by less than this share of its power is rounding around a constant.
 _CONSTANT = 1e-10
+_TINY = 2.2250738585072014e-308  # float64's smallest normal number
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,6 +111,7 @@ def _compare_output(
         expected, actual, on_logits = reference.outputs[index], measured.outputs[index], False
     _check(expected, actual, info.name)
     ratio_db = snr_db(expected, actual)
+    is_distance = expected.dtype.kind == "f" or expected.dtype in _PICTURES
     expected, actual = expected.astype(np.float64), actual.astype(np.float64)
     group_db, group = worst_group(expected, actual, info.layout)
     return ParityInfo(
@@ -123,6 +125,7 @@ def _compare_output(
         worst_group_db=group_db,
         worst_group=group,
         pixel_agreement=_pixel_agreement(expected, actual, info),
+        spread_db=_own_spread_db(expected, actual, info.layout) if is_distance else None,
     )
 
 
@@ -230,6 +233,34 @@ def worst_noise(expected: Array, actual: Array, layout: str = "") -> Array:
     signal = _signal(part.astype(np.float64))
     shares: Array = squares / signal if signal > 0 else np.where(squares > 0, np.inf, 0.0)
     return shares
+
+
+def spread_db(noise: Array, other: Array | None = None) -> float:
+    """Standard error over the images of an SNR, or of one's gain over another (jackknife).
+
+    Args:
+        noise: each image's share, as `worst_noise` has it.
+        other: likewise, of the same images.
+    """
+    import numpy as np
+
+    count = len(noise)
+    left = noise.sum() - noise
+    ratios = left if other is None else left / np.maximum(other.sum() - other, _TINY)
+    values = 10 * np.log10(np.maximum(ratios, _TINY))
+    return float(np.sqrt((count - 1) / count * np.square(values - values.mean()).sum()))
+
+
+def _own_spread_db(expected: Array, actual: Array, layout: str) -> float | None:
+    """Of the lower of `snr_db` and `worst_group`'s; None where it cannot be told."""
+    import numpy as np
+
+    if expected.ndim == 0 or len(expected) == 1:
+        return None
+    noise = worst_noise(expected, actual, layout)
+    if not np.isfinite(noise).all() or not noise.any():
+        return None
+    return spread_db(noise)
 
 
 def _groups(expected: Array, actual: Array, layout: str) -> Iterator[tuple[str, Array, Array]]:

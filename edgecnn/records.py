@@ -212,6 +212,8 @@ class ParityInfo:
             group only, or no error.
         worst_group: which one that is, such as "axis 2, channel 4".
         pixel_agreement: of maps of classes, the share of pixels with the same class; else None.
+        spread_db: standard error over the samples of the lower of `snr_db` and `worst_group_db`;
+            None where there is one sample, no error, or no distance to speak of.
     """
 
     snr_db: float | None
@@ -224,6 +226,7 @@ class ParityInfo:
     worst_group_db: float | None = None
     worst_group: str = ""
     pixel_agreement: float | None = None
+    spread_db: float | None = None
 
 
 @dataclass(frozen=True)

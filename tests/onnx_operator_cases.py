@@ -203,13 +203,16 @@ NORMALIZATIONS = [
     one("LRN", size=3, alpha=0.5),
 ]  # fmt: skip
 
+WITHIN_ONE = np.tanh(random(1, 4, 9, 10))
 POSITIVE = {"values": "positive"}
 UNARY = [
     *(one(kind) for kind in (
         "Abs", "Ceil", "Cos", "Exp", "Floor", "Neg", "Round", "Sign", "Sin", "Sinh", "Cosh", "Tan",
         "Relu", "Sigmoid", "Tanh", "Softplus", "Softsign", "Elu", "Selu", "Celu", "LeakyRelu",
-        "HardSigmoid", "HardSwish", "Erf", "ThresholdedRelu", "Identity",
+        "HardSigmoid", "HardSwish", "Erf", "ThresholdedRelu", "Identity", "Atan", "Asinh",
     )),
+    *(one(kind, inputs={"x": (1, 4, 9, 10)}, more={"values": {"x": WITHIN_ONE + more}})
+      for kind, more in (("Asin", 0), ("Acos", 0), ("Atanh", 0), ("Acosh", 2))),
     one("Mish", more={"opset": 18}),
     one("Gelu", more={"opset": 20}),
     one("Gelu", approximate="tanh", name="tanh", more={"opset": 20}),
@@ -218,6 +221,7 @@ UNARY = [
     one("Celu", alpha=0.7, name="alpha"),
     one("HardSigmoid", alpha=1 / 6, beta=0.5, name="sixth"),
     one("Shrink", lambd=0.3, bias=0.3),
+    one("Shrink", lambd=0.3, bias=0.1, name="general"),
     one("PRelu", {"a": random(4, 1, 1, seed=3)}),
     one("PRelu", {"a": random(1, seed=3)}, name="scalar"),
     one("PRelu", {"a": random(4, seed=3)}, inputs={"x": (2, 4)}, name="rank2"),
@@ -409,6 +413,8 @@ def _recurrent(
 
 RECURRENT = [
     _recurrent("LSTM", 4),
+    _recurrent("LSTM", 4, "clipped", clip=0.3),
+    _recurrent("GRU", 3, "clipped", clip=0.3, linear_before_reset=1),
     _recurrent("LSTM", 4, "reverse", direction="reverse"),
     _recurrent("LSTM", 4, "both", 2, direction="bidirectional"),
     _recurrent("GRU", 3),
@@ -416,8 +422,19 @@ RECURRENT = [
     _recurrent("RNN", 1),
 ]
 
+WAVE = {"x": (2, 40, 1)}
+SPECTRA = [
+    one("STFT", {"step": np.int64(6), "w": np.hanning(16).astype(np.float32), "n": np.int64(16)},
+        inputs=WAVE, more=PLAIN),
+    one("STFT", {"step": np.int64(6), "n": np.int64(15)}, operands="x step  n", onesided=0,
+        inputs=WAVE, name="plain", more=PLAIN),
+    one("DFT", inputs=WAVE, onesided=1, more=PLAIN),
+    one("DFT", {"axis": np.int64(-2)}, operands="x  axis", inputs=WAVE, name="newer",
+        more={**PLAIN, "opset": 20}),
+]  # fmt: skip
+
 CASES = [
     *CONVOLUTIONS, *TRANSPOSED, *POOLS, *NORMALIZATIONS, *UNARY, *BINARY, *SHAPES, *GATHERS,
-    *REDUCTIONS, *PRODUCTS, *RESIZES, *RECURRENT,
+    *REDUCTIONS, *PRODUCTS, *RESIZES, *RECURRENT, *SPECTRA,
     *(after_conv(case) for case in (*UNARY[:4], *SHAPES[:4], *GATHERS[:2], *REDUCTIONS[:1])),
 ]  # fmt: skip

@@ -9,6 +9,7 @@ function.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -139,14 +140,9 @@ def _refuse_unknown(graph: ir.Graph) -> None:
     """Hold every node against opset 17's schemas."""
     from onnx import defs
 
+    _refuse_later(graph)
     for node in graph:
-        try:
-            schema = defs.get_schema(node.op_type, OPSET, "")
-        except defs.SchemaError:
-            raise InputError(
-                f"The ONNX operator {node.op_type} is not in opset {OPSET}.",
-                hint=f"Export the model with opset {OPSET}.",
-            ) from None
+        schema = defs.get_schema(node.op_type, OPSET, "")
         odd = sorted(node.attributes.keys() - schema.attributes.keys())
         if odd or len(node.inputs) > schema.max_input:
             raise InputError(
@@ -154,6 +150,28 @@ def _refuse_unknown(graph: ir.Graph) -> None:
                 f" ({', '.join(odd) or 'more inputs'}).",
                 hint=f"Export the model with opset {OPSET}.",
             )
+
+
+def _refuse_later(graph: ir.Graph) -> None:
+    """Refuse the operators that opset 17 has not, all of them at once."""
+    from onnx import defs
+
+    counts = Counter(n.op_type for n in graph if not defs.has(n.op_type, OPSET, ""))
+    if not counts:
+        return
+    named = [f"{name} ({count}x, {_first_opset(name)})" for name, count in sorted(counts.items())]
+    raise InputError(
+        f"The ONNX model has operators that opset {OPSET}, which edgecnn's files have, has not:"
+        f" {', '.join(named)}.",
+        hint=f"Cut the model before them, or write them with operators of opset {OPSET}.",
+    )
+
+
+def _first_opset(operator: str) -> str:
+    from onnx import defs
+
+    versions = [s.since_version for s in defs.get_all_schemas_with_history() if s.name == operator]
+    return f"from opset {min(versions)} on" if versions else "in no opset"
 
 
 def _shape(node: ir.Node) -> tuple[int, ...]:

@@ -302,7 +302,19 @@ def poor(info: ParityInfo) -> str:
     for agreement in (info.top1_agreement, info.pixel_agreement):
         if agreement is not None and agreement < _POOR_AGREEMENT:
             return f"agrees with the float model on {agreement:.1%} of the samples"
-    return ""
+    return _uncertain(info)
+
+
+def _uncertain(info: ParityInfo) -> str:
+    """What to say of an output that is close to the least by its samples' standard error."""
+    least_db = min(_decibel(info.snr_db), _decibel(info.worst_group_db))
+    if info.spread_db is None or least_db - info.spread_db >= _POOR_DB:
+        return ""
+    return (
+        f"has {least_db:.1f} dB SNR in its worst group with a standard error of"
+        f" {info.spread_db:.1f} dB over {info.samples} samples: others may be below"
+        f" {_POOR_DB:g} dB"
+    )
 
 
 def _decibel(snr_db: float | None) -> float:

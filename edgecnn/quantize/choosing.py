@@ -213,22 +213,10 @@ def ratio_db(noise: NDArray[np.float64]) -> float:
     return float("inf") if total <= 0 else float(-10 * np.log10(total))
 
 
-def spread_db(noise: NDArray[np.float64], other: NDArray[np.float64] | None = None) -> float:
-    """Standard error over the images of an SNR, or of one's gain over another (jackknife)."""
-    count = len(noise)
-    left = noise.sum() - noise
-    ratios = left if other is None else left / np.maximum(other.sum() - other, _TINY)
-    values = 10 * np.log10(np.maximum(ratios, _TINY))
-    return float(np.sqrt((count - 1) / count * np.square(values - values.mean()).sum()))
-
-
-_TINY = float(np.finfo(np.float64).tiny)
-
-
 def pays(noise: NDArray[np.float64], other: NDArray[np.float64], least_db: float) -> bool:
     """Whether the first has less noise than the other, beyond what the images' choice explains."""
     gain = ratio_db(noise) - ratio_db(other)
-    return gain >= least_db and gain >= _STANDARD_ERRORS * spread_db(noise, other)
+    return gain >= least_db and gain >= _STANDARD_ERRORS * parity.spread_db(noise, other)
 
 
 def stretching_pays(wide: NDArray[np.float64], narrow: NDArray[np.float64]) -> bool:
@@ -318,7 +306,7 @@ class Search:
             best = nearest
         tried = {settings.text: ratio_db(noise) for settings, noise in self._noise.items()}
         return Choice(
-            best, tried, self._trial.images, spread_db(self._noise[best]),
+            best, tried, self._trial.images, parity.spread_db(self._noise[best]),
             tuple(self._files(best)),
         )  # fmt: skip
 

@@ -241,6 +241,12 @@ def _leads_to_output(tensor: ir.Value) -> bool:
     )
 
 
+def _reads_an_input(node: ir.Node) -> bool:
+    """Whether some of its data come straight from the network's inputs, as they are."""
+    data = [value for value in node.inputs if value is not None and value.const_value is None]
+    return any(value.producer() is None for value in data)
+
+
 def _is_integer(node: ir.Node) -> bool:
     """Whether onnxruntime makes an integer operator of it: quantized in, and quantized out."""
     makers = node.predecessors()
@@ -248,7 +254,7 @@ def _is_integer(node: ir.Node) -> bool:
     plain = [maker for maker in makers if maker.op_type != "DequantizeLinear"]
     if node.op_type in {"Resize", "Pad", "Clip", "Slice", "Gather", "Split"}:
         plain = plain[:0] if fed else plain
-    if not fed or plain:
+    if not fed or plain or _reads_an_input(node):
         return False
     if node.op_type in WEIGHTED and maker_of(node.inputs[1]) is None:
         return False  # its weights are float32

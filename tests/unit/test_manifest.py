@@ -67,7 +67,14 @@ MORE = {
     "": {"preprocessing", "notes", "inputs", "outputs"},
     "file": {"parities", "integer", "float_ops"},
     "tensor": {"layout"},
-    "parity": {"output", "measured_on", "worst_group_db", "worst_group", "pixel_agreement"},
+    "parity": {
+        "output",
+        "measured_on",
+        "worst_group_db",
+        "worst_group",
+        "pixel_agreement",
+        "spread_db",
+    },
     "graph": {"parameters_by_dtype", "undelegated_ops", "variable_ops", "custom_ops"},
 }
 

@@ -15,6 +15,7 @@ from tiny_tflite import float_net
 
 from edgecnn import parity
 from edgecnn.errors import InputError
+from edgecnn.exporting.run import poor
 from edgecnn.records import EndLayouts, Endpoint, OutputInfo, ParityInfo
 
 if TYPE_CHECKING:
@@ -281,3 +282,18 @@ def test_pictures_of_8_bits_are_measured_by_distance_and_places_by_how_many_diff
     other = places.copy()
     other[0, 0, :4] += 100
     assert parity.snr_db(places, other) == pytest.approx(10 * math.log10(256 / 4))
+
+
+def test_what_one_sample_lost_is_uncertain_and_what_all_lost_alike_is_not() -> None:
+    wanted = np.random.default_rng(0).normal(size=(9, 40)).astype(np.float32)
+    even, lone = wanted + 0.05, wanted.copy()
+    lone[3] += 0.15
+    steady, shaky = compare(wanted, even), compare(wanted, lone)
+    assert steady.spread_db is not None
+    assert shaky.spread_db is not None
+    assert steady.spread_db < 0.1
+    assert shaky.spread_db > 10
+    assert poor(steady) == ""
+    assert "standard error" in poor(shaky)
+    assert compare(wanted, wanted).spread_db is None
+    assert compare(wanted[:1], even[:1]).spread_db is None

@@ -18,7 +18,7 @@ Limit = Callable[[Mapping[str, Any]], str]
 
 _KINDS = (
     "activations", "constants", "conv", "conv_transpose", "einsum", "elementwise", "indexing",
-    "matmul", "normalization", "pool", "recurrent", "reduce", "resize", "shape",
+    "matmul", "normalization", "pool", "recurrent", "reduce", "resize", "shape", "spectra",
 )  # fmt: skip
 
 

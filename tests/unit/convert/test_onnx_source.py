@@ -532,3 +532,13 @@ def test_lists_of_tensors_are_taken_apart(opset: int) -> None:
     assert [end.shape for end in source.network.outputs] == [
         (1, 7, 6, 6), (1, 6, 7, 6), (1, 5, 6, 6),
     ]  # fmt: skip
+
+
+def test_all_operators_that_came_later_are_named() -> None:
+    net = Foreign(opset=19)
+    image = net.node("Relu", net.input("image", [1, 16, 16]))
+    folded = net.node("Col2Im", image, net.constant([5, 5]), net.constant([2, 2]))
+    moved = net.node("DeformConv", folded, net.normal(4, 4, 1, 1), net.input("at", [1, 2, 5, 5]))
+    model = net.model({moved: None})
+    with pytest.raises(InputError, match=r"Col2Im \(1x, from opset 18 on\), DeformConv \(1x"):
+        onnx_source.prepare_model(model)

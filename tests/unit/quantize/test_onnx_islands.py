@@ -16,9 +16,10 @@ from edgecnn.convert import onnx_parsing, onnx_source
 from edgecnn.errors import InputError
 from edgecnn.formats import onnx_file
 from edgecnn.formats.onnx_graph import from_proto
+from edgecnn.quantize.onnx_draft import QUANTIZED
 from edgecnn.quantize.onnx_dynamic import to_dynamic
 from edgecnn.quantize.onnx_float16 import to_float16
-from edgecnn.quantize.onnx_islands import Spread
+from edgecnn.quantize.onnx_islands import Spread, float_operators
 from edgecnn.quantize.onnx_qdq import to_int8
 
 if TYPE_CHECKING:
@@ -254,3 +255,12 @@ def test_a_head_of_small_differences_stays_float_and_says_so(tmp_path: Path) -> 
     result, _, _ = _quantized(wide, tmp_path)
     assert result.float_ops == {"Gemm": 1, "GlobalAveragePool": 1}
     assert "stays float32" in result.notes[0]
+
+
+def test_a_convolution_of_an_input_that_stays_float_is_float() -> None:
+    net = Foreign()
+    weight, scale = net.constant(np.ones((4, 3, 1), np.int8)), net.constant(np.float32(0.1))
+    kernel = net.node("DequantizeLinear", weight, scale)
+    x = net.node("Relu", net.node("Conv", net.input("points", [1, 3, 8]), kernel))
+    model = from_proto(net.model({x: [1, 4, 8]}))
+    assert float_operators(model.graph, QUANTIZED) == {"Conv": 1, "Relu": 1}

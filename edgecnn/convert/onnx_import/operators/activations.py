@@ -53,6 +53,12 @@ def erf(x: Any) -> Any:  # noqa: ANN401 - tf.Tensor
     return tf.sign(x) * (1.0 - sum_ * tf.exp(-tf.square(x)))
 
 
+def _shrunk(x: Any, threshold: float, bias: float) -> Any:  # noqa: ANN401 - tf.Tensor
+    if bias == threshold:
+        return tf.nn.relu(x - bias) - tf.nn.relu(-bias - x)
+    return (x - bias * tf.sign(x)) * tf.cast(tf.abs(x) > threshold, x.dtype)
+
+
 _SIMPLE: Mapping[str, Callable[[Node, Any], Any]] = {
     "Celu": lambda n, x: _exponential(x, a := n.get("alpha", 1.0), inner=a),
     "Elu": lambda n, x: _elu(x, n.get("alpha", 1.0)),
@@ -66,9 +72,7 @@ _SIMPLE: Mapping[str, Callable[[Node, Any], Any]] = {
     "Selu": lambda n, x: _exponential(
         x, n.get("alpha", _SELU_ALPHA), scale=n.get("gamma", _SELU_GAMMA)
     ),
-    "Shrink": lambda n, x: (
-        tf.nn.relu(x - n.get("lambd", 0.5)) * 1.0 - tf.nn.relu(-n.get("lambd", 0.5) - x)
-    ),
+    "Shrink": lambda n, x: _shrunk(x, n.get("lambd", 0.5), n.get("bias", 0.0)),
     "Sigmoid": lambda _, x: tf.sigmoid(x),
     "Softplus": lambda _, x: softplus(x),
     "Softsign": lambda _, x: x / (1.0 + tf.abs(x)),
@@ -79,24 +83,13 @@ _SIMPLE: Mapping[str, Callable[[Node, Any], Any]] = {
 _NONNEGATIVE = {"HardSigmoid", "Relu", "Sigmoid", "Softplus", "ThresholdedRelu"}
 
 
-def _limit_shrink(attributes: Mapping[str, Any]) -> str:
-    same = attributes.get("bias", 0.0) == attributes.get("lambd", 0.5)
-    return "" if same else "its bias is not its threshold"
-
-
-@operator(*sorted(set(_SIMPLE) - {"Shrink"}))
+@operator(*_SIMPLE)
 def activation(node: Node) -> Value:
     """A function of one tensor."""
     function = _SIMPLE[node.operator]
     return node.viewed(0).map(
         lambda x: function(node, x), nonnegative=node.operator in _NONNEGATIVE
     )
-
-
-@operator("Shrink", limit=_limit_shrink, note="where the bias is the threshold")
-def shrink(node: Node) -> Value:
-    """Soft shrinkage."""
-    return node.viewed(0).map(lambda x: _SIMPLE["Shrink"](node, x))
 
 
 @operator("PRelu")

@@ -30,9 +30,30 @@ def _quotient(a: Any, b: Any) -> Any:  # noqa: ANN401 - tf.Tensor
     return tf.cast(narrow, a.dtype)
 
 
+def _angle(opposite: Any, adjacent: Any) -> Any:  # noqa: ANN401 - tf.Tensor
+    """TFLite has one function for all inverse ones of trigonometry."""
+    return tf.math.atan2(opposite, adjacent)
+
+
+def _leg(x: Any) -> Any:  # noqa: ANN401 - tf.Tensor
+    """The other leg of a right triangle whose longest side is 1."""
+    return tf.sqrt((1.0 - x) * (1.0 + x))
+
+
+def _asinh(x: Any) -> Any:  # noqa: ANN401 - tf.Tensor
+    size = tf.abs(x)
+    return tf.sign(x) * tf.math.log(size + tf.sqrt(tf.square(x) + 1.0))
+
+
 # Each is what TFLite has a kernel for, or made of such.
 _UNARY: Mapping[str, Callable[[Any], Any]] = {
     "Abs": function("abs"),
+    "Acos": lambda x: _angle(_leg(x), x),
+    "Acosh": lambda x: tf.math.log(x + tf.sqrt((x - 1.0) * (x + 1.0))),
+    "Asin": lambda x: _angle(x, _leg(x)),
+    "Asinh": _asinh,
+    "Atan": lambda x: _angle(x, tf.ones_like(x)),
+    "Atanh": lambda x: 0.5 * tf.math.log((1.0 + x) / (1.0 - x)),
     "Ceil": function("math.ceil"),
     "Cos": function("cos"),
     "Exp": function("exp"),

@@ -65,8 +65,8 @@ def _limit(attributes: Mapping[str, Any]) -> str:
     foreign = sorted(name for name in names if name.lower() not in known)
     if foreign:
         return f"it has the activations {', '.join(foreign)}"
-    if "clip" in attributes or attributes.get("input_forget", 0):
-        return "it clips, or couples its gates"
+    if attributes.get("input_forget", 0):
+        return "it couples its gates"
     return ""
 
 
@@ -107,7 +107,7 @@ def _direction(node: Node, index: int) -> _Direction:
     names = [n.decode() if isinstance(n, bytes) else n for n in node.get("activations", [])]
     count = len(_DEFAULTS[node.operator])
     chosen = names[index * count : (index + 1) * count] or _DEFAULTS[node.operator]
-    functions = tuple(_FUNCTIONS[name.lower()] for name in chosen)
+    functions = _clipping(node, tuple(_FUNCTIONS[name.lower()] for name in chosen))
     backwards = index == 1 or node.get("direction", "forward") == "reverse"
     parts = [recurrence.T]
     if node.operator == "GRU" and not node.get("linear_before_reset", 0):
@@ -115,6 +115,21 @@ def _direction(node: Node, index: int) -> _Direction:
     shared = tuple(tf.constant(np.ascontiguousarray(part)) for part in parts)
     size = recurrence.shape[1]
     return _Direction(size, weights.T, shared, outer, inner, functions, backwards)
+
+
+def _clipping(
+    node: Node, functions: tuple[Callable[[Any], Any], ...]
+) -> tuple[Callable[[Any], Any], ...]:
+    """Activations of gates, of what lies within the threshold; not of a cell's output."""
+    limit = node.get("clip")
+    if limit is None:
+        return functions
+
+    def clipped(inner: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        return lambda x: inner(tf.maximum(tf.minimum(x, limit), -limit))
+
+    gates = 2 if node.operator == "LSTM" else len(functions)
+    return (*(clipped(one) for one in functions[:gates]), *functions[gates:])
 
 
 def _run(
