@@ -204,7 +204,7 @@ def ends(graph: ir.Graph) -> tuple[tuple[Endpoint, ...], tuple[Endpoint, ...]]:
             Endpoint(
                 name_of(value),
                 dtype_name(value.dtype or 0),
-                shape_of(value),
+                tuple(size if isinstance(size, int) else 0 for size in value.shape or ()),
                 layouts.get(name_of(value), ""),
             )
             for value in values

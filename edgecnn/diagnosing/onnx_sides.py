@@ -13,7 +13,8 @@ from edgecnn import parity
 from edgecnn.calibration.statistics import Means
 from edgecnn.diagnosing import onnx_matching, onnx_plain, onnx_view
 from edgecnn.diagnosing.matching import Pair
-from edgecnn.diagnosing.sides import Counts, check_ends, check_pairs
+from edgecnn.diagnosing.sides import OTHER_NETWORK, Counts, check_ends, check_pairs
+from edgecnn.errors import InputError
 from edgecnn.formats import onnx_file
 from edgecnn.formats.onnx_graph import maker_of, shape_of, to_proto
 
@@ -106,6 +107,8 @@ def _best_match(quantized: Plain, real: Path) -> tuple[Plain, list[Match], int]:
     for rewrites in (True, False):
         model = onnx_file.load(real)
         twin = onnx_plain.plain(model, str(real))
+        if twin.tensors:
+            raise InputError(f"{real} is quantized itself.", hint=OTHER_NETWORK)
         if len(twin.model.graph.inputs) != len(quantized.model.graph.inputs):
             check_ends(str(real), _counts(quantized), _counts(twin))
         if rewrites:

@@ -197,6 +197,8 @@ def test_another_network_and_open_sizes_are_refused(
         edgecnn.diagnose(artifact, float_file=tmp_path / "other.onnx")
     with pytest.raises(InputError, match="no counterpart"):
         edgecnn.diagnose(tmp_path / "alone.onnx", float_file=tmp_path / "other.onnx", data=data)
+    with pytest.raises(InputError, match="is quantized itself"):
+        edgecnn.diagnose(source / "net.onnx", float_file=tmp_path / "alone.onnx", data=data)
     wide = network()
     wide.graph.input[0].CopyFrom(
         helper.make_tensor_value_info("input", TensorProto.FLOAT, (1, 3, "height", 8))
