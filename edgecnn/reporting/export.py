@@ -69,7 +69,7 @@ def _row(recipe: str, file: FileInfo, float32_size_bytes: Mapping[str, int]) -> 
 
 
 def float_operators(result: ExportResult) -> tuple[str, ...]:
-    """Of each mixed file, which operators stay float."""
+    """Of each mixed file, which operators stay float; those that --min-snr names are told apart."""
     return tuple(
         f"{artifact.manifest.recipe} {file.path} is mixed:"
         f" {', '.join(f'{count} {name}' for name, count in sorted(file.float_ops.items()))} stay"
@@ -77,7 +77,7 @@ def float_operators(result: ExportResult) -> tuple[str, ...]:
         " rejects such a file."
         for artifact in result.artifacts
         for file in artifact.manifest.files
-        if file.integer == "mixed"
+        if file.integer == "mixed" and file.float_ops
     )
 
 

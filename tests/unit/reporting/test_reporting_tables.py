@@ -128,6 +128,16 @@ def test_a_mixed_file_is_called_so_and_a_refused_one_stands_last() -> None:
     assert export.float_operators(export_result(Path("out"), "int8")) == ()
 
 
+def test_layers_that_min_snr_gave_back_are_not_named_as_operators_without_a_kernel() -> None:
+    result = half_refused()
+    (artifact,) = result.artifacts
+    (file,) = artifact.manifest.files
+    mixed = replace(artifact.manifest, files=(replace(file, float_ops={}),))
+    result = replace(result, artifacts=(replace(artifact, manifest=mixed),))
+    assert export.export_table(result).rows[0][6] == "mixed"
+    assert export.float_operators(result) == ()
+
+
 def test_of_several_outputs_each_has_a_row() -> None:
     table = export.outputs_table(half_refused())
     assert table is not None
