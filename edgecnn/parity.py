@@ -30,6 +30,7 @@ _MATRIX = 2
 _PICTURES = ("uint8", "int8")
 # What varies by less than this share of its power is rounding around a constant.
 _CONSTANT = 1e-10
+_FEWEST_NOISY = 2  # samples with an error, for their spread
 _TINY = 2.2250738585072014e-308  # float64's smallest normal number
 
 
@@ -258,7 +259,7 @@ def _own_spread_db(expected: Array, actual: Array, layout: str) -> float | None:
     if expected.ndim == 0 or len(expected) == 1:
         return None
     noise = worst_noise(expected, actual, layout)
-    if not np.isfinite(noise).all() or not noise.any():
+    if not np.isfinite(noise).all() or np.count_nonzero(noise) < _FEWEST_NOISY:
         return None
     return spread_db(noise)
 

@@ -41,6 +41,7 @@ RANDOM_WEIGHTS = (
 _POOR_DB = 20.0
 _POOR_AGREEMENT = 0.95
 _MIXED = "; --min-snr 25dB keeps the layers that cost most in float32"
+_FLOAT_DB = 60.0  # of a float file: what is left is rounding, whatever one sample has of it
 
 
 def _is_file(model: str) -> bool:
@@ -308,7 +309,8 @@ def poor(info: ParityInfo) -> str:
 def _uncertain(info: ParityInfo) -> str:
     """What to say of an output that is close to the least by its samples' standard error."""
     least_db = min(_decibel(info.snr_db), _decibel(info.worst_group_db))
-    if info.spread_db is None or least_db - info.spread_db >= _POOR_DB:
+    close = info.spread_db is None or least_db >= _FLOAT_DB
+    if close or least_db - (info.spread_db or 0.0) >= _POOR_DB:
         return ""
     return (
         f"has {least_db:.1f} dB SNR in its worst group with a standard error of"

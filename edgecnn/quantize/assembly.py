@@ -234,7 +234,6 @@ def activation_ranges(
 ) -> dict[str, ranges.Range]:
     """(low, high) of every tensor by name; the arguments are those of `assemble`."""
     chosen = source.ranges.choose(settings.method, wide=settings.wide, largest=weighed.largest)
-    chosen |= _vector_ranges(weighed, source.known, chosen)
     ends = _end_ranges(weighed.model, source.known, judged)
     chosen |= {
         name: (low * settings.ends, high * settings.ends) for name, (low, high) in ends.items()
@@ -243,18 +242,6 @@ def activation_ranges(
         del chosen[name]  # what makes it and what reads it are float
     add_ranges.widen(weighed.model, chosen, weighed.in_float)
     return chosen
-
-
-def _vector_ranges(
-    weighed: Weighed, known: Statistics, chosen: Mapping[str, ranges.Range]
-) -> dict[str, ranges.Range]:
-    """Wider ranges of what has one number a channel; what has a largest value keeps its own."""
-    vectors = [tensor for tensor in weighed.model.tensors if tensor.elements == tensor.channels]
-    return {
-        tensor.name: ranges.of_vector(chosen[tensor.name], known.tensors[tensor.name].sample)
-        for tensor in vectors
-        if tensor.name in chosen and tensor.name not in weighed.largest
-    }
 
 
 def _is_unbounded(known: Statistics, name: str) -> bool:

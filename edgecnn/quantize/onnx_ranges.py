@@ -78,7 +78,6 @@ class Histogram:
         self.is_bounded = True
         self.limit = 0.0
         self.counts = np.zeros(_BINS, dtype=np.int64)
-        self.vectors: list[NDArray[np.float32]] = []
 
     def add(self, values: NDArray[np.float32]) -> None:
         """Take one image's values of the tensor, any shape."""
@@ -91,8 +90,6 @@ class Histogram:
             return
         self.lows.append(low)
         self.highs.append(high)
-        if values.ndim > 1 and values.shape[1] == flat.size:  # one number a channel
-            self.vectors.append(flat.copy())
         self._reach(max(-low, high))
         stride = -(-flat.size // _VALUES_PER_IMAGE)
         # An odd stride visits every channel and column, whose number is even as a rule.
@@ -227,10 +224,7 @@ def choose(
             beyond these (`ranges.stretched`). None: it is not.
     """
     limits = _CHOICE[method](histogram)
-    if parts is not None:
-        limits = ranges.stretched(limits, *histogram.extremes(parts))
-    rows = np.stack(histogram.vectors) if histogram.vectors else np.zeros((0, 1), np.float32)
-    return ranges.of_vector(limits, rows)
+    return limits if parts is None else ranges.stretched(limits, *histogram.extremes(parts))
 
 
 def watched_tensors(graph: ir.Graph) -> list[str]:
