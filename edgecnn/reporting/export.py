@@ -228,9 +228,11 @@ def next_commands(result: ExportResult) -> tuple[str, ...]:
 
 
 def _diagnoses(artifact: Artifact) -> tuple[str, ...]:
-    """What has something to explain: each quantized file that is far from float."""
+    """What has something to explain: quantized files far from float, with trained weights."""
     from edgecnn.exporting.run import poor
 
+    if artifact.manifest.model.weights == _RANDOM:
+        return ()
     formats = [file.format for file in artifact.manifest.files]
     folder = shlex.quote(str(artifact.folder))
     return tuple(

@@ -185,8 +185,8 @@ def far_off(result: ExportResult, *formats: str) -> ExportResult:
     return replace(result, artifacts=(replace(artifact, manifest=manifest),))
 
 
-def test_a_poor_file_is_diagnosed_before_anything_else() -> None:
-    result = export_result(Path("out"), "int8")
+def test_a_poor_file_of_trained_weights_is_diagnosed_before_anything_else() -> None:
+    result = export_result(Path("out"), "int8", weights="imagenet")
     diagnose = "edgecnn diagnose out/int8"
     assert export.next_commands(far_off(result, "tflite"))[0] == diagnose
     assert export.next_commands(far_off(result, "onnx")) == (
@@ -195,6 +195,8 @@ def test_a_poor_file_is_diagnosed_before_anything_else() -> None:
     )
     both = export.next_commands(far_off(result, "tflite", "onnx"))
     assert both[:2] == (diagnose, f"{diagnose} --format onnx")
+    untrained = far_off(export_result(Path("out"), "int8"), "tflite")
+    assert diagnose not in export.next_commands(untrained)
 
 
 def test_what_has_no_tflite_is_not_offered_for_a_device() -> None:
