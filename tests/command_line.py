@@ -1,4 +1,8 @@
-"""The `edgecnn` command as a user starts it, in an environment without the suite's own settings."""
+"""The `edgecnn` command as a user starts it, in an environment without the suite's own settings.
+
+`run` starts a process as a user does. `forked` is for tests of what a command does, not of how it
+starts: a second less, and five where TensorFlow is wanted (see warm_children.py).
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,8 @@ import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
+
+import warm_children
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,10 +44,25 @@ def run(*args: str | Path, **more: str | Path) -> subprocess.CompletedProcess[st
 
 def run_json(*args: str | Path, code: int = 0, **more: str | Path) -> dict[str, Any]:
     """Run `edgecnn ARGS --json`, hold its exit code, and return its one object."""
-    done = run(*args, "--json", **more)
+    return _object(run(*args, "--json", **more), code)
+
+
+def forked(*args: str | Path, **more: str | Path) -> warm_children.Done:
+    """Run `edgecnn ARGS` as a fork of a process that has its imports; its children are too."""
+    return warm_children.nursery().command([*map(str, args)], environment(**more))
+
+
+def forked_json(*args: str | Path, code: int = 0, **more: str | Path) -> dict[str, Any]:
+    """The same as `run_json`, forked."""
+    return _object(forked(*args, "--json", **more), code)
+
+
+def _object(
+    done: subprocess.CompletedProcess[str] | warm_children.Done, code: int
+) -> dict[str, Any]:
     assert done.returncode == code, done.stdout + done.stderr
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
+    shown: dict[str, Any] = json.loads(done.stdout)
+    return shown
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -65,11 +65,10 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
 @pytest.fixture(scope="session")
 def nursery() -> Generator[Nursery, None, None]:
     """What forks the children of `warm_children`."""
-    from warm_children import Nursery
+    import warm_children
 
-    made = Nursery()
-    yield made
-    made.close()
+    yield warm_children.nursery()
+    warm_children.nursery().close()
 
 
 @pytest.fixture(scope="module")
