@@ -59,9 +59,13 @@ _LIGHT = (
 _COMMAND = (
     "edgecnn.cli.app", "edgecnn.cli.terminal", "edgecnn.cli.export", "edgecnn.cli.bench",
     "edgecnn.cli.deploy", "edgecnn.exporting.run", "edgecnn.exporting.writers",
-    "edgecnn.training.run", "edgecnn.benchmark.session", "edgecnn.deploying.bundle",
-    "edgecnn.latency.predictor", "edgecnn.latency.profiles", "edgecnn.sweeping.run",
-    "litert_quantizer.quantizer", "scipy.optimize", "PIL.Image", "rich.table", "rich.progress",
+    "edgecnn.exporting.rescue_onnx", "edgecnn.training.run", "edgecnn.benchmark.session",
+    "edgecnn.deploying.run", "edgecnn.latency.predictor", "edgecnn.latency.profiles",
+    "edgecnn.sweeping.run", "edgecnn.quantize.integer", "edgecnn.quantize.onnx_qdq",
+    "edgecnn.quantize.onnx_draft", "edgecnn.quantize.onnx_prepare", "edgecnn.quantize.onnx_twin",
+    "edgecnn.formats.tflite_copy", "edgecnn.reporting.export", "litert_quantizer.quantizer",
+    "onnx.reference", "onnx_ir.passes.common", "onnxruntime.quantization", "scipy.optimize",
+    "scipy.sparse.csgraph", "PIL.Image", "rich.table", "rich.progress", "threadpoolctl",
 )  # fmt: skip
 _TENSORFLOW = (
     "tensorflow", "keras", "h5py", "tf2onnx", "tf2onnx.tfonnx", "edgecnn.building",
@@ -221,9 +225,10 @@ class _Server:
 
     def serve(self) -> NoReturn:
         """Until the tests' process is gone."""
-        for module in _IMPORTED[self._kind]:
-            with contextlib.suppress(ModuleNotFoundError):  # an environment without all of them
-                importlib.import_module(module)
+        with _quiet_if(self._kind == "tensorflow"):
+            for module in _IMPORTED[self._kind]:
+                with contextlib.suppress(ModuleNotFoundError):  # an environment without all of them
+                    importlib.import_module(module)
         gc.collect()
         gc.freeze()  # a child's first collection would write to every page of it
         ended, wake = os.pipe()
@@ -275,6 +280,22 @@ class _Server:
                 told = self._waiting.pop(pid)
                 os.write(told, f"{os.waitstatus_to_exitcode(status)}\n".encode())
                 os.close(told)
+
+
+@contextlib.contextmanager
+def _quiet_if(condition: bool) -> Generator[None, None, None]:  # noqa: FBT001 - reads as a sentence
+    """Keep from the tests' terminal what TensorFlow says when it is imported."""
+    if not condition:
+        yield
+        return
+    kept = os.dup(2)
+    with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - as it is
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def _live(asked: dict[str, Any], fds: list[int]) -> NoReturn:
