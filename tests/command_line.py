@@ -17,6 +17,8 @@ import warm_children
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pytest
+
 COMMAND = [sys.executable, "-m", "edgecnn"]
 # What TensorFlow, absl, oneDNN and LiteRT write when nobody keeps them from it.
 NOISE = ("I0000", "W0000", "E0000", "oneDNN", "WARNING: All log messages", "INFO: Created", "cuda",
@@ -55,6 +57,22 @@ def forked(*args: str | Path, **more: str | Path) -> warm_children.Done:
 def forked_json(*args: str | Path, code: int = 0, **more: str | Path) -> dict[str, Any]:
     """The same as `run_json`, forked."""
     return _object(forked(*args, "--json", **more), code)
+
+
+class Here:
+    """`edgecnn ARGS --json` in this process, where a test may patch what it runs."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self._capsys = capsys
+
+    def __call__(self, *args: str | Path, code: int = 0) -> dict[str, Any]:
+        """As `run_json`."""
+        from edgecnn.cli.app import run
+
+        self._capsys.readouterr()
+        ended = run([*map(str, args), "--json"])
+        shown = self._capsys.readouterr()
+        return _object(warm_children.Done(ended, shown.out, shown.err), code)
 
 
 def _object(

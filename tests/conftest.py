@@ -6,6 +6,7 @@ Its place puts this folder on the module path: helper modules beside it can be i
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import shutil
 import signal
@@ -18,6 +19,7 @@ from hypothesis import settings
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from command_line import Here
     from warm_children import Nursery
 
 REQUIRE_ALL = "EDGECNN_REQUIRE_ALL"
@@ -81,6 +83,23 @@ def warm_children(nursery: Nursery) -> Generator[None, None, None]:
 
     with forked_by(nursery):
         yield
+
+
+@pytest.fixture
+def here(capsys: pytest.CaptureFixture[str]) -> Here:
+    """`edgecnn ARGS --json` in this process."""
+    from command_line import Here
+
+    return Here(capsys)
+
+
+@pytest.fixture
+def short_plan(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the quick plan measure for a tenth of a second: for tests of all but the times."""
+    from edgecnn.benchmark import plans
+
+    short = dataclasses.replace(plans.PLANS["quick"], warmup_s=0.02, min_s=0.1)
+    monkeypatch.setitem(plans.PLANS, "quick", short)
 
 
 @pytest.fixture
