@@ -129,8 +129,7 @@ class Nursery:
             return Done(code, _text(out), _text(err))
 
     def _fork(self, asked: dict[str, Any], environment: dict[str, str], fds: list[int]) -> Forked:
-        if self._connection is None:
-            self._connection = self._open()
+        connection = self.open()
         here = {
             "environment": environment,
             "folder": os.getcwd(),  # noqa: PTH109 - a text is what is sent
@@ -139,8 +138,14 @@ class Nursery:
         status, told = os.pipe()
         with open(told, "wb"):  # noqa: PTH123 - a descriptor
             message = json.dumps({**asked, **here}).encode()
-            socket.send_fds(self._connection, [message], [*fds, told])
+            socket.send_fds(connection, [message], [*fds, told])
         return Forked(os.fdopen(status))
+
+    def open(self) -> socket.socket:
+        """Start it, in the main thread: it ends with the thread that started it."""
+        if self._connection is None:
+            self._connection = self._open()
+        return self._connection
 
     def _open(self) -> socket.socket:
         from edgecnn.convert import float_stage
@@ -198,6 +203,7 @@ class Forked:
 @contextlib.contextmanager
 def forked_by(nursery: Nursery) -> Generator[None, None, None]:
     """Let `isolation.run` have its children from there while the block lasts."""
+    nursery.open()
     started = isolation._start  # noqa: SLF001 - the one seam between a job and its process
     isolation._start = nursery.start  # type: ignore[assignment] # noqa: SLF001 - `Forked` is no Popen
     try:
