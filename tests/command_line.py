@@ -16,8 +16,11 @@ import warm_children
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from typing import TypeAlias
 
     import pytest
+
+    Ended: TypeAlias = subprocess.CompletedProcess[str] | warm_children.Done
 
 COMMAND = [sys.executable, "-m", "edgecnn"]
 # What TensorFlow, absl, oneDNN and LiteRT write when nobody keeps them from it.
@@ -75,9 +78,7 @@ class Here:
         return _object(warm_children.Done(ended, shown.out, shown.err), code)
 
 
-def _object(
-    done: subprocess.CompletedProcess[str] | warm_children.Done, code: int
-) -> dict[str, Any]:
+def _object(done: Ended, code: int) -> dict[str, Any]:
     assert done.returncode == code, done.stdout + done.stderr
     shown: dict[str, Any] = json.loads(done.stdout)
     return shown

@@ -136,7 +136,7 @@ def test_tensorflows_noise_never_reaches_the_user_who_is_told_what_comes_next(
     args = ["export", "vgg", *FEW, "--int8"]
     environment = {"EDGECNN_CACHE": tmp_path / "cache"}
     shown = command_line.run(*args, "--float32", "--out", tmp_path / "out", **environment)
-    as_json = command_line.run(*args, "--json", "--out", tmp_path / "again", **environment)
+    as_json = command_line.forked(*args, "--json", "--out", tmp_path / "again", **environment)
     assert "importing TensorFlow" in shown.stderr  # it did run
     for done in (shown, as_json):
         assert done.returncode == 0
