@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from command_line import Here
-    from warm_children import Nursery
 
 REQUIRE_ALL = "EDGECNN_REQUIRE_ALL"
 CACHE = "EDGECNN_CACHE"
@@ -47,7 +46,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Remove the run's cache."""
+    """End what forks, and remove the run's cache."""
+    import warm_children
+
+    warm_children.nursery().close()
     folder = config.stash.get(_own_cache, None)
     if folder is not None:
         shutil.rmtree(folder)
@@ -74,24 +76,15 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
     return _refuse_skip((yield))
 
 
-@pytest.fixture(scope="session")
-def nursery() -> Generator[Nursery, None, None]:
-    """What forks the children of `warm_children`."""
-    import warm_children
-
-    yield warm_children.nursery()
-    warm_children.nursery().close()
-
-
 @pytest.fixture(scope="module")
-def warm_children(nursery: Nursery) -> Generator[None, None, None]:
+def warm_children() -> Generator[None, None, None]:
     """Fork the module's children of `edgecnn.isolation`: a third of a second less for each.
 
     For tests of what comes of them; how a child starts, is limited and ends is tested elsewhere.
     """
-    from warm_children import forked_by
+    from warm_children import forked_by, nursery
 
-    with forked_by(nursery):
+    with forked_by(nursery()):
         yield
 
 

@@ -46,6 +46,7 @@ _BOOT = (
     "import warm_children; warm_children.begin(int(sys.argv[1]), int(sys.argv[2]))"
 )
 _PR_SET_PDEATHSIG = 1
+_END = "end"
 _MOST_BYTES = 1 << 17  # of an environment
 _MOST_FDS = 5
 _LIGHT = (
@@ -164,11 +165,10 @@ class Nursery:
         return ours
 
     def close(self) -> None:
-        """End it, and its children with it."""
-        if self._process is not None:
-            self._process.kill()
+        """End it; its children have ended, or end with it."""
+        if self._process is not None and self._connection is not None:
+            self._connection.send(json.dumps({"kind": _END}).encode())
             self._process.wait()
-        if self._connection is not None:
             self._connection.close()
         self._process = self._connection = None
 
@@ -226,7 +226,7 @@ class _Server:
     def __init__(self, kind: str, asking: socket.socket) -> None:
         self._kind = kind
         self._asking = asking
-        self._others: dict[str, socket.socket] = {}
+        self._others: dict[str, tuple[int, socket.socket]] = {}
         self._waiting: dict[int, int] = {}  # each child's process, and where its end is to be told
 
     def serve(self) -> NoReturn:
@@ -248,9 +248,9 @@ class _Server:
                 self._tell_ends()
                 continue
             message, fds, _, _ = socket.recv_fds(self._asking, _MOST_BYTES, _MOST_FDS)
-            if not message:
-                os._exit(0)
             asked = json.loads(message)
+            if asked["kind"] == _END:
+                self._end(message)
             if asked["kind"] == self._kind:
                 self._fork(asked, fds)
             else:
@@ -269,15 +269,23 @@ class _Server:
         """Where another kind is asked for; its process is a fork of this, without those fds."""
         if kind not in self._others:
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-            if os.fork() == 0:
+            pid = os.fork()
+            if pid == 0:
                 ours.close()
                 ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
                 for fd in (*fds, *self._waiting.values()):
                     os.close(fd)
                 _Server(kind, theirs).serve()
             theirs.close()
-            self._others[kind] = ours
-        return self._others[kind]
+            self._others[kind] = pid, ours
+        return self._others[kind][1]
+
+    def _end(self, message: bytes) -> NoReturn:
+        """Wait for the others, so that what they used is counted with what this one did."""
+        for pid, other in self._others.values():
+            other.send(message)
+            os.waitpid(pid, 0)
+        os._exit(0)
 
     def _tell_ends(self) -> None:
         with contextlib.suppress(ChildProcessError):  # there is none left
