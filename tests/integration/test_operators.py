@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from edgecnn.profiling.operator_record import Method, OperatorProfile
 
-pytestmark = pytest.mark.usefixtures("warm_children")
 CEILINGS = Ceilings(1, {"int8": 1e11, "float32": 1e10, "dynamic": 1e11}, ((1000, 1e10),))
 SECONDS = 0.4
 
