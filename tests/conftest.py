@@ -11,6 +11,7 @@ import gc
 import os
 import shutil
 import signal
+import sys
 import tempfile
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -47,9 +48,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """End what forks, and remove the run's cache."""
-    import warm_children
-
-    warm_children.nursery().close()
+    if forking := sys.modules.get("warm_children"):
+        forking.nursery().close()
     folder = config.stash.get(_own_cache, None)
     if folder is not None:
         shutil.rmtree(folder)
