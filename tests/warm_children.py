@@ -259,8 +259,10 @@ class _Server:
                 os.close(fd)
 
     def _fork(self, asked: dict[str, Any], fds: list[int]) -> None:
+        forking = os.getpid()
         pid = os.fork()
         if pid == 0:
+            _die_with(forking)
             _live(asked, fds[:-1])
         os.write(fds[-1], f"{pid}\n".encode())
         self._waiting[pid] = fds[-1]
@@ -269,10 +271,11 @@ class _Server:
         """Where another kind is asked for; its process is a fork of this, without those fds."""
         if kind not in self._others:
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            forking = os.getpid()
             pid = os.fork()
             if pid == 0:
+                _die_with(forking)
                 ours.close()
-                ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
                 for fd in (*fds, *self._waiting.values()):
                     os.close(fd)
                 _Server(kind, theirs).serve()
@@ -327,7 +330,7 @@ def _live(asked: dict[str, Any], fds: list[int]) -> NoReturn:
         sys.stdin = os.fdopen(0, closefd=False)
         if asked["kind"] == "command":
             _command(asked["args"])
-        child._die_with_parent = _die_with_parent  # noqa: SLF001 - the job names the tests' process
+        child._die_with_parent = lambda parent_pid: None  # noqa: ARG005, SLF001 - done already
         child.main(fds[3])
     finally:
         os._exit(99)
@@ -352,5 +355,8 @@ def _command(args: list[str]) -> NoReturn:
     os._exit(code)
 
 
-def _die_with_parent(parent_pid: int) -> None:  # noqa: ARG001 - as `child` has it
+def _die_with(parent_pid: int) -> None:
+    """As `isolation`'s child does, at once: its parent may be killed at any moment."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent_pid:
+        os._exit(1)

@@ -90,20 +90,34 @@ def test_a_forked_commands_environment_and_folder_are_those_of_now(
     assert str(tmp_path / "mine") in str(told)
 
 
-def test_nothing_outlives_the_tests_process() -> None:
+def test_nothing_outlives_the_tests_process(tmp_path: Path) -> None:
     path = os.pathsep.join([str(Path(__file__).parents[1]), *filter(None, sys.path)])
+    mark = {"EDGECNN_TEST_MARK": str(tmp_path)}
     client = subprocess.Popen(
         [sys.executable, "-c", _CLIENT],
         stdout=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": path},
+        env={**os.environ, **mark, "PYTHONPATH": path},
     )
     assert client.stdout is not None
     nursery = Path("/proc") / client.stdout.readline().decode().strip()
-    assert nursery.exists()
+    assert nursery in marked(tmp_path)
     client.kill()
     client.wait()
     client.stdout.close()
     end = time.monotonic() + 20.0
-    while nursery.exists() and time.monotonic() < end:
+    while marked(tmp_path) and time.monotonic() < end:
         time.sleep(0.02)
-    assert not nursery.exists()
+    assert marked(tmp_path) == []
+
+
+def marked(folder: Path) -> list[Path]:
+    """The processes that were started with that mark, and those forked from them."""
+    mark = f"EDGECNN_TEST_MARK={folder}".encode()
+    return [each for each in Path("/proc").glob("[0-9]*") if mark in _variables(each)]
+
+
+def _variables(process: Path) -> list[bytes]:
+    try:
+        return (process / "environ").read_bytes().split(b"\0")
+    except OSError:  # it has ended meanwhile
+        return []
