@@ -3,7 +3,8 @@
 #   make test JOBS=4                          more test processes
 
 PYTHON ?=
-JOBS ?= 2
+# One more than two cores: a sixth of their time tests wait, for devices, disks and each other.
+JOBS ?= 3
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:

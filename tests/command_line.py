@@ -1,4 +1,8 @@
-"""The `edgecnn` command as a user starts it, in an environment without the suite's own settings."""
+"""The `edgecnn` command as a user starts it, in an environment without the suite's own settings.
+
+`run` starts a process as a user does. `forked` is for tests of what a command does, not of how it
+starts: a second less, and five where TensorFlow is wanted (see warm_children.py).
+"""
 
 from __future__ import annotations
 
@@ -8,8 +12,15 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
+import warm_children
+
 if TYPE_CHECKING:
     from pathlib import Path
+    from typing import TypeAlias
+
+    import pytest
+
+    Ended: TypeAlias = subprocess.CompletedProcess[str] | warm_children.Done
 
 COMMAND = [sys.executable, "-m", "edgecnn"]
 # What TensorFlow, absl, oneDNN and LiteRT write when nobody keeps them from it.
@@ -38,10 +49,39 @@ def run(*args: str | Path, **more: str | Path) -> subprocess.CompletedProcess[st
 
 def run_json(*args: str | Path, code: int = 0, **more: str | Path) -> dict[str, Any]:
     """Run `edgecnn ARGS --json`, hold its exit code, and return its one object."""
-    done = run(*args, "--json", **more)
+    return _object(run(*args, "--json", **more), code)
+
+
+def forked(*args: str | Path, **more: str | Path) -> warm_children.Done:
+    """Run `edgecnn ARGS` as a fork of a process that has its imports; its children are too."""
+    return warm_children.nursery().command([*map(str, args)], environment(**more))
+
+
+def forked_json(*args: str | Path, code: int = 0, **more: str | Path) -> dict[str, Any]:
+    """The same as `run_json`, forked."""
+    return _object(forked(*args, "--json", **more), code)
+
+
+class Here:
+    """`edgecnn ARGS --json` in this process, where a test may patch what it runs."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self._capsys = capsys
+
+    def __call__(self, *args: str | Path, code: int = 0) -> dict[str, Any]:
+        """As `run_json`."""
+        from edgecnn.cli.app import run
+
+        self._capsys.readouterr()
+        ended = run([*map(str, args), "--json"])
+        shown = self._capsys.readouterr()
+        return _object(warm_children.Done(ended, shown.out, shown.err), code)
+
+
+def _object(done: Ended, code: int) -> dict[str, Any]:
     assert done.returncode == code, done.stdout + done.stderr
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
+    shown: dict[str, Any] = json.loads(done.stdout)
+    return shown
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -6,6 +6,8 @@ Its place puts this folder on the module path: helper modules beside it can be i
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import gc
 import os
 import shutil
 import signal
@@ -18,7 +20,7 @@ from hypothesis import settings
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from warm_children import Nursery
+    from command_line import Here
 
 REQUIRE_ALL = "EDGECNN_REQUIRE_ALL"
 CACHE = "EDGECNN_CACHE"
@@ -44,10 +46,22 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Remove the run's cache."""
+    """End what forks, and remove the run's cache."""
+    import warm_children
+
+    warm_children.nursery().close()
     folder = config.stash.get(_own_cache, None)
     if folder is not None:
         shutil.rmtree(folder)
+
+
+def pytest_collection_finish() -> None:
+    """Take what the collected modules imported from what garbage is looked for in.
+
+    With TensorFlow loaded that is a fifth of a second each time, and an export asks for it twice.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -62,26 +76,33 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
     return _refuse_skip((yield))
 
 
-@pytest.fixture(scope="session")
-def nursery() -> Generator[Nursery, None, None]:
-    """What forks the children of `warm_children`."""
-    from warm_children import Nursery
-
-    made = Nursery()
-    yield made
-    made.close()
-
-
 @pytest.fixture(scope="module")
-def warm_children(nursery: Nursery) -> Generator[None, None, None]:
+def warm_children() -> Generator[None, None, None]:
     """Fork the module's children of `edgecnn.isolation`: a third of a second less for each.
 
     For tests of what comes of them; how a child starts, is limited and ends is tested elsewhere.
     """
-    from warm_children import forked_by
+    from warm_children import forked_by, nursery
 
-    with forked_by(nursery):
+    with forked_by(nursery()):
         yield
+
+
+@pytest.fixture
+def here(capsys: pytest.CaptureFixture[str]) -> Here:
+    """`edgecnn ARGS --json` in this process."""
+    from command_line import Here
+
+    return Here(capsys)
+
+
+@pytest.fixture
+def short_plan(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the quick plan measure for a tenth of a second: for tests of all but the times."""
+    from edgecnn.benchmark import plans
+
+    short = dataclasses.replace(plans.PLANS["quick"], warmup_s=0.02, min_s=0.1)
+    monkeypatch.setitem(plans.PLANS, "quick", short)
 
 
 @pytest.fixture

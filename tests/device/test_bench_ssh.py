@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from command_line import run, run_json
+from command_line import forked, forked_json
 from hostile_files import endless_while
 from tiny_artifact import write_artifact
 from tiny_tflite import float_net, int8_net
@@ -23,10 +23,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from command_line import Here
     from emulated_pi import EmulatedPi
 
     from edgecnn.measurements import BenchResult, DeviceFailure
 
+pytestmark = pytest.mark.usefixtures("warm_children")
 _EVERYWHERE = "find /home /tmp /var/tmp /dev/shm /run -not -path '*/sshd*'"
 
 
@@ -71,7 +73,7 @@ def test_int8_outputs_are_this_machines_to_the_bit(
     artifact = write_artifact(tmp_path / "tiny", ("tflite",))
     on = ("--on", use(pi, monkeypatch), "--results", tmp_path / "r.jsonl")
     before = files(pi)
-    shown = run_json("bench", artifact, int8, *on)
+    shown = forked_json("bench", artifact, int8, *on)
     assert [one["outputs_match"] for one in shown["results"]] == [True, True]
     here = edgecnn.bench(int8, results=None).results[0]
     assert shown["results"][1]["output_sha256"] == here.output_sha256
@@ -86,13 +88,18 @@ def test_int8_outputs_are_this_machines_to_the_bit(
     assert len(read(tmp_path / "r.jsonl")[0]) == 2
 
 
+@pytest.mark.usefixtures("short_plan")
 @pytest.mark.parametrize("machine", ["emulated_armv7l", "emulated_pi4_32_bit"])
 def test_a_32_bit_system_runs_tflite_runtime(
-    machine: str, int8: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+    machine: str,
+    here: Here,
+    int8: Path,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     pi: EmulatedPi = request.getfixturevalue(machine)
     before = files(pi)
-    shown = run_json("bench", int8, "--on", use(pi, monkeypatch), "--no-results")
+    shown = here("bench", int8, "--on", use(pi, monkeypatch), "--no-results")
     (made,) = shown["results"]
     assert made["runtime"] == "tflite-runtime 2.14.0"
     assert made["device"]["userland_bits"] == 32
@@ -104,7 +111,7 @@ def test_a_32_bit_system_runs_tflite_runtime(
 def test_an_emulated_devices_milliseconds_are_not_shown(
     emulated_armv7l: EmulatedPi, int8: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    done = run("bench", int8, "--on", use(emulated_armv7l, monkeypatch), "--no-results")
+    done = forked("bench", int8, "--on", use(emulated_armv7l, monkeypatch), "--no-results")
     assert done.returncode == 0
     row = next(line for line in done.stdout.splitlines() if "emulated  " in line)
     assert "match" in row
@@ -112,37 +119,39 @@ def test_an_emulated_devices_milliseconds_are_not_shown(
     assert "emulated by qemu-user" in " ".join(done.stdout.split())
 
 
+@pytest.mark.usefixtures("short_plan")
 def test_a_latency_budget_cannot_be_held_against_an_emulator(
-    emulated_armv7l: EmulatedPi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    here: Here, emulated_armv7l: EmulatedPi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     artifact = write_artifact(tmp_path / "tiny", ("tflite",))
     on = ("--on", use(emulated_armv7l, monkeypatch), "--no-results")
-    shown = run_json("check", artifact, "--p90", "1000s", "--size", "1MB", *on, code=3)
+    shown = here("check", artifact, "--p90", "1000s", "--size", "1MB", *on, code=3)
     outcomes = {each["budget"]: each["outcome"] for each in shown["checks"]}
     assert outcomes == {"size": "holds", "p90": "undecided", "outputs": "holds"}
 
 
+@pytest.mark.usefixtures("short_plan")
 def test_keep_leaves_the_runtime_and_the_next_run_uses_it(
-    own_armv7l: EmulatedPi, int8: Path, monkeypatch: pytest.MonkeyPatch
+    here: Here, own_armv7l: EmulatedPi, int8: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     on = ("--on", use(own_armv7l, monkeypatch), "--no-results", "--keep")
-    run_json("bench", int8, *on)
+    here("bench", int8, *on)
     find = "find /home -name '_pywrap_tensorflow_interpreter_wrapper*.so'"
     kept = own_armv7l.run(find).stdout.split()
     assert len(kept) == 1
     stamp = own_armv7l.run(f"stat -c %Z {kept[0]}").stdout
-    run_json("bench", int8, *on)
+    here("bench", int8, *on)
     assert own_armv7l.run(f"stat -c %Z {kept[0]}").stdout == stamp
     assert programs(own_armv7l) == []
 
 
 def test_devices_shows_clock_temperature_and_throttling(
-    own_pi4: EmulatedPi, monkeypatch: pytest.MonkeyPatch
+    here: Here, own_pi4: EmulatedPi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     flags = own_pi4.root / "sys/devices/platform/soc/soc:firmware/get_throttled"
     flags.write_text("50005\n")
     before = files(own_pi4)
-    (device,) = run_json("devices", use(own_pi4, monkeypatch))["devices"]
+    (device,) = here("devices", use(own_pi4, monkeypatch))["devices"]
     assert "Raspberry Pi 4" in device["facts"]["model"]
     assert device["state"]["throttled"] == 0x50005
     assert device["state"]["temperature_c"] > 0
@@ -169,13 +178,13 @@ class _AtHalf(Silent):
 def _cut_in_the_middle(
     pi: EmulatedPi, file: Path, act: Callable[[], object]
 ) -> tuple[DeviceError, list[BenchResult]]:
-    """Measure eight repeats, and act when half of them are done."""
+    """Measure four repeats, and act when half of them are done."""
     results: list[BenchResult] = []
 
     def take(found: Sequence[BenchResult], _failed: Sequence[DeviceFailure]) -> None:
         results.extend(found)
 
-    plan = BenchPlan("publish", warmup_s=0.0, min_runs=5, min_s=0.2, repeats=8)
+    plan = BenchPlan("publish", warmup_s=0.0, min_runs=5, min_s=0.2, repeats=4)
     device = open_device(target(pi))
     try:
         with pytest.raises(DeviceError) as caught:
@@ -194,7 +203,7 @@ def test_a_connection_cut_in_the_middle_keeps_what_was_measured(
     assert error.exit_code == 3
     assert made.trust.grade == "void"
     assert any("cut off" in reason for reason in made.trust.reasons)
-    assert 1 <= len(made.repeat_p50_ms) < 8
+    assert 1 <= len(made.repeat_p50_ms) < 4
 
 
 def test_a_runner_that_the_kernel_kills_is_told(
@@ -214,26 +223,31 @@ def test_a_runner_that_the_kernel_kills_is_told(
     assert programs(own_armv7l) == []
 
 
+@pytest.mark.usefixtures("short_plan")
 def test_a_device_that_reboots_is_told_and_the_others_are_measured(
-    own_armv7l: EmulatedPi, int8: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    here: Here,
+    own_armv7l: EmulatedPi,
+    int8: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     on = use(own_armv7l, monkeypatch)
     error, _ = _cut_in_the_middle(own_armv7l, int8, own_armv7l.reboot)
     assert error.hint
     own_armv7l.kill_sshd()
     where = ("--on", on, "--on", "local", "--results", tmp_path / "r.jsonl")
-    shown = run_json("bench", int8, *where, code=3)
+    shown = here("bench", int8, *where, code=3)
     assert [one["target"] for one in shown["results"]] == ["local"]
     assert [one["target"] for one in shown["failures"]] == [on]
     assert len(read(tmp_path / "r.jsonl")[0]) == 1
 
 
 def test_no_python_is_told(
-    own_pi4: EmulatedPi, int8: Path, monkeypatch: pytest.MonkeyPatch
+    here: Here, own_pi4: EmulatedPi, int8: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     on = use(own_pi4, monkeypatch)
     with own_pi4.without_python():
-        shown = run_json("bench", int8, "--on", on, "--no-results", code=3)
+        shown = here("bench", int8, "--on", on, "--no-results", code=3)
     assert shown["results"] == []
     (failure,) = shown["failures"]
     assert "Python" in failure["message"]
@@ -241,11 +255,11 @@ def test_no_python_is_told(
 
 
 def test_onnx_on_a_32_bit_system_is_told_before_anything_is_sent(
-    emulated_armv7l: EmulatedPi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    here: Here, emulated_armv7l: EmulatedPi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     artifact = write_artifact(tmp_path / "tiny")
     on = ("--on", use(emulated_armv7l, monkeypatch), "--no-results")
-    shown = run_json("bench", artifact / "model.onnx", *on, code=3)
+    shown = here("bench", artifact / "model.onnx", *on, code=3)
     assert "32-bit" in shown["failures"][0]["message"]
 
 

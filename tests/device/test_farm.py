@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import ray_cluster
-from command_line import run_json
 from emulated_pi import EmulatedPi
 from emulation.host import UnavailableError
 from tiny_artifact import write_artifact
@@ -28,6 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from pathlib import Path
 
+    from command_line import Here
+
+pytestmark = pytest.mark.usefixtures("warm_children", "short_plan")
 _PATIENCE_S = 120.0
 
 
@@ -143,14 +145,14 @@ def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
 _FOLDER = "edgecnn/tiny-float32"
 
 
-def standing(name: str, code: int = 0) -> dict[str, list[str]]:
+def standing(here: Here, name: str, code: int = 0) -> dict[str, list[str]]:
     """The releases on each device that answers."""
-    told = run_json("deploy", "--status", name, code=code)
+    told = here("deploy", "--status", name, code=code)
     return {each["target"]: [n["release"] for n in each["networks"]] for each in told["devices"]}
 
 
 def test_a_rollout_goes_past_a_dead_device_and_stops_where_it_is_not_proven(
-    pis: tuple[EmulatedPi, ...], farm: tuple[str, list[str]], artifact: Path
+    here: Here, pis: tuple[EmulatedPi, ...], farm: tuple[str, list[str]], artifact: Path
 ) -> None:
     name, targets = farm
     dead, odd, other = pis
@@ -159,7 +161,7 @@ def test_a_rollout_goes_past_a_dead_device_and_stops_where_it_is_not_proven(
     (odd.home / _FOLDER / "current").write_text("somebody's file")
     os.chown(odd.home / _FOLDER, odd.home.stat().st_uid, odd.home.stat().st_gid)
 
-    told = run_json("deploy", artifact, name, "--task", "none", code=3)["rollout"]
+    told = here("deploy", artifact, name, "--task", "none", code=3)["rollout"]
     assert [each["target"] for each in told["devices"]] == targets
     assert [each["outcome"] for each in told["devices"]] == ["missed", "failed", "left"]
     assert told["stopped"] is True
@@ -167,16 +169,16 @@ def test_a_rollout_goes_past_a_dead_device_and_stops_where_it_is_not_proven(
     assert not (other.home / "edgecnn").exists()
 
     (odd.home / _FOLDER / "current").unlink()
-    told = run_json("deploy", artifact, "--on", name, "--task", "none", code=3)["rollout"]
+    told = here("deploy", artifact, "--on", name, "--task", "none", code=3)["rollout"]
     assert [each["outcome"] for each in told["devices"]] == ["missed", "deployed", "deployed"]
     (release,) = {each["release"] for each in told["devices"][1:]}
-    assert standing(name, code=3) == {target: [release] for target in targets[1:]}
+    assert standing(here, name, code=3) == {target: [release] for target in targets[1:]}
 
     dead.restart_sshd()
-    told = run_json("deploy", artifact, "--on", name, "--task", "none", "--first", "3")["rollout"]
+    told = here("deploy", artifact, "--on", name, "--task", "none", "--first", "3")["rollout"]
     assert {each["outcome"] for each in told["devices"]} == {"deployed"}
     assert [each["deployment"]["unchanged"] for each in told["devices"]] == [False, True, True]
-    assert standing(name) == {target: [release] for target in targets}
+    assert standing(here, name) == {target: [release] for target in targets}
     wait_for(lambda: not any(pi.processes() for pi in pis))
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
 import pytest
-from command_line import run, run_json
+from command_line import forked, forked_json
 from tiny_artifact import write_artifact
 from tiny_tflite import int8_net
 
@@ -25,8 +25,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from command_line import Here
+
     from edgecnn.measurements import BenchResult, DeviceFailure
 
+pytestmark = pytest.mark.usefixtures("warm_children")
 NOBODY = "ssh://nobody@127.0.0.1:1"
 
 
@@ -51,7 +54,7 @@ def kept(tmp_path: Path) -> tuple[BenchResult, ...]:
 
 def test_both_formats_at_two_numbers_of_threads(artifact: Path, tmp_path: Path) -> None:
     where = ("--results", str(tmp_path / "r.jsonl"))
-    shown = run_json("bench", artifact, "--format", "both", "--threads", "1,2", *where)
+    shown = forked_json("bench", artifact, "--format", "both", "--threads", "1,2", *where)
     found = [(one["file"].rpartition("/")[2], one["threads"]) for one in shown["results"]]
     assert sorted(found) == [
         ("model.onnx", 1), ("model.onnx", 2), ("model.tflite", 1), ("model.tflite", 2),
@@ -78,6 +81,7 @@ def _hold(one: dict[str, Any]) -> None:
     assert one["device"]["python"]
 
 
+@pytest.mark.usefixtures("short_plan")
 def test_a_hostile_name_is_a_name(int8: Path, tmp_path: Path) -> None:
     report = edgecnn.bench(int8, results=tmp_path / "r.jsonl")
     (made,) = report.results
@@ -87,11 +91,12 @@ def test_a_hostile_name_is_a_name(int8: Path, tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == [int8.name, "r.jsonl"]
 
 
-def test_a_file_and_a_device_that_fail_stop_nobody(int8: Path, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("short_plan")
+def test_a_file_and_a_device_that_fail_stop_nobody(here: Here, int8: Path, tmp_path: Path) -> None:
     broken = tmp_path / "broken.tflite"
     broken.write_bytes(int8.read_bytes()[:300])
     where = ("--on", NOBODY, "--on", "local", "--results", tmp_path / "r.jsonl")
-    shown = run_json("bench", broken, int8, *where, code=3)
+    shown = here("bench", broken, int8, *where, code=3)
     assert [one["file"] for one in shown["results"]] == [str(int8)]
     assert {one["target"] for one in shown["failures"]} == {NOBODY, "local"}
     assert any("broken.tflite" in one["message"] for one in shown["failures"])
@@ -99,24 +104,29 @@ def test_a_file_and_a_device_that_fail_stop_nobody(int8: Path, tmp_path: Path) -
 
 
 def test_where_nothing_could_be_measured_it_is_3_and_no_table(int8: Path, tmp_path: Path) -> None:
-    done = run("bench", int8, "--on", NOBODY, "--results", tmp_path / "r.jsonl")
+    done = forked("bench", int8, "--on", NOBODY, "--results", tmp_path / "r.jsonl")
     assert done.returncode == 3
     assert done.stdout == ""
     assert NOBODY in done.stderr
 
 
-def test_a_wrong_target_is_2_before_anything_is_measured(int8: Path, tmp_path: Path) -> None:
+def test_a_wrong_target_is_2_before_anything_is_measured(
+    here: Here, int8: Path, tmp_path: Path
+) -> None:
     where = ("--on", "local", "--on", "raspberrypi", "--results", tmp_path / "r.jsonl")
-    shown = run_json("bench", int8, *where, code=2)
+    shown = here("bench", int8, *where, code=2)
     assert "raspberrypi" in shown["error"]["message"]
     assert not (tmp_path / "r.jsonl").exists()
 
 
-def test_results_that_cannot_be_kept_are_2_before_anything_is_measured(int8: Path) -> None:
-    shown = run_json("bench", int8, "--results", int8 / "r.jsonl", code=2)
+def test_results_that_cannot_be_kept_are_2_before_anything_is_measured(
+    here: Here, int8: Path
+) -> None:
+    shown = here("bench", int8, "--results", int8 / "r.jsonl", code=2)
     assert "--no-results" in shown["error"]["hint"]
 
 
+@pytest.mark.usefixtures("short_plan")
 def test_two_benches_on_one_device_the_second_is_told(int8: Path, tmp_path: Path) -> None:
     device = open_device("local")
     with device.workspace():
@@ -167,22 +177,26 @@ def test_what_was_measured_before_an_interrupt_is_kept_and_graded(int8: Path) ->
     assert list(failures) == []
 
 
+@pytest.mark.usefixtures("short_plan")
 def test_comparing_a_file_with_itself_gives_a_ratio_with_its_interval(
-    int8: Path, tmp_path: Path
+    here: Here, int8: Path, tmp_path: Path
 ) -> None:
     where = ("--results", tmp_path / "r.jsonl")
-    shown = run_json("compare", int8, int8, *where)
+    shown = here("compare", int8, int8, *where)
     (found,) = shown["comparisons"]
     assert found["low"] < found["ratio"] < found["high"]
     assert found["differ"] == (not found["low"] <= 1 <= found["high"])
     assert len(kept(tmp_path)) == 2
 
 
-def test_a_budget_that_holds_and_one_that_does_not(artifact: Path, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("short_plan")
+def test_a_budget_that_holds_and_one_that_does_not(
+    here: Here, artifact: Path, tmp_path: Path
+) -> None:
     where = ("--results", tmp_path / "r.jsonl")
-    assert run_json("check", artifact, "--p90", "60s", "--snr", "20dB", *where)["ok"]
+    assert here("check", artifact, "--p90", "60s", "--snr", "20dB", *where)["ok"]
     junit = tmp_path / "junit.xml"
-    shown = run_json("check", artifact, "--p90", "0.001us", "--junit", junit, *where, code=1)
+    shown = here("check", artifact, "--p90", "0.001us", "--junit", junit, *where, code=1)
     assert shown["broken"]
     assert {each["budget"]: each["outcome"] for each in shown["checks"]} == {
         "p90": "broken", "outputs": "holds",
@@ -190,15 +204,17 @@ def test_a_budget_that_holds_and_one_that_does_not(artifact: Path, tmp_path: Pat
     assert ET.parse(junit).getroot().get("failures") == "1"  # noqa: S314 - our own
 
 
-def test_budgets_of_the_file_alone_measure_nothing(artifact: Path, tmp_path: Path) -> None:
+def test_budgets_of_the_file_alone_measure_nothing(
+    here: Here, artifact: Path, tmp_path: Path
+) -> None:
     where = ("--results", tmp_path / "r.jsonl")
-    shown = run_json("check", artifact, "--size", "1kB", *where, code=1)
+    shown = here("check", artifact, "--size", "1kB", *where, code=1)
     assert shown["results"] == []
     assert not (tmp_path / "r.jsonl").exists()
 
 
-def test_devices_are_asked_and_nothing_stays() -> None:
-    shown = run_json("devices", "local", NOBODY, code=3)
+def test_devices_are_asked_and_nothing_stays(here: Here) -> None:
+    shown = here("devices", "local", NOBODY, code=3)
     (device,) = shown["devices"]
     assert device["facts"]["cores"] >= 1
     assert device["state"]["load_average"] is not None
@@ -206,8 +222,11 @@ def test_devices_are_asked_and_nothing_stays() -> None:
     assert shown["failures"][0]["target"] == NOBODY
 
 
-def test_the_time_of_each_operator_beside_the_latency(artifact: Path, tmp_path: Path) -> None:
-    shown = run_json("bench", artifact, "--operators", "--results", tmp_path / "r.jsonl")
+@pytest.mark.usefixtures("short_plan")
+def test_the_time_of_each_operator_beside_the_latency(
+    here: Here, artifact: Path, tmp_path: Path
+) -> None:
+    shown = here("bench", artifact, "--operators", "--results", tmp_path / "r.jsonl")
     (profile,) = shown["operators"]
     assert {layer["kind"] for layer in profile["layers"]} >= {"CONV_2D", "FULLY_CONNECTED"}
     assert profile["file"] == shown["results"][0]["file"]

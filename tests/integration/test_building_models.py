@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import json
+import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -10,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import tensorflow as tf  # noqa: TID251 - the test traces as a converter would
+import weight_hashes
 
 import edgecnn
 from edgecnn.building import BuildRequest, BuiltModel, build, load_builder
@@ -91,34 +94,20 @@ def test_names_do_not_depend_on_what_was_built_before(name: str) -> None:
 
 
 def test_random_weights_are_the_same_bytes_in_every_process() -> None:
-    """Whatever was built before in that process."""
-    xception = "b.BuildRequest('xception', input_size=64, width=0.25, seed=3)"
-    mobilenet = "b.BuildRequest('keras:MobileNetV3Small', input_size=64, seed=3)"
-    orders = [xception, mobilenet], ["b.BuildRequest('vgg', seed=5)", mobilenet, xception]
-    one, two = (_hashes_of_weights(requests) for requests in orders)
-    assert set(one) == {"xception", "keras:MobileNetV3Small"}
-    assert one.items() < two.items()
-
-
-def _hashes_of_weights(requests: list[str]) -> dict[str, str]:
-    """What a process of its own makes of these requests, in this order; by the networks' names."""
-    code = (
-        "import hashlib, numpy as np\n"
-        "import edgecnn.building as b\n"
-        f"for request in [{', '.join(requests)}]:\n"
-        "    m = b.build(request).keras_model\n"
-        "    side = m.input_shape[1]\n"
-        "    images = np.random.default_rng(0).random((4, side, side, 3), np.float32)\n"
-        "    b.adapt_batch_normalization(m, images)\n"
-        "    h = hashlib.sha256()\n"
-        "    for w in m.weights: h.update(w.path.encode() + np.asarray(w).tobytes())\n"
-        "    print('sha256', request.model, h.hexdigest())\n"
-    )
+    """Whatever was built before in that process: nothing there, and much in this one."""
+    xception = {"model": "xception", "input_size": 64, "width": 0.25, "seed": 3}
+    mobilenet = {"model": "keras:MobileNetV3Small", "input_size": 64, "seed": 3}
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )  # fmt: skip
-    words = (line.split() for line in done.stdout.splitlines())
-    return {line[1]: line[2] for line in words if line[:1] == ["sha256"]}
+        [sys.executable, weight_hashes.__file__, json.dumps([xception, mobilenet])],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    there = json.loads(done.stdout.splitlines()[-1])
+    assert set(there) == {"xception", "keras:MobileNetV3Small"}
+    here = weight_hashes.hashes_of([{"model": "vgg", "seed": 5}, mobilenet, xception])
+    assert there.items() < here.items()
 
 
 def test_another_seed_gives_other_weights() -> None:

@@ -15,7 +15,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from command_line import COMMAND, run_json
+from command_line import COMMAND, forked_json
 from small_disk import small_disk
 from tiny_artifact import write_artifact
 from tiny_release import PYTHON, environment, make_release, pack, run
@@ -57,7 +57,7 @@ def members(path: Path) -> dict[str, bytes]:
 
 
 def test_a_bundle_runs_with_nothing_but_python(artifact: Path, tmp_path: Path) -> None:
-    told = run_json(
+    told = forked_json(
         *("deploy", artifact, "--bundle", tmp_path / "b.tar.gz"),
         *("--machine", platform.machine(), "--python", PYTHON),
     )["bundle"]
@@ -110,7 +110,7 @@ def test_deploying_here_goes_the_way_it_goes_everywhere(artifact: Path, home: Pa
         [home / ODD / "current" / "run", "--prove"], capture_output=True, check=True
     )
     assert json.loads(done.stdout)["output_sha256"] == first.proof.output_sha256
-    again = run_json("deploy", artifact, "local", "--to", ODD)["deployed"]
+    again = forked_json("deploy", artifact, "local", "--to", ODD)["deployed"]
     assert again["unchanged"]
     assert again["release"] == first.release
     assert {each.name for each in home.rglob("*")}.isdisjoint({"hacked"})
@@ -134,7 +134,7 @@ def test_what_a_killed_deploy_leaves_goes_with_the_next(
         assert any(line.startswith("sending") for line in child.stderr)  # reads until it begins
         child.send_signal(signal.SIGKILL)
     assert [each.suffix for each in temporary.iterdir()] == [".tmp"]
-    assert run_json("deploy", artifact, "local", TMPDIR=temporary)["deployed"]["release"]
+    assert forked_json("deploy", artifact, "local", TMPDIR=temporary)["deployed"]["release"]
     assert list(temporary.iterdir()) == []
     assert [each.name for each in (home / "edgecnn").iterdir()] == ["tiny-float32"]
 

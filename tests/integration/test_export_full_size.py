@@ -20,7 +20,7 @@ def artifact(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     out = tmp_path_factory.mktemp("xception")
     # Of very few images the last layer's answers hardly differ, and it stays float.
     args = ("export", "xception", "--int8", "--calibration-samples", "16", "--out", out)
-    (made,) = command_line.run_json(*args)["artifacts"]
+    (made,) = command_line.forked_json(*args)["artifacts"]
     assert isinstance(made, dict)
     return made
 
@@ -42,7 +42,7 @@ def test_the_tflite_is_one_partition_in_int8(artifact: dict[str, Any]) -> None:
 
 
 def test_it_verifies(artifact: dict[str, Any]) -> None:
-    assert command_line.run_json("verify", artifact["folder"], "--threads", "2")["ok"]
+    assert command_line.forked_json("verify", artifact["folder"], "--threads", "2")["ok"]
 
 
 def test_nothing_but_the_artifact_is_left(artifact: dict[str, Any]) -> None:

@@ -62,7 +62,7 @@ def test_a_network_of_keras_applications(export: Exports, tmp_path: Path) -> Non
     assert [file["format"] for file in manifest["files"]] == ["tflite", "onnx"]
     assert manifest["files"][0]["graph"]["delegate_partitions"] == 1
     assert set(manifest["files"][0]["graph"]["undelegated_ops"]) <= {"SOFTMAX"}
-    assert command_line.run_json("verify", tmp_path / "int8")["ok"]
+    assert command_line.forked_json("verify", tmp_path / "int8")["ok"]
 
 
 @pytest.mark.parametrize("io", ["float32", "uint8"])
@@ -136,7 +136,7 @@ def test_tensorflows_noise_never_reaches_the_user_who_is_told_what_comes_next(
     args = ["export", "vgg", *FEW, "--int8"]
     environment = {"EDGECNN_CACHE": tmp_path / "cache"}
     shown = command_line.run(*args, "--float32", "--out", tmp_path / "out", **environment)
-    as_json = command_line.run(*args, "--json", "--out", tmp_path / "again", **environment)
+    as_json = command_line.forked(*args, "--json", "--out", tmp_path / "again", **environment)
     assert "importing TensorFlow" in shown.stderr  # it did run
     for done in (shown, as_json):
         assert done.returncode == 0
@@ -148,7 +148,7 @@ def test_tensorflows_noise_never_reaches_the_user_who_is_told_what_comes_next(
 
 
 def test_quiet_says_nothing_but_warnings(tmp_path: Path) -> None:
-    done = command_line.run("export", "vgg", "--int8", "--quiet", *FEW, "--out", tmp_path)
+    done = command_line.forked("export", "vgg", "--int8", "--quiet", *FEW, "--out", tmp_path)
     assert done.returncode == 0
     assert done.stdout == ""
     assert done.stderr

@@ -27,14 +27,14 @@ PI = ("--device", "raspberry-pi-4b", "--threads", "4")
 
 def test_mobilenet_v2_has_its_published_multiplications_and_is_built_once(tmp_path: Path) -> None:
     args = ("predict", "keras:MobileNetV2", *PI)
-    first = command_line.run(*args, "--float32", "--int8", EDGECNN_CACHE=tmp_path)
+    first = command_line.forked(*args, "--float32", "--int8", EDGECNN_CACHE=tmp_path)
     assert first.returncode == 0, first.stderr
     assert "building the network" in first.stderr
     warnings = [line for line in first.stderr.splitlines() if "warning" in line]
     assert all("measured in int8 without TFLite's XNNPACK" in line for line in warnings)
-    again = command_line.run(*args, "--json", EDGECNN_CACHE=tmp_path)
+    again = command_line.forked(*args, "--json", EDGECNN_CACHE=tmp_path)
     assert "building the network" not in again.stderr
-    found = command_line.run_json(*args, "--float32", "--int8", EDGECNN_CACHE=tmp_path)
+    found = command_line.forked_json(*args, "--float32", "--int8", EDGECNN_CACHE=tmp_path)
     float32, int8 = found["predictions"]
     # Sandler et al., arXiv:1801.04381, table 4: 300 M, and 3.4 M parameters.
     assert float32["macs"] == int8["macs"] == 300_774_272
@@ -74,7 +74,7 @@ def test_a_float_file_under_a_recipe_is_the_file_of_that_recipe(tmp_path: Path) 
 
 def test_fit_of_a_keras_network_has_its_recipes_and_the_sizes_named(tmp_path: Path) -> None:
     args = ("fit", "keras:MobileNetV2", "--device", "raspberry-pi-4b", "--latency", "1s")
-    found = command_line.run_json(*args, "--input-sizes", "96,128", EDGECNN_CACHE=tmp_path)
+    found = command_line.forked_json(*args, "--input-sizes", "96,128", EDGECNN_CACHE=tmp_path)
     shapes = {(each["input_size"], each["recipe"]) for each in found["candidates"]}
     assert shapes == {(s, r) for s in (96, 128) for r in ("float32", "dynamic", "int8")}
     assert found["taken"]["input_size"] == 128
@@ -91,7 +91,7 @@ def test_fit_exports_what_it_takes(tmp_path: Path) -> None:
         "--recipes",
         "float32",
     )
-    found = command_line.run_json(*args, "--input-sizes", "16", "--export", "--out", tmp_path)
+    found = command_line.forked_json(*args, "--input-sizes", "16", "--export", "--out", tmp_path)
     (exported,) = found["exported"]
     assert exported["manifest"]["recipe"] == "float32"
     assert exported["manifest"]["model"]["input_shape"] == [1, 16, 16, 3]

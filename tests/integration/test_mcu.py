@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+pytestmark = pytest.mark.usefixtures("warm_children")
 needs_tflm = pytest.mark.skipif(
     not interpreter.is_installed(), reason="tflite-micro is not installed"
 )

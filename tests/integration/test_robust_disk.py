@@ -21,9 +21,9 @@ ARGS = ("export", "vgg", "--int8", "--format", "tflite", "--calibration-samples"
 def test_a_full_disk_under_the_artifacts(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", "size=2m") as disk:
         out = disk / "vgg"
-        assert command_line.run(*ARGS, "--io", "uint8", "--out", out).returncode == 0
+        assert command_line.forked(*ARGS, "--io", "uint8", "--out", out).returncode == 0
         before = command_line.contents(out)
-        error = command_line.run_json(*ARGS, "--out", out, code=2)["error"]
+        error = command_line.forked_json(*ARGS, "--out", out, code=2)["error"]
         assert "The disk is full" in error["message"]
         assert str(out / "int8") in error["message"]
         assert error["hint"]
@@ -36,7 +36,7 @@ def test_a_full_disk_under_the_artifacts(tmp_path: Path) -> None:
 def earlier(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An artifact that a run which fails must leave alone."""
     out = tmp_path_factory.mktemp("earlier")
-    assert command_line.run(*ARGS, "--io", "uint8", "--out", out).returncode == 0
+    assert command_line.forked(*ARGS, "--io", "uint8", "--out", out).returncode == 0
     return out
 
 
@@ -46,7 +46,7 @@ def test_a_full_disk_under_the_cache(tmp_path: Path, earlier: Path, size: str) -
     out = earlier
     before = command_line.contents(out)
     with small_disk(tmp_path / "disk", f"size={size}") as disk:
-        done = command_line.run(*ARGS, "--seed", "7", "--out", out, EDGECNN_CACHE=disk)
+        done = command_line.forked(*ARGS, "--seed", "7", "--out", out, EDGECNN_CACHE=disk)
         assert done.returncode == 2, done.stderr
         assert "The disk is full" in done.stderr
         assert "EDGECNN_CACHE" in done.stderr
@@ -69,7 +69,7 @@ def test_a_full_disk_under_temporary_files(tmp_path: Path) -> None:
 def test_a_file_where_a_folder_is_needed(tmp_path: Path, place: str) -> None:
     (tmp_path / "file").write_text("mine")
     places = {"out": tmp_path / "out", "cache": tmp_path / "cache", place: tmp_path / "file" / "x"}
-    done = command_line.run(*ARGS, "--out", places["out"], EDGECNN_CACHE=places["cache"])
+    done = command_line.forked(*ARGS, "--out", places["out"], EDGECNN_CACHE=places["cache"])
     assert done.returncode == 2
     assert "cannot be written" in done.stderr
     assert str(tmp_path / "file") in done.stderr
@@ -79,6 +79,6 @@ def test_a_file_where_a_folder_is_needed(tmp_path: Path, place: str) -> None:
 
 def test_a_read_only_disk(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", "size=1m,ro") as disk:
-        error = command_line.run_json(*ARGS, "--out", disk / "out", code=2)["error"]
+        error = command_line.forked_json(*ARGS, "--out", disk / "out", code=2)["error"]
         assert "Read-only file system" in error["message"]
         assert "--out" in error["hint"]

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import pytest
 
 import edgecnn
 
-pytestmark = pytest.mark.tensorflow
+pytestmark = [pytest.mark.tensorflow, pytest.mark.usefixtures("warm_children")]
 
 # As quick as vgg gets: what is killed are the stages, whatever their length.
 SMALL = ("--input-size", "8", "--calibration-samples", "2")
@@ -40,7 +41,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
     """The old artifact has uint8 ends, the new one int8 ends."""
     cache = tmp_path_factory.mktemp("prepared") / "cache"
     out = cache.parent / "out"
-    assert command_line.run(*ARGS, "--io", "uint8", "--out", out, EDGECNN_CACHE=cache).stderr
+    assert command_line.forked(*ARGS, "--io", "uint8", "--out", out, EDGECNN_CACHE=cache).stderr
     old = command_line.contents(out / "int8")
     begun = time.monotonic()
     assert command_line.run(*ARGS, "--out", out, EDGECNN_CACHE=cache).returncode == 0
@@ -107,7 +108,7 @@ def check(prepared: Prepared, folder: Path) -> None:
 
 def run_again(prepared: Prepared, folder: Path, cache: Path) -> None:
     """A run that is let be has its way, and clears up behind those before it."""
-    done = command_line.run(*ARGS, "--out", folder.parent, EDGECNN_CACHE=cache)
+    done = command_line.forked(*ARGS, "--out", folder.parent, EDGECNN_CACHE=cache)
     assert done.returncode == 0, done.stderr
     assert command_line.contents(folder) == prepared.new
     assert [path.name for path in folder.parent.iterdir()] == ["int8"]
@@ -166,10 +167,13 @@ def test_two_runs_at_once_on_the_same_output(
     cache = tmp_path / "cache"
     if cache_is_warm:
         shutil.copytree(prepared.cache, cache)
-    children = [start(tmp_path / "out", cache) for _ in range(2)]
-    for child in children:
-        _, said = child.communicate()
-        assert child.returncode == 0, said
+    with ThreadPoolExecutor(2) as pool:
+        runs = [
+            pool.submit(command_line.forked, *ARGS, "--out", tmp_path / "out", EDGECNN_CACHE=cache)
+            for _ in range(2)
+        ]
+    for done in (run.result() for run in runs):
+        assert done.returncode == 0, done.stderr
     assert command_line.contents(folder) == prepared.new
     assert [path.name for path in folder.parent.iterdir()] == ["int8"]
     assert list(cache.glob("*/.*")) == []

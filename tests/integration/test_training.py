@@ -23,7 +23,7 @@ from edgecnn.training import TrainingRecord
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.tensorflow
+pytestmark = [pytest.mark.tensorflow, pytest.mark.usefixtures("warm_children")]
 
 COLOURS = {"blue": (20, 40, 220), "green": (30, 200, 40), "red": (220, 30, 30)}
 
@@ -64,7 +64,7 @@ def test_it_learns_and_its_weights_go_through_export(photos: Path, tmp_path: Pat
     # The command it prints is one that works.
     command = next(line for line in done.stdout.splitlines() if "edgecnn export" in line)
     words = command.split()[1:]
-    exported = command_line.run(
+    exported = command_line.forked(
         *words, "--format", "tflite", "--calibration-samples", "2", "--out", tmp_path / "exported"
     )
     assert exported.returncode == 0, exported.stderr

@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import command_line
 import pytest
 
 from edgecnn import isolation
@@ -17,9 +18,9 @@ pytestmark = pytest.mark.usefixtures("warm_children")
 
 _CLIENT = """
 import sys
-from warm_children import Nursery, forked_by
+from warm_children import forked_by, nursery
 from edgecnn import isolation
-with forked_by(Nursery()):
+with forked_by(nursery()):
     print(isolation.run("os:getppid", what="asking"), flush=True)
     isolation.run("time:sleep", 600, what="sleeping")
 """
@@ -66,6 +67,27 @@ def test_limits_hold() -> None:
         isolation.run(
             "builtins:bytes", 1 << 31, what="filling", limits=Limits(memory_bytes=1 << 30)
         )
+
+
+def test_a_command_says_and_exits_as_one_that_starts_cold(tmp_path: Path) -> None:
+    (tmp_path / "broken.tflite").write_bytes(b"\x1c\x00\x00\x00TFL3 and no more")
+    lines: list[tuple[str, ...]] = [("models",), ("inspect", "broken.tflite"), ("export", "--what")]
+    for line in lines:
+        cold, warm = (
+            start(*(tmp_path / word if "." in word else word for word in line))
+            for start in (command_line.run, command_line.forked)
+        )
+        assert (warm.returncode, warm.stdout, warm.stderr) == (
+            cold.returncode, cold.stdout, cold.stderr
+        )  # fmt: skip
+
+
+def test_a_forked_commands_environment_and_folder_are_those_of_now(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    told = command_line.forked_json("cache", EDGECNN_CACHE=tmp_path / "mine")
+    assert str(tmp_path / "mine") in str(told)
 
 
 def test_nothing_outlives_the_tests_process() -> None:

@@ -27,6 +27,7 @@ from edgecnn.records import Preprocessing
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.usefixtures("warm_children")
 CLASSES = ("ant", "bee", "cat", "dog", "eel")
 RAW = Preprocessing(mean=(0.0,), std=(1.0,))
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
+import command_line
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
@@ -141,19 +142,22 @@ _EXPORT = (
 )
 
 
-def test_the_same_command_gives_the_same_bytes_in_every_process(own: Path, arrays: str) -> None:
+def test_the_same_command_gives_the_same_bytes_in_every_process(
+    own: Path, arrays: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In one that starts cold, with a hash seed of its own, and in this one."""
     runs = []
-    for number in ("1", "2"):
-        out = own.parent / number
-        subprocess.run(
-            [sys.executable, "-c", _EXPORT, str(own), arrays, str(out)],
-            env={
-                **os.environ,
-                "EDGECNN_CACHE": str(own.parent / f"cache{number}"),
-                "PYTHONHASHSEED": number,
-            },
-            check=True,
-        )
+    for place in ("there", "here"):
+        out = own.parent / place
+        monkeypatch.setenv("EDGECNN_CACHE", str(own.parent / f"cache-{place}"))
+        if place == "here":
+            export(own, arrays, recipes=list(RECIPES), out=out)
+        else:
+            subprocess.run(
+                [sys.executable, "-c", _EXPORT, str(own), arrays, str(out)],
+                env={**os.environ, "PYTHONHASHSEED": "1"},
+                check=True,
+            )
         files = sorted(path for path in out.rglob("*") if path.is_file())
         runs.append({str(path.relative_to(out)): path.read_bytes() for path in files})
     assert len(runs[0]) == 3 * len(RECIPES)
@@ -288,12 +292,7 @@ def test_a_damaged_file_is_exit_code_2(
 ) -> None:
     path = put(tmp_path / "net.tflite", content)
     options = ["--calibration", arrays, "--out", str(tmp_path / "out")] if verb == "export" else []
-    done = subprocess.run(
-        [sys.executable, "-m", "edgecnn", verb, str(path), *options, "--json"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = command_line.forked(verb, path, *options, "--json")
     assert done.returncode == 2
     error = json.loads(done.stdout)["error"]
     assert error["message"]
