@@ -158,9 +158,9 @@ def export_within(
         **options: the fields of `ExportOptions`; int8 has to be among the recipes.
 
     Returns:
-        What was written, and what was measured on the way. An .onnx that loses more is refused
-        beside a .tflite that does not: layers are kept in float32 in the .tflite only. Where the
-        .tflite loses more both are refused, for the .onnx made beside it is not the one made alone.
+        What was written, and what was measured on the way. A file that loses more is refused beside
+        one that does not: layers are kept in float32 in the .tflite only, and alone the .onnx has
+        the same bytes.
 
     Raises:
         InputError: what was asked for cannot be done; nothing was written.
@@ -254,14 +254,14 @@ class Search:
         first, last = trials[0], trials[-1]
         measured = {**first.losses, **last.losses}
         within = [name for name, loss in measured.items() if loss.is_within(self._most)]
-        # An .onnx takes its ranges and scales from the .tflite beside it: alone it is another file.
-        if not within or ("tflite" in measured and "tflite" not in within):
+        if not within:
             raise self._refusal(measured)
         formats = tuple(name for name in self._options.formats if name in within)
+        min_snr_db = last.min_snr_db if "tflite" in formats else None
         result = export(
             self._model,
             progress=self._progress,
-            **vars(replace(self._options, formats=formats, min_snr_db=last.min_snr_db)),
+            **vars(replace(self._options, formats=formats, min_snr_db=min_snr_db)),
         )
         self._require_same(result, {**first.digests, **last.digests})
         refused = tuple(

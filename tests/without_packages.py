@@ -1,7 +1,8 @@
-"""Python without some packages: the others are linked into a folder, these are really not there."""
+"""Python without some packages: another process where they are not, or this one that lacks them."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import subprocess
@@ -10,10 +11,21 @@ import sysconfig
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 import edgecnn
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Generator, Sequence
+
+
+@contextlib.contextmanager
+def lacking(*packages: str) -> Generator[None, None, None]:
+    """Within, these cannot be imported in this process, nor are they seen to be installed."""
+    with pytest.MonkeyPatch.context() as patch:
+        for package in packages:
+            patch.setitem(sys.modules, package, None)
+        yield
 
 
 def run_without(

@@ -86,6 +86,7 @@ def obtain(
     sampling: Sampling,
     preprocessing: Preprocessing | None,
     quantizes: bool = False,
+    wanted: Sequence[str] = (),
     progress: Progress,
 ) -> tuple[FloatModel, Samples]:
     """Float files in these formats, and samples to calibrate and to compare on.
@@ -98,6 +99,7 @@ def obtain(
         preprocessing: how pixels become inputs, as the user says; None for the model's own.
         quantizes: whether a file is quantized afterwards: its libraries are imported while
             TensorFlow works.
+        wanted: those of the formats that the user asked for; by default all.
         progress: told of each step.
 
     Raises:
@@ -122,7 +124,7 @@ def obtain(
     refused = {} if outcome is None else outcome.refused
     folders = {n: folder for n in formats if (folder := new.get(n) or kept[n]) is not None}
     if not folders:
-        raise refused[formats[0]]
+        raise refused[(wanted or formats)[0]]
     infos = {name: float_stage.read_info(folder) for name, folder in folders.items()}
     info = next(iter(infos.values()))
     ends = {name: entry.layouts[name] for name, entry in infos.items()}

@@ -15,6 +15,7 @@ from edgecnn.errors import InputError
 from edgecnn.progress import Silent
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -25,9 +26,11 @@ if TYPE_CHECKING:
 
     Arrays = tuple[NDArray[Any], ...]
 
-# Every run costs a slow device seconds, and one that computes something else is found by the
-# first: thousands of multiply-accumulates go into each of its outputs.
-_PROOF_RUNS = 4
+# A device that computes something else is found by the first run: thousands of multiply-accumulates
+# go into each output. So there are fewer runs of a large network: one of xception's, 8.5 billion,
+# takes an emulated Pi nine seconds.
+_PROOF_MACS = 10_000_000_000
+_MOST_RUNS, _LEAST_RUNS = 4, 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,17 +102,27 @@ def read(path: Path, progress: Progress) -> Deployable:
     if problems:
         raise InputError(f"{folder}: {problems[0]}.", hint="Export again; nothing was deployed.")
     _check_ends(manifest, file, folder)
-    inputs, floats = _proof_runs(folder, manifest)
+    inputs, floats = _references(folder, manifest, proof_runs(file.graph.macs_by_dtype))
     progress.stage("computing what the device must repeat")
     outputs, real = _expected(folder / file.path, manifest, inputs)
     _check_outputs(real, floats, manifest, folder / file.path)
     return Deployable(folder, manifest, file, inputs, outputs, real, floats)
 
 
-def _proof_runs(folder: Path, manifest: Manifest) -> tuple[Arrays, Arrays]:
+def proof_runs(macs_by_dtype: Mapping[str, int]) -> int:
+    """How many reference inputs a device runs: four, and fewer of a network of over 2.5 GMACs.
+
+    Args:
+        macs_by_dtype: the file's multiply-accumulates of one run, by dtype.
+    """
+    macs = max(1, sum(macs_by_dtype.values()))
+    return min(_MOST_RUNS, max(_LEAST_RUNS, _PROOF_MACS // macs))
+
+
+def _references(folder: Path, manifest: Manifest, wanted: int) -> tuple[Arrays, Arrays]:
     """The first runs of the reference: of each input what is fed, of each output (runs, *shape)."""
     stored = reference.read(folder, manifest)
-    inputs = stored.inputs.first(_PROOF_RUNS, manifest.inputs)
+    inputs = stored.inputs.first(wanted, manifest.inputs)
     runs = stored.answers.runs
     for values, end in zip(stored.answers.outputs, manifest.outputs, strict=True):
         if values.size != runs * math.prod(end.shape):

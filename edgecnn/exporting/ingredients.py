@@ -66,15 +66,19 @@ class Floats:
         """What is known of the network."""
         return self.model.network
 
-    def without(self, refused: dict[str, EdgeCnnError]) -> Floats:
-        """The same without formats whose float file turned out wrong; raises where all are."""
-        if not refused:
-            return self
-        if len(refused) == len(self.model.folders):
-            raise next(iter(refused.values()))
+    def without(self, refused: dict[str, EdgeCnnError], wanted: Sequence[str]) -> Floats:
+        """The same without formats whose float file turned out wrong.
+
+        Args:
+            refused: by format, what is wrong.
+            wanted: the formats that are written; raises where none of them is left.
+        """
+        everything = {**refused, **self.model.refused}
+        if everything.keys() >= set(wanted):
+            raise next(reason for name, reason in everything.items() if name in wanted)
         return replace(
             self,
-            model=replace(self.model, refused={**self.model.refused, **refused}),
+            model=replace(self.model, refused=everything),
             tflite=None if "tflite" in refused else self.tflite,
             onnx=None if "onnx" in refused else self.onnx,
         )
@@ -109,7 +113,7 @@ class Ingredients:
         reference: what the float network gives for the samples that calibration does not see.
         statistics: of the activations of `floats.tflite`; None where no recipe needs them.
         progress: told of each step.
-        unmeasured: why there are no statistics where a recipe needs them; others can be had.
+        unmeasured: why there are no statistics, or no .tflite to take them of.
     """
 
     plan: Plan
@@ -218,10 +222,11 @@ def prove_floats(
                 file_layouts=floats.model.layouts[file_format],
                 threads=threads,
             )
-        except InputError as error:  # its runtime does not take it; the other format's may
+            parities = parity.compare(expected, measured, floats.outputs, on_values=True)
+        except InputError as error:  # its runtime does not take it, or overflows; another's may not
             refused[file_format] = error
             continue
-        proven[file_format] = parity.compare(expected, measured, floats.outputs, on_values=True)
+        proven[file_format] = parities
     return proven, {**refused, **_unproven(proven, floats.outputs)}
 
 

@@ -1,4 +1,4 @@
-"""`--min-snr`: the int8 .tflite with as few layers in float32 as the fidelity asked for takes."""
+"""`--min-snr`: the int8 .tflite with the cheapest layers in float32 that reach a fidelity."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from edgecnn.quantize.mixed import Mixture
 from edgecnn.quantize.passes import keep_float
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from edgecnn.exporting.ingredients import Ingredients
@@ -51,6 +52,7 @@ def reach(
     plain = finished(quantized.graph, job, basis)
     before_db = _held_out_db(plain, basis)
     kept: Names = frozenset()
+    coarse: tuple[str, ...] = ()
     layers = chosen_on = 0
     data, after_db = plain, before_db
     if before_db < wanted_db:
@@ -58,7 +60,9 @@ def reach(
         calibration = basis.samples.split.calibration
         layers, chosen_on = mixture.layers, min(CHOICE_SAMPLES, calibration.samples)
         kept, data, after_db = _choose(mixture, job, basis, wanted_db)
-        kept -= _in_float_already(quantized.graph)
+        # The softmax of an output that leaves as float32 is in float without being asked to.
+        coarse = ends.coarse_probabilities(quantized.graph, job, basis)
+        kept -= _in_float_already(quantized.graph) | set(coarse)
     result = MixedPrecision(
         min_snr_db=wanted_db,
         layers=tuple(name for name in _names_in_order(basis) if name in kept),
@@ -70,7 +74,8 @@ def reach(
         size_before_bytes=len(plain),
         size_after_bytes=len(data),
     )
-    return data, result, float_places(data, kept)
+    leaving = [place for place, end in enumerate(quantized.graph.outputs) if end.name in coarse]
+    return data, result, float_places(data, kept, leaving)
 
 
 def _in_float_already(graph: Graph) -> Names:
@@ -107,7 +112,7 @@ def _choose(
 ) -> tuple[Names, bytes, float]:
     asked_db, best_db = wanted_db, -math.inf
     for _ in range(_ROUNDS):
-        kept = mixture.fewest(asked_db)
+        kept = mixture.cheapest(asked_db)
         tried = mixture.everything() if kept is None else kept
         data = finished(mixture.build(tried), job, basis)
         reached_db = _held_out_db(data, basis)
@@ -147,23 +152,31 @@ def _names_in_order(basis: Ingredients) -> list[str]:
     return [operator.output.name for operator in tflite.folded.operators]
 
 
-def float_places(data: bytes, kept: Names) -> tuple[int, ...]:
+def float_places(data: bytes, kept: Names, leaving: Sequence[int] = ()) -> tuple[int, ...]:
     """Places of the operators that work on floats because of the kept layers.
 
     Those layers themselves, the conversions at their borders, and a final SOFTMAX that reads what
     one of them made: with float ends it computes in float in any case.
+
+    Args:
+        data: the file.
+        kept: the layers' names.
+        leaving: positions of outputs whose SOFTMAX is told of as that of a float output.
     """
     graph = Graph.read(data)
+    told = {graph.producer(graph.outputs[position]) for position in leaving}
     layers = [op for op in graph.operators if _layer_of(op) in kept]
     results = {op.output for op in layers}
     read = {tensor for op in layers for tensor in op.read}
     return tuple(
         place
         for place, op in enumerate(graph.operators)
-        if op in layers
-        or (op.name == "DEQUANTIZE" and op.output in read)
-        or (op.name in {"QUANTIZE", "DEQUANTIZE", "SOFTMAX"} and op.source in results)
-    )
+        if op not in told and (
+            op in layers
+            or (op.name == "DEQUANTIZE" and op.output in read)
+            or (op.name in {"QUANTIZE", "DEQUANTIZE", "SOFTMAX"} and op.source in results)
+        )
+    )  # fmt: skip
 
 
 def _layer_of(operator: Operator) -> str:

@@ -19,6 +19,7 @@ from edgecnn.recipes import FORMATS, RECIPES, IoDtype, Recipe
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from edgecnn.errors import EdgeCnnError
     from edgecnn.exporting.options import ExportOptions
 
 METHODS = ("auto", "minmax", "percentile", "mse")
@@ -37,18 +38,44 @@ class Job:
 
 @dataclass(frozen=True)
 class Plan:
-    """A request that can be carried out."""
+    """A request that can be carried out.
+
+    Attributes:
+        request: what to build or read.
+        identity: what it turned out to mean.
+        jobs: what is written.
+        out: folder that gets a folder for each recipe.
+        threads: for calibrating and comparing.
+        without_tflite: why an int8 .onnx that is asked for alone cannot have its numbers decided on
+            a .tflite of the same network; None where they can, as far as is known.
+    """
 
     request: BuildRequest
     identity: ModelIdentity
     jobs: tuple[Job, ...]
     out: Path
     threads: int
+    without_tflite: EdgeCnnError | None = None
 
     @property
     def formats(self) -> tuple[str, ...]:
         """Every format some job writes."""
         return tuple(f for f in FORMATS if any(f in job.formats for job in self.jobs))
+
+    @property
+    def float_formats(self) -> tuple[str, ...]:
+        """Every format a float file is made in."""
+        return FORMATS if self.has_unwritten_tflite else self.formats
+
+    @property
+    def has_unwritten_tflite(self) -> bool:
+        """Whether a .tflite that nobody asked for decides the numbers of an int8 .onnx."""
+        return "tflite" not in self.formats and self.decides_onnx and self.without_tflite is None
+
+    @property
+    def decides_onnx(self) -> bool:
+        """Whether an int8 .onnx is written: its numbers are those of a .tflite, if there is one."""
+        return any(job.recipe.name == "int8" and "onnx" in job.formats for job in self.jobs)
 
     @property
     def calibrates(self) -> bool:
@@ -57,8 +84,8 @@ class Plan:
 
     @property
     def calibrates_tflite(self) -> bool:
-        """Whether some .tflite asks for activation statistics."""
-        return any(job.recipe.calibrated and "tflite" in job.formats for job in self.jobs)
+        """Whether some .tflite, to be written or not, asks for activation statistics."""
+        return self.calibrates and "tflite" in self.float_formats
 
 
 def make_plan(model: str, options: ExportOptions) -> Plan:
@@ -90,7 +117,17 @@ def make_plan(model: str, options: ExportOptions) -> Plan:
     out = Path(options.out or Path("artifacts") / manifests.folder_name(identity.name))
     for job in jobs:
         manifests.require_replaceable(out / job.recipe.name)
-    return Plan(request, identity, jobs, out, options.threads or _cores())
+    threads = options.threads or _cores()
+    return Plan(request, identity, jobs, out, threads, _without_tensorflow(identity))
+
+
+def _without_tensorflow(identity: ModelIdentity) -> MissingPartError | None:
+    if identity.kind == "tflite" or importlib.util.find_spec("tensorflow") is not None:
+        return None
+    return MissingPartError(
+        "TensorFlow is not installed here.",
+        hint="pip install 'edgecnn[export]'",
+    )
 
 
 def _cores() -> int:

@@ -2,7 +2,7 @@
 
 A small network can lose an answer altogether: a head whose numbers hardly move, boxes beside
 scores, a recurrence that adds its rounding up. Where its worst group of numbers keeps less than
-20 dB on calibration samples that a file was not made of, the fewest layers that mend it stay in
+20 dB on calibration samples that a file was not made of, the cheapest layers that mend it stay in
 float32, and the file says so.
 Large networks are left alone (the user is warned): the search would cost minutes and the layers
 latency; `--min-snr` asks for it. `--strict` asks for integers throughout.
@@ -118,7 +118,7 @@ def attempt(
     *,
     float_ends: bool = False,
 ) -> Rescue | None:
-    """The fewest layers in float that mend a file; None where they would not be worth it.
+    """The cheapest layers in float that mend a file; None where they would not be worth it.
 
     Args:
         quantized: with its source.
@@ -143,7 +143,7 @@ def attempt(
     before_db, best_db = mixture.snr_db(frozenset()), mixture.snr_db(mixture.everything())
     if best_db < before_db + _WORTH_DB:
         return None
-    layers = mixture.fewest(min(wanted_db, best_db - _WORTH_DB / 2))
+    layers = mixture.cheapest(min(wanted_db, best_db - _WORTH_DB / 2))
     if not layers:
         return None
     graph = mixture.build(layers)

@@ -16,8 +16,8 @@ from edgecnn.calibration.sources import Sampling
 from edgecnn.convert import float_cache
 from edgecnn.convert.versions import versions
 from edgecnn.errors import CheckFailedError, EdgeCnnError, InputError, MissingPartError
+from edgecnn.exporting import deciding, writers
 from edgecnn.exporting import ingredients as stages
-from edgecnn.exporting import writers
 from edgecnn.exporting.ingredients import Ingredients
 from edgecnn.exporting.options import Artifact, ExportOptions, ExportResult, Refusal
 from edgecnn.exporting.plan import Job, Plan, make_plan
@@ -29,6 +29,7 @@ from edgecnn.reference import Reference
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from edgecnn.exporting.deciding import Decision
     from edgecnn.exporting.ingredients import Floats
     from edgecnn.exporting.options import MixedPrecision
     from edgecnn.exporting.writers import Written
@@ -74,7 +75,7 @@ def export(model: str, *, progress: Progress | None = None, **options: Any) -> E
     recorder = Recorder(progress or Silent())
     if plan.identity.has_random_weights:
         recorder.warn(RANDOM_WEIGHTS)
-    basis = _ingredients(plan, chosen, recorder)
+    basis = _basis(plan, chosen, recorder)
     info = _model_info(plan, basis.floats)
     outcomes = [_make(job, basis, info) for job in plan.jobs]
     artifacts = tuple(artifact for artifact, _, _ in outcomes if artifact is not None)
@@ -86,9 +87,31 @@ def export(model: str, *, progress: Progress | None = None, **options: Any) -> E
     return ExportResult(
         artifacts,
         tuple(recorder.warnings),
-        _float_sizes(basis.floats),
+        _float_sizes(basis.floats, plan.formats),
         next((mixed for _, _, mixed in outcomes if mixed is not None), None),
         refused,
+    )
+
+
+def _basis(plan: Plan, options: ExportOptions, recorder: Recorder) -> Ingredients:
+    """The ingredients; without a .tflite that nobody asked for where it brings the work down."""
+    try:
+        with deciding.unwritten(plan):
+            return _ingredients(plan, options, recorder)
+    except EdgeCnnError as error:
+        if not plan.has_unwritten_tflite or not _is_unforeseen(error):
+            raise
+        return _ingredients(replace(plan, without_tflite=error), options, recorder)
+
+
+def _is_unforeseen(error: EdgeCnnError) -> bool:
+    """Whether it may be the .tflite's: a crash, a limit, a mistake of ours.
+
+    What a network, samples or a machine lack is told by other errors, and what a format cannot have
+    is kept for that format.
+    """
+    return isinstance(error, gate.DamagedFileError) or not isinstance(
+        error, InputError | MissingPartError
     )
 
 
@@ -97,23 +120,25 @@ def _ingredients(plan: Plan, options: ExportOptions, recorder: Recorder) -> Ingr
     model, samples = float_cache.obtain(
         plan.request,
         plan.identity,
-        plan.formats,
+        plan.float_formats,
         sampling=_sampling(plan, options),
         preprocessing=options.preprocessing,
         quantizes=plan.calibrates,
+        wanted=plan.formats,
         progress=recorder,
     )
     for warning in (*samples.warnings, *samples.split.warnings):
         recorder.warn(warning)
     floats = stages.float_files(model, options)
     proven, refused = stages.prove_floats(floats, plan.threads)
-    floats = floats.without(refused)
+    floats = floats.without(refused, plan.formats)
     made_reference = stages.make_reference(floats, samples, threads=plan.threads, progress=recorder)
     # Random weights have no activations worth knowing better.
     seed = None if plan.identity.has_random_weights else options.seed
     calibration = views.enlarge(samples.split.calibration, floats.network.inputs, seed)
-    statistics, unmeasured = None, None
-    if plan.calibrates_tflite and floats.tflite is not None:
+    unmeasured = plan.without_tflite or floats.model.refused.get("tflite")
+    statistics = None
+    if plan.calibrates_tflite and unmeasured is None:
         try:
             statistics = stages.collect_statistics(
                 floats, calibration, samples.preprocessing,
@@ -136,9 +161,9 @@ def _sampling(plan: Plan, options: ExportOptions) -> Sampling:
     )
 
 
-def _float_sizes(floats: Floats) -> dict[str, int]:
+def _float_sizes(floats: Floats, formats: tuple[str, ...]) -> dict[str, int]:
     sizes = {}
-    if floats.tflite is not None:
+    if floats.tflite is not None and "tflite" in formats:
         sizes["tflite"] = len(floats.tflite.data)
     if floats.onnx is not None:
         sizes["onnx"] = floats.onnx.stat().st_size
@@ -194,8 +219,9 @@ def _write_folder(
     with store.new_folder(final, replaceable=manifests.require_replaceable) as part:
         written: dict[str, Written] = {}
         files: list[FileInfo] = []
+        decision = deciding.decide(job, basis)
         for file_format in job.formats:
-            attempt = _attempt(job, file_format, part, basis, written.get("tflite"))
+            attempt = _attempt(job, file_format, part, basis, decision)
             if isinstance(attempt, Refusal):
                 refused.append(attempt)
             else:
@@ -214,11 +240,11 @@ def _write_folder(
 
 
 def _attempt(
-    job: Job, file_format: str, folder: Path, basis: Ingredients, beside: Written | None
+    job: Job, file_format: str, folder: Path, basis: Ingredients, decision: Decision
 ) -> tuple[FileInfo, Written] | Refusal:
     """One file, inspected and compared; or why it cannot be had."""
     try:
-        written = _write(job, file_format, folder, basis, beside)
+        written = _write(job, file_format, folder, basis, decision)
         return _describe(folder, written, job, file_format, basis), written
     except MissingPartError:
         raise
@@ -228,12 +254,12 @@ def _attempt(
 
 
 def _write(
-    job: Job, file_format: str, folder: Path, basis: Ingredients, beside: Written | None
+    job: Job, file_format: str, folder: Path, basis: Ingredients, decision: Decision
 ) -> Written:
     reason = basis.floats.model.refused.get(file_format)
     if reason is not None:
         raise reason
-    return writers.write(job, file_format, folder, basis, beside)
+    return writers.write(job, file_format, folder, basis, decision)
 
 
 def _manifest(

@@ -12,8 +12,9 @@ import numpy as np
 from edgecnn import held, parity
 from edgecnn.calibration import statistics
 from edgecnn.convert.float_tflite import name_ends
-from edgecnn.exporting import ends, min_snr, rescue
-from edgecnn.inspection import inspect, tflite
+from edgecnn.errors import EdgeCnnError
+from edgecnn.exporting import deciding, ends, min_snr, rescue
+from edgecnn.inspection import inspect
 from edgecnn.quantize import choosing, integer, litert
 from edgecnn.quantize.assembly import Settings
 from edgecnn.quantize.passes import float16
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from edgecnn.convert.float_tflite import FloatTflite
+    from edgecnn.exporting.deciding import Decision
     from edgecnn.exporting.ingredients import Ingredients
     from edgecnn.exporting.options import MixedPrecision
     from edgecnn.exporting.plan import Job
@@ -48,8 +50,6 @@ class Written:
         integer: of a quantized file: "full", or "mixed" where operators stayed float.
         float_ops: those operators, name to count.
         float_places: of the operators that work on floats for `min_snr_db`.
-        settings: how it was quantized, where that was decided by measuring.
-        decided: the numbers of an integer .tflite, for the .onnx beside it.
     """
 
     name: str
@@ -58,12 +58,10 @@ class Written:
     integer: Literal["full", "mixed"] | None = None
     float_ops: dict[str, int] = field(default_factory=dict)
     float_places: tuple[int, ...] = ()
-    settings: Settings | None = None
-    decided: Decided | None = None
 
 
 def write(
-    job: Job, file_format: str, folder: Path, basis: Ingredients, beside: Written | None = None
+    job: Job, file_format: str, folder: Path, basis: Ingredients, decision: Decision
 ) -> Written:
     """Write one file of an artifact.
 
@@ -72,13 +70,13 @@ def write(
         file_format: of the file.
         folder: where it goes.
         basis: what it is made of.
-        beside: the .tflite of the same recipe, where it was written.
+        decision: how the recipe's .tflite is quantized.
     """
     path = folder / f"model.{file_format}"
     if is_mixed(job, file_format, basis):
-        return _mixed_tflite(job, path, basis)
-    if (file_format, job.recipe.name) == ("onnx", "int8"):
-        return _integer_onnx(path, basis, beside)
+        return _mixed_tflite(job, path, basis, decision.required)
+    if job.recipe.calibrated:
+        return _INTEGER_WRITERS[file_format](job, path, basis, decision)
     return _WRITERS[file_format, job.recipe.name](job, path, basis)
 
 
@@ -121,9 +119,9 @@ def _dynamic_tflite(_job: Job, path: Path, basis: Ingredients) -> Written:
     return Written(path.name)
 
 
-def _integer_tflite(job: Job, path: Path, basis: Ingredients) -> Written:
+def _integer_tflite(job: Job, path: Path, basis: Ingredients, decision: Decision) -> Written:
     may_mix = job.recipe.activations == "int8" and not basis.options.strict
-    quantized = quantize_tflite(job, basis, with_source=may_mix)
+    quantized = decision.required
     graph = quantized.graph.copy()
     ends.finish(graph, job, basis)
     path.write_bytes(graph.write())
@@ -134,8 +132,6 @@ def _integer_tflite(job: Job, path: Path, basis: Ingredients) -> Written:
         notes,
         integer="mixed" if coarse else quantized.integer,
         float_ops=_with_softmax(quantized, coarse),
-        settings=quantized.choice.measured,
-        decided=quantized.decided,
     )
     return _rescued(job, path, basis, quantized, written) if may_mix else written
 
@@ -155,7 +151,7 @@ def _rescued(
     job: Job, path: Path, basis: Ingredients, quantized: IntegerModel, written: Written
 ) -> Written:
     """The file as it is, or with layers in float where integers alone are too far off."""
-    if not rescue.allowed(basis, _macs(basis)):
+    if not rescue.allowed(basis, deciding.macs(basis)):
         return written
     parities = _unseen_parities(job, basis, quantized)
     if not rescue.needed(parities):
@@ -173,11 +169,6 @@ def _rescued(
     return replace(written, notes=notes, integer="mixed", float_ops=mended.float_ops)
 
 
-def _macs(basis: Ingredients) -> int:
-    graph = tflite.read(_float_tflite(basis).data, basis.plan.identity.name).graph
-    return sum(graph.macs_by_dtype.values())
-
-
 def _unseen_parities(job: Job, basis: Ingredients, quantized: IntegerModel) -> list[ParityInfo]:
     """How close the file should be to float: on calibration samples that its ranges did not see."""
     every = tuple(range(basis.samples.split.calibration.samples))
@@ -191,31 +182,7 @@ def _unseen_parities(job: Job, basis: Ingredients, quantized: IntegerModel) -> l
     return rescue.all_parities(parity.joined(expected), parity.joined(measured), basis)
 
 
-def quantize_tflite(job: Job, basis: Ingredients, *, with_source: bool = False) -> IntegerModel:
-    """The integer model of a recipe, its ends still integers."""
-    source, known = _float_tflite(basis), basis.statistics
-    if basis.unmeasured is not None:
-        raise basis.unmeasured
-    assert known is not None  # noqa: S101 - collected where a recipe asks for them
-    basis.progress.stage("quantizing", len(known.layers))
-    return integer.quantize(
-        source.folded,
-        known,
-        judged=source.scores,
-        activation_bits=16 if job.recipe.activations == "int16" else 8,
-        method=basis.options.calibration_method,
-        trial=basis.file_feeds("tflite"),
-        samples=basis.samples.split.calibration.samples,
-        images=choosing.images_for(_macs(basis)),
-        threads=basis.plan.threads,
-        with_source=with_source,
-        judge=not basis.options.strict,
-        progress=basis.progress,
-    )
-
-
-def _mixed_tflite(job: Job, path: Path, basis: Ingredients) -> Written:
-    quantized = quantize_tflite(job, basis, with_source=True)
+def _mixed_tflite(job: Job, path: Path, basis: Ingredients, quantized: IntegerModel) -> Written:
     data, mixed, places = min_snr.reach(job, quantized, basis)
     path.write_bytes(data)
     if mixed.layers:
@@ -232,8 +199,6 @@ def _mixed_tflite(job: Job, path: Path, basis: Ingredients) -> Written:
         integer="mixed" if mixed.layers or coarse else quantized.integer,
         float_ops=_with_softmax(quantized, coarse),
         float_places=places,
-        settings=quantized.choice.measured,
-        decided=quantized.decided,
     )
 
 
@@ -256,21 +221,23 @@ def _dynamic_onnx(_job: Job, path: Path, basis: Ingredients) -> Written:
     return Written(path.name)
 
 
-def _integer_onnx(path: Path, basis: Ingredients, beside: Written | None) -> Written:
+def _integer_onnx(job: Job, path: Path, basis: Ingredients, decision: Decision) -> Written:
     """An int8 .onnx.
 
     Args:
+        job: the recipe.
         path: of the file.
         basis: what it is made of.
-        beside: the .tflite, where there is one: its settings were measured, and the network is the
-            same. Without it they are what is best where nothing was measured.
+        decision: how the .tflite is quantized, where there is one: its settings were measured, and
+            the network is the same. Without it they are what is best where nothing was measured.
     """
     from edgecnn.exporting import rescue_onnx
 
-    settings = (beside.settings if beside else None) or _unmeasured(basis)
-    decided = beside.decided if beside else None
+    quantized = decision.model
+    settings = (quantized.choice.measured if quantized else None) or _unmeasured(basis)
+    decided = quantized.decided if quantized else None
     with held.temporary() as folder:
-        source, twin, note = _as_decided(folder, basis, decided)
+        source, twin, note = _taken_over(folder, basis, decided)
         drafting = partial(_onnx_draft, source, basis, settings)
         macs = inspect(_float_onnx(basis), delegate=False).graph.macs_by_dtype
         mended = None
@@ -278,13 +245,25 @@ def _integer_onnx(path: Path, basis: Ingredients, beside: Written | None) -> Wri
             mended = rescue_onnx.attempt(drafting, path, basis)
         draft = drafting(mended.last if mended else 0, beside=twin)
         result = draft.write(path, mended.activations if mended else ())
-    notes = [*result.notes, mended.note if mended else "", note]
+    origin = deciding.notes_of_onnx(job, decision, basis)
+    notes = [*origin, *result.notes, mended.note if mended else "", note]
     return Written(
         path.name,
         tuple(filter(None, notes)),
         integer="mixed" if result.float_ops else "full",
         float_ops=result.float_ops,
     )
+
+
+def _taken_over(
+    folder: Path, basis: Ingredients, decided: Decided | None
+) -> tuple[Path, Beside | None, str]:
+    """As `_as_decided`; the float .onnx as it is, and why, where the two cannot be matched."""
+    try:
+        with deciding.unwritten(basis.plan):
+            return _as_decided(folder, basis, decided)
+    except EdgeCnnError as error:
+        return _float_onnx(basis), None, deciding.without(error, basis)
 
 
 def _as_decided(
@@ -355,9 +334,11 @@ _WRITERS: dict[tuple[str, str], Callable[[Job, Path, Ingredients], Written]] = {
     ("tflite", "float32"): _float32_tflite,
     ("tflite", "float16"): _float16_tflite,
     ("tflite", "dynamic"): _dynamic_tflite,
-    ("tflite", "int8"): _integer_tflite,
-    ("tflite", "int16x8"): _integer_tflite,
     ("onnx", "float32"): _float32_onnx,
     ("onnx", "float16"): _float16_onnx,
     ("onnx", "dynamic"): _dynamic_onnx,
+}
+_INTEGER_WRITERS: dict[str, Callable[[Job, Path, Ingredients, Decision], Written]] = {
+    "tflite": _integer_tflite,
+    "onnx": _integer_onnx,
 }

@@ -2,8 +2,9 @@
 
 A tensor is spared its rounding when the layer that makes it and all that read it compute in float,
 a layer's weights when that layer does. So layers come in groups, those first that remove most of
-the error for each layer (greedily, with `noise_flow`'s contributions). What the order is worth is
-then measured; nothing rests on the predicted numbers but the order.
+the error, for each of their layers or for the latency they lose (greedily, with `noise_flow`'s
+contributions and `float_cost`). What an order is worth is then measured; nothing rests on the
+predicted numbers but the order.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgecnn.quantize import measured, noise_flow
+from edgecnn.quantize import float_cost, measured, noise_flow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -22,12 +23,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edgecnn.formats.tflite_graph import Graph, Operator, Tensor
+    from edgecnn.quantize.float_cost import FloatCost
     from edgecnn.quantize.integer import FloatSource
     from edgecnn.quantize.noise_flow import Contribution
 
     Names = frozenset[str]
 
 _NEGLIGIBLE = 1e-6
+_LEAST_COST = 1.0
 
 
 @dataclass(frozen=True)
@@ -38,15 +41,17 @@ class LayerNode:
         name: of its output.
         reads: names of the tensors it reads.
         moves: whether it only moves steps about in the integer model.
+        cost: of computing it in float.
     """
 
     name: str
     reads: tuple[str, ...]
     moves: bool
+    cost: FloatCost = float_cost.EQUAL
 
 
 class Trade:
-    """The error that is left when some layers compute in float, as predicted.
+    """The error that is left when some layers compute in float, and what they cost, as predicted.
 
     Args:
         nodes: the float model's operators, in order.
@@ -79,40 +84,66 @@ class Trade:
         """What all layers still contribute."""
         return sum(self.left_at(name, kept) for name in self.nodes)
 
-    def order(self, always: Names) -> list[Names]:
-        """Groups of layers, the one that removes most for each of its layers first.
+    def cost(self, kept: Names) -> float:
+        """What it costs that `kept` compute in float, conversions where they meet integers too."""
+        return sum(self._cost_at(name, kept) for name in self.nodes)
+
+    def _cost_at(self, name: str, kept: Names) -> float:
+        cost, in_float = self.nodes[name].cost, name in kept
+        readers = self._readers[name]
+        crosses = not readers <= kept if in_float else bool(readers & kept)
+        return cost.layer * in_float + cost.crossing * crosses
+
+    def order(self, always: Names, *, by_cost: bool) -> list[Names]:
+        """Groups of layers, the one that removes most first.
 
         Args:
             always: layers that compute in float anyway.
+            by_cost: for what it costs, not for each of its layers.
         """
         kept = always
         groups: list[Names] = []
         limit = _NEGLIGIBLE * max(self.left(kept), 1e-300)
         while True:
-            best = max(self._candidates(kept), key=lambda pair: pair[0], default=None)
-            if best is None or best[0] <= limit:
+            candidates = self._candidates(kept, limit, by_cost=by_cost)
+            best = max(candidates, key=lambda pair: pair[0], default=None)
+            if best is None:
                 break
             groups.append(best[1])
             kept |= best[1]
         rest = frozenset(self.nodes) - kept
         return [*groups, rest] if rest else groups
 
-    def _candidates(self, kept: Names) -> list[tuple[float, Names]]:
-        """For each layer: what keeping it, or it and its readers, removes for each layer."""
+    def spares(self, kept: Names) -> list[str]:
+        """Layers without which `kept` costs less, the one that saves most for its worth first."""
+        worth = {}
+        for name in sorted(kept & self.nodes.keys()):
+            error, cost = self._change(frozenset([name]), kept - {name})
+            if cost > 0:
+                worth[name] = error / cost
+        return sorted(worth, key=worth.__getitem__)
+
+    def _candidates(self, kept: Names, limit: float, *, by_cost: bool) -> list[tuple[float, Names]]:
+        """What keeping a layer, or it and its readers, is worth, where it removes enough."""
         candidates = []
         for name, readers in self._readers.items():
             for group in (frozenset([name]), frozenset([name, *readers])):
-                missing = group - kept
-                if missing:
-                    candidates.append((self._gain(missing, kept) / len(missing), missing))
+                gain, cost = self._change(group - kept, kept)
+                if gain > limit:
+                    # Filling a gap between float layers can save more conversions than it costs.
+                    price = max(cost, _LEAST_COST) if by_cost else len(group - kept)
+                    candidates.append((gain / price, group - kept))
         return candidates
 
-    def _gain(self, missing: Names, kept: Names) -> float:
+    def _change(self, missing: Names, kept: Names) -> tuple[float, float]:
+        """(error that goes, cost that comes) when these compute in float too."""
         touched = set(missing)
         for name in missing:
             touched.update(source for source in self.nodes[name].reads if source in self.nodes)
         after = kept | missing
-        return sum(self.left_at(name, kept) - self.left_at(name, after) for name in touched)
+        gain = sum(self.left_at(name, kept) - self.left_at(name, after) for name in touched)
+        cost = sum(self._cost_at(name, after) - self._cost_at(name, kept) for name in touched)
+        return gain, cost
 
 
 def trade(
@@ -142,6 +173,7 @@ def trade(
             operator.output.name,
             tuple(tensor.name for tensor in operator.read),
             operator.name in noise_flow.KEEPS_STEPS,
+            float_cost.of(operator),
         )
         for operator in real.operators
         if operator.outputs

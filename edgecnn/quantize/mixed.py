@@ -1,7 +1,9 @@
-"""The fewest layers in float32 with which an integer model is as faithful as asked for.
+"""The cheapest layers in float32 with which an integer model is as faithful as asked for.
 
-Layers are taken in the order of `float_layers`; how many of them are needed is found by bisection,
-each time building the file and measuring it. Then each of them is tried without.
+Layers are taken in the orders of `float_layers`; how many of each are needed is found by bisection,
+each time building the file and measuring it. Then it is tried without each that costs latency. Of
+the choices so reached the cheapest is taken: small gains at small costs may not add up to what one
+dear layer mends, and the other way round.
 """
 
 from __future__ import annotations
@@ -64,7 +66,7 @@ class Mixture:
             judged=list(reference), float_ends=float_ends, threads=threads,
         )  # fmt: skip
         self._always = self._softmax() if float_ends else frozenset[str]()
-        self._groups = self._trade.order(self._always)
+        self._orders = [self._trade.order(self._always, by_cost=dear) for dear in (False, True)]
 
     @property
     def layers(self) -> int:
@@ -104,31 +106,34 @@ class Mixture:
         """Every layer."""
         return frozenset(self._trade.nodes) - self._always
 
-    def fewest(self, wanted_db: float) -> Names | None:
-        """The fewest layers that were found to reach an SNR; None where all of them do not."""
+    def cheapest(self, wanted_db: float) -> Names | None:
+        """The cheapest layers that were seen to reach an SNR; None where all of them do not."""
         if self.snr_db(frozenset()) >= wanted_db:
             return frozenset()
         if self.snr_db(self.everything()) < wanted_db:
             return None
-        low, high = 0, len(self._groups)
+        choices = {self._first_enough(groups, wanted_db) for groups in self._orders}
+        reached = [self._given_back(kept, wanted_db) for kept in sorted(choices, key=sorted)]
+        return min(reached, key=lambda kept: (self._trade.cost(kept), sorted(kept)))
+
+    def _first_enough(self, groups: Sequence[Names], wanted_db: float) -> Names:
+        """As few of the first groups as reach it."""
+        low, high = 0, len(groups)
         while high - low > 1:
             middle = (low + high) // 2
-            if self.snr_db(self._first(middle)) >= wanted_db:
+            if self.snr_db(frozenset[str]().union(*groups[:middle])) >= wanted_db:
                 high = middle
             else:
                 low = middle
-        return self._given_back(self._first(high), wanted_db)
-
-    def _first(self, groups: int) -> Names:
-        return frozenset[str]().union(*self._groups[:groups])
+        return frozenset[str]().union(*groups[:high])
 
     def _given_back(self, kept: Names, wanted_db: float) -> Names:
-        """Try without each, the one that is predicted to matter least first, until none can go."""
+        """Try without each, the one that costs most for its predicted worth first."""
         tries = _MOST_TRIES
         spare: str | None = ""
         while spare is not None:
             spare = None
-            for name in sorted(kept, key=lambda n: (self._trade.left(kept - {n}), n)):
+            for name in self._trade.spares(kept):
                 tries -= kept - {name} not in self._known
                 if tries < 0:
                     break

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from edgecnn.records import FileInfo
 
 _RANDOM = "random"
+_FLOATS, _MOSTLY = frozenset({"float32", "float16"}), 0.5
 
 
 def export_table(result: ExportResult) -> Table:
@@ -73,12 +74,21 @@ def float_operators(result: ExportResult) -> tuple[str, ...]:
     return tuple(
         f"{artifact.manifest.recipe} {file.path} is mixed:"
         f" {', '.join(f'{count} {name}' for name, count in sorted(file.float_ops.items()))} stay"
-        " float, for lack of an integer kernel or because int8 would lose too much. --strict"
-        " rejects such a file."
+        " float, for lack of an integer kernel or because int8 would lose too much."
+        f"{_float_share_text(file)} --strict rejects such a file."
         for artifact in result.artifacts
         for file in artifact.manifest.files
         if file.integer == "mixed" and file.float_ops
     )
+
+
+def _float_share_text(file: FileInfo) -> str:
+    macs = file.graph.macs_by_dtype
+    in_float = sum(count for dtype, count in macs.items() if dtype in _FLOATS)
+    if in_float < _MOSTLY * sum(macs.values()) or not in_float:
+        return ""
+    share = percent_text(in_float / sum(macs.values()))
+    return f" {share} of its multiply-accumulates are in float: it may be no faster than float32."
 
 
 def outputs_table(result: ExportResult) -> Table | None:

@@ -52,7 +52,14 @@ def test_two_processes_write_the_same_bytes(tmp_path: Path, cold: dict[str, byte
 
 
 def test_a_warm_cache_gives_what_a_cold_one_gives(tmp_path: Path, cold: dict[str, bytes]) -> None:
-    """Also when other recipes and formats came before, which fill the cache in another order."""
+    """Also when other recipes and formats came before, which fill the cache in another order.
+
+    And also when only the .onnx is asked for: the .tflite that decides its numbers is made again.
+    """
     export(tmp_path, "--float32", "--format", "onnx")
     both = export(tmp_path, "--int8")
     assert differing(cold, {k: v for k, v in both.items() if k.startswith("int8/")}) == []
+    alone = export(tmp_path, "--int8", "--format", "onnx")
+    assert "int8/model.tflite" not in alone
+    names = ("int8/model.onnx", "int8/reference.npz")
+    assert [name for name in names if alone[name] != cold[name]] == []

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from small_sources import onnx_source
+from without_packages import lacking
 
 from edgecnn.accuracy_budget import Loss, Search, Trial, export_within, losses_of
 from edgecnn.errors import CheckFailedError, InputError
 from edgecnn.evaluating import Agreement, Detection, EvaluateReport, Evaluation
 from edgecnn.evaluating.records import Difference
-from edgecnn.exporting import ExportOptions, ExportResult
+from edgecnn.exporting import ExportOptions, ExportResult, export
 from edgecnn.progress import Silent
 
 if TYPE_CHECKING:
@@ -83,10 +85,31 @@ def test_what_makes_no_sense_is_refused_before_any_work(options: dict[str, Any],
         export_within("xception", **{"max_drop_points": 1.0, "data": "photos", **options})
 
 
-def test_an_onnx_is_not_taken_without_the_tflite_it_was_made_beside(tmp_path: Path) -> None:
-    poor = Loss("tflite", "top-1", 3.0, 2.0, 4.0, 500)
-    good = Loss("onnx", "top-1", 0.1, -0.2, 0.4, 500)
-    trial = Trial(ExportResult((), (), {}), {"tflite": poor, "onnx": good}, None)
+POOR = Loss("tflite", "top-1", 3.0, 2.0, 4.0, 500)
+
+
+def test_where_both_lose_more_nothing_is_written(tmp_path: Path) -> None:
+    other = Loss("onnx", "top-1", 1.2, 0.9, 1.5, 500)
+    trial = Trial(ExportResult((), (), {}), {"tflite": POOR, "onnx": other}, None)
     search = Search("net.onnx", ExportOptions(), 0.5, "photos", {}, tmp_path, Silent())
     with pytest.raises(CheckFailedError, match=r"the \.tflite loses 3\.00 points"):
         search.written([trial])
+
+
+def test_an_onnx_is_taken_without_the_tflite_that_loses_more(tmp_path: Path) -> None:
+    source = onnx_source(tmp_path)
+    given: dict[str, Any] = {
+        "input_shapes": {"image": (1, 3, 12, 16)}, "calibration_samples": 20,
+        "calibration": str(source.calibration),
+    }  # fmt: skip
+    good = Loss("onnx", "top-1", 0.1, -0.2, 0.4, 500)
+    with lacking("tensorflow"):  # its seconds decide nothing that is tested here
+        measured = export(str(source.path), formats=("onnx",), out=tmp_path / "measured", **given)
+        trial = Trial(measured, {"tflite": POOR, "onnx": good}, min_snr_db=25.0)
+        options = ExportOptions(out=tmp_path / "net", **given)
+        search = Search(str(source.path), options, 0.5, "photos", {}, tmp_path, Silent())
+        written = search.written([trial])
+    assert written.losses == (good,)
+    assert [refusal.format for refusal in written.result.refused] == ["tflite"]
+    names = {path.name for path in (tmp_path / "net" / "int8").iterdir()}
+    assert names == {"model.onnx", "manifest.json", "reference.npz"}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import edgecnn
 from edgecnn import isolation
 from edgecnn.evidence.records import RecipeRun
+from edgecnn.zoo.twins import NORMAL, SEPARABLE, twin_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from experiment_twins import Twin
 
     from edgecnn import Evaluation, Manifest
+    from edgecnn.building import BuildRequest
 
 DATA = "fashion-mnist"
 RECIPES = ("float32", "dynamic", "int8", "int16x8")
@@ -137,20 +139,27 @@ def publish(folder: Path, place: Path) -> None:
         shutil.copyfile(folder / name, place / name)
 
 
-def write_keras(folder: str, path: str) -> None:
-    """Build the network that `publish` kept the weights of, and save it as a .keras file."""
-    from edgecnn.building import BuildRequest, build
+def request_for(folder: Path) -> BuildRequest:
+    """What builds the network that `publish` kept the weights of."""
+    from edgecnn.building import BuildRequest
 
-    record = json.loads((Path(folder) / "training.json").read_text(encoding="utf-8"))
-    request = BuildRequest(
-        record["model"],
+    record = json.loads((folder / "training.json").read_text(encoding="utf-8"))
+    base = record["model"].removesuffix(twin_name("", NORMAL))
+    return BuildRequest(
+        base,
         classes=len(record["classes"]),
         input_size=record["input_size"],
         width=record["width"],
-        convolution="separable" if folder.endswith("-itself") else "normal",
-        weights=str(Path(folder) / WEIGHTS),
+        convolution=SEPARABLE if base == record["model"] else NORMAL,
+        weights=str(folder / WEIGHTS),
     )
-    model = build(request).keras_model
+
+
+def write_keras(folder: str, path: str) -> None:
+    """Build the network that `publish` kept the weights of, and save it as a .keras file."""
+    from edgecnn.building import build
+
+    model = build(request_for(Path(folder))).keras_model
     if model is None:
-        raise ValueError(f"{record['model']} is no Keras model.")
+        raise ValueError(f"{folder} is no Keras model's.")
     model.save(path)

@@ -8,9 +8,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import onnx
 import pytest
+from onnx_nets import Net
 from tiny_tflite import float_net
-from without_packages import run_without
+from without_packages import lacking, run_without
 
 import edgecnn
 from edgecnn.errors import InputError
@@ -65,6 +67,41 @@ def test_only_formats_that_some_recipe_has_are_made() -> None:
         "tflite",
         "onnx",
     )
+
+
+@pytest.fixture
+def own_onnx(tmp_path: Path) -> str:
+    net = Net()
+    onnx.save(net.model(net.node("Relu", "input"), net.shape), tmp_path / "net.onnx")
+    return str(tmp_path / "net.onnx")
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize(
+    ("recipes", "formats"),
+    [
+        (("int8",), ("tflite", "onnx")),
+        (("float16", "int8"), ("tflite", "onnx")),
+        (("float32", "float16", "dynamic"), ("onnx",)),
+    ],
+)
+def test_a_tflite_nobody_asked_for_decides_an_int8_onnx_and_nothing_else(
+    own_onnx: str, recipes: tuple[str, ...], formats: tuple[str, ...]
+) -> None:
+    made = plan(own_onnx, recipes=recipes, formats=("onnx",))
+    assert made.formats == ("onnx",)
+    assert made.float_formats == formats
+    assert made.calibrates_tflite is made.has_unwritten_tflite is ("int8" in recipes)
+    assert not plan(own_onnx, recipes=recipes).has_unwritten_tflite
+
+
+def test_without_tensorflow_an_int8_onnx_is_planned_alone(own_onnx: str) -> None:
+    with lacking("tensorflow"):
+        made = plan(own_onnx, formats=("onnx",))
+    assert made.float_formats == ("onnx",)
+    assert not made.calibrates_tflite
+    assert made.without_tflite is not None
+    assert "TensorFlow" in made.without_tflite.message
 
 
 def test_a_float_tflite_is_quantized_to_tflite(own_tflite: str) -> None:

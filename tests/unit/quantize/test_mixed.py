@@ -9,7 +9,8 @@ import pytest
 from random_nets import RandomNet, statistics_of
 
 from edgecnn.formats.tflite_graph import Graph
-from edgecnn.quantize import integer
+from edgecnn.quantize import float_cost, integer
+from edgecnn.quantize.float_cost import FloatCost
 from edgecnn.quantize.float_layers import LayerNode, Trade
 from edgecnn.quantize.mixed import Mixture
 from edgecnn.quantize.noise_flow import Contribution
@@ -35,12 +36,12 @@ def test_a_tensor_is_spared_when_its_maker_and_its_reader_are_in_float() -> None
     assert trade.left(frozenset("b")) == 15
     assert trade.left(frozenset("bc")) == 7
     assert trade.left(frozenset("abcd")) == 4  # the end is rounded in any case
-    assert trade.order(frozenset())[0] == {"b", "c"}
+    assert trade.order(frozenset(), by_cost=False)[0] == {"b", "c"}
 
 
 def test_weights_are_spared_by_their_own_layer_alone() -> None:
     trade = chain({"a": 0.0, "b": 0.1, "c": 0.0}, {"a": 5.0, "b": 1.0})
-    groups = trade.order(frozenset())
+    groups = trade.order(frozenset(), by_cost=False)
     assert groups[0] == {"a"}
     assert frozenset().union(*groups) == {"a", "b", "c"}
 
@@ -52,6 +53,46 @@ def test_what_moves_steps_rounds_only_behind_a_float_layer() -> None:
     assert trade.left(frozenset()) == 1
     assert trade.left(frozenset({"conv", "pool"})) == 1  # spared before the pool, rounded behind it
     assert trade.left(frozenset({"conv", "pool", "next"})) == 0
+
+
+def priced(costs: dict[str, FloatCost], rounding: dict[str, float]) -> Trade:
+    """Layers one after the other, each at its price."""
+    names = list(costs)
+    nodes = [
+        LayerNode(name, (names[place - 1],) if place else (), moves=False, cost=costs[name])
+        for place, name in enumerate(names)
+    ]
+    return Trade(nodes, {n: Contribution(0.0, rounding[n]) for n in names}, [])
+
+
+def test_the_order_by_cost_takes_what_is_cheap_for_what_it_mends() -> None:
+    costs = {"dear": FloatCost(100.0), "cheap": FloatCost(1.0), "idle": FloatCost(1.0)}
+    trade = priced(costs, {"dear": 5.0, "cheap": 2.0, "idle": 0.0})
+    assert trade.order(frozenset(), by_cost=False)[0] == {"dear"}
+    assert trade.order(frozenset(), by_cost=True)[0] == {"cheap"}
+
+
+def test_conversions_cost_where_float_meets_integer_and_a_gap_that_is_filled_saves_them() -> None:
+    trade = priced(dict.fromkeys("abc", FloatCost(1.0, 10.0)), dict.fromkeys("abc", 1.0))
+    assert trade.cost(frozenset()) == 0
+    assert trade.cost(frozenset("b")) == 1 + 2 * 10  # what it reads, and what it makes
+    assert trade.cost(frozenset("ac")) == 2 + 2 * 10
+    assert trade.cost(frozenset("abc")) == 3  # nothing reads the last one's
+    assert trade.spares(frozenset("abc")) == []  # without any there would be more conversions
+    assert trade.spares(frozenset("ac")) == ["a", "c"]
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_a_convolution_costs_its_multiply_accumulates_and_more(stride: int) -> None:
+    net = RandomNet(3)
+    x = net.conv(net.image, 8, stride=stride)
+    graph = Graph.read(net.finish(net.dense(net.flatten(x), 5)))
+    conv = next(op for op in graph.operators if op.name == "CONV_2D")
+    kernel = conv.read[1]
+    macs = conv.output.elements * kernel.elements // 8
+    cost = float_cost.of(conv)
+    assert macs + 15 * kernel.elements < cost.layer < macs + 15 * kernel.elements + 10**5
+    assert cost.crossing > 12 * conv.output.elements
 
 
 def spoilt_network() -> tuple[bytes, list[NDArray[np.float32]]]:
@@ -94,11 +135,11 @@ def test_no_more_layers_than_are_needed_and_none_can_be_left_out(mixture: Mixtur
     before_db = mixture.snr_db(frozenset())
     everything_db = mixture.snr_db(mixture.everything())
     assert everything_db > before_db + 5
-    assert mixture.fewest(before_db - 1) == frozenset()
-    assert mixture.fewest(everything_db + 1) is None
+    assert mixture.cheapest(before_db - 1) == frozenset()
+    assert mixture.cheapest(everything_db + 1) is None
     sizes = []
     for wanted_db in np.linspace(before_db + 1, everything_db - 1, 4):
-        kept = mixture.fewest(float(wanted_db))
+        kept = mixture.cheapest(float(wanted_db))
         assert kept
         assert mixture.snr_db(kept) >= wanted_db
         for name in kept:
@@ -110,7 +151,7 @@ def test_no_more_layers_than_are_needed_and_none_can_be_left_out(mixture: Mixtur
 
 def test_the_file_is_the_same_every_time(mixture: Mixture) -> None:
     wanted_db = mixture.snr_db(frozenset()) + 2
-    kept = mixture.fewest(wanted_db)
+    kept = mixture.cheapest(wanted_db)
     assert kept is not None
     graph = mixture.build(kept)
     assert graph.write() == mixture.build(kept).write()

@@ -128,6 +128,23 @@ def test_a_mixed_file_is_called_so_and_a_refused_one_stands_last() -> None:
     assert export.float_operators(export_result(Path("out"), "int8")) == ()
 
 
+@pytest.mark.parametrize(
+    ("macs_by_dtype", "share"),
+    [({"int8": 60, "float32": 40}, None), ({"int8": 1, "float32": 3}, "75.0%"), ({}, None)],
+)
+def test_a_file_that_computes_mostly_in_float_is_said_to_be_no_faster(
+    macs_by_dtype: dict[str, int], share: str | None
+) -> None:
+    result = half_refused()
+    (artifact,) = result.artifacts
+    (file,) = artifact.manifest.files
+    file = replace(file, graph=replace(file.graph, macs_by_dtype=macs_by_dtype))
+    made = replace(artifact, manifest=replace(artifact.manifest, files=(file,)))
+    (mixed,) = export.float_operators(replace(result, artifacts=(made,)))
+    assert ("may be no faster than float32" in mixed) == (share is not None)
+    assert share is None or share in mixed
+
+
 def test_layers_that_min_snr_gave_back_are_not_named_as_operators_without_a_kernel() -> None:
     result = half_refused()
     (artifact,) = result.artifacts

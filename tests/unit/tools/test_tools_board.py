@@ -27,11 +27,14 @@ from compare.board_networks import BOARD, BoardNetwork, named
 from compare.board_table import Row, cells, gain_db, markdown, targets
 from compare_fidelity import Board, row_from_json
 from efficientnet_lite import VARIANTS, scaled
+from experiments.twin_recipes import request_for
 from fetch_models import PACKAGES
 from measure.measuring import ROOT
 from squeezenet import read_weights
 
 from edgecnn.parity import Answers
+from edgecnn.zoo import MODELS
+from edgecnn.zoo.twins import SEPARABLE, twin_name
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -206,3 +209,11 @@ def test_an_open_onnx_gets_its_sizes_though_two_have_one_name(tmp_path: Path) ->
     (data,), (output,) = fixed.input, fixed.output
     sizes = [[d.dim_value for d in end.type.tensor_type.shape.dim] for end in (data, output)]
     assert sizes == [[1, 3, 4, 6], [1, 2, 4, 6]]
+
+
+@pytest.mark.parametrize("folder", sorted((ROOT / "artifacts" / "trained").iterdir()))
+def test_the_weights_that_are_kept_name_a_network_of_the_zoo(folder: Path) -> None:
+    request = request_for(folder)
+    record = json.loads((folder / "training.json").read_text(encoding="utf-8"))
+    assert request.model in MODELS
+    assert twin_name(request.model, request.convolution or SEPARABLE) == record["model"]
