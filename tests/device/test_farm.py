@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from command_line import Here
 
-pytestmark = pytest.mark.usefixtures("warm_children", "short_plan")
+pytestmark = pytest.mark.usefixtures("warm_children")
 _PATIENCE_S = 120.0
 
 
@@ -182,6 +182,7 @@ def test_a_rollout_goes_past_a_dead_device_and_stops_where_it_is_not_proven(
     wait_for(lambda: not any(pi.processes() for pi in pis))
 
 
+@pytest.mark.usefixtures("short_plan")
 def test_a_sweep_measures_on_a_farm_and_shows_no_emulators_times(
     pis: tuple[EmulatedPi, ...], farm: tuple[str, list[str]], tmp_path: Path
 ) -> None:
