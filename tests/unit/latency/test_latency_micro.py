@@ -14,13 +14,12 @@ from tiny_tflite import float_net, int8_net
 import edgecnn
 from edgecnn.cli.app import run
 from edgecnn.errors import InputError
-from edgecnn.inspection import flatbuffer
+from edgecnn.inspection import arena, flatbuffer
 from edgecnn.latency import micro_memory
 from edgecnn.latency.cost_builder import CostBuilder, FeatureMap
 from edgecnn.latency.files import costs_of_file
 from edgecnn.latency.precision import for_recipe
 from edgecnn.latency.zoo_nets import costs_of_zoo
-from edgecnn.micro import arena
 from edgecnn.zoo import MODELS
 
 if TYPE_CHECKING:
