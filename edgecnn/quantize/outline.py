@@ -32,7 +32,7 @@ MOST_MIXED_MACS = 100_000_000
 """Of a network with more, layers are given back to float by --min-snr alone."""
 PROBABILITIES = "{count} SOFTMAX in float32: steps of 1/256 leave too little of its probabilities"
 _BITS = 8
-_APART = 2.0**-10  # ranges that differ by so little are still different scales
+_APART, _STEPS = 4.0, 6  # ranges of joins, each so many times the one before; then again
 
 
 @dataclass(frozen=True)
@@ -139,8 +139,16 @@ def _alike(weighed: Weighed) -> dict[str, tuple[float, float]]:
 
 
 def _parted(weighed: Weighed) -> dict[str, tuple[float, float]]:
-    """A range of its own for each tensor."""
-    return {name: (0.0, 1.0 + _APART * place) for place, name in enumerate(_alike(weighed))}
+    """Ranges so far apart where tensors are joined that no two joins share one."""
+    ranges = _alike(weighed)
+    joins = [
+        operator
+        for operator in weighed.model.operators
+        if (kernel := kernels.kernel_of(operator, _BITS)) is not None and kernel.scale == "output"
+    ]
+    for place, operator in enumerate(joins):
+        ranges[operator.output.name] = (0.0, _APART ** (1 + place % _STEPS))
+    return ranges
 
 
 def _all_float(weighed: Weighed) -> Weighed:

@@ -125,7 +125,7 @@ def small_unet() -> keras.Model:
 def two_inputs() -> keras.Model:
     """A picture and twelve readings."""
     start, readings = image(40), keras.Input((12,), name="readings")
-    x = layers.GlobalAveragePooling2D(2)(separable(separable(conv(start, 12, stride=2), 24, 2), 48))
+    x = layers.GlobalAveragePooling2D()(separable(separable(conv(start, 12, stride=2), 24, 2), 48))
     y = layers.Dense(24, activation="relu")(layers.Dense(24, activation="relu")(readings))
     x = layers.Dense(32, activation="relu")(layers.Concatenate()([x, y]))
     return model([start, readings], layers.Dense(6, activation="softmax")(x))
@@ -218,7 +218,7 @@ def fire_modules() -> keras.Model:
             layers.Conv2D(expand, 3, padding="same", activation="relu")(x),
         ])  # fmt: skip
     x = layers.Conv2D(10, 1, activation="relu")(x)
-    return model(start, layers.Softmax()(layers.GlobalAveragePooling2D(2)(x)))
+    return model(start, layers.Softmax()(layers.GlobalAveragePooling2D()(x)))
 
 
 def two_scales() -> keras.Model:
