@@ -143,9 +143,9 @@ def kept(path: Path | None) -> dict[str, dict[str, Any]]:
     return {row["file"]: row for row in json.loads(path.read_text("utf-8"))["results"]}
 
 
-def blind(folder: Path) -> Iterator[dict[str, Any]]:
+def blind(folder: Path, names: set[str]) -> Iterator[dict[str, Any]]:
     """Rows of the networks that no estimate was set on; one a network, measured or not."""
-    for source, artifact, problem in exporting.export(folder, set(writing.NAMES)):
+    for source, artifact, problem in exporting.export(folder, names):
         row: dict[str, Any] = {"file": f"{source.stem}/int8"}
         if artifact is None:
             yield {**row, "not_exported": problem}
@@ -195,7 +195,7 @@ def rows_of(options: argparse.Namespace, rows: dict[str, dict[str, Any]]) -> Ite
             fed = {"calibration": str(arrays)} if arrays.is_file() else {}
             yield of_source(source, row, fed)
     if options.blind:
-        yield from blind(options.blind)
+        yield from blind(options.blind, set(options.names or writing.NAMES))
 
 
 def main() -> None:
@@ -204,6 +204,7 @@ def main() -> None:
     parser.add_argument("files", nargs="*", type=Path)
     parser.add_argument("--sources", type=Path, metavar="FOLDER", help="what artifacts came from")
     parser.add_argument("--blind", type=Path, metavar="FOLDER", help="networks of their own")
+    parser.add_argument("--names", nargs="+", choices=writing.NAMES, help="of --blind; all")
     parser.add_argument("--out", type=Path, metavar="FILE.json", help="write the record there")
     options = parser.parse_args()
     rows = kept(options.out)

@@ -20,7 +20,7 @@ import numpy as np
 from edgecnn import parity
 from edgecnn.calibration import statistics
 from edgecnn.exporting.min_snr import CHOICE_SAMPLES
-from edgecnn.quantize import float_operators, outline
+from edgecnn.quantize import float_operators, mixed
 from edgecnn.quantize.mixed import Mixture
 
 if TYPE_CHECKING:
@@ -32,10 +32,7 @@ if TYPE_CHECKING:
     from edgecnn.quantize.integer import IntegerModel
     from edgecnn.records import ParityInfo
 
-LEAST_DB = 20.0
-# What is asked of the calibration samples, so that others have the least.
-WANTED_DB = 23.0
-_WORTH_DB = 2.0
+LEAST_DB, WANTED_DB = mixed.LEAST_DB, mixed.WANTED_DB
 _MOST_LOST_DB = 12.0
 _QUARTER, _FEWEST = 4, 8
 
@@ -60,7 +57,7 @@ class Rescue:
 def allowed(basis: Ingredients, macs: int) -> bool:
     """Whether layers may stay float unasked: of a small, trained network, without --strict."""
     random = basis.plan.identity.has_random_weights
-    return not basis.options.strict and not random and macs <= outline.MOST_MIXED_MACS
+    return not basis.options.strict and not random and macs <= mixed.MOST_MACS
 
 
 def needed(parities: Sequence[ParityInfo]) -> bool:
@@ -139,9 +136,9 @@ def attempt(
         progress=basis.progress,
     )
     before_db, best_db = mixture.snr_db(frozenset()), mixture.snr_db(mixture.everything())
-    if best_db < before_db + _WORTH_DB:
+    if best_db < before_db + mixed.WORTH_DB:
         return None
-    layers = mixture.fewest(min(wanted_db, best_db - _WORTH_DB / 2))
+    layers = mixture.fewest(min(wanted_db, best_db - mixed.WORTH_DB / 2))
     if not layers:
         return None
     graph = mixture.build(layers)

@@ -6,6 +6,7 @@ passes (`quantize.outline`), under what calibration says of it where there is an
 
 from __future__ import annotations
 
+import itertools
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -19,7 +20,8 @@ from edgecnn.inspection import arena, flatbuffer, tflite
 from edgecnn.latency.built import StagesOnly
 from edgecnn.latency.files import costs_of_inspection
 from edgecnn.latency.micro_footprint import Bounds, Footprint, of_costs
-from edgecnn.quantize import outline
+from edgecnn.quantize import mixed, outline
+from edgecnn.quantize.outline import Samples
 from edgecnn.records import Preprocessing
 from edgecnn.tflm.arena import CONVERSION_BYTES
 
@@ -27,15 +29,15 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from edgecnn.building import ModelIdentity
-    from edgecnn.calibration.statistics import Statistics
     from edgecnn.convert.float_cache import FloatModel
-    from edgecnn.convert.float_stage import Samples
+    from edgecnn.convert.float_stage import Samples as Sampled
     from edgecnn.convert.float_tflite import FloatTflite
     from edgecnn.latency.subjects import Shape
     from edgecnn.progress import Progress
     from edgecnn.quantize.outline import Outlines
     from edgecnn.tflm.arena import ArenaEstimate
 
+_MEASURED_ON = 32
 _UNIT = Preprocessing.from_range(0.0, 1.0)
 
 NOT_CALIBRATED = (
@@ -45,8 +47,8 @@ NOT_CALIBRATED = (
 CALIBRATED = "Which layers stay in float and which scales part was judged on {source}{scaled}."
 ASSUMED = ", scaled to 0..1 since nobody said how (--input-range)"
 MAY_MIX = (
-    "Where int8 alone would have less than 20 dB SNR, an export gives layers back to float: the"
-    " upper end is every layer in float. --strict never does."
+    "Where int8 alone has less than 20 dB SNR, an export gives layers back to float: that was tried"
+    " on the samples; the upper end is every layer in float. --strict never does."
 )
 RANDOM = "The weights are random. Trained ones may leave layers in float, which takes more."
 
@@ -114,11 +116,11 @@ def footprints(
 
 
 def _of_int8(
-    identity: ModelIdentity, source: FloatTflite, known: Statistics | None, basis: str
+    identity: ModelIdentity, source: FloatTflite, known: Samples | None, basis: str
 ) -> Footprint:
     random = identity.has_random_weights
     graph = tflite.read(source.data, identity.name).graph
-    mixes = not random and sum(graph.macs_by_dtype.values()) <= outline.MOST_MIXED_MACS
+    mixes = not random and sum(graph.macs_by_dtype.values()) <= mixed.MOST_MACS
     laid_out = outline.outlines(source.folded, known, source.scores, random=random, may_mix=mixes)
     notes = (basis, *([MAY_MIX] if mixes else []), *([RANDOM] if random else []))
     return _footprint(identity.name, laid_out, notes)
@@ -127,11 +129,11 @@ def _of_int8(
 def _statistics(
     files: FloatModel,
     source: FloatTflite,
-    samples: Samples,
+    samples: Sampled,
     feed: Feed,
     identity: ModelIdentity,
     progress: Progress,
-) -> tuple[Statistics | None, str]:
+) -> tuple[Samples | None, str]:
     """What calibration sees of the float file, and a sentence that says on what."""
     calibration, inputs = samples.split.calibration, files.network.inputs
     if calibration.source == NOISE:
@@ -141,16 +143,19 @@ def _statistics(
     assumed = known is None and not own_scaling and feed.calibration is None
     scaling = _UNIT if assumed else samples.preprocessing
     enlarged = views.enlarge(calibration, inputs, None if identity.has_random_weights else 0)
+    threads = os.cpu_count() or 1
     seen = statistics.collect(
         source.folded,
         files.in_file_layout(enlarged.samples.feeds(inputs, scaling), "tflite"),
         answers=source.scores,
         runs=enlarged.samples.samples,
-        threads=os.cpu_count() or 1,
+        threads=threads,
         origin=enlarged.origin,
         progress=progress,
     )
-    return seen, CALIBRATED.format(source=calibration.source, scaled=ASSUMED if assumed else "")
+    feeds = files.in_file_layout(calibration.feeds(inputs, scaling), "tflite")
+    first = Samples(seen, list(itertools.islice(feeds, _MEASURED_ON)), threads)
+    return first, CALIBRATED.format(source=calibration.source, scaled=ASSUMED if assumed else "")
 
 
 def _footprint(name: str, laid_out: Outlines, notes: tuple[str, ...]) -> Footprint:
