@@ -11,7 +11,6 @@ right, their numbers are nobody's.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -155,6 +154,10 @@ def _given_back(
     before_db = _snr_db(integers, samples, coarse)
     if before_db >= mixed.LEAST_DB:
         return None
+
+    def finish(built: Graph) -> None:
+        _finish(built, coarse)
+
     model = IntegerModel(
         integers,
         Choice(Settings()),
@@ -163,7 +166,7 @@ def _given_back(
     )
     mixture = Mixture(
         model, samples.feeds, known.answers, float_ends=False, by_groups=True,
-        threads=samples.threads, finish=partial(_finish, coarse=coarse),
+        threads=samples.threads, finish=finish,
     )  # fmt: skip
     best_db = mixture.snr_db(mixture.everything())
     wanted_db = min(mixed.WANTED_DB, best_db - mixed.WORTH_DB / 2)
@@ -171,7 +174,7 @@ def _given_back(
     if not layers:
         return None
     built = mixture.build(layers)
-    _finish(built, coarse)
+    finish(built)
     reason = GIVEN_BACK.format(before_db=before_db, layers=len(layers))
     reasons = (*float_operators.notes(seen.in_float), reason)
     return Outline(built, float_operators.in_graph(built), reasons)

@@ -33,7 +33,9 @@ class _Net:
         from onnx import helper
 
         name = f"t{len(self.nodes)}"
-        self.nodes.append(helper.make_node(kind, list(reads or (self.last,)), [name], **attributes))
+        node = helper.make_node(kind, list(reads or (self.last,)), [name])
+        node.attribute.extend(helper.make_attribute(*pair) for pair in sorted(attributes.items()))
+        self.nodes.append(node)
         self.last = name
         return name
 

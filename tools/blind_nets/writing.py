@@ -75,7 +75,7 @@ def _write_keras(name: str, path: Path) -> None:
     net.save(path)
     if not all(_is_picture(tensor.shape[1:]) for tensor in net.inputs) or len(arrays) > 1:
         named = {tensor.name: values for tensor, values in zip(net.inputs, arrays, strict=True)}
-        np.savez(path.with_suffix(".npz"), **named)
+        np.savez(path.with_suffix(".npz"), **named)  # type: ignore[arg-type] # numpy means allow_pickle
 
 
 def _is_picture(sizes: Sequence[int | None]) -> bool:
@@ -101,14 +101,14 @@ def _samples(shape: tuple[int | None, ...]) -> NDArray[np.float32]:
     if _is_picture(sizes):
         return _crops(photographs.CALIBRATION, sizes)
     noise = np.random.default_rng(_SEED).standard_normal((_SAMPLES, *sizes)).astype(np.float32)
-    return np.asarray(np.cumsum(noise, axis=1) / 4) if len(sizes) > 1 else noise
+    return (np.cumsum(noise, axis=1) / 4).astype(np.float32) if len(sizes) > 1 else noise
 
 
 def _crops(names: tuple[str, ...], sizes: list[int]) -> NDArray[np.float32]:
     pixels = photographs.crops(
         names, _SAMPLES, size=(sizes[0], sizes[1]), channels=sizes[2], seed=_SEED
     )
-    return pixels.astype(np.float32) / 255
+    return pixels.astype(np.float32) / np.float32(255)
 
 
 def _train(net: keras.Model) -> None:
