@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 NANO = "arduino-nano-33-ble-sense"
 # Of int8 files, by TensorFlow Lite Micro's interpreter: artifacts/benchmarks/arena.json.
 MEASURED = {
-    "vgg": 141600, "resnet": 185856, "densenet": 1468192, "inception": 58976,
+    "vgg": 141600, "resnet": 185856, "densenet": 1071376, "inception": 58976,
     "xception-mini": 220768,
 }  # fmt: skip
 
@@ -45,10 +45,10 @@ def test_arenas_of_the_zoo_are_near_what_was_measured(name: str) -> None:
 
 
 def test_scales_that_calibration_may_part_are_the_upper_end() -> None:
-    """Of densenet at 8 pixels: 88,816 bytes were measured."""
+    """Of densenet at 8 pixels, where 88,336 bytes were measured."""
     report = edgecnn.fit_micro("densenet", arena_bytes=1 << 20, input_sizes=(8,))
     net = next(net for net in report.candidates if net.model == "densenet")
-    assert net.arena_bytes == net.arena_low_bytes == pytest.approx(88_816, rel=0.02)
+    assert net.arena_bytes == net.arena_low_bytes == pytest.approx(88_336, rel=0.02)
     assert net.arena_high_bytes > 1.3 * net.arena_bytes
 
 
