@@ -8,7 +8,7 @@ from edgecnn import files as opened
 from edgecnn.benchmark.report import BudgetCheck
 from edgecnn.errors import InputError
 from edgecnn.inspection import flatbuffer
-from edgecnn.micro.arena import estimate
+from edgecnn.inspection.arena import estimate
 from edgecnn.tflm import arena, operators
 
 if TYPE_CHECKING:

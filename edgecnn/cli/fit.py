@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 import edgecnn
 from edgecnn.cli import completers, console
 from edgecnn.cli.group import HintedUsageError
-from edgecnn.cli.options import INPUT_SHAPE, common_options, quiet_option, threads_option
+from edgecnn.cli.options import (
+    INPUT_SHAPE,
+    common_options,
+    in_order,
+    quiet_option,
+    threads_option,
+)
 from edgecnn.cli.progress import watching
+from edgecnn.cli.scaling_options import SCALING, ScalingFlags, preprocessing
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -29,7 +36,7 @@ _NOT_OF_MICROCONTROLLERS: dict[Literal["memory", "size", "threads"], str] = {
 }
 
 
-class _Flags(TypedDict):
+class _Flags(ScalingFlags):
     """The parsed command line, as click hands it over; budgets as text."""
 
     device: str | None
@@ -42,6 +49,7 @@ class _Flags(TypedDict):
     recipes: str | None
     input_sizes: str | None
     input_shapes: dict[str, tuple[int, ...]]
+    calibration: str | None
     export: bool
     out: Path | None
     quiet: bool
@@ -71,6 +79,14 @@ class _Flags(TypedDict):
 )
 @click.option("--input-sizes", metavar="N[,N]", help="Input sizes to search, in pixels.")
 @INPUT_SHAPE
+@click.option(
+    "--calibration",
+    metavar="SOURCE",
+    shell_complete=completers.complete_calibration,
+    help="With --arena: what decides which layers of your own model stay in float, as of `export`;"
+    " default: bundled photographs.",
+)
+@in_order(*SCALING)
 @click.option("--export", is_flag=True, help="Export the selected variant.")
 @click.option(
     "--out",
@@ -133,6 +149,11 @@ def _api_options(flags: _Flags) -> dict[str, Any]:
             hint="--device raspberry-pi-4b --latency 40ms; or, for a microcontroller,"
             " --arena 256kB --flash 1MB.",
         )
+    if flags["calibration"] is not None or preprocessing(flags) is not None:
+        raise HintedUsageError(
+            "What a network is fed decides no latency.",
+            hint="--calibration, --input-range, --mean and --std go with --arena.",
+        )
     options: dict[str, Any] = {
         "device": device,
         "threads": flags["threads"],
@@ -155,8 +176,15 @@ def _micro_options(flags: _Flags) -> dict[str, Any]:
         "latency_ms": None if latency is None else units.milliseconds("--latency", latency),
         "arena_bytes": None if arena is None else units.size_bytes("--arena", arena),
         "flash_bytes": None if flash is None else units.size_bytes("--flash", flash),
+        **_fed(flags),
     }
     return {**options, **_searched(flags)}
+
+
+def _fed(flags: _Flags) -> dict[str, Any]:
+    """What a model of the user's own is calibrated on."""
+    fed = {"calibration": flags["calibration"], "preprocessing": preprocessing(flags)}
+    return {name: value for name, value in fed.items() if value is not None}
 
 
 def _searched(flags: _Flags) -> dict[str, Any]:
@@ -188,9 +216,9 @@ def _pixels(text: str) -> tuple[int, ...]:
 def _export(
     candidate: Candidate | MicroCandidate, flags: _Flags, progress: Progress
 ) -> ExportResult:
-    shapes: dict[str, Any] = (
-        {"input_shapes": flags["input_shapes"]} if flags["input_shapes"] else {}
-    )
+    shapes: dict[str, Any] = _fed(flags)
+    if flags["input_shapes"]:
+        shapes["input_shapes"] = flags["input_shapes"]
     return edgecnn.export(
         candidate.model,
         recipes=(candidate.recipe,),

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,6 +20,7 @@ import numpy as np
 from edgecnn import parity
 from edgecnn.calibration import statistics
 from edgecnn.exporting.min_snr import CHOICE_SAMPLES
+from edgecnn.quantize import float_operators, mixed
 from edgecnn.quantize.mixed import Mixture
 
 if TYPE_CHECKING:
@@ -32,14 +32,9 @@ if TYPE_CHECKING:
     from edgecnn.quantize.integer import IntegerModel
     from edgecnn.records import ParityInfo
 
-LEAST_DB = 20.0
-# What is asked of the calibration samples, so that others have the least.
-WANTED_DB = 23.0
-_WORTH_DB = 2.0
+LEAST_DB, WANTED_DB = mixed.LEAST_DB, mixed.WANTED_DB
 _MOST_LOST_DB = 12.0
-_MOST_MACS = 100_000_000
 _QUARTER, _FEWEST = 4, 8
-_CONVERSIONS = {"QUANTIZE", "DEQUANTIZE"}
 
 
 @dataclass(frozen=True)
@@ -62,7 +57,7 @@ class Rescue:
 def allowed(basis: Ingredients, macs: int) -> bool:
     """Whether layers may stay float unasked: of a small, trained network, without --strict."""
     random = basis.plan.identity.has_random_weights
-    return not basis.options.strict and not random and macs <= _MOST_MACS
+    return not basis.options.strict and not random and macs <= mixed.MOST_MACS
 
 
 def needed(parities: Sequence[ParityInfo]) -> bool:
@@ -141,9 +136,9 @@ def attempt(
         progress=basis.progress,
     )
     before_db, best_db = mixture.snr_db(frozenset()), mixture.snr_db(mixture.everything())
-    if best_db < before_db + _WORTH_DB:
+    if best_db < before_db + mixed.WORTH_DB:
         return None
-    layers = mixture.cheapest(min(wanted_db, best_db - _WORTH_DB / 2))
+    layers = mixture.cheapest(min(wanted_db, best_db - mixed.WORTH_DB / 2))
     if not layers:
         return None
     graph = mixture.build(layers)
@@ -154,7 +149,7 @@ def attempt(
         f" calibration samples: {len(layers)} of {mixture.layers} layers stay in float32"
         f" ({after_db:.1f} dB); they are: {', '.join(sorted(layers))}"
     )
-    return Rescue(graph, after_db, _float_operators(graph), note)
+    return Rescue(graph, after_db, float_operators.in_graph(graph), note)
 
 
 def fewest_last(most: int, snr_db: Callable[[int], float]) -> int | None:
@@ -178,13 +173,3 @@ def worst_db(parities: Sequence[ParityInfo]) -> float:
     """SNR of the worst group of the worst output; infinite where nothing differs."""
     ratios = [ratio for info in parities for ratio in (info.snr_db, info.worst_group_db)]
     return min((math.inf if ratio is None else ratio for ratio in ratios), default=math.inf)
-
-
-def _float_operators(graph: Graph) -> dict[str, int]:
-    counts = Counter(
-        operator.name
-        for operator in graph.operators
-        if operator.name not in _CONVERSIONS
-        and any(tensor.is_float for tensor in (*operator.read, *operator.outputs))
-    )
-    return dict(sorted(counts.items()))

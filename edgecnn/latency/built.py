@@ -12,6 +12,7 @@ from edgecnn.convert import float_cache, float_tflite
 from edgecnn.inspection import tflite
 from edgecnn.latency.files import costs_of_inspection
 from edgecnn.latency.precision import for_recipe
+from edgecnn.progress import Recorder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -53,7 +54,7 @@ def costs_of_built(
         ("tflite",),
         sampling=Sampling(samples=_SAMPLES, held_out=1, calibrated=False),
         preprocessing=identity.preprocessing or AS_IT_IS,
-        progress=_Stages(progress),
+        progress=StagesOnly(progress),
     )
     tflite_file = float_tflite.read(model_files)
     costs = {}
@@ -67,20 +68,8 @@ def costs_of_built(
     return costs
 
 
-class _Stages:
-    """Passes on what is being done; the exporter's warnings are about answers, not about time."""
-
-    def __init__(self, watcher: Progress) -> None:
-        self._watcher = watcher
-
-    def stage(self, name: str, total: int | None = None) -> None:
-        self._watcher.stage(name, total)
-
-    def advance(self, steps: int = 1) -> None:
-        self._watcher.advance(steps)
-
-    def tell(self, message: str) -> None:
-        self._watcher.tell(message)
+class StagesOnly(Recorder):
+    """Passes on what is being done; the exporter's warnings are about answers, not about costs."""
 
     def warn(self, message: str) -> None:
-        """Which images adapt random weights decides no time."""
+        """Which images adapt random weights decides no time, and no size."""

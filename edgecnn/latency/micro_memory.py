@@ -62,9 +62,14 @@ def _operator(place: int, cost: OperatorCost, sources: tuple[int, ...]) -> arena
         reads=tuple(source + 1 for source in sources),
         writes=(place + 1,),
         tensors=len(sources) + _constants(cost) + 1,
-        channels=cost.out_channels if dtype != "float32" and cost.name in _PER_CHANNEL else 0,
+        channels=cost.out_channels if _keeps_channels(cost.name, dtype) else 0,
         scratch_bytes=arena.scratch_bytes(cost.name, dtype, cost.output_elements),
     )
+
+
+def _keeps_channels(name: str, dtype: str) -> bool:
+    """TFLM's convolutions make room for scales of channels in float too."""
+    return name in _PER_CHANNEL and (dtype != "float32" or name != "FULLY_CONNECTED")
 
 
 def _constants(cost: OperatorCost) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from edgecnn.records import SCHEMA
@@ -33,11 +33,18 @@ class MicroCandidate:
         parameters: weights and biases.
         arena_bytes: estimate of TensorFlow Lite Micro's arena.
         flash_bytes: estimate of the file's size.
+        arena_low_bytes: the same where an export leaves nothing in float that it may not have to,
+            and parts no scales.
+        arena_high_bytes: where it leaves in float, and parts, all it may.
+        flash_low_bytes: as of the arena.
+        flash_high_bytes: likewise.
+        float_ops: operators that are expected to compute on real numbers, name to count.
+        float_reasons: which and why, a sentence a reason.
         missing_operators: those TensorFlow Lite Micro has not: it does not run this network.
         unheld_operators: those of which no estimate was ever held against a measured arena.
-        verdict: on all budgets: "meets" when the estimates are within them even if they are off by
-            as much as they may be, "likely" when the estimates are (or whenever layers of a model
-            of the user's own may stay in float), "unlikely" when only their lower ends are.
+        verdict: on all budgets: "meets" when the upper ends are within them even if they are off by
+            as much as estimates may be, "likely" when the estimates are (or an operator is among
+            them that none was ever held against), "unlikely" when only the lower ends are.
         latency_ms: predicted middle; None where it is not predicted.
         low_ms: lower end of the interval.
         high_ms: upper end.
@@ -56,6 +63,12 @@ class MicroCandidate:
     missing_operators: tuple[str, ...]
     unheld_operators: tuple[str, ...]
     verdict: Verdict
+    arena_low_bytes: int
+    arena_high_bytes: int
+    flash_low_bytes: int
+    flash_high_bytes: int
+    float_ops: dict[str, int] = field(default_factory=dict)
+    float_reasons: tuple[str, ...] = ()
     latency_ms: float | None = None
     low_ms: float | None = None
     high_ms: float | None = None

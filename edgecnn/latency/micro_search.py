@@ -5,14 +5,18 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgecnn.errors import InputError
-from edgecnn.latency import micro_memory, sizes
+from edgecnn.latency import micro_drafts, sizes
 from edgecnn.latency.candidates import TINY, Choice, find_choices
+from edgecnn.latency.micro_footprint import Bounds, Footprint, of_costs
 from edgecnn.latency.micro_reports import MicroBudgets, MicroCandidate, MicroFitReport
 from edgecnn.latency.options import MicroFitOptions
 from edgecnn.latency.search import PROXY, SEVERAL
+from edgecnn.latency.subjects import Shape, is_artifact
+from edgecnn.latency.zoo_nets import costs_of_zoo
 from edgecnn.progress import Progress, Silent
 from edgecnn.text import size_text
 from edgecnn.tflm import arena, boards, cycles, operators
@@ -20,7 +24,6 @@ from edgecnn.zoo import MODELS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from pathlib import Path
 
     from edgecnn.latency.reports import Verdict
     from edgecnn.tflm.boards import Board
@@ -30,29 +33,8 @@ ESTIMATED = (
     "Arena and flash are estimates; after the export `edgecnn mcu` measures both. The program's own"
     " memory is not counted."
 )
-MAY_STAY_FLOAT = (
-    "Which layers of a model of your own stay in float is decided when it is exported to int8; of"
-    " those the arena is larger than estimated."
-)
 _RECIPES = ("int8", "float32")
 _VERDICTS: tuple[Verdict, ...] = ("meets", "likely", "unlikely", "misses")
-
-
-@dataclass(frozen=True)
-class _Range:
-    """What a network would take, and between which ends that lies."""
-
-    low: float
-    middle: float
-    high: float
-
-    def verdict(self, budget: float | None) -> Verdict:
-        """Whether a budget holds."""
-        if budget is None or self.high <= budget:
-            return "meets"
-        if self.middle <= budget:
-            return "likely"
-        return "unlikely" if self.low <= budget else "misses"
 
 
 def fit_micro(
@@ -79,16 +61,9 @@ def fit_micro(
     chosen, watcher = MicroFitOptions(**options), progress or Silent()
     board = _board(chosen.board)
     budgets = _budgets(chosen, board)
-    choices = find_choices(
-        str(model),
-        _recipes(chosen.recipes),
-        input_sizes=chosen.input_sizes,
-        input_shapes=chosen.input_shapes,
-        varied=TINY,
-        progress=watcher,
-    )
-    watcher.stage(f"estimating {len(choices)} candidates")
-    candidates = _with_front((_candidate(net, board, budgets) for net in choices), budgets)
+    nets = _nets(str(model), chosen, watcher)
+    watcher.stage(f"estimating {len(nets)} candidates")
+    candidates = _with_front((_candidate(net, board, budgets) for net in nets), budgets)
     best, reason = _take(candidates, str(model))
     return MicroFitReport(
         model=str(model),
@@ -97,8 +72,80 @@ def fit_micro(
         candidates=candidates,
         taken=best,
         reason=reason,
-        notes=tuple(_notes(candidates, board)),
+        notes=tuple(dict.fromkeys(_notes(candidates, nets, board))),
     )
+
+
+@dataclass(frozen=True)
+class _Net:
+    """A network that could be exported, and what it would take."""
+
+    model: str
+    input_size: int | None
+    width: float | None
+    recipe: str
+    takes: Footprint
+
+
+def _nets(model: str, chosen: MicroFitOptions, progress: Progress) -> list[_Net]:
+    """What there is to choose from."""
+    recipes = _recipes(chosen.recipes)
+    if model.lower() not in MODELS and not _is_readable(model):
+        return list(_of_source(model, recipes, chosen, progress))
+    choices = find_choices(
+        model,
+        recipes,
+        input_sizes=chosen.input_sizes,
+        input_shapes=chosen.input_shapes,
+        varied=TINY,
+        progress=progress,
+    )
+    return [_net_of_choice(choice, chosen, progress) for choice in choices]
+
+
+def _is_readable(model: str) -> bool:
+    """Whether it is a .tflite or an artifact, whose operators no conversion changes."""
+    path = Path(model)
+    return path.suffix.lower() == ".tflite" or (path.is_dir() and is_artifact(path))
+
+
+def _of_source(
+    model: str, recipes: Sequence[str], chosen: MicroFitOptions, progress: Progress
+) -> Iterator[_Net]:
+    feed = micro_drafts.Feed(chosen.calibration, chosen.preprocessing)
+    for size in chosen.input_sizes or (None,):
+        shape = Shape(size, input_shapes=dict(chosen.input_shapes))
+        drafts = micro_drafts.footprints(model, recipes, shape, feed, progress)
+        for recipe, takes in drafts.items():
+            yield _Net(model, size, None, recipe, takes)
+
+
+def _net_of_choice(choice: Choice, chosen: MicroFitOptions, progress: Progress) -> _Net:
+    subject = choice.subject
+    if choice.model.lower() in MODELS:
+        takes = _of_zoo(choice)
+    elif subject.recipe == "int8" and subject.cost.size_bytes is None:  # of a float file
+        feed = micro_drafts.Feed(chosen.calibration, chosen.preprocessing)
+        shape = Shape(choice.input_size, input_shapes=dict(chosen.input_shapes))
+        drafts = micro_drafts.footprints(subject.name, ("int8",), shape, feed, progress)
+        takes = drafts["int8"]
+    else:
+        takes = of_costs(subject.cost)
+    return _Net(choice.model, choice.input_size, choice.width, subject.recipe, takes)
+
+
+def _of_zoo(choice: Choice) -> Footprint:
+    """With the scales that an export usually parts; the upper end parts all it may."""
+    parted = costs_of_zoo(
+        choice.model,
+        input_size=choice.input_size,
+        width=choice.width,
+        recipe=choice.subject.recipe,
+        parted=True,
+    )
+    takes = of_costs(choice.subject.cost, [parted])
+    is_int8 = choice.subject.recipe == "int8"
+    return replace(takes, open_because=(micro_drafts.RANDOM,)) if is_int8 else takes
 
 
 def _board(name: str | None) -> Board | None:
@@ -141,44 +188,41 @@ def _recipes(recipes: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(recipes))
 
 
-def _candidate(choice: Choice, board: Board | None, budgets: MicroBudgets) -> MicroCandidate:
-    cost, recipe = choice.subject.cost, choice.subject.recipe
+def _candidate(net: _Net, board: Board | None, budgets: MicroBudgets) -> MicroCandidate:
+    takes, cost = net.takes, net.takes.cost
     names = {operator.name for operator in cost.operators}
-    arena_bytes, flash_bytes = micro_memory.estimate(cost).arena_bytes, sizes.file_bytes(cost)
     missing, unheld = operators.missing(tuple(names)), arena.unmeasured(names)
-    expected = cycles.expect(cost.macs, board) if board and recipe == "int8" else None
+    expected = cycles.expect(cost.macs, board) if board and net.recipe == "int8" else None
     verdicts: list[Verdict] = [
-        _within(arena_bytes, arena.TOLERANCE).verdict(budgets.arena_bytes),
-        _within(flash_bytes, sizes.TOLERANCE).verdict(budgets.flash_bytes),
-        "misses" if missing else "likely" if unheld or not _is_of_zoo(choice.model) else "meets",
+        takes.arena.wider(arena.TOLERANCE).verdict(budgets.arena_bytes),
+        takes.flash.wider(sizes.TOLERANCE).verdict(budgets.flash_bytes),
+        "misses" if missing else "likely" if unheld else "meets",
     ]
     if expected is not None:
-        times = _Range(expected.low_ms, expected.latency_ms, expected.high_ms)
+        times = Bounds(expected.low_ms, expected.latency_ms, expected.high_ms)
         verdicts.append(times.verdict(budgets.latency_ms))
     return MicroCandidate(
-        model=choice.model,
-        input_size=choice.input_size,
-        width=choice.width,
-        recipe=recipe,
+        model=net.model,
+        input_size=net.input_size,
+        width=net.width,
+        recipe=net.recipe,
         macs=cost.macs,
         parameters=cost.weight_elements,
-        arena_bytes=arena_bytes,
-        flash_bytes=flash_bytes,
+        arena_bytes=int(takes.arena.middle),
+        flash_bytes=int(takes.flash.middle),
         missing_operators=missing,
         unheld_operators=unheld,
         verdict=max(verdicts, key=_VERDICTS.index),
+        arena_low_bytes=int(takes.arena.low),
+        arena_high_bytes=int(takes.arena.high),
+        flash_low_bytes=int(takes.flash.low),
+        flash_high_bytes=int(takes.flash.high),
+        float_ops=takes.float_ops,
+        float_reasons=takes.float_reasons,
         latency_ms=None if expected is None else expected.latency_ms,
         low_ms=None if expected is None else expected.low_ms,
         high_ms=None if expected is None else expected.high_ms,
     )
-
-
-def _is_of_zoo(model: str) -> bool:
-    return model.lower() in MODELS
-
-
-def _within(value: float, share: float) -> _Range:
-    return _Range(value * (1 - share), value, value * (1 + share))
 
 
 def _with_front(
@@ -229,14 +273,17 @@ def _why_none(candidates: Sequence[MicroCandidate]) -> str:
     )
 
 
-def _notes(candidates: Sequence[MicroCandidate], board: Board | None) -> Iterator[str]:
+def _notes(
+    candidates: Sequence[MicroCandidate], nets: Sequence[_Net], board: Board | None
+) -> Iterator[str]:
     yield PROXY
     if len({candidate.model for candidate in candidates}) > 1:
         yield SEVERAL
     if unheld := sorted({name for net in candidates for name in net.unheld_operators}):
         yield f"No estimate with {', '.join(unheld)} was held against a measured arena."
-    if not all(_is_of_zoo(net.model) for net in candidates):
-        yield MAY_STAY_FLOAT
+    for net in nets:
+        yield from net.takes.float_reasons
+        yield from net.takes.open_because
     yield ESTIMATED
     if board is None:
         yield "Latency is predicted for a board only: --device NAME."

@@ -10,6 +10,8 @@ from edgecnn.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from edgecnn.records import Preprocessing
+
 RECIPES = ("float32", "dynamic", "int8")
 
 
@@ -102,6 +104,10 @@ class MicroFitOptions:
         recipes: to choose from: int8, float32.
         input_sizes: to choose from, pixels, in place of the usual ones.
         input_shapes: of inputs that a file leaves open, by name, or under "" for the only one.
+        calibration: of a model of the user's own, what decides which layers stay in float: a
+            folder of images, an .npz, "fashion-mnist"; None for photographs that scikit-image
+            ships.
+        preprocessing: how images become its input; None for what it says itself, or 0 to 1.
     """
 
     board: str | None = None
@@ -111,3 +117,5 @@ class MicroFitOptions:
     recipes: Sequence[str] = ("int8",)
     input_sizes: Sequence[int] = ()
     input_shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    calibration: str | None = None
+    preprocessing: Preprocessing | None = None

@@ -160,6 +160,11 @@ def _of_zoo(model: str, recipe: str, shape: Shape) -> Subject:
     return Subject(cost.name, recipe, cost)
 
 
+def is_artifact(folder: Path) -> bool:
+    """Whether there are files of an export in a folder."""
+    return bool(_artifact_files(folder))
+
+
 def _artifact_files(folder: Path) -> list[Path]:
     """The .tflite files of an artifact folder, or of a folder of those."""
     if folder.name == manifests.NAME:

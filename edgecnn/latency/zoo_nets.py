@@ -40,11 +40,13 @@ class _Net(CostBuilder):
         recipe: the dynamic one starts from a file whose normalizations were not folded.
         width: multiplies channels, where the network scales them.
         convolution: "normal": its twin.
+        parted: whether joins of the same tensors have scales of their own.
     """
 
-    def __init__(self, recipe: str, width: float, convolution: str) -> None:
+    def __init__(self, recipe: str, width: float, convolution: str, *, parted: bool) -> None:
         super().__init__()
         self.width, self.is_twin = width, convolution == NORMAL
+        self.parted = parted
         self.folds = recipe != "dynamic"
         self.requantizes = recipe in {"int8", "int16x8"}
 
@@ -84,6 +86,7 @@ def costs_of_zoo(
     classes: int | None = None,
     convolution: str | None = None,
     recipe: str = "float32",
+    parted: bool = False,
 ) -> NetCost:
     """The cost of a network of the zoo, in milliseconds and without TensorFlow.
 
@@ -94,6 +97,8 @@ def costs_of_zoo(
         classes: size of the softmax; None for the network's own.
         convolution: "normal" for the Xceptions' twins; None for the network as it is.
         recipe: one of `edgecnn.recipes.RECIPES`.
+        parted: in integers, whether joins of the same tensors each have a scale of their own: what
+            calibration says only where their ranges are far apart (`quantize.shared_joins`).
 
     Raises:
         InputError: no such network or recipe, or it cannot have that size, width or
@@ -104,7 +109,7 @@ def costs_of_zoo(
     _check(spec, size, width)
     kind = convolution or SEPARABLE
     check_convolution(kind, spec.name, has_twin=spec.has_convolution)
-    net = _Net(recipe, 1.0 if width is None else width, kind)
+    net = _Net(recipe, 1.0 if width is None else width, kind, parted=parted)
     _BUILDERS[spec.name](net, size, spec.classes if classes is None else classes)
     return for_recipe(net.cost(twin_name(spec.name, kind)), recipe)
 
@@ -157,10 +162,8 @@ def _densenet(net: _Net, size: int, classes: int) -> None:
             x = net.normalize(x, "ADD")  # the next convolution pads: its scale folds alone
         outputs = [net.conv(x, filters), net.conv(x, filters)]
         for layer in range(2, _DENSE_LAYERS):
-            # Each concatenation has a scale of its own, and all but the last input are shared. How
-            # many really differ, the calibration decides; this is the most there can be.
-            own = int(layer == _DENSE_LAYERS - 1)
-            shared = len(outputs) - own
+            # All but the last one's last input are shared with others.
+            shared = len(outputs) - int(layer == _DENSE_LAYERS - 1) if net.parted else 0
             joined = [*map(net.requantize, outputs[:shared]), *outputs[shared:]]
             outputs.append(net.conv(net.concat(joined), filters))
         x = outputs[-1]

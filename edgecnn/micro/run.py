@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from edgecnn import gate, isolation
 from edgecnn.errors import EdgeCnnError, InputError
-from edgecnn.micro import arena, interpreter, subject, writing
+from edgecnn.inspection import arena
+from edgecnn.micro import interpreter, subject, writing
 from edgecnn.micro.compare import compare
 from edgecnn.micro.fitting import board_fit
 from edgecnn.micro.naming import identifier

@@ -191,15 +191,20 @@ def weigh(
         adaptive: as `Settings` has it.
         judge: False to leave float only what has no integer kernel.
     """
+    begun = begin(prepared, bits, judge=judge)
+    selected = _integer_layers(begun.known, begun.in_float)
+    if not adaptive:
+        selected = {name: replace(layer, covariance=None) for name, layer in selected.items()}
+    return Weighing(begun, quantize_layers(begun.model, selected, pool))
+
+
+def begin(prepared: Prepared, bits: int, *, judge: bool = True) -> Weighed:
+    """Decide what stays float; without weights. The arguments are those of `weigh`."""
     model, known = prepared.graph.copy(), prepared.known
     largest = {o.output.name: _SIX for o in model.operators if _is_relu6(o)}
     relu6_to_relu.apply(model)  # not earlier: equalization may scale through a RELU, not a RELU6
     in_float = float_operators.choose(model, known.tensors, bits, judge=judge)
-    selected = _integer_layers(known, in_float)
-    if not adaptive:
-        selected = {name: replace(layer, covariance=None) for name, layer in selected.items()}
-    begun = Weighed(model, known, {}, in_float, largest, bits)
-    return Weighing(begun, quantize_layers(model, selected, pool))
+    return Weighed(model, known, {}, in_float, largest, bits)
 
 
 def _is_relu6(operator: Operator) -> bool:
@@ -259,7 +264,11 @@ def assemble(
         source: what the ranges come from: of `weighed.known` all, or a part.
         judged: names of the tensors whose error counts.
     """
-    chosen = activation_ranges(weighed, settings, source, judged)
+    return lay_out(weighed, activation_ranges(weighed, settings, source, judged))
+
+
+def lay_out(weighed: Weighed, chosen: Mapping[str, ranges.Range]) -> Graph:
+    """Likewise, with the ranges that are given: (low, high) of every tensor by name."""
     graph = weighed.model.copy()
     kept = {operator.output.name for operator in weighed.in_float}
     twins = [operator for name, operator in graph.by_output().items() if name in kept]

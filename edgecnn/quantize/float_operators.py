@@ -112,6 +112,17 @@ def counts(operators: Collection[Operator]) -> dict[str, int]:
     return dict(sorted(Counter(operator.name for operator in operators).items()))
 
 
+def in_graph(graph: Graph) -> dict[str, int]:
+    """The operators of a laid out graph that compute on real numbers, name to count."""
+    return counts(
+        [
+            operator
+            for operator in graph.operators
+            if operator.name not in {"QUANTIZE", "DEQUANTIZE"} and kernels.has_floats(operator)
+        ]
+    )
+
+
 def notes(chosen: Mapping[Operator, str]) -> tuple[str, ...]:
     """One sentence a reason, for the manifest."""
     sentences = []

@@ -16,7 +16,7 @@ import numpy as np
 from edgecnn.errors import EdgeCnnError
 from edgecnn.formats import tflite_schema as schema
 from edgecnn.formats.tflite_graph import Operator, Quantization
-from edgecnn.quantize import kernels, rounding
+from edgecnn.quantize import kernels, rounding, shared_joins
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -83,6 +83,10 @@ def lay_out(
     _Layout(graph, ranges, _Width(bits), set(in_float), layers or {}).apply()
 
 
+def _width(limits: Range) -> float:
+    return max(limits[1], 0.0) - min(limits[0], 0.0)
+
+
 class _Layout:
     def __init__(
         self, graph: Graph, ranges: Mapping[str, Range], width: _Width, in_float: set[Operator],
@@ -105,6 +109,7 @@ class _Layout:
         }
 
     def apply(self) -> None:
+        self._widen_joins()
         self._share_scales()
         self._fix_scales()
         scales = {op: self._input_scales(op) for op in self.graph.operators}
@@ -125,6 +130,31 @@ class _Layout:
         self.graph.drop_unused()
 
     # --- scales ----------------------------------------------------------------------------------
+
+    def _widen_joins(self) -> None:
+        """Give joins of the same tensors one range where none of them loses by it."""
+        joins = [operator for operator in self.graph.operators if self._joins(operator)]
+        sources = {
+            operator: [
+                shared_joins.Source(
+                    tensor.name, tensor.elements, self._width_of(tensor),
+                    is_free=self._is_free(tensor) and self._is_joined_only(tensor),
+                )
+                for tensor in kernels.data_inputs(operator)
+            ]
+            for operator in joins
+        }  # fmt: skip
+        own = {operator: self._range(operator.output) for operator in joins}
+        for operator, limits in shared_joins.common_ranges(sources, own).items():
+            self.ranges[operator.output.name] = limits
+
+    def _width_of(self, tensor: Tensor) -> float:
+        """Of its own range; 0 where calibration knows none, as of what a float operator makes."""
+        known = tensor.is_constant or tensor.name in self.ranges
+        return _width(self._range(tensor)) if known else 0.0
+
+    def _is_joined_only(self, tensor: Tensor) -> bool:
+        return all(self._joins(reader) for reader in self.graph.consumers(tensor))
 
     def _share_scales(self) -> None:
         """Give what is joined the range of the whole where nothing else depends on its own."""
@@ -150,9 +180,9 @@ class _Layout:
 
     def _readers_agree(self, tensor: Tensor) -> bool:
         """Whether all that read it join it to others of one range."""
-        readers = self.graph.consumers(tensor)
-        if not all(self._joins(reader) for reader in readers):
+        if not self._is_joined_only(tensor):
             return False
+        readers = self.graph.consumers(tensor)
         return len({self._range(reader.output) for reader in readers}) == 1
 
     def _fix_scales(self) -> None:

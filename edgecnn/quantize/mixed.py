@@ -26,6 +26,14 @@ if TYPE_CHECKING:
     Names = frozenset[str]
 
 _MOST_TRIES = 24
+LEAST_DB = 20.0
+"""SNR below which an export gives layers back to float unasked, and ..."""
+WANTED_DB = 23.0
+"""... what it then asks of the calibration samples, so that others have the least."""
+WORTH_DB = 2.0
+"""What that has to gain."""
+MOST_MACS = 100_000_000
+"""Of a network with more, layers are given back by --min-snr alone."""
 
 
 class Mixture:

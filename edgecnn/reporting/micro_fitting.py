@@ -74,18 +74,33 @@ def _cells(candidate: MicroCandidate) -> tuple[str, ...]:
     latency = candidate.latency_ms
     return (
         *variant_cells(candidate),
-        size_text(candidate.arena_bytes),
-        size_text(candidate.flash_bytes),
+        *_memory_cells(candidate),
         ABSENT if latency is None else milliseconds_text(latency),
         candidate.verdict,
     )
 
 
+def _memory_cells(candidate: MicroCandidate) -> tuple[str, str]:
+    return (
+        _with_ends(candidate.arena_bytes, candidate.arena_low_bytes, candidate.arena_high_bytes),
+        _with_ends(candidate.flash_bytes, candidate.flash_low_bytes, candidate.flash_high_bytes),
+    )
+
+
+def _with_ends(expected: int, low: int, high: int) -> str:
+    """An estimate, and the ends it lies between where they can be told apart."""
+    texts = [size_text(size) for size in (expected, low, high)]
+    if len(set(texts)) == 1:
+        return texts[0]
+    return f"{texts[0]} ({texts[1]} to {texts[2]})"
+
+
 def _legend(report: MicroFitReport) -> tuple[str, ...]:
     share = percent_text(TOLERANCE).replace(".0%", "%")
     words = (
-        f"meets: within the budgets even if the arena is {share} larger than estimated; likely: the"
-        " estimates are within them; unlikely: only their lower ends are."
+        "meets: within the budgets whatever an export leaves in float, even if the arena is"
+        f" {share} larger than its upper end; likely: the estimates are within them; unlikely: only"
+        " their lower ends are."
     )
     return (words, *report.notes)
 
@@ -98,8 +113,6 @@ def _taken(report: MicroFitReport) -> tuple[str, ...]:
     if candidate.latency_ms is not None and candidate.low_ms and candidate.high_ms:
         ends = f"{milliseconds_text(candidate.low_ms)}-{milliseconds_text(candidate.high_ms)}"
         time = f", predicted {milliseconds_text(candidate.latency_ms)} ms ({ends})"
-    line = (
-        f"{shape_text(candidate)}: arena {size_text(candidate.arena_bytes)}, flash"
-        f" {size_text(candidate.flash_bytes)}{time}."
-    )
+    arena, flash = _memory_cells(candidate)
+    line = f"{shape_text(candidate)}: arena {arena}, flash {flash}{time}."
     return (line, report.reason)

@@ -32,6 +32,8 @@ _KERNEL = {
     "QUANTIZE": 48, "RESHAPE": 0, "SOFTMAX": 96, "TRANSPOSE_CONV": 112,
 }  # fmt: skip
 _ANY_KERNEL = 64
+CONVERSION_BYTES = _NODE + _ANY_KERNEL + _EVAL_TENSOR
+"""Of a QUANTIZE or DEQUANTIZE, with the tensor it makes."""
 # Those of the nets that estimates were held against (`tools/measure_arena.py`): 26 that the numbers
 # above were set with, within 4 %, and 13 that were left out, within 8 %. Not BATCH_MATMUL: a net of
 # little else took twice its estimate.

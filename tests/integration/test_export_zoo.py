@@ -174,8 +174,12 @@ def test_the_costs_written_down_are_the_files_operator_by_operator(
     found = costs_of_file(artifact.folder / "model.tflite")
     written = costs_of_zoo(exported.name, recipe=recipe, **SMALLER.get(exported.name, {}))
     assert _comparable(found) == _comparable(written)
-    # Which concatenations need another scale, the calibration decides: written are all that may.
-    assert found.counts().get("quantize", 0) <= written.counts().get("quantize", 0)
+    # Which concatenations need another scale, the calibration decides.
+    most = costs_of_zoo(
+        exported.name, recipe=recipe, parted=True, **SMALLER.get(exported.name, {})
+    ).counts()
+    assert found.counts().get("quantize", 0) <= most.get("quantize", 0)
+    assert found.counts().get("quantize", 0) >= written.counts().get("quantize", 0)
     if recipe in {"float32", "int8"}:  # what a microcontroller's arena is asked about
         assert _flow(found) == _flow(written)
 

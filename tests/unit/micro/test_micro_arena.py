@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from tiny_tflite import float_net, int8_net
 
 from edgecnn.errors import InputError
-from edgecnn.inspection import flatbuffer
-from edgecnn.micro import arena, naming
+from edgecnn.inspection import arena, flatbuffer
+from edgecnn.micro import naming
 from edgecnn.micro.code import MOST_ARRAY_BYTES
 from edgecnn.micro.fitting import room
 from edgecnn.tflm import cycles, operators

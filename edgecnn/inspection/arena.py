@@ -78,10 +78,10 @@ def _bytes(graph: Graph, index: int, name: str) -> int:
 
 
 def _channels(graph: Graph, node: Node) -> int:
-    """How many scales its weights have; 0 where they have one for all."""
+    """How many scales there is room for: of integer weights, and in convolutions of float ones."""
     if node.name not in _PER_CHANNEL or len(node.inputs) < 2:  # noqa: PLR2004 - data and weights
         return 0
     data, weights = (graph.tensors[index] for index in node.inputs[:2])
-    if data.dtype == "float32" or (node.name == "FULLY_CONNECTED" and weights.scale is not None):
+    if node.name == "FULLY_CONNECTED" and (data.dtype == "float32" or weights.scale is not None):
         return 0
     return graph.tensors[node.outputs[0]].shape[-1]
