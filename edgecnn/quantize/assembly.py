@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 _RELU6 = 3  # schema.fbs: ActivationFunctionType
 _SIX = 6.0
+_SOFTMAXES = {"SOFTMAX", "LOG_SOFTMAX"}
 
 
 @dataclass(frozen=True)
@@ -244,7 +245,9 @@ def activation_ranges(
     chosen |= {
         name: (low * settings.ends, high * settings.ends) for name, (low, high) in ends.items()
     }
-    _widen_before_moves(weighed.model, chosen, ends)
+    peaks = _peak_ranges(weighed.model, source.known, chosen, ends)
+    chosen |= peaks
+    _widen_before_moves(weighed.model, chosen, [*ends, *peaks])
     for name in [name for name in chosen if _is_unbounded(source.known, name)]:
         del chosen[name]  # what makes it and what reads it are float
     add_ranges.widen(weighed.model, chosen, weighed.in_float)
@@ -260,6 +263,22 @@ def _vector_ranges(
         tensor.name: ranges.of_vector(chosen[tensor.name], known.tensors[tensor.name].sample)
         for tensor in vectors
         if tensor.name in chosen and tensor.name not in weighed.largest
+    }
+
+
+def _peak_ranges(
+    model: Graph, known: Statistics, chosen: Mapping[str, ranges.Range], ends: Collection[str]
+) -> dict[str, ranges.Range]:
+    """Ranges of what a softmax within the network reads: of its largest nothing may be cut off.
+
+    All its answers depend on by how much the largest is larger, such as the place of a heatmap's
+    peak.
+    """
+    sources = {op.source.name for op in model.operators if op.name in _SOFTMAXES}
+    return {
+        name: (chosen[name][0], max(chosen[name][1], ranges.with_margin(known.tensors[name])[1]))
+        for name in sorted(sources - set(ends))
+        if name in chosen and name in known.tensors
     }
 
 

@@ -307,3 +307,17 @@ def test_what_becomes_the_answer_by_moving_alone_has_the_answer_s_range() -> Non
     before = weighed.model.by_output()[SCORES].source.name
     assert chosen[before] == chosen[SCORES]
     assert chosen[before][1] > known.tensors[before].maximum
+
+
+def test_nothing_is_cut_off_of_the_largest_that_a_softmax_within_reads() -> None:
+    net = RandomNet(0, (1, SIDE, SIDE, 3))
+    maps = net.flatten(net.conv(net.image, 2, activation="RELU"))
+    graph = Graph.read(net.finish(net.dense(net.softmax(maps), CLASSES)))
+    graph.rename_ends(["image"], [SCORES])
+    known = collect(graph, feeds(heavy(20, 1)), answers=[SCORES], runs=20, threads=1)
+    with workers(1) as pool:
+        weighed = assembly.weigh(assembly.prepare(graph, known), 8, pool).result()
+    source = assembly.RangeSource.of(known)
+    chosen = assembly.activation_ranges(weighed, assembly.Settings(), source, [SCORES])
+    for name in (net.name(maps), weighed.model.by_output()[net.name(maps)].source.name):
+        assert chosen[name][1] > known.tensors[name].maximum * 1.04
