@@ -309,14 +309,17 @@ def poor(info: ParityInfo) -> str:
 def _uncertain(info: ParityInfo) -> str:
     """What to say of an output that is close to the least by its samples' standard error."""
     least_db = min(_decibel(info.snr_db), _decibel(info.worst_group_db))
-    close = info.spread_db is None or least_db >= _FLOAT_DB
-    if close or least_db - (info.spread_db or 0.0) >= _POOR_DB:
-        return ""
-    return (
-        f"has {least_db:.1f} dB SNR in its worst group with a standard error of"
-        f" {info.spread_db:.1f} dB over {info.samples} samples: others may be below"
-        f" {_POOR_DB:g} dB"
-    )
+    judged = (("", least_db, info.spread_db),
+              (" behind its softmax", _decibel(info.values_db), info.values_spread_db))  # fmt: skip
+    for where, own_db, spread_db in judged:
+        error_db = spread_db or 0.0
+        if own_db < _FLOAT_DB and own_db - error_db < _POOR_DB:
+            return (
+                f"has {own_db:.1f} dB SNR{where} in its worst group with a standard error of"
+                f" {error_db:.1f} dB over {info.samples} samples: others may be below"
+                f" {_POOR_DB:g} dB"
+            )
+    return ""
 
 
 def _decibel(snr_db: float | None) -> float:
