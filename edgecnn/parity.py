@@ -111,11 +111,6 @@ def _compare_output(
     if on_values:
         expected, actual, on_logits = reference.outputs[index], measured.outputs[index], False
     _check(expected, actual, info.name)
-    values_db, values_spread_db = (
-        _of_values(reference.outputs[index], measured.outputs[index], info.layout)
-        if on_logits
-        else (None, None)
-    )
     ratio_db = snr_db(expected, actual)
     is_distance = expected.dtype.kind == "f" or expected.dtype in _PICTURES
     expected, actual = expected.astype(np.float64), actual.astype(np.float64)
@@ -132,16 +127,7 @@ def _compare_output(
         worst_group=group,
         pixel_agreement=_pixel_agreement(expected, actual, info),
         spread_db=_own_spread_db(expected, actual, info.layout) if is_distance else None,
-        values_db=values_db,
-        values_spread_db=values_spread_db,
     )
-
-
-def _of_values(expected: Array, actual: Array, layout: str) -> tuple[float | None, float | None]:
-    """Of probabilities: the lower of the whole's and the worst group's SNR, its standard error."""
-    whole_db, group_db = snr_db(expected, actual), worst_group(expected, actual, layout)[0]
-    lower_db = min(_ratio(whole_db), _ratio(group_db))
-    return (None if math.isinf(lower_db) else lower_db), _own_spread_db(expected, actual, layout)
 
 
 def _check(expected: Array, actual: Array, name: str) -> None:

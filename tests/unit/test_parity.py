@@ -16,7 +16,7 @@ from tiny_tflite import float_net
 
 from edgecnn import parity
 from edgecnn.errors import InputError
-from edgecnn.exporting.run import poor
+from edgecnn.exporting.run import judged, poor
 from edgecnn.records import EndLayouts, Endpoint, OutputInfo, ParityInfo
 
 if TYPE_CHECKING:
@@ -309,7 +309,7 @@ def test_a_softmax_that_makes_much_of_an_error_in_its_logits_is_told_of() -> Non
         parity.Answers((np.exp(x) / np.exp(x).sum(1, keepdims=True),), (x,), 12)
         for x in (logits, noisy)
     ]
-    (info,) = parity.compare(pair[0], pair[1], (end,))
+    (info,) = judged(pair[0], pair[1], (end,))
     assert info.measured_on == "logits"
     assert info.worst_group_db == pytest.approx(23.9, abs=0.1)
     assert info.values_db is not None
