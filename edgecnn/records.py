@@ -214,6 +214,9 @@ class ParityInfo:
         pixel_agreement: of maps of classes, the share of pixels with the same class; else None.
         spread_db: standard error over the samples of the lower of `snr_db` and `worst_group_db`;
             None where there is one sample, no error, or no distance to speak of.
+        values_db: where logits were compared, the SNR of the probabilities behind them, as a whole
+            or in the worst group, whichever is lower; None elsewhere, and without an error.
+        values_spread_db: the standard error of that.
     """
 
     snr_db: float | None
@@ -227,6 +230,8 @@ class ParityInfo:
     worst_group: str = ""
     pixel_agreement: float | None = None
     spread_db: float | None = None
+    values_db: float | None = None
+    values_spread_db: float | None = None
 
 
 @dataclass(frozen=True)

@@ -433,8 +433,48 @@ SPECTRA = [
         more={**PLAIN, "opset": 20}),
 ]  # fmt: skip
 
+_PLACES = np.random.default_rng(4).uniform(-1.6, 1.6, (2, 5, 6, 2)).astype(np.float32)
+
+
+def _grid(padding: str, corners: int, mode: str = "bilinear", opset: int = 16) -> Case:
+    """Three of four paddings are seen only by places beyond the picture."""
+    return one(
+        "GridSample",
+        {"g": _PLACES[:1]},
+        mode=mode,
+        padding_mode=padding,
+        align_corners=corners,
+        name=f"{mode}-{padding}-{corners}",
+        more={"opset": opset, "transposes": None},
+    )
+
+
+GRIDS = [
+    *(
+        _grid(padding, corners)
+        for padding in ("zeros", "border", "reflection")
+        for corners in (0, 1)
+    ),
+    _grid("zeros", 0, "nearest"),
+    _grid("border", 1, "nearest"),
+    _grid("zeros", 0, "linear", 20),
+    one(
+        "GridSample",
+        {"g": _PLACES},
+        inputs={"x": (2, 3, 7, 8)},
+        name="two",
+        more={"opset": 16, "transposes": None},
+    ),
+    one(
+        "GridSample",
+        inputs={"x": (1, 3, 7, 8), "g": (1, 4, 5, 2)},
+        name="computed",
+        more={"opset": 16, "transposes": None},
+    ),
+]
+
 CASES = [
     *CONVOLUTIONS, *TRANSPOSED, *POOLS, *NORMALIZATIONS, *UNARY, *BINARY, *SHAPES, *GATHERS,
-    *REDUCTIONS, *PRODUCTS, *RESIZES, *RECURRENT, *SPECTRA,
+    *REDUCTIONS, *PRODUCTS, *RESIZES, *RECURRENT, *SPECTRA, *GRIDS,
     *(after_conv(case) for case in (*UNARY[:4], *SHAPES[:4], *GATHERS[:2], *REDUCTIONS[:1])),
 ]  # fmt: skip

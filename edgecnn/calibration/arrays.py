@@ -280,12 +280,12 @@ def _stacked(
 
 
 def _is_blank(values: npt.NDArray[Any], endpoint: Endpoint) -> bool:
-    """Whether an image is of a single colour."""
+    """Whether an image is of a single colour; one pixel is none, but a vector."""
     if sorted(endpoint.layout) != sorted("NHWC"):
         return False
     channels = endpoint.layout.index("C")
     pixels = np.moveaxis(values, channels, -1)
-    return bool((pixels == pixels[:, :1, :1]).all())
+    return pixels[..., 0].size > len(pixels) and bool((pixels == pixels[:, :1, :1]).all())
 
 
 def _converted(name: str, headers: Sequence[Header], inputs: Sequence[Endpoint]) -> list[str]:

@@ -38,6 +38,7 @@ def simplify(model: ir.Model) -> None:
     Raises:
         InputError: the graph has contradictory shapes.
     """
+    run_to_end(model.graph, _pad_output)  # without it the shapes have no meaning
     infer_shapes(model)
     for rewrite in (
         _drop_identity,
@@ -56,6 +57,27 @@ def _drop_identity(graph: ir.Graph, node: ir.Node) -> bool:
     """Identity is x; Dropout without a training flag is x (ONNX specification, Dropout-13)."""
     trains = node.op_type == "Dropout" and any(node.inputs[2:])
     return node.op_type in {"Identity", "Dropout"} and not trains and bypass(graph, node)
+
+
+def _pad_output(_graph: ir.Graph, node: ir.Node) -> bool:
+    """A ConvTranspose with negative pads at its ends, as tf2onnx writes it, pads its output there.
+
+    An output's size is stride * (n - 1) + reach + output_padding - pads (ConvTranspose-11).
+    """
+    import onnx_ir as ir
+
+    pads = node.attributes.get_ints("pads") if node.op_type == "ConvTranspose" else None
+    if pads is None:
+        return False
+    begins, ends = pads[: len(pads) // 2], pads[len(pads) // 2 :]
+    if min(begins) < 0 or min(ends) >= 0:
+        return False
+    already = node.attributes.get_ints("output_padding") or [0] * len(ends)
+    added = [more + max(-end, 0) for more, end in zip(already, ends, strict=True)]
+    kept = [max(end, 0) for end in ends]
+    node.attributes.add(ir.AttrInt64s("pads", [*begins, *kept]))
+    node.attributes.add(ir.AttrInt64s("output_padding", added))
+    return True
 
 
 def _is_map(tensor: ir.Value) -> bool:

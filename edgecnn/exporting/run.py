@@ -27,13 +27,15 @@ from edgecnn.records import CalibrationInfo, FileInfo, Manifest, ModelInfo
 from edgecnn.reference import Reference
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from edgecnn.exporting.deciding import Decision
     from edgecnn.exporting.ingredients import Floats
     from edgecnn.exporting.options import MixedPrecision
     from edgecnn.exporting.writers import Written
-    from edgecnn.records import ParityInfo, TensorInfo
+    from edgecnn.parity import Answers
+    from edgecnn.records import OutputInfo, ParityInfo, TensorInfo
 
 RANDOM_WEIGHTS = (
     "The weights are random: use these files to measure latency and size, not accuracy."
@@ -335,14 +337,17 @@ def poor(info: ParityInfo) -> str:
 def _uncertain(info: ParityInfo) -> str:
     """What to say of an output that is close to the least by its samples' standard error."""
     least_db = min(_decibel(info.snr_db), _decibel(info.worst_group_db))
-    close = info.spread_db is None or least_db >= _FLOAT_DB
-    if close or least_db - (info.spread_db or 0.0) >= _POOR_DB:
-        return ""
-    return (
-        f"has {least_db:.1f} dB SNR in its worst group with a standard error of"
-        f" {info.spread_db:.1f} dB over {info.samples} samples: others may be below"
-        f" {_POOR_DB:g} dB"
-    )
+    both = (("", least_db, info.spread_db),
+            (" behind its softmax", _decibel(info.values_db), info.values_spread_db))  # fmt: skip
+    for where, own_db, spread_db in both:
+        error_db = spread_db or 0.0
+        if own_db < _FLOAT_DB and own_db - error_db < _POOR_DB:
+            return (
+                f"has {own_db:.1f} dB SNR{where} in its worst group with a standard error of"
+                f" {error_db:.1f} dB over {info.samples} samples: others may be below"
+                f" {_POOR_DB:g} dB"
+            )
+    return ""
 
 
 def _decibel(snr_db: float | None) -> float:
@@ -410,4 +415,23 @@ def _parities(path: Path, job: Job, file_format: str, basis: Ingredients) -> tup
         return basis.proven[file_format]
     samples = basis.samples.split.held_out.samples
     basis.progress.stage(f"comparing {job.recipe.name} {file_format}", samples)
-    return parity.compare(basis.reference, basis.answers(path, file_format), basis.floats.outputs)
+    return judged(basis.reference, basis.answers(path, file_format), basis.floats.outputs)
+
+
+def judged(
+    reference: Answers, measured: Answers, outputs: Sequence[OutputInfo]
+) -> tuple[ParityInfo, ...]:
+    """How close a file is, on logits where there are some, with what a softmax makes of them."""
+    every = parity.compare(reference, measured, outputs)
+    of_values = parity.compare(reference, measured, outputs, on_values=True)
+    return tuple(
+        replace(info, values_db=_least_db(values), values_spread_db=values.spread_db)
+        if info.measured_on == "logits"
+        else info
+        for info, values in zip(every, of_values, strict=True)
+    )
+
+
+def _least_db(info: ParityInfo) -> float | None:
+    least_db = min(_decibel(info.snr_db), _decibel(info.worst_group_db))
+    return None if math.isinf(least_db) else least_db

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edgecnn.progress import Progress, Silent
-from edgecnn.quantize import add_ranges, affine, float_operators, layout, ranges
+from edgecnn.quantize import add_ranges, affine, float_operators, kernels, layout, ranges
 from edgecnn.quantize.passes import (
     equalize,
     hard_swish_to_product,
@@ -23,7 +23,7 @@ from edgecnn.quantize.passes import (
 from edgecnn.quantize.weights import quantize_layers, write_layers
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from concurrent.futures import Executor, Future
 
     from numpy.typing import NDArray
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 _RELU6 = 3  # schema.fbs: ActivationFunctionType
 _SIX = 6.0
+_SOFTMAXES = {"SOFTMAX", "LOG_SOFTMAX"}
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,8 @@ class Settings:
         views: ranges taken from views of few pictures as well, where there are any.
         ends: what the ranges of what is judged are multiplied by.
         adaptive: weights rounded together (`rounding`), not each to the nearest.
+        tails: what has one number a channel, such as an average over a map, has a range as wide as
+            its spread over the runs allows (`ranges.of_vector`).
     """
 
     method: str = "mse"
@@ -56,6 +59,7 @@ class Settings:
     views: bool = True
     ends: float = 1.0
     adaptive: bool = True
+    tails: bool = False
 
     @property
     def text(self) -> str:
@@ -64,6 +68,7 @@ class Settings:
         words += ["stretched"] if self.wide else []
         words += [] if self.views else ["without views"]
         words += [f"of the ends {self.ends:g} times as wide"] if self.ends > 1 else []
+        words += ["averages with their tails"] if self.tails else []
         words += ["equalized"] if self.equalized else []
         words += [] if self.adaptive else ["rounded to nearest"]
         return ", ".join(words)
@@ -239,14 +244,69 @@ def activation_ranges(
 ) -> dict[str, ranges.Range]:
     """(low, high) of every tensor by name; the arguments are those of `assemble`."""
     chosen = source.ranges.choose(settings.method, wide=settings.wide, largest=weighed.largest)
+    if settings.tails:
+        chosen |= _vector_ranges(weighed, source.known, chosen)
     ends = _end_ranges(weighed.model, source.known, judged)
     chosen |= {
         name: (low * settings.ends, high * settings.ends) for name, (low, high) in ends.items()
     }
+    peaks = _peak_ranges(weighed.model, source.known, chosen, ends)
+    chosen |= peaks
+    _widen_before_moves(weighed.model, chosen, [*ends, *peaks])
     for name in [name for name in chosen if _is_unbounded(source.known, name)]:
         del chosen[name]  # what makes it and what reads it are float
     add_ranges.widen(weighed.model, chosen, weighed.in_float)
     return chosen
+
+
+def _vector_ranges(
+    weighed: Weighed, known: Statistics, chosen: Mapping[str, ranges.Range]
+) -> dict[str, ranges.Range]:
+    """Wider ranges of what has one number a channel; what has a largest value keeps its own."""
+    vectors = [tensor for tensor in weighed.model.tensors if tensor.elements == tensor.channels]
+    return {
+        tensor.name: ranges.of_vector(chosen[tensor.name], known.tensors[tensor.name].sample)
+        for tensor in vectors
+        if tensor.name in chosen and tensor.name not in weighed.largest
+    }
+
+
+def _peak_ranges(
+    model: Graph, known: Statistics, chosen: Mapping[str, ranges.Range], ends: Collection[str]
+) -> dict[str, ranges.Range]:
+    """Ranges of what a softmax within the network reads: of its largest nothing may be cut off.
+
+    All its answers depend on by how much the largest is larger, such as the place of a heatmap's
+    peak.
+    """
+    sources = {op.source.name for op in model.operators if op.name in _SOFTMAXES}
+    return {
+        name: (chosen[name][0], max(chosen[name][1], ranges.with_margin(known.tensors[name])[1]))
+        for name in sorted(sources - set(ends))
+        if name in chosen and name in known.tensors
+    }
+
+
+def _widen_before_moves(
+    model: Graph, chosen: dict[str, ranges.Range], ends: Collection[str]
+) -> None:
+    """Give what becomes an end by moving alone the end's range: its kernel takes no other scale."""
+    makers = model.by_output()
+    for name in ends:
+        moved, maker = name, makers.get(name)
+        while maker is not None and _takes_its_scale(maker):
+            source = kernels.data_inputs(maker)[0]
+            if source.name not in chosen:
+                break
+            low, high = chosen[moved]
+            own_low, own_high = chosen[source.name]
+            chosen[source.name] = min(low, own_low), max(high, own_high)
+            moved, maker = source.name, makers.get(source.name)
+
+
+def _takes_its_scale(operator: Operator) -> bool:
+    kernel = kernels.kernel_of(operator, 8)
+    return kernel is not None and kernel.scale == "input"
 
 
 def _is_unbounded(known: Statistics, name: str) -> bool:

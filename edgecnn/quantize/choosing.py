@@ -43,7 +43,7 @@ _LARGE_SHARE = 5
 # expected to lose: a hundredth of the signal's power is what was cut off of unseen images where 8
 # were calibrated on. (Trained Xception: 25 dB, 32 stretched; on the 8 themselves no gain.)
 FEW = 16
-_CUT_OFF = 0.01
+_CUT_OFF, _BURDENED = 0.01, 8
 # A change has to gain so much, and so many standard errors of its gain over the images: few images
 # that lost most make up both, and two would ask for more of them than there are.
 _LEAST_GAIN_DB = 0.3
@@ -153,7 +153,7 @@ class Trial:
         most: int = MOST_IMAGES,
     ) -> None:
         own = known.parts[:samples]
-        self.parts = int(own.max(initial=-1)) + 1
+        self.parts, self.samples = int(own.max(initial=-1)) + 1, len(own)
         self.views = tuple(range(self.parts, int(known.parts.max(initial=-1)) + 1))
         self.folds = folds(own, most)
         self._judged, self._threads = judged, threads
@@ -300,6 +300,7 @@ class Search:
         for method in methods[1:]:
             other = replace(best, method=method)
             best = other if self._beats(other, best) else best
+        best = self._with_tails(best)
         best = self._with_room_at_the_ends(best) if few else best
         nearest = replace(best, adaptive=False)
         if not few and self._beats(nearest, best):  # little to win, and few images mislead
@@ -319,10 +320,30 @@ class Search:
         gain_db = ratio_db(self._measured(roomy)) - ratio_db(self._measured(best))
         return roomy if gain_db >= _WORTH_ROOM_DB else best
 
-    def _cuts_off_little(self, narrow: Settings, wide: Settings) -> bool:
+    def _with_tails(self, best: Settings) -> Settings:
+        """Room for the tails of averages, unless that costs more than they may.
+
+        Images left out hardly show them: a network with 28 dB on sixteen lost ten of them to one
+        image in twenty-four. What is cut off is the rarer, the more images the ranges come from.
+        """
+        tailed = replace(best, tails=True)
+        if not self._has_tails(best, tailed):
+            return best
+        burden = _CUT_OFF * _BURDENED / max(self._trial.samples, _BURDENED)
+        return best if self._cuts_off_little(best, tailed, burden) else tailed
+
+    def _has_tails(self, *both: Settings) -> bool:
+        """Whether there are averages that others may pass."""
+        source, weighed = self._left(both[0])[0], self.weighed(both[0])
+        plain, tailed = (
+            assembly.activation_ranges(weighed, settings, source, self._judged) for settings in both
+        )
+        return plain != tailed
+
+    def _cuts_off_little(self, narrow: Settings, wide: Settings, burden: float = _CUT_OFF) -> bool:
         """Whether finer steps win, with what few images cannot show counted against them."""
         noise = self._measured(narrow)
-        burdened = noise + _CUT_OFF / len(noise)
+        burdened = noise + burden / len(noise)
         return ratio_db(burdened) - ratio_db(self._measured(wide)) >= _LEAST_GAIN_DB
 
     def _is_worth_weighing(self, scaled: Settings) -> bool:
@@ -345,11 +366,15 @@ class Search:
 
     def _files(self, settings: Settings) -> Iterator[tuple[Graph, tuple[int, ...]]]:
         """For each fold the file made without it, and the runs to measure it on."""
-        weighed, folds = self.weighed(settings), self._trial.folds
+        weighed = self.weighed(settings)
+        for fold, source in zip(self._trial.folds, self._left(settings), strict=True):
+            yield assembly.assemble(weighed, settings, source, self._judged), fold.runs
+
+    def _left(self, settings: Settings) -> list[RangeSource]:
+        """For each fold what ranges come from without it."""
         key = settings.equalized, settings.views
         if key not in self._sources:
-            known = weighed.known
+            known, folds = self.weighed(settings).known, self._trial.folds
             left = [RangeSource.of(self._trial.without(known, fold, settings)) for fold in folds]
             self._sources[key] = left
-        for fold, source in zip(folds, self._sources[key], strict=True):
-            yield assembly.assemble(weighed, settings, source, self._judged), fold.runs
+        return self._sources[key]

@@ -28,6 +28,9 @@ _ELEMENTWISE = frozenset({
 })  # fmt: skip
 _REDUCING = frozenset({"MEAN", "SUM", "REDUCE_MAX", "REDUCE_MIN"})
 _LIGHT = _STEEP | _SHAPING | _ELEMENTWISE | _REDUCING
+_PARTS = frozenset(
+    {"CONCATENATION", "PACK", "SLICE", "SPLIT", "SPLIT_V", "STRIDED_SLICE", "UNPACK"}
+)
 _PRODUCTS = frozenset({"BATCH_MATMUL", "FULLY_CONNECTED"})
 _FEWEST = 2  # a steep operator on its own is no composite
 
@@ -89,6 +92,22 @@ def _neighbours(graph: Graph, operator: Operator, root: Tensor) -> Iterator[Oper
             yield maker
     for tensor in operator.outputs:
         yield from graph.consumers(tensor)
+
+
+def places(graph: Graph) -> set[Operator]:
+    """What computes the places that a GATHER reads at, back to a product or an input.
+
+    A place is an element's number: 256 steps of it are no neighbours of each other.
+    """
+    result: set[Operator] = set()
+    todo = [op.inputs[1] for op in graph.operators if op.name in {"GATHER", "GATHER_ND"}]
+    while todo:
+        tensor = todo.pop()
+        maker = graph.producer(tensor) if tensor is not None else None
+        if maker is not None and maker not in result and (is_light(maker) or maker.name in _PARTS):
+            result.add(maker)
+            todo += maker.read
+    return result
 
 
 def attention(graph: Graph) -> set[Operator]:

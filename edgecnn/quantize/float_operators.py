@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 NO_KERNEL = "LiteRT has no integer kernel for it"
 COMPOSITE = "part of a normalization or another function of many magnitudes"
 ATTENTION = "part of attention, whose probabilities are far below 1"
+PLACES = "it computes places to read at, which 256 steps are too few for"
 TOO_FINE = "its values are far below the steps its integer kernel has"
 UNBOUNDED = "values beyond all bounds, such as a mask's infinity"
 BETWEEN = "between operators that stay float"
@@ -66,6 +67,7 @@ def choose(
         numbers = mixing.Judge(graph, statistics, bits)
         result |= dict.fromkeys(composites.composites(graph), COMPOSITE)
         result |= dict.fromkeys(_sums_for(graph, result), COMPOSITE)
+        result |= {op: PLACES for op in composites.places(graph) if op not in result}
         result |= {op: ATTENTION for op in composites.attention(graph) if op not in result}
         result |= {op: why for op, why in numbers.unfit().items() if op not in result}
         result |= {

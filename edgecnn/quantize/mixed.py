@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edgecnn.progress import Progress, Silent
-from edgecnn.quantize import float_layers, measured
+from edgecnn.quantize import float_layers, kernels, measured
 from edgecnn.quantize.passes import keep_float
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from edgecnn.formats.tflite_graph import Graph
+    from edgecnn.formats.tflite_graph import Graph, Operator
     from edgecnn.quantize.integer import IntegerModel
 
     Names = frozenset[str]
@@ -67,6 +67,8 @@ class Mixture:
         self._integer, self._real = model.graph, model.source.graph
         self._feeds, self._reference, self._threads = feeds, reference, threads
         self._finish, self._progress = finish, progress or Silent()
+        steps = {t.name for t in self._integer.tensors if t.quantization is not None}
+        self._float_already = frozenset(self._real.by_output().keys() - steps)
         self._known: dict[Names, float] = {}
         self._by_groups = by_groups
         self._trade = float_layers.trade(
@@ -93,8 +95,26 @@ class Mixture:
         """The graph with these layers in float; its ends stay integers."""
         graph = self._integer.copy()
         if kept:
-            keep_float.apply(graph, self._real, kept | self._always)
+            keep_float.apply(graph, self._real, self._with_moves(kept | self._always))
         return graph
+
+    def _with_moves(self, kept: Names) -> Names:
+        """Those and what only moves numbers from one float operator to another.
+
+        As integers it would cut off what the one reaches beyond its range, for nothing.
+        """
+        float_already = self._float_already | kept
+        behind = set(float_already)
+        for operator in self._real.operators:
+            if _moves(operator) and _sources(operator) <= behind:
+                behind.add(operator.output.name)
+        between: set[str] = set()
+        for operator in reversed(self._real.operators):
+            name, readers = operator.output.name, _readers(self._real, operator)
+            moved = _moves(operator) and name in behind and bool(readers)
+            if moved and readers <= float_already | between:
+                between.add(name)
+        return kept | between
 
     def snr_db(self, kept: Names) -> float:
         """Of what counts on the inputs to choose on; of several outputs the lowest."""
@@ -149,3 +169,17 @@ class Mixture:
                     spare, kept = name, kept - {name}
                     break
         return kept
+
+
+def _moves(operator: Operator) -> bool:
+    kernel = kernels.KERNELS.get(operator.name)
+    return kernel is not None and kernel.moves
+
+
+def _sources(operator: Operator) -> set[str]:
+    """Names of the numbers it reads."""
+    return {tensor.name for tensor in kernels.data_inputs(operator) if not tensor.is_constant}
+
+
+def _readers(graph: Graph, operator: Operator) -> set[str]:
+    return {reader.output.name for tensor in operator.outputs for reader in graph.consumers(tensor)}

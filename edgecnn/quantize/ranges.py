@@ -142,11 +142,35 @@ def of_end(statistics: TensorStatistics) -> Range:
     """
     low, high = with_margin(statistics)
     if len(statistics.sample) <= _FEW_VALUES:
-        values = statistics.sample.astype(np.float64)
-        mean, reach = values.mean(axis=0), _REACH * values.std(axis=0)
-        low = min(low, float((mean - reach).min())) if low < 0 else low
-        high = max(high, float((mean + reach).max())) if high > 0 else high
+        low, high = _with_tails((low, high), statistics.sample)
     return _with_width((low, high))
+
+
+def of_vector(limits: Range, rows: NDArray[np.floating]) -> Range:
+    """A range of one number a channel and run, such as an average over a map, with its tails.
+
+    What others have beyond it is cut off whole, and nothing averages that out. An end that several
+    runs reach exactly is a bound (of a ReLU6, a hard sigmoid), and stays.
+
+    Args:
+        limits: (low, high) that a method chose, zero inside.
+        rows: what was seen, (runs, channels).
+    """
+    if not 1 < len(rows) <= _FEW_VALUES:
+        return limits
+    low, high = _with_tails(limits, rows)
+    extremes = float(rows.min()), float(rows.max())
+    bounded = [int((rows == extreme).sum()) > 1 for extreme in extremes]
+    return limits[0] if bounded[0] else low, limits[1] if bounded[1] else high
+
+
+def _with_tails(limits: Range, rows: NDArray[np.floating]) -> Range:
+    low, high = limits
+    values = rows.astype(np.float64)
+    mean, reach = values.mean(axis=0), _REACH * values.std(axis=0)
+    low = min(low, float((mean - reach).min())) if low < 0 else low
+    high = max(high, float((mean + reach).max())) if high > 0 else high
+    return low, high
 
 
 METHODS: dict[str, Callable[[TensorStatistics], Range]] = {

@@ -74,6 +74,8 @@ MORE = {
         "worst_group",
         "pixel_agreement",
         "spread_db",
+        "values_db",
+        "values_spread_db",
     },
     "graph": {"parameters_by_dtype", "undelegated_ops", "variable_ops", "custom_ops"},
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from tiny_tflite import float_net
 
 from edgecnn import parity
 from edgecnn.errors import InputError
-from edgecnn.exporting.run import poor
+from edgecnn.exporting.run import judged, poor
 from edgecnn.records import EndLayouts, Endpoint, OutputInfo, ParityInfo
 
 if TYPE_CHECKING:
@@ -297,3 +298,21 @@ def test_what_one_sample_lost_is_uncertain_and_what_all_lost_alike_is_not() -> N
     assert "standard error" in poor(shaky)
     assert compare(wanted, wanted).spread_db is None
     assert compare(wanted[:1], even[:1]).spread_db is None
+
+
+def test_a_softmax_that_makes_much_of_an_error_in_its_logits_is_told_of() -> None:
+    rng = np.random.default_rng(3)
+    logits = rng.normal(size=(12, 3)) * 2 + np.array([0.0, 0.0, -6.0])  # the third seldom comes
+    noisy = logits + rng.normal(size=logits.shape) * 0.1
+    end = OutputInfo("scores", "float32", (1, 3), kind="probabilities")
+    pair = [
+        parity.Answers((np.exp(x) / np.exp(x).sum(1, keepdims=True),), (x,), 12)
+        for x in (logits, noisy)
+    ]
+    (info,) = judged(pair[0], pair[1], (end,))
+    assert info.measured_on == "logits"
+    assert info.worst_group_db == pytest.approx(23.9, abs=0.1)
+    assert info.values_db is not None
+    assert info.values_db < 18
+    assert "behind its softmax" in poor(replace(info, top1_agreement=1.0))
+    assert compare(logits, noisy).values_db is None

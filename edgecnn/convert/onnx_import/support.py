@@ -21,7 +21,6 @@ _NAMED = 3  # nodes of one kind that an error names
 # What to do about operators that people meet and TFLite does not have.
 _WAYS_OUT = {
     "NonMaxSuppression": "cut the model before it and pick boxes after inference",
-    "GridSample": "TFLite has no sampling at computed places",
     "DeformConv": "TFLite has no deformable convolution",
     "RoiAlign": "cut the model before it",
     "NonZero": "the size of its result depends on the data",

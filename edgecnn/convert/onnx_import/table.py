@@ -17,8 +17,9 @@ _Function = TypeVar("_Function", bound=Lowering)
 Limit = Callable[[Mapping[str, Any]], str]
 
 _KINDS = (
-    "activations", "constants", "conv", "conv_transpose", "einsum", "elementwise", "indexing",
-    "matmul", "normalization", "pool", "recurrent", "reduce", "resize", "shape", "spectra",
+    "activations", "constants", "conv", "conv_transpose", "einsum", "elementwise", "grid",
+    "indexing", "matmul", "normalization", "pool", "recurrent", "reduce", "resize", "shape",
+    "spectra",
 )  # fmt: skip
 
 

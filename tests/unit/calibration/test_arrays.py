@@ -159,6 +159,13 @@ def test_copies_and_single_colours_are_said(tmp_path: Path) -> None:
     assert "1 samples are of a single colour, the first at index 6" in text
 
 
+def test_a_vector_laid_out_as_a_picture_is_not_of_a_single_colour(tmp_path: Path) -> None:
+    path = save(tmp_path, np.random.default_rng(0).normal(size=(8, 1, 1, 5)).astype(np.float32))
+    latent = Endpoint("z", "float32", (1, 1, 1, 5), "NHWC")
+    rows = load(path, (latent,), samples=6, held_out=2, seed=0)
+    assert "single colour" not in " ".join(rows.warnings)
+
+
 def test_an_array_that_only_repeats_itself_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="only repeat earlier ones"):
         read(save(tmp_path, np.repeat(values(1), 8, axis=0)))

@@ -142,3 +142,15 @@ def test_zeros_around_what_is_not_negative_are_left_alone() -> None:
     constants = {i.name: onnx.numpy_helper.to_array(i) for i in model.graph.initializer}
     fills = [constants[n.input[2]] for n in model.graph.node if n.op_type == "Pad"]
     assert [fill.tolist() for fill in fills] == [0.0]
+
+
+def test_negative_pads_at_the_ends_of_a_transposed_convolution_are_padding_of_its_output() -> None:
+    net = Net()
+    source, weights = _image(net), net.normal(3, 4, 3, 3)
+    result = net.node("ConvTranspose", source, weights, strides=[2, 2], pads=[0, 0, -1, -1])
+    model = from_proto(net.model(result, (1, 4, 18, 18)))
+    simplify(model)
+    (convolution,) = [node for node in model.graph if node.op_type == "ConvTranspose"]
+    assert list(convolution.attributes.get_ints("pads") or ()) == [0, 0, 0, 0]
+    assert list(convolution.attributes.get_ints("output_padding") or ()) == [1, 1]
+    assert run(to_proto(model), images(1))[0].shape == (4, 18, 18)

@@ -264,3 +264,60 @@ def test_one_image_is_enough_to_stretch_ranges_for() -> None:
     narrow = wide.copy()
     narrow[3] *= 2
     assert not choosing.stretching_pays(wide, narrow)
+
+
+def averaging(seed: int = 0) -> Graph:
+    """Averages over maps, which one image in twenty or so passes, and answers made of them."""
+    net = RandomNet(seed, (1, SIDE, SIDE, 3))
+    x = net.mean(net.conv(net.image, 16, activation="RELU"))
+    graph = Graph.read(net.finish(net.dense(net.flatten(x), CLASSES)))
+    graph.rename_ends(["image"], [SCORES])
+    return graph
+
+
+def heavy(count: int, seed: int) -> Floats:
+    """Noise, now and then some louder."""
+    rng = np.random.default_rng(seed)
+    loud = rng.lognormal(0, 0.35, (count, 1, 1, 1))
+    return (loud * rng.normal(0, 1, (count, SIDE, SIDE, 3))).astype(np.float32)
+
+
+def test_averages_have_room_for_tails_that_images_left_out_do_not_show() -> None:
+    graph, images = averaging(), heavy(40, 1)
+    made = quantized(graph, images)
+    assert made.choice.settings.tails
+    tried = made.choice.tried
+    assert tried["mse ranges"] > tried["mse ranges, averages with their tails"]
+    of_answers = made.graph.by_output()[SCORES]
+    steps, known = of_answers.source.quantization, made.decided.weighed.known
+    assert steps is not None
+    assert float(steps.scale[0]) * 255 > known.tensors[of_answers.source.name].maximum
+
+
+def test_what_becomes_the_answer_by_moving_alone_has_the_answer_s_range() -> None:
+    net = RandomNet(0, (1, SIDE, SIDE, 3))
+    average = net.mean(net.conv(net.image, CLASSES))
+    graph = Graph.read(net.finish(net.reshape(average, (1, CLASSES))))
+    graph.rename_ends(["image"], [SCORES])
+    known = collect(graph, feeds(heavy(20, 1)), answers=[SCORES], runs=20, threads=1)
+    with workers(1) as pool:
+        weighed = assembly.weigh(assembly.prepare(graph, known), 8, pool).result()
+    source = assembly.RangeSource.of(known)
+    chosen = assembly.activation_ranges(weighed, assembly.Settings(), source, [SCORES])
+    before = weighed.model.by_output()[SCORES].source.name
+    assert chosen[before] == chosen[SCORES]
+    assert chosen[before][1] > known.tensors[before].maximum
+
+
+def test_nothing_is_cut_off_of_the_largest_that_a_softmax_within_reads() -> None:
+    net = RandomNet(0, (1, SIDE, SIDE, 3))
+    maps = net.flatten(net.conv(net.image, 2, activation="RELU"))
+    graph = Graph.read(net.finish(net.dense(net.softmax(maps), CLASSES)))
+    graph.rename_ends(["image"], [SCORES])
+    known = collect(graph, feeds(heavy(20, 1)), answers=[SCORES], runs=20, threads=1)
+    with workers(1) as pool:
+        weighed = assembly.weigh(assembly.prepare(graph, known), 8, pool).result()
+    source = assembly.RangeSource.of(known)
+    chosen = assembly.activation_ranges(weighed, assembly.Settings(), source, [SCORES])
+    for name in (net.name(maps), weighed.model.by_output()[net.name(maps)].source.name):
+        assert chosen[name][1] > known.tensors[name].maximum * 1.04

@@ -12,7 +12,7 @@ from edgecnn.calibration import statistics
 from edgecnn.errors import InputError
 from edgecnn.formats.tflite_graph import Operator
 from edgecnn.inspection import check_recipe, inspect
-from edgecnn.quantize import integer, measured
+from edgecnn.quantize import composites, integer, measured
 from edgecnn.quantize.passes import io_dtype
 
 if TYPE_CHECKING:
@@ -188,3 +188,13 @@ def test_a_mask_that_is_fed_is_added_in_float(hidden: float) -> None:
         for each in (graph, made.graph)
     )
     assert _snr_db(wanted, found) >= LEAST_DB
+
+
+def test_what_computes_places_to_read_at_stays_float() -> None:
+    net = cases.Net((1, 8))
+    table = net.fixed(net.normal(16, 4), np.float32)
+    scaled = net.op("MUL", [net.image, net.fixed([7.5], np.float32)], (1, 8))
+    at = net.op("CAST", [net.op("FLOOR", [scaled], (1, 8))], (1, 8), dtype="INT32")
+    net.op("GATHER", [table, at], (1, 8, 4), cases.options("GatherOptions"))
+    kept = composites.places(net.graph)
+    assert {operator.name for operator in kept} == {"MUL", "FLOOR", "CAST"}

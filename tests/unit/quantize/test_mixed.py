@@ -156,3 +156,20 @@ def test_the_file_is_the_same_every_time(mixture: Mixture) -> None:
     graph = mixture.build(kept)
     assert graph.write() == mixture.build(kept).write()
     assert any(tensor.dtype == "FLOAT32" for tensor in graph.tensors)
+
+
+def test_what_only_moves_between_two_float_layers_is_not_rounded() -> None:
+    net = RandomNet(6)
+    before = net.conv(net.image, 8, activation="RELU")
+    moved = net.reshape(before, (1, 4, 16, 8))
+    behind = net.conv(moved, 8, activation="RELU")
+    data, feeds = net.finish(net.dense(net.flatten(behind), 5)), net.feeds(8)
+    known, logits = statistics_of(data, feeds)
+    made = integer.quantize(
+        Graph.read(data), known, judged=[logits], activation_bits=8, with_source=True
+    )
+    mixture = Mixture(made, [[f] for f in feeds], known.answers, float_ends=True, threads=1)
+    kept = mixture.build(frozenset({net.name(before), net.name(behind)}))
+    assert kept.by_output()[net.name(moved)].output.dtype == "FLOAT32"
+    alone = mixture.build(frozenset({net.name(before)}))
+    assert alone.by_output()[net.name(moved)].output.dtype == "INT8"

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from edgecnn.calibration.statistics import TensorStatistics
-from edgecnn.quantize.ranges import METHODS, Chooser, choose, reached, with_margin
+from edgecnn.quantize.ranges import METHODS, Chooser, choose, of_vector, reached, with_margin
 
 CLIPPING_WEIGHT = 32
 
@@ -141,3 +141,16 @@ def test_a_wide_range_ends_where_no_value_can_be() -> None:
     chooser = Chooser(known)
     assert chooser.choose("minmax", wide=True)["x"][1] > 7
     assert chooser.choose("minmax", wide=True, largest={"x": 6.0})["x"] == (0, 6)
+
+
+def test_averages_get_the_tails_that_a_few_runs_do_not_show() -> None:
+    rows = np.random.default_rng(0).normal(0, 1, (60, 8)).astype(np.float32)
+    limits = float(rows.min()), float(rows.max())
+    low, high = of_vector(limits, rows)
+    assert -5 < low < limits[0]
+    assert 5 > high > limits[1]
+    gates = np.clip(rows, 0, 1)
+    assert of_vector((0.0, 1.0), gates) == (0.0, 1.0)
+    relu = np.maximum(rows, 0)
+    assert of_vector((0.0, limits[1]), relu)[0] == 0
+    assert of_vector((0.0, 1.0), rows[:1]) == (0.0, 1.0)
