@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from command_line import forked_json
+from command_line import run_json
 from ray_cluster import three_nodes
 from task_nets import boxes_in_pixels, channel_of_most, save, spelt, write_folder
 from tiny_artifact import write_artifact
@@ -137,9 +137,7 @@ def test_mean_iou_and_agreement(
 def test_on_the_command_line(cluster: RayCluster, tmp_path: Path) -> None:
     artifact, data = write_artifact(tmp_path / "float32", ("tflite",)), labelled(tmp_path / "data")
     on_ray = ("--ray", cluster.address, "--shards", "2")
-    here, there = (
-        forked_json("evaluate", artifact, "--data", data, *more) for more in ((), on_ray)
-    )
+    here, there = (run_json("evaluate", artifact, "--data", data, *more) for more in ((), on_ray))
     for told in (here, there):
         for each in told["evaluations"]:
             assert each.pop("processes") >= 1
