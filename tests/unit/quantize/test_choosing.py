@@ -186,6 +186,15 @@ def test_a_gain_within_chance_does_not_pay() -> None:
     assert not choosing.pays(lucky, steady, 0.3)
 
 
+def test_a_gain_of_nearly_all_images_pays_though_one_makes_up_what_is_left() -> None:
+    before = np.array([1.6e-3, *[1e-3] * 15])
+    after = np.array([2.4e-3, *[1e-5] * 15])  # one is cut off, the others have a hundredth
+    assert choosing.pays(after, before, 0.5)
+    assert not choosing.pays(before, after, 0.5)
+    half = np.array([2.4e-3, *[1e-5] * 8, *[1.6e-3] * 7])
+    assert not choosing.pays(half, before, 0.5)  # seven of sixteen lose
+
+
 @given(st.integers(0, 2**16))
 def test_noise_by_image_adds_up_to_the_ratio_that_parity_reports(seed: int) -> None:
     rng = np.random.default_rng(seed)
