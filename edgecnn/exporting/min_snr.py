@@ -59,7 +59,8 @@ def reach(
         mixture = _mixture(job, quantized, basis)
         calibration = basis.samples.split.calibration
         layers, chosen_on = mixture.layers, min(CHOICE_SAMPLES, calibration.samples)
-        kept, data, after_db = _choose(mixture, job, basis, wanted_db)
+        chosen, data, after_db = _choose(mixture, job, basis, wanted_db)
+        kept = mixture.in_float(chosen)
         # The softmax of an output that leaves as float32 is in float without being asked to.
         coarse = ends.coarse_probabilities(quantized.graph, job, basis)
         kept -= _in_float_already(quantized.graph) | set(coarse)

@@ -98,6 +98,10 @@ class Mixture:
             keep_float.apply(graph, self._real, self._with_moves(kept | self._always))
         return graph
 
+    def in_float(self, kept: Names) -> Names:
+        """All layers that compute in float when these are kept: more, where moves lie between."""
+        return self._with_moves(kept | self._always) - (self._always - kept) if kept else kept
+
     def _with_moves(self, kept: Names) -> Names:
         """Those and what only moves numbers from one float operator to another.
 

@@ -89,7 +89,9 @@ def test_every_folder_verifies(exported: Exported) -> None:
                 assert file.parity is not None
                 assert file.parity.snr_db is None or file.parity.snr_db > 60
             else:
-                assert file.parity == recorded.parity  # on the machine that made it
+                # On the machine that made it; what a softmax makes of logits is recorded alone.
+                alone = replace(recorded.parity, values_db=None, values_spread_db=None)
+                assert file.parity == alone
 
 
 def test_every_file_runs_on_what_its_manifest_says(exported: Exported) -> None:

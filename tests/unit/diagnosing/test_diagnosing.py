@@ -100,7 +100,7 @@ def test_a_file_in_order_has_no_cause_and_its_layers_stand_in_order(
 def test_a_wrong_calibration_is_named_and_its_command_repairs_it(
     floats: Path, tmp_path: Path, calibration: str, kind: str
 ) -> None:
-    folder = exported(floats, calibration, tmp_path / "spoilt")
+    folder = exported(floats, calibration, tmp_path / "spoilt", strict=True)
     data, twin = str(floats / "right.npz"), floats / "net.tflite"
     found = edgecnn.diagnose(folder, float_file=twin, data=data)
     before_db = found.observed.worst.snr_db
@@ -249,7 +249,7 @@ def test_a_file_without_manifest_needs_images_and_their_scaling(
 def test_the_command_prints_a_table_or_one_object(
     floats: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder = exported(floats, "dark", tmp_path)
+    folder = exported(floats, "dark", tmp_path, strict=True)
     arguments = ["diagnose", str(folder), "--data", str(floats / "right.npz")]
     arguments += ["--against", str(floats / "net.tflite")]
     assert run([*arguments, "--all"]) == 0
