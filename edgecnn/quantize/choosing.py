@@ -43,7 +43,7 @@ _LARGE_SHARE = 5
 # expected to lose: a hundredth of the signal's power is what was cut off of unseen images where 8
 # were calibrated on. (Trained Xception: 25 dB, 32 stretched; on the 8 themselves no gain.)
 FEW = 16
-_CUT_OFF, _BURDENED = 0.01, 8
+_CUT_OFF = 0.01
 # A change has to gain so much, and so many standard errors of its gain over the images: few images
 # that lost most make up both, and two would ask for more of them than there are.
 _LEAST_GAIN_DB = 0.3
@@ -156,7 +156,7 @@ class Trial:
         most: int = MOST_IMAGES,
     ) -> None:
         own = known.parts[:samples]
-        self.parts, self.samples = int(own.max(initial=-1)) + 1, len(own)
+        self.parts = int(own.max(initial=-1)) + 1
         self.views = tuple(range(self.parts, int(known.parts.max(initial=-1)) + 1))
         self.folds = folds(own, most)
         self._judged, self._threads = judged, threads
@@ -327,16 +327,15 @@ class Search:
         return roomy if gain_db >= _WORTH_ROOM_DB else best
 
     def _with_tails(self, best: Settings) -> Settings:
-        """Room for the tails of averages, unless that costs more than they may.
+        """Room for the tails of averages, unless that costs anything on images left out.
 
-        Images left out hardly show them: a network with 28 dB on sixteen lost ten of them to one
-        image in twenty-four. What is cut off is the rarer, the more images the ranges come from.
+        These hardly show the tails: a network with 28 dB on sixteen lost ten of them to one image
+        in twenty-four. But where room for them costs, it costs on every image.
         """
         tailed = replace(best, tails=True)
         if not self._has_tails(best, tailed):
             return best
-        burden = _CUT_OFF * _BURDENED / max(self._trial.samples, _BURDENED)
-        return best if self._cuts_off_little(best, tailed, burden) else tailed
+        return best if self._cuts_off_little(best, tailed, burden=0.0) else tailed
 
     def _has_tails(self, *both: Settings) -> bool:
         """Whether there are averages that others may pass."""

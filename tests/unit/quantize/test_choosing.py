@@ -291,16 +291,15 @@ def heavy(count: int, seed: int) -> Floats:
     return (loud * rng.normal(0, 1, (count, SIDE, SIDE, 3))).astype(np.float32)
 
 
-def test_averages_have_room_for_tails_that_images_left_out_do_not_show() -> None:
-    graph, images = averaging(), heavy(40, 1)
+@pytest.mark.parametrize("seed", [1, 2])
+def test_averages_have_room_for_tails_only_where_that_costs_nothing(seed: int) -> None:
+    graph, images = averaging(), heavy(40, seed)
     made = quantized(graph, images)
-    assert made.choice.settings.tails
     tried = made.choice.tried
-    assert tried["mse ranges"] > tried["mse ranges, averages with their tails"]
-    of_answers = made.graph.by_output()[SCORES]
-    steps, known = of_answers.source.quantization, made.decided.weighed.known
-    assert steps is not None
-    assert float(steps.scale[0]) * 255 > known.tensors[of_answers.source.name].maximum
+    tails = ", averages with their tails"
+    (text,) = [text for text in tried if tails in text and "nearest" not in text]
+    lost_db = tried[text.replace(tails, "")] - tried[text]
+    assert made.choice.settings.tails == (lost_db < 0.3)
 
 
 def test_what_becomes_the_answer_by_moving_alone_has_the_answer_s_range() -> None:
