@@ -291,15 +291,18 @@ def heavy(count: int, seed: int) -> Floats:
     return (loud * rng.normal(0, 1, (count, SIDE, SIDE, 3))).astype(np.float32)
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_averages_have_room_for_tails_only_where_that_costs_nothing(seed: int) -> None:
+@pytest.mark.parametrize(("seed", "given"), [(1, False), (2, False), (4, True)])
+def test_averages_have_room_for_tails_only_where_that_costs_nothing(
+    seed: int, *, given: bool
+) -> None:
     graph, images = averaging(), heavy(40, seed)
     made = quantized(graph, images)
     tried = made.choice.tried
     tails = ", averages with their tails"
     (text,) = [text for text in tried if tails in text and "nearest" not in text]
     lost_db = tried[text.replace(tails, "")] - tried[text]
-    assert made.choice.settings.tails == (lost_db < 0.3)
+    assert (lost_db < 0.3) == given
+    assert made.choice.settings.tails == given
 
 
 def test_what_becomes_the_answer_by_moving_alone_has_the_answer_s_range() -> None:
